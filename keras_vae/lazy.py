@@ -1,0 +1,56 @@
+"""Heavy libraries, imported when they are first used.
+
+TensorFlow takes seconds to import. Everything that describes a run (configuration, help, usage errors) is
+therefore written against these stand-ins, so that the command line answers at once.
+"""
+
+import importlib
+import importlib.abc
+import importlib.util
+import sys
+import types
+
+
+class LazyModule(types.ModuleType):
+    """Stands for the module `name` and imports it when an attribute is first read."""
+
+    def __getattr__(self, attribute):
+        if attribute.startswith("__"):  # introspection (pickle, inspect, doctest) must not import anything
+            raise AttributeError(attribute)
+        value = getattr(importlib.import_module(self.__name__), attribute)
+        setattr(self, attribute, value)
+        return value
+
+
+class AfterImport(importlib.abc.MetaPathFinder):
+    """Imports the module `follower` as soon as the module `leader` has been imported, and not before."""
+
+    def __init__(self, leader, follower):
+        self.leader, self.follower = leader, follower
+
+    def install(self):
+        """Waits for `leader`; where it has been imported already, imports `follower` now."""
+        if self.leader in sys.modules:
+            importlib.import_module(self.follower)
+        else:
+            sys.meta_path.insert(0, self)
+
+    def find_spec(self, name, path=None, target=None):
+        """Finds `leader` as Python would, with the import of `follower` put behind its execution."""
+        if name != self.leader:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        execute = spec.loader.exec_module
+
+        def execute_both(module):
+            execute(module)
+            importlib.import_module(self.follower)
+
+        spec.loader.exec_module = execute_both
+        return spec
+
+
+keras = LazyModule("keras")
+ops = LazyModule("keras.ops")
+tf = LazyModule("tensorflow")
