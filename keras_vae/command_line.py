@@ -1,8 +1,9 @@
 """A tree of frozen dataclasses as command-line flags and as JSON, and back.
 
-A field is a flag (`--epochs`), a JSON key and a line of `--help`; one without a default has to be given. A field
-with `choices` holds a component, itself a dataclass: its flag chooses the class (`--objective beta_vae`), whose
-own fields are dotted flags (`--objective.beta 4`) and stand in JSON beside the key `kind`.
+A field is a flag (`--epochs`), a JSON key and a line of `--help`; one without a default has to be given. A
+field with `choices` holds a component, itself a dataclass: its flag chooses the class, as in
+`--objective beta_vae`, whose own fields are dotted flags (`--objective.beta 4`) and stand in JSON beside the
+key `kind`.
 
 Both sources become nested dicts, which `build` turns into dataclasses. Texts are converted there and not by
 argparse: what `--objective.beta` means is known only once the objective is, and flags come in any order.
@@ -86,8 +87,8 @@ def parse(config_type, argv=None, *, base=None, prog=None, description=None, epi
     if rest:
         refuse_word(parser, rest[0])
     values = vars(namespace)
-    texts = {flag[2:]: show(values.pop(flag)) for flag in list(values) if flag.startswith("--")}
-    texts = {name: text for name, text in texts.items() if text != show(None)}
+    flags = {flag: values.pop(flag) for flag in list(values) if flag.startswith("--")}
+    texts = {flag[2:]: show(value) for flag, value in flags.items() if value is not None}
     start = base(namespace) if callable(base) else base
     config = build(config_type, start, nest(texts), "", typed=True)
     return Parsed(config, namespace, {name.removesuffix(".kind") for name in texts})
@@ -214,8 +215,8 @@ def build(kind, start, values, path, typed):
             arguments[field.name] = read_setting(field, annotation, values[field.name], label, typed)
         if arguments[field.name] is MISSING:
             raise UsageError(f"{label} is required: it has no default")
-    for name in values.keys() - arguments.keys():
-        raise UsageError(f"unknown key {quote(name)}{did_you_mean(name, arguments)}")
+    if unknown := [name for name in values if name not in arguments]:
+        raise UsageError(f"unknown key {quote(unknown[0])}{did_you_mean(unknown[0], arguments)}")
     try:
         return kind(**arguments)
     except ValueError as error:
@@ -317,9 +318,8 @@ def read(annotation, value, typed):
         ValueError: it fits none.
     """
     for member in alternatives(annotation):
-        with contextlib.suppress(
-            ValueError, OverflowError
-        ):  # OverflowError: an integer too large for a float
+        # OverflowError: an integer in JSON that is too large for a float
+        with contextlib.suppress(ValueError, OverflowError):
             return read_one(member, value, typed)
     raise ValueError(value)
 
@@ -331,14 +331,14 @@ def read_one(annotation, value, typed):
         for member in members:
             if value == show(member) if typed else (type(value), value) == (type(member), member):
                 return member
-    elif origin is tuple and (typed or isinstance(value, list)):
-        parts = [part.strip() for part in value.split(",") if part.strip()] if typed else value
-        return tuple(read(members[0], part, typed) for part in parts)
-    elif origin in SCALARS and (
-        typed or type(value) in SCALARS[origin].json_types
-    ):  # no isinstance: a bool is an int
-        if origin is not float or math.isfinite(float(value)):
-            return origin(value)
+    elif origin is tuple:
+        if typed or isinstance(value, list):
+            parts = [part.strip() for part in value.split(",") if part.strip()] if typed else value
+            return tuple(read(members[0], part, typed) for part in parts)
+    elif typed or type(value) in SCALARS[origin].json_types:  # no isinstance: a bool is an int
+        number_or_text = origin(value)
+        if origin is not float or math.isfinite(number_or_text):
+            return number_or_text
     raise ValueError(value)
 
 
@@ -397,7 +397,7 @@ def quote(value):
 def did_you_mean(word, known):
     """A suggestion in brackets, the closest of `known`, or nothing."""
     inside = [name for name in known if name.endswith(f".{word.lstrip('-')}")]  # --beta: --objective.beta
-    close = (difflib.get_close_matches(word, known, 1) or inside)[:1]
+    close = (inside or difflib.get_close_matches(word, known, 1))[:1]
     return f" (did you mean {close[0]}?)" if close else ""
 
 
