@@ -82,6 +82,7 @@ def parse(config_type, argv=None, *, base=None, prog=None, description=None, epi
     add_flags(parser, config_type)
     if extra:
         extra(parser)
+    parser.usage = parser.usage or parser.short_usage()  # now: intermixed parsing hides the positional arguments
     words = join_values(parser, sys.argv[1:] if argv is None else argv)
     namespace, rest = parser.parse_known_intermixed_args(words)
     if rest:
@@ -411,12 +412,18 @@ class Parser(argparse.ArgumentParser):
         """Raises `message`, which argparse begins with the word argument."""
         raise UsageError(message.removeprefix("argument "))
 
+    def short_usage(self):
+        """The usage with all options in one word; argparse would name every flag."""
+        formatter = argparse.HelpFormatter(f"{self.prog} [options]")
+        formatter.add_usage(None, self._get_positional_actions(), [], prefix="")
+        return formatter.format_help().strip().replace("%", "%%")
+
     def format_help(self):
         """The help: arguments without a name, options that are no settings, settings, the epilog as it is."""
         extras = [action for action in self._actions if not action.dest.startswith("--")]
         positional = [action for action in extras if not action.option_strings]
-        formatter = argparse.HelpFormatter(f"{self.prog} [options]", max_help_position=32)
-        formatter.add_usage(None, positional, [])
+        formatter = argparse.HelpFormatter(self.prog, max_help_position=32)
+        formatter.add_usage(self.usage, [], [])
         formatter.add_text(self.description)
         formatter.start_section("arguments")
         formatter.add_arguments(positional)

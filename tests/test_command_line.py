@@ -424,6 +424,17 @@ def test_help_lists_every_flag_choice_and_default(capsys, monkeypatch):
     assert "--objective.critic.width N" in text
 
 
+def test_help_names_the_extra_arguments_and_not_every_flag_in_its_usage(capsys, monkeypatch):
+    def extra(parser):
+        parser.add_argument("runs", nargs="*", metavar="RUN", help="folders of runs")
+        parser.add_argument("--resume", metavar="RUN", help="goes on with RUN")
+
+    lines = help_text(capsys, monkeypatch, extra=extra).splitlines()
+    assert lines[0].startswith("usage: train.py [options] [RUN")
+    assert "  RUN                           folders of runs" in lines
+    assert "  --resume RUN                  goes on with RUN" in lines
+
+
 def test_help_fits_the_terminal_and_shows_the_values_of_base(capsys, monkeypatch):
     text = help_text(capsys, monkeypatch, columns=60, base=Config(epochs=77))
     assert max(map(len, text.splitlines())) <= 60
