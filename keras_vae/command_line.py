@@ -82,7 +82,7 @@ def parse(config_type, argv=None, *, base=None, prog=None, description=None, epi
     add_flags(parser, config_type)
     if extra:
         extra(parser)
-    parser.usage = parser.usage or parser.short_usage()  # now: intermixed parsing hides the positional arguments
+    parser.usage = parser.usage or parser.short_usage()  # now: parsing hides the positional arguments
     words = join_values(parser, sys.argv[1:] if argv is None else argv)
     namespace, rest = parser.parse_known_intermixed_args(words)
     if rest:
