@@ -1,0 +1,37 @@
+"""Convolutional variational autoencoders in Keras that can generate, or that say why they cannot.
+
+The names below are imported when they are first used: `import keras_vae` costs nothing, and `--help` needs no
+TensorFlow. Our layers and models register with Keras as soon as both packages are imported, in either order.
+"""
+
+import importlib
+
+from keras_vae.lazy import AfterImport
+
+# What the package offers, and the module that has it.
+PUBLIC = {
+    "VAE": "autoencoder",
+    "Autoencoder": "autoencoder",
+    "Sampling": "layers",
+    "load_dataset": "datasets",
+    "DATASETS": "datasets",
+    "OBJECTIVES": "objectives",
+    "LIKELIHOODS": "likelihoods",
+    "NETWORKS": "networks",
+    "Config": "config",
+    "train": "training",
+}
+__all__ = list(PUBLIC)
+
+
+def __getattr__(name):
+    if name not in PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"keras_vae.{PUBLIC[name]}"), name)
+
+
+def __dir__():
+    return sorted([*globals(), *PUBLIC])
+
+
+AfterImport("keras", "keras_vae.autoencoder").install()

@@ -1,0 +1,218 @@
+"""What happens around training's epochs: progress, history, checkpoints, logs, and when to stop."""
+
+import math
+import signal
+import sys
+import time
+
+import numpy as np
+from tqdm import tqdm
+
+from keras_vae.figures import grid
+from keras_vae.lazy import keras, tf
+from keras_vae.runs import TrainingStopped
+
+CHECKPOINT_SECONDS = 15.0  # between two checkpoints; writing one may cost as much as a short epoch
+SHOWN_IMAGES = 8
+LOGGED_GRIDS = 20  # image grids over a whole training in the TensorBoard logs
+
+
+def judged(logs):
+    """Returns what a model is judged by: the held-out distortion + rate, in nats per image; lower is better.
+
+    Without held-out images it is the training's. A plain autoencoder has no rate.
+    """
+    prefix = "val_" if "val_loss" in logs else ""
+    return logs[f"{prefix}distortion"] + logs.get(f"{prefix}rate", 0.0)
+
+
+class Progress(keras.callbacks.Callback):
+    """Shows a bar for the running epoch and keeps a line for each past one, on standard error.
+
+    Of many short epochs some twenty lines are kept. Where nobody watches (a log file) there is no bar.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.bar = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        total = self.params["epochs"]
+        self.label = f"epoch {epoch + 1}/{total}"
+        self.kept = epoch + 1 == total or epoch % max(1, total // 20) == 0
+        self.bar = tqdm(
+            total=self.params["steps"],
+            desc=self.label,
+            unit="step",
+            leave=False,
+            dynamic_ncols=True,
+            mininterval=0.2,
+            disable=not sys.stderr.isatty(),
+        )
+
+    def on_train_batch_end(self, batch, logs=None):
+        if not self.bar.disable:
+            self.bar.set_postfix_str(shown(logs), refresh=False)
+            self.bar.update(batch + 1 - self.bar.n)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.close()
+        if self.kept:
+            print(f"{self.label}: {shown(logs)}", file=sys.stderr, flush=True)
+
+    def close(self):
+        """Ends the bar, where one is shown."""
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+
+
+def shown(logs):
+    """Returns the terms among `logs`, in nats per image, as one text."""
+    names = ("loss", "distortion", "rate", "val_distortion", "val_rate")
+    return "  ".join(f"{name} {float(logs[name]):.2f}" for name in names if name in logs)
+
+
+def learning_rate(model):
+    """Returns the learning rate of the step to come."""
+    return float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+
+
+class Guard(keras.callbacks.Callback):
+    """Stops training where a term is no number any more, and, cleanly between two steps, on Ctrl-C.
+
+    Raises:
+        TrainingStopped: A term of the loss is NaN or infinite; says which, in which epoch and step.
+        KeyboardInterrupt: Ctrl-C was pressed during the step before.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.interrupted = False
+        self.epoch = 0
+        self.sound = {}
+
+    def on_train_begin(self, logs=None):
+        self.previous = signal.signal(signal.SIGINT, self.interrupt)
+
+    def interrupt(self, number, frame):
+        """Notes the first Ctrl-C; a second one is Python's own."""
+        self.interrupted = True
+        signal.signal(signal.SIGINT, self.previous)
+
+    def close(self):
+        """Gives Ctrl-C back."""
+        signal.signal(signal.SIGINT, self.previous)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.check(logs, f"step {batch + 1} of epoch {self.epoch + 1}")
+        if self.interrupted:
+            raise KeyboardInterrupt
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.check(logs, f"the end of epoch {epoch + 1}")
+
+    def check(self, logs, where):
+        """Raises `TrainingStopped` where a value of `logs` is not finite."""
+        values = {name: float(value) for name, value in logs.items()}
+        broken = [name for name, value in values.items() if not math.isfinite(value)]
+        if broken:
+            terms = [name for name in broken if not name.endswith("loss")] or broken
+            before = ", ".join(f"{name} {value:.4g}" for name, value in self.sound.items())
+            raise TrainingStopped(
+                f"{' and '.join(terms)} became {values[terms[0]]} at {where}"
+                f" (before: {before or 'nothing, it was the first step'});"
+                f" try a smaller --learning_rate, now {learning_rate(self.model):.3g},"
+                " or --clip_norm 1"
+            )
+        self.sound = values
+
+
+class Keeper(keras.callbacks.Callback):
+    """Keeps the best model, the history and what a resumed run needs.
+
+    The best weights are kept in memory and written, with a checkpoint, at most every `CHECKPOINT_SECONDS`
+    and when training ends: short epochs are not slowed down, and a killed run loses seconds.
+    """
+
+    def __init__(self, run, state, patience=None):
+        super().__init__()
+        self.run, self.state, self.patience = run, state, patience
+        self.best_weights = None  # where not None, better than what model.keras holds
+        self.written = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        row = {"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}}
+        self.state.rows.append({**row, "learning_rate": learning_rate(self.model)})
+        self.state.epoch = epoch + 1
+        value = judged(row)
+        if self.state.best is None or value < self.state.best:
+            self.state.best, self.state.best_epoch = value, epoch + 1
+            self.best_weights = self.model.get_weights()
+        if self.patience is not None and self.state.epoch - self.state.best_epoch >= self.patience:
+            self.model.stop_training = True
+        if time.monotonic() - self.written > CHECKPOINT_SECONDS:
+            self.write()
+
+    def on_train_end(self, logs=None):
+        self.write()
+
+    def close(self, sound):
+        """Writes what there is after training broke off within an epoch.
+
+        The weights of the moment belong to no epoch: they are kept, if `sound`, only where there is nothing
+        better, and a resumed run starts from the last checkpoint.
+        """
+        if self.state.best is None and sound:
+            self.best_weights = self.model.get_weights()
+        self.write_best()
+        self.run.write_history(self.state.rows)
+
+    def write(self):
+        """Writes the best model, the history and a checkpoint, in an order that a kill cannot confuse."""
+        self.write_best()
+        self.run.write_history(self.state.rows)
+        self.run.write_checkpoint(self.model, self.state)
+        self.written = time.monotonic()
+
+    def write_best(self):
+        """Writes `model.keras` where a better model than it holds is known."""
+        if self.best_weights is None:
+            return
+        current = self.model.get_weights()
+        self.model.set_weights(self.best_weights)
+        try:
+            self.run.write_model(self.model)
+        finally:
+            self.model.set_weights(current)
+        self.best_weights = None
+
+
+class TensorBoardLog(keras.callbacks.Callback):
+    """Writes scalars and, as training goes, grids of originals, reconstructions and prior samples."""
+
+    def __init__(self, folder, images):
+        super().__init__()
+        self.folder, self.images = str(folder), images[:SHOWN_IMAGES]
+
+    def on_train_begin(self, logs=None):
+        self.writer = tf.summary.create_file_writer(self.folder)
+
+    def on_epoch_end(self, epoch, logs=None):
+        with self.writer.as_default(step=epoch + 1):
+            for name, value in logs.items():
+                tf.summary.scalar(name, float(value))
+            epochs = self.params["epochs"]
+            if epoch + 1 == epochs or epoch % max(1, epochs // LOGGED_GRIDS) == 0:
+                tf.summary.image("originals, reconstructions, samples from N(0, I)", self.pictures())
+
+    def on_train_end(self, logs=None):
+        self.writer.close()
+
+    def pictures(self):
+        """Returns one image, `[1, height, width, channels]`: a row each of the three."""
+        reconstructions = np.asarray(self.model(self.images))
+        return grid([self.images, reconstructions, np.asarray(self.model.sample(len(self.images)))])[None]

@@ -1,0 +1,88 @@
+"""The whole configuration of a run: what the command line sets and `config.json` keeps."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from keras_vae.command_line import option
+from keras_vae.datasets import DATASETS, Digits, check_augmentations, find_source
+from keras_vae.devices import PRECISIONS
+from keras_vae.latents import parse_shape, show_shape
+from keras_vae.likelihoods import LIKELIHOODS, Automatic
+from keras_vae.networks import NETWORKS, Convolutional
+from keras_vae.objectives import OBJECTIVES, VariationalBound
+
+
+def parse_image_size(text):
+    """Returns `(height, width)` of `64` or `48x64`."""
+    sizes = tuple(int(size) for size in text.lower().split("x"))
+    if len(sizes) not in (1, 2) or min(sizes) < 1:
+        raise ValueError(f"image_size is {text}: expected one size or height x width (try --image_size 64)")
+    return sizes * 2 if len(sizes) == 1 else sizes
+
+
+@dataclass(frozen=True)
+class Config:
+    """A run: its images, its model, its training and where it goes."""
+
+    dataset: object = option(
+        Digits(),
+        "digits, sprites, a TensorFlow Datasets name (mnist), a folder of images, or an .npz or .npy file",
+        choices=DATASETS,
+        fallback=find_source,
+    )
+    data_dir: str | None = option(None, "folder of prepared data, or of the dataset's own download files")
+    download: bool = option(True, "let TensorFlow Datasets fetch what is not under data_dir")
+    image_size: tuple | None = option(
+        None,
+        "resize to 64 or to 48x64 (height x width)",
+        parse=parse_image_size,
+        show=show_shape,
+        metavar="SIZE",
+    )
+    channels: int | None = option(None, "1 for grey, 3 for colour; as the images are by default")
+    limit: int | None = option(None, "take the first N training images", metavar="N")
+    augment: tuple[str, ...] = option((), "changes to training images: flip,crop,rotate,shift,zoom,...")
+
+    latent: tuple = option(
+        (16,), "shape of the code: 32, or 8x8x1024", parse=parse_shape, show=show_shape, metavar="SHAPE"
+    )
+    objective: object = option(
+        VariationalBound(), "how the terms of the loss are weighed", choices=OBJECTIVES
+    )
+    likelihood: object = option(
+        Automatic(), "what the decoder's output means", choices={"auto": Automatic, **LIKELIHOODS}
+    )
+    network: object = option(Convolutional(), "encoder and decoder", choices=NETWORKS)
+
+    epochs: int | None = option(
+        None, "passes over the training images; as many as make 3,000 steps, 10 to 300"
+    )
+    batch_size: int = option(128, "images an optimizer step, over all devices")
+    learning_rate: float = option(2e-3, "Adam's, at its highest")
+    schedule: Literal["cosine", "constant"] = option("cosine", "of the learning rate over the whole training")
+    clip_norm: float | None = option(None, "scale the gradient down to this norm where it is longer")
+    patience: int | None = option(None, "stop after so many epochs without a better held-out bound")
+    precision: Literal[PRECISIONS] = option("auto", "of the hidden layers; losses are float32 always")
+    seed: int = option(0, "of weights, noise, order and augmentation")
+    deterministic: bool = option(False, "the same bits each time, also across --resume, where TensorFlow can")
+    name: str | None = option(None, "of the run; dataset-objective-latent by default")
+    output: str = option("saved_models", "folder that the run's folder is made in")
+
+    def __post_init__(self):
+        for name, least in (("epochs", 1), ("batch_size", 1), ("limit", 1), ("patience", 1), ("seed", 0)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(f"{name} is {value}: it must be at least {least} (try --{name} {least})")
+        for name in ("learning_rate", "clip_norm"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} is {value}: it must be above 0")
+        if self.seed >= 2**31:
+            raise ValueError(f"seed is {self.seed}: it must be below 2147483648")
+        if self.channels not in (None, 1, 3):
+            raise ValueError(f"channels is {self.channels}: expected 1 (grey) or 3 (colour)")
+        if self.name is not None and (self.name in ("", ".", "..") or set(self.name) & set("/\\\0")):
+            raise ValueError(
+                f"name is {self.name!r}: it becomes a folder's name, without slashes (try --name first)"
+            )
+        check_augmentations(self.augment)

@@ -1,0 +1,89 @@
+"""What the machine has: numeric precision, devices, and a TensorFlow that starts without noise."""
+
+import contextlib
+import os
+import pathlib
+import sys
+import tempfile
+
+from keras_vae.lazy import tf
+
+PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
+
+
+@contextlib.contextmanager
+def quiet():
+    """Keeps what C++ libraries write to standard error from the user, unless what is done here fails.
+
+    TensorFlow's start-up lines come before its own log level is read, so that the file descriptor has to be
+    turned aside. On an exception all that was written is shown.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as aside:
+        os.dup2(aside.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(saved, 2)
+            aside.seek(0)
+            os.write(2, aside.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+def start():
+    """Imports TensorFlow and Keras and starts the devices, without their start-up noise."""
+    with quiet():
+        tf.config.list_logical_devices()
+        tf.get_logger().setLevel("ERROR")
+
+
+def choose_precision(asked):
+    """Returns the dtype policy's name for `asked`, one of `PRECISIONS`.
+
+    bfloat16 where the device multiplies matrices in it, float16 on older GPUs (Keras then scales the loss),
+    else float32. On a CPU float16 was measured 50 times slower than float32, and bfloat16 pays only with the
+    matrix unit AMX.
+
+    Raises:
+        ValueError: float16 is asked for on a CPU.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    if asked == "mixed_float16" and not gpus:
+        raise ValueError(
+            "precision is mixed_float16 and there is no GPU: a CPU is some 50 times slower in it"
+            " (try --precision auto)"
+        )
+    if asked != "auto":
+        return asked
+    if gpus:
+        capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
+        return "mixed_bfloat16" if capability >= (8, 0) else "mixed_float16"
+    return "mixed_bfloat16" if "amx_bf16" in cpu_flags() else "float32"
+
+
+def cpu_flags():
+    """Returns the names of the processor's features, an empty set where the system does not tell."""
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return set()
+    return {flag for line in lines if line.startswith("flags") for flag in line.split(":")[1].split()}
+
+
+def strategy():
+    """Returns how to spread training: over all GPUs of this host where there are several, else not at all."""
+    if len(tf.config.list_physical_devices("GPU")) > 1:
+        return tf.distribute.MirroredStrategy()
+    return tf.distribute.get_strategy()
+
+
+def describe(policy):
+    """Returns one line on the devices and the precision that a run uses."""
+    devices = [device.device_type for device in tf.config.list_logical_devices()]
+    counts = ", ".join(f"{devices.count(kind)} {kind}" for kind in sorted(set(devices)))
+    return f"{counts}, {os.cpu_count()} cores, {policy}"

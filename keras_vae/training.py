@@ -1,0 +1,348 @@
+"""From a configuration to a run folder: `python train.py`."""
+
+import dataclasses
+import math
+import time
+import warnings
+
+import numpy as np
+
+from keras_vae import devices
+from keras_vae.command_line import UsageError, command, parse, read_config
+from keras_vae.config import Config
+from keras_vae.datasets import DatasetError, load_dataset
+from keras_vae.latents import latent_shape, show_shape
+from keras_vae.lazy import keras, tf
+from keras_vae.likelihoods import Automatic
+from keras_vae.objectives import OBJECTIVES
+from keras_vae.runs import Run, State, TrainingStopped, whole
+
+DESCRIPTION = (
+    "Trains an autoencoder, plain or variational, and exports its decoder and encoder for TF Serving."
+)
+EXAMPLES = """\
+examples:
+  python train.py                                            the built-in digits, about a minute on two cores
+  python train.py --dataset mnist --latent 32 --epochs 20    a vector latent
+  python train.py --dataset mnist --latent 8x8x1024          a spatial latent
+  python train.py --dataset path/to/folder --image_size 64 --augment flip,crop
+  python train.py --objective beta_vae --objective.beta 4 --likelihood gaussian
+  python train.py --config saved_models/NAME/config.json --epochs 50
+  python train.py --resume saved_models/NAME                 go on with a run that was stopped, or further
+"""
+
+# What may be said beside --resume: all else must stay as it was, or the run would be another one.
+RESUMABLE = {"epochs", "patience", "data_dir", "download"}
+
+# Where --epochs is not given: so many optimizer steps, and no fewer or more epochs than these.
+DEFAULT_STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 3000, 10, 300
+
+RISING_STEPS = 200  # over which the learning rate rises
+LOOKED_AT = 500  # training images that the likelihood is chosen by
+EVALUATION_BATCH = 256
+PREVIEW_COLUMNS, PREVIEW_ROWS = 16, 6
+SHOWN_SKIPPED = 10
+
+
+@command("train.py", bad_input=(DatasetError,))
+def main(argv=None):
+    """Runs the command; exits with 2 where the input is bad, with 0 at the end and after Ctrl-C."""
+    config, run = read_command_line(argv)
+    devices.start()
+    try:
+        train(config, run)
+    except TrainingStopped as stopped:
+        raise UsageError(stopped) from stopped
+    except KeyboardInterrupt:
+        raise UsageError("stopped before there was anything to keep") from None
+
+
+def read_command_line(argv):
+    """Returns the configuration that the command line asks for, and the `Run` to resume or None."""
+    parsed = parse(
+        Config,
+        argv,
+        base=starting_point,
+        prog="train.py",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        extra=add_arguments,
+    )
+    if not parsed.extra.resume:
+        return parsed.config, None
+    if fixed := sorted(parsed.given - RESUMABLE):
+        raise UsageError(
+            f"--{fixed[0]} cannot change in a resumed run: only {', '.join(sorted(RESUMABLE))} can"
+            f" (for another run: --config {parsed.extra.resume}/config.json --{fixed[0]} ...)"
+        )
+    return parsed.config, Run.open(parsed.extra.resume)
+
+
+def add_arguments(parser):
+    """Adds the arguments that are no field of the configuration."""
+    parser.add_argument("--config", metavar="FILE", help="start from the configuration in this JSON file")
+    parser.add_argument("--resume", metavar="RUN", help="go on with the run in this folder")
+
+
+def starting_point(extra):
+    """Returns the configuration that the command line's flags change, None for the defaults."""
+    if extra.config and extra.resume:
+        raise UsageError("--config and --resume both name a configuration: give one of them")
+    if extra.resume:
+        return Run.open(extra.resume).read_config()
+    if extra.config:
+        # Another run of the same configuration: its name is taken.
+        return dataclasses.replace(read_config(Config, extra.config), name=None)
+    return None
+
+
+def train(config, run=None):
+    """Trains as `config` says, in a new run folder or further in `run`, and exports the best model.
+
+    Args:
+        config: A `Config`.
+        run: A `Run` to resume, or None.
+
+    Returns:
+        The `Run`.
+
+    Raises:
+        UsageError, DatasetError: The configuration does not go with the images or the machine.
+        TrainingStopped: The loss became NaN. The best model before that is kept and exported.
+    """
+    begun = time.monotonic()
+    dataset = load(config)
+    config = settle(config, dataset)
+    keras.utils.set_random_seed(config.seed)
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    with devices.strategy().scope():
+        model = build(config, dataset)
+    resumed = run is not None
+    run = run or Run.create(config, default_name(config, dataset))
+    state = resume(run, model, dataset) if resumed else State(fingerprint=dataset.fingerprint)
+    run.write_config(config)
+    run.write_environment(devices=devices.describe(config.precision), dataset=dataset.fingerprint)
+    announce(config, dataset, model, run, state)
+    stopped = None
+    if is_unfinished(config, state):
+        stopped = fit(model, dataset, config, run, state)
+    elif run.serving.is_dir():
+        print(f"{run.path} is complete: {state.epoch} epochs (go on with --epochs {2 * state.epoch})")
+        return run
+    finish(run, dataset, config, state, time.monotonic() - begun)
+    if stopped is not None:
+        raise stopped
+    return run
+
+
+def load(config):
+    """Returns the dataset that `config` names."""
+    return load_dataset(
+        config.dataset,
+        data_dir=config.data_dir,
+        download=config.download,
+        image_size=config.image_size,
+        channels=config.channels,
+        limit=config.limit,
+    )
+
+
+def settle(config, dataset):
+    """Returns `config` with what was left to us decided by the images and the machine, and checked with them."""
+    try:
+        likelihood = config.likelihood
+        if isinstance(likelihood, Automatic):
+            likelihood = likelihood.resolve(dataset.train.images(0, LOOKED_AT))
+        steps = steps_per_epoch(config, dataset)
+        enough = min(max(math.ceil(DEFAULT_STEPS / steps), FEWEST_EPOCHS), MOST_EPOCHS)
+        return dataclasses.replace(
+            config,
+            likelihood=likelihood,
+            latent=latent_shape(config.latent, dataset.image_shape),
+            epochs=config.epochs or enough,
+            precision=devices.choose_precision(config.precision),
+        )
+    except ValueError as error:
+        raise UsageError(error) from error
+
+
+def steps_per_epoch(config, dataset):
+    """Returns the number of optimizer steps in an epoch; the last may be of fewer images."""
+    return math.ceil(len(dataset.train) / config.batch_size)
+
+
+def build(config, dataset):
+    """Returns the model, compiled."""
+    from keras_vae.autoencoder import Autoencoder
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        model = Autoencoder(
+            dataset.image_shape,
+            config.latent,
+            config.objective,
+            config.likelihood,
+            config.network,
+            seed=config.seed,
+            dtype=config.precision,
+            name="autoencoder",
+        )
+    for warning in caught:
+        print(f"warning: {warning.message}")
+    steps = config.epochs * steps_per_epoch(config, dataset)
+    model.compile(keras.optimizers.Adam(learning_rate(config, steps), global_clipnorm=config.clip_norm))
+    return model
+
+
+def learning_rate(config, steps):
+    """Returns the learning rate of a training of `steps`, a function of the optimizer's step counter.
+
+    It rises over the first steps: at full rate from the start the decoder may learn to do without the code
+    before the encoder has put anything into it.
+    """
+    rise = min(RISING_STEPS, steps // 10)
+    if config.schedule == "constant":
+        return config.learning_rate
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=config.learning_rate / 100,
+        decay_steps=max(1, steps - rise),
+        alpha=0.01,
+        warmup_target=config.learning_rate,
+        warmup_steps=rise,
+    )
+
+
+def default_name(config, dataset):
+    """Returns the run's name: as asked for, or dataset-objective-latent."""
+    objective = next(name for name, kind in OBJECTIVES.items() if kind is type(config.objective))
+    return config.name or f"{dataset.name}-{objective}-{show_shape(config.latent)}"
+
+
+def resume(run, model, dataset):
+    """Loads the newest whole checkpoint of `run` into `model` and returns its state."""
+    model.optimizer.build(model.trainable_variables)  # or its slots would be skipped with a mere warning
+    state, faults = run.restore(model)
+    for fault in faults:
+        print(f"warning: {fault}")
+    if state.epoch and state.fingerprint != dataset.fingerprint:
+        raise UsageError(
+            f"the images of {dataset.name} are not those that {run.path} was trained on: a run cannot go on with others"
+        )
+    return dataclasses.replace(state, fingerprint=dataset.fingerprint)
+
+
+def is_unfinished(config, state):
+    """Returns whether there is an epoch left to train."""
+    impatient = config.patience is not None and state.epoch - state.best_epoch >= config.patience
+    return state.epoch < config.epochs and not impatient
+
+
+def announce(config, dataset, model, run, state):
+    """Prints what is about to happen."""
+    sizes = ", ".join(
+        f"{len(getattr(dataset, split)):,} {split}" for split in ("train", "validation", "test")
+    )
+    print(f"{dataset.name}: {sizes} images of {show_shape(dataset.image_shape)}")
+    for line in dataset.skipped[:SHOWN_SKIPPED]:
+        print(f"skipped {line}")
+    if dataset.skipped:
+        print(f"{len(dataset.skipped):,} unreadable files were skipped")
+    if not len(dataset.validation):
+        print("too few images to hold any out: the best model is the one of the lowest training loss")
+    print(
+        f"{default_name(config, dataset)}: {model.count_params():,} weights, {config.epochs} epochs of"
+        f" {steps_per_epoch(config, dataset)} steps, {devices.describe(config.precision)}"
+    )
+    print(
+        f"{'resuming after epoch ' + str(state.epoch) + ' in' if state.epoch else 'in'} {run.path}",
+        flush=True,
+    )
+
+
+def fit(model, dataset, config, run, state):
+    """Trains from where `state` stands to the last epoch.
+
+    Returns:
+        None, or the `TrainingStopped` that ended it. Ctrl-C ends it like the last epoch does.
+    """
+    from keras_vae import callbacks
+
+    keeper = callbacks.Keeper(run, state, config.patience)
+    guard, progress = callbacks.Guard(), callbacks.Progress()
+    shown_split = dataset.test if len(dataset.test) else dataset.train
+    log = callbacks.TensorBoardLog(run.logs, shown_split.images(0, callbacks.SHOWN_IMAGES))
+    training = dataset.train.training_batches(
+        config.batch_size, seed=config.seed, first_epoch=state.epoch, augment=config.augment
+    )
+    validation = dataset.validation.batches(EVALUATION_BATCH) if len(dataset.validation) else None
+    try:
+        model.fit(
+            training,
+            steps_per_epoch=steps_per_epoch(config, dataset),
+            initial_epoch=state.epoch,
+            epochs=config.epochs,
+            validation_data=validation,
+            callbacks=[guard, progress, keeper, log],
+            verbose=0,
+            shuffle=False,
+        )
+    except (KeyboardInterrupt, TrainingStopped) as reason:
+        progress.close()
+        sound = not isinstance(reason, TrainingStopped)
+        keeper.close(sound)
+        if sound:
+            print("stopped by Ctrl-C: keeping what there is")
+            return None
+        return reason
+    finally:
+        guard.close()
+    return None
+
+
+def finish(run, dataset, config, state, seconds):
+    """Measures, pictures and exports the best model, and prints where everything is."""
+    from keras_vae.export import export
+
+    if not run.model_file.is_file():
+        return
+    model = keras.saving.load_model(run.model_file)
+    lines = [
+        f"best model: epoch {state.best_epoch} of {state.epoch}"
+        if state.epoch
+        else "model of an unfinished epoch"
+    ]
+    if len(dataset.test):
+        lines.append(
+            describe_test(model.evaluate(dataset.test.batches(EVALUATION_BATCH), verbose=0, return_dict=True))
+        )
+    preview(run, model, dataset, lines[-1])
+    export(model, run.serving)
+    print("\n".join(lines))
+    print(f"{seconds:.0f} s of training, {run.path}:")
+    print(f"  {run.preview_file.name:<18} held-out images, their reconstructions, and samples")
+    print(f"  {run.model_file.name:<18} keras.saving.load_model, after import keras_vae")
+    print("  serving/           decoder and encoder for TF Serving or tf.saved_model.load")
+    print("  history.csv, logs/ losses by epoch; tensorboard --logdir", run.path)
+    print(f"next: python evaluate.py {run.path}", flush=True)
+
+
+def describe_test(terms):
+    """Returns one line on the held-out terms, in nats per image."""
+    if "rate" not in terms:
+        return f"test: distortion {terms['distortion']:.2f} nats an image"
+    return (
+        f"test: ELBO {-terms['distortion'] - terms['rate']:.2f} nats an image"
+        f" = -(distortion {terms['distortion']:.2f} + rate {terms['rate']:.2f})"
+    )
+
+
+def preview(run, model, dataset, title):
+    """Writes the picture of reconstructions and samples."""
+    from keras_vae.figures import preview as draw
+
+    split = dataset.test if len(dataset.test) else dataset.train
+    images = split.images(0, PREVIEW_COLUMNS)
+    samples = model.sample(PREVIEW_ROWS * len(images))
+    with whole(run.preview_file) as path:
+        draw(path, images, np.asarray(model(images)), np.asarray(samples), f"{run.path.name}: {title}")
