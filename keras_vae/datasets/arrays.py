@@ -1,0 +1,220 @@
+"""Images in a NumPy file, checked before they are used."""
+
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from keras_vae.datasets.dataset import Annotations, in_memory
+from keras_vae.datasets.errors import DatasetError
+from keras_vae.datasets.splits import SPLITS
+
+# What the images and labels of all splits, or of each, may be called.
+IMAGE_KEYS = ("images", "x", "imgs", "data", "arr_0")
+LABEL_KEYS = ("labels", "label", "y", "targets")
+SPLIT_IMAGE_KEYS = {
+    "train": ("x_train", "train_images"),
+    "validation": ("x_val", "x_valid", "x_validation", "val_images"),
+    "test": ("x_test", "test_images"),
+}
+SPLIT_LABEL_KEYS = {
+    "train": ("y_train", "train_labels"),
+    "validation": ("y_val", "y_valid", "y_validation", "val_labels"),
+    "test": ("y_test", "test_labels"),
+}
+CHUNK = 2048
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """An .npy file of images, or an .npz file of images and perhaps labels, of all splits or of each."""
+
+    path: str = field(
+        default="", metadata={"help": ".npy or .npz file of uint8, or floats in [0, 1], [n, h, w(, c)]"}
+    )
+
+    def load(self, options):
+        """Returns the `Dataset`; size and channels are the file's unless asked otherwise."""
+        path = Path(self.path).expanduser()
+        parts, labels = _read(path)
+        images = [
+            check_images(array, f"{path}, {key}" if key else str(path)) for key, array in parts.values()
+        ]
+        shapes = {part.shape[1:] for part in images}
+        if len(shapes) > 1:
+            raise DatasetError(f"{path}: the splits' images have different shapes: {sorted(shapes)}")
+        if len({part.dtype for part in images}) > 1:
+            images = [part / np.float32(255) if part.dtype == np.uint8 else part for part in images]
+        given = np.repeat([SPLITS.index(split) for split in parts], [len(part) for part in images])
+        classes, names = _check_labels(path, labels, [len(part) for part in images])
+        known = Annotations(classes, names, given_splits=given)
+        return in_memory(path.stem, images[0] if len(images) == 1 else np.concatenate(images), options, known)
+
+
+def check_images(images, where):
+    """Returns `images` as uint8, or float32 in [0, 1] where that loses precision, `[n, h, w, c]`.
+
+    Args:
+      images: The array as it was read.
+      where: Names it in the `DatasetError` that says what is wrong with it.
+    """
+    if images.ndim not in (3, 4):
+        raise DatasetError(
+            f"{where}: the shape is {images.shape}: "
+            "expected [n, height, width] or [n, height, width, channels]"
+        )
+    images = images[..., None] if images.ndim == 3 else images
+    count, height, width, channels = images.shape
+    if not count:
+        raise DatasetError(f"{where}: there are 0 images: at least 1 is needed")
+    if not height or not width:
+        raise DatasetError(f"{where}: the images have {height}x{width} pixels: at least 1x1 is needed")
+    if not 1 <= channels <= 4:
+        hint = " (channels come last: use np.moveaxis(images, 1, -1))" if images.shape[1] in (1, 3) else ""
+        raise DatasetError(
+            f"{where}: the shape is {images.shape}: expected 1 to 4 channels in the last place{hint}"
+        )
+    if images.dtype == bool:
+        return images.astype(np.uint8) * np.uint8(255)
+    if images.dtype == np.uint8:
+        return _check_bytes(images, where)
+    if images.dtype.kind == "f":
+        return _check_floats(images, where)
+    raise DatasetError(
+        f"{where}: the type is {images.dtype}: "
+        "expected uint8 in 0 to 255 (images.astype('uint8')), floats in 0 to 1, or bool"
+    )
+
+
+def _check_bytes(images, where):
+    # Zeros and ones are a mask: as bytes of 0 to 255 it would be black.
+    if max(int(part.max()) for part in _chunks(images)) == 1:
+        raise DatasetError(
+            f"{where}: all uint8 values are 0 or 1 where 255 is white: store them as bool, or times 255"
+        )
+    return images
+
+
+def _check_floats(images, where):
+    """Returns uint8 where every value is a whole number of 255ths, else float32."""
+    bad, first, low, high, whole, start = 0, None, np.inf, -np.inf, True, 0
+    for part in _chunks(images):
+        finite = np.isfinite(part)
+        if not finite.all():
+            bad += finite.size - int(finite.sum())
+            if first is None:
+                place = np.argwhere(~finite)[0].tolist()
+                first = [place[0] + start, *place[1:]]
+        elif not bad:
+            low, high = min(low, float(part.min())), max(high, float(part.max()))
+            whole = whole and _is_whole(part)
+        start += len(part)
+    if bad:
+        raise DatasetError(
+            f"{where}: {bad} values are NaN or infinite, the first at {first}: remove or replace them"
+        )
+    if low < 0 or high > 1:
+        way = (
+            "(images + 1) / 2"
+            if low >= -1 and high <= 1
+            else "images / 255"
+            if low >= 0 and high <= 255
+            else None
+        )
+        hint = f"store {way}" if way else "scale them, and store that"
+        raise DatasetError(
+            f"{where}: the values run from {low:g} to {high:g}: floats are expected in 0 to 1 ({hint})"
+        )
+    if whole:
+        return np.concatenate(
+            [np.rint(part.astype(np.float32) * 255).astype(np.uint8) for part in _chunks(images)]
+        )
+    return images.astype(np.float32)
+
+
+def _is_whole(part):
+    part = part.astype(np.float32)
+    return bool((np.rint(part * 255).astype(np.float32) / np.float32(255) == part).all())
+
+
+def _chunks(images):
+    return (images[start : start + CHUNK] for start in range(0, len(images), CHUNK))
+
+
+def _read(path):
+    """Returns ({split: (key, images)}, {split: labels}) of a file; without splits, all are "train"."""
+    if not path.is_file():
+        raise DatasetError(f"{path}: there is no such file")
+    try:
+        if zipfile.is_zipfile(path):
+            with np.load(path, allow_pickle=False) as file:
+                return _choose(path, file)
+        # Only the pages that are read take memory.
+        return {"train": ("", np.load(path, mmap_mode="r", allow_pickle=False))}, {}
+    except DatasetError:
+        raise
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zipfile.zlib.error) as error:
+        if "Object arrays" in str(error) or ("pickle" in str(error) and _has_magic(path)):
+            reason = "it holds Python objects, which are not loaded: store one uint8 or float array"
+        else:
+            reason = "it is damaged, or was not written by numpy.save or numpy.savez: write it again"
+        raise DatasetError(f"{path}: {reason}") from error
+
+
+def _has_magic(path):
+    with open(path, "rb") as file:
+        return file.read(4) in (b"\x93NUM", b"PK\x03\x04")
+
+
+def _choose(path, file):
+    """Returns what `_read` does from an open .npz file."""
+    images = {split: key for split, keys in SPLIT_IMAGE_KEYS.items() if (key := _first(keys, file))}
+    if "train" in images:
+        labels = {split: file[key] for split in images if (key := _first(SPLIT_LABEL_KEYS[split], file))}
+        return {split: (key, file[key]) for split, key in images.items()}, labels
+    key = _first(IMAGE_KEYS, file) or _only_images(path, file)
+    label = _first(LABEL_KEYS, file)
+    return {"train": (key, file[key])}, {"train": file[label]} if label and label != key else {}
+
+
+def _first(keys, file):
+    return next((key for key in keys if key in file.files), None)
+
+
+def _only_images(path, file):
+    arrays = {key: file[key] for key in file.files}
+    candidates = [key for key, array in arrays.items() if array.ndim in (3, 4)]
+    if len(candidates) == 1:
+        return candidates[0]
+    held = ", ".join(f"{key} {list(array.shape)}" for key, array in arrays.items()) or "nothing"
+    raise DatasetError(
+        f"{path}: it is not clear which array holds the images: "
+        f"expected images, or x_train and x_test; it holds {held}"
+    )
+
+
+def _check_labels(path, labels, counts):
+    """Returns (int64 `[n]`, names) of the labels of all splits, or (None, None) where there are none."""
+    if not labels or len(labels) != len(counts):
+        return None, None
+    parts = []
+    for array, count in zip(labels.values(), counts):
+        if array.ndim and len(array) != count:
+            raise DatasetError(f"{path}: there are {len(array)} labels for {count} images: expected one each")
+        parts.append(array.reshape(count) if array.size == count else array)
+    if any(part.ndim != 1 for part in parts):
+        if all(part.ndim == 2 and ((part == 0) | (part == 1)).all() for part in parts):  # one-hot
+            return np.concatenate([part.argmax(axis=1) for part in parts]).astype(np.int64), None
+        raise DatasetError(
+            f"{path}: the labels have the shape {list(parts[0].shape)}: expected one integer per image"
+        )
+    classes = np.concatenate(parts)
+    if classes.dtype.kind in "US":
+        names, classes = np.unique(classes.astype(str), return_inverse=True)
+        return classes.astype(np.int64), tuple(str(name) for name in names)
+    if classes.dtype.kind not in "biuf" or not np.array_equal(classes, np.floor(classes)):
+        raise DatasetError(
+            f"{path}: the labels are {classes.dtype}: expected whole numbers or names, one per image"
+        )
+    return classes.astype(np.int64), None

@@ -1,0 +1,238 @@
+"""What every source gives: a `Dataset` of three `Split`s."""
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from keras_vae.datasets.augment import augment_batch, check_augmentations
+from keras_vae.datasets.errors import DatasetError
+from keras_vae.datasets.fitting import fit
+from keras_vae.datasets.splits import SPLITS, combined_digest, content_digests, split_indices
+from keras_vae.datasets.stores import MappedImages, MemoryImages
+from keras_vae.lazy import tf
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Some images of a set, in a fixed order that does not depend on how they were listed.
+
+    Attributes:
+      store: Where the images lie.
+      indices: int64 `[n]`, the images' places in the store.
+      labels: int64 `[n]`, or None.
+      factors: int64 `[n, factors]`, or None.
+    """
+
+    store: Any
+    indices: np.ndarray
+    labels: np.ndarray | None = None
+    factors: np.ndarray | None = None
+
+    def __len__(self):
+        return len(self.indices)
+
+    @property
+    def image_shape(self):
+        """(height, width, channels) of each image."""
+        return tuple(self.store.image_shape)
+
+    def take(self, count):
+        """Returns the split of the first `count` images; of all, where there are fewer."""
+        if count < 1:
+            raise DatasetError(f"{count} images are asked for: at least 1 is needed")
+        first = [None if rows is None else rows[:count] for rows in (self.indices, self.labels, self.factors)]
+        return Split(self.store, *first)
+
+    def images(self, start=0, stop=None):
+        """Returns the images `start` to `stop`, float32 `[n, height, width, channels]`; reads no others."""
+        return self.store.read(self.indices[start:stop])
+
+    def batches(self, batch_size, labels=False):
+        """Returns one pass over the images in order as a tf.data.Dataset; the last batch may be smaller.
+
+        Args:
+          batch_size: Images in a batch.
+          labels: Whether to give (images, labels), int64 `[batch]`, in place of images.
+        """
+        read = self._reader(batch_size, labels)
+        count = len(self)
+
+        def batch(number):
+            return read(tf.range(number * batch_size, tf.minimum((number + 1) * batch_size, count)))
+
+        numbers = tf.data.Dataset.range(math.ceil(count / batch_size))
+        return numbers.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+    def training_batches(self, batch_size, seed, first_epoch=0, augment=(), labels=False):
+        """Returns endless batches: an epoch is all images once, newly shuffled, in `ceil(n / batch_size)`.
+
+        Order and augmentation are functions of the seed, the epoch and the batch's number in it, and of
+        nothing that happened before. What starts at `first_epoch` is therefore, bit for bit, what a stream
+        that started at 0 gives from there on.
+
+        Args:
+          batch_size: Images in a batch; the last of an epoch may be smaller.
+          seed: Integer.
+          first_epoch: Number of epochs to leave out.
+          augment: Names from `augment.AUGMENTATIONS`.
+          labels: As in `batches`.
+        """
+        names = check_augmentations(augment)
+        if not len(self):
+            raise DatasetError("there are no images to train on: the split is empty")
+        read = self._reader(batch_size, labels)
+        count, steps = len(self), math.ceil(len(self) / batch_size)
+
+        def batch(step):
+            epoch, number = step // steps, step % steps
+            places = tf.range(number * batch_size, tf.minimum((number + 1) * batch_size, count))
+            shuffle_seed = tf.stack([tf.constant(seed, tf.int64), epoch])
+            shuffled = read(tf.random.experimental.index_shuffle(places, shuffle_seed, count - 1))
+            if not names:
+                return shuffled
+            augment_seed = tf.stack([tf.constant(seed, tf.int64), step])
+            if labels:
+                return augment_batch(shuffled[0], names, augment_seed), shuffled[1]
+            return augment_batch(shuffled, names, augment_seed)
+
+        steps_to_come = tf.data.Dataset.range(first_epoch * steps, np.iinfo(np.int64).max)
+        endless = steps_to_come.map(batch, num_parallel_calls=tf.data.AUTOTUNE)
+        endless = endless.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
+        return endless.prefetch(tf.data.AUTOTUNE)
+
+    def _reader(self, batch_size, labels):
+        """Returns the graph function from places in this split, int64 `[batch]`, to what a batch holds."""
+        if batch_size < 1:
+            raise DatasetError(f"batch_size is {batch_size}: it must be at least 1")
+        if labels and self.labels is None:
+            raise DatasetError("labels are asked for, but this dataset has none")
+        self.store.prepare()
+        with tf.device("CPU:0"):
+            indices = tf.constant(self.indices)
+            classes = tf.constant(self.labels) if labels else None
+
+        def read(places):
+            images = self.store.read_batch(tf.gather(indices, places))
+            return (images, tf.gather(classes, places)) if labels else images
+
+        return read
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A set of images in three splits that never overlap.
+
+    Attributes:
+      name: Short, fit for a folder's name.
+      image_shape: (height, width, channels).
+      train: What to learn from.
+      validation: What to choose by; may be empty.
+      test: What to report on; may be empty.
+      label_names: What the labels 0, 1, ... are called, or None.
+      factor_names: What the columns of `factors` are called, or None.
+      factor_sizes: How many values each factor has, or None.
+      skipped: "path: reason" of each file that could not be used.
+      fingerprint: Hex digest that changes when the data do.
+    """
+
+    name: str
+    image_shape: tuple[int, int, int]
+    train: Split
+    validation: Split
+    test: Split
+    label_names: tuple[str, ...] | None = None
+    factor_names: tuple[str, ...] | None = None
+    factor_sizes: tuple[int, ...] | None = None
+    skipped: tuple[str, ...] = ()
+    fingerprint: str = ""
+
+    def limited(self, count):
+        """Returns this dataset with the first `count` training images only; the other splits stay."""
+        if count < 1:
+            raise DatasetError(f"limit is {count}: at least 1 training image is needed")
+        return replace(self, train=self.train.take(count))
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """What may be asked of any source.
+
+    Attributes:
+      data_dir: Folder with prepared or downloaded data, or None for the source's default.
+      download: Whether the network may be used where nothing local is found.
+      image_size: (height, width) in pixels, or None for the source's default.
+      channels: 1 (grey), 3 (colour), 4 (colour and alpha), or None for the source's default.
+    """
+
+    data_dir: str | None = None
+    download: bool = True
+    image_size: tuple[int, int] | None = None
+    channels: int | None = None
+
+    def __post_init__(self):
+        size = self.image_size
+        if size is not None and (len(size) != 2 or min(size) < 1):
+            raise DatasetError(
+                f"image_size is {size}: expected height and width of at least 1 pixel, as 64 or 48x64"
+            )
+        if self.channels not in (None, 1, 3, 4):
+            raise DatasetError(
+                f"channels is {self.channels}: must be 1 (grey), 3 (colour) or 4 (colour and alpha)"
+            )
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """What a source knows of its images, in the store's order; see `Dataset` and `Split`."""
+
+    labels: np.ndarray | None = None
+    label_names: tuple[str, ...] | None = None
+    factors: np.ndarray | None = None
+    factor_names: tuple[str, ...] | None = None
+    factor_sizes: tuple[int, ...] | None = None
+    given_splits: np.ndarray | None = None
+    skipped: tuple[str, ...] = field(default=())
+
+
+def make_dataset(name, store, digests, fingerprint, annotations):
+    """Returns the `Dataset` of the images in `store`.
+
+    Args:
+      name: Becomes `Dataset.name`, with what a folder's name cannot hold replaced.
+      store: Where the images lie.
+      digests: One `bytes` per image; decides about the splits (see `split_indices`).
+      fingerprint: Becomes `Dataset.fingerprint`.
+      annotations: `Annotations`.
+    """
+    parts = {}
+    for split, indices in zip(SPLITS, split_indices(digests, annotations.given_splits)):
+        rows = [None if a is None else a[indices] for a in (annotations.labels, annotations.factors)]
+        parts[split] = Split(store, indices, *rows)
+    return Dataset(
+        name="".join(c if c.isalnum() or c in "._-" else "-" for c in name).strip(".-") or "images",
+        image_shape=tuple(int(n) for n in store.image_shape),
+        label_names=annotations.label_names,
+        factor_names=annotations.factor_names,
+        factor_sizes=annotations.factor_sizes,
+        skipped=annotations.skipped,
+        fingerprint=fingerprint,
+        **parts,
+    )
+
+
+def in_memory(name, images, options, annotations):
+    """Returns the `Dataset` of an array, fitted to the size and channels of `options`.
+
+    Args:
+      name: As in `make_dataset`.
+      images: uint8, or float32 in [0, 1], `[n, height, width, channels]`.
+      options: `LoadOptions`.
+      annotations: `Annotations`.
+    """
+    digests = content_digests(images)
+    fingerprint = combined_digest(digests, options.image_size, options.channels)
+    images = fit(images, options.image_size, options.channels)
+    store = MappedImages(images) if isinstance(images, np.memmap) else MemoryImages(images)
+    return make_dataset(name, store, digests, fingerprint, annotations)

@@ -1,0 +1,251 @@
+"""Image files: how one is checked, and how many are read and decoded in parallel while a model trains.
+
+TensorFlow's decoders are the fast ones, and take what nearly all files are: JPEG and PNG, grey or colour, 8
+bits. Everything else (GIF, BMP, WebP, alpha, palettes, CMYK, 16 bits, EXIF orientation) goes through Pillow,
+which gets right what TensorFlow's decoders do not: they give a palette's numbers for its colours, and what
+alpha hides.
+"""
+
+import io
+import os
+import stat
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_vae.datasets.fitting import as_type, cover, with_channels
+from keras_vae.datasets.stores import as_float
+from keras_vae.lazy import tf
+
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")
+LARGEST = 178_956_970  # pixels; Pillow's limit against decompression bombs
+WITH_PILLOW, AS_PNG, AS_JPEG = 0, 1, 2  # how a file is decoded; AS_JPEG + k shrinks by 2**k on the way
+SHRINKINGS = (1, 2, 4, 8)
+EXIF_ORIENTATION = 0x0112
+
+
+class UnreadableImageError(Exception):
+    """A file is no image that can be used; says why, without the file's name."""
+
+
+@dataclass(frozen=True)
+class CheckedFile:
+    """A file that has been decoded once.
+
+    Attributes:
+      path: As the operating system has it.
+      size: In bytes.
+      decoder: How to decode it.
+      fits: Whether it comes out of the decoder at the size that is wanted.
+      digest: TensorFlow's 64-bit fingerprint of its bytes.
+    """
+
+    path: bytes
+    size: int
+    decoder: int
+    fits: bool
+    digest: int
+
+
+def is_image_name(name):
+    """Whether a file of this name is expected to be an image; hidden files are not."""
+    return name.lower().endswith(EXTENSIONS) and not os.path.basename(name).startswith(".")
+
+
+def check_file(path, size, channels):
+    """Returns the `CheckedFile` of `path`; reads and decodes it as training will.
+
+    Args:
+      path: `bytes` or `str`.
+      size: (height, width) that is wanted.
+      channels: 1, 3 or 4.
+
+    Raises:
+      UnreadableImageError: It is no image, damaged, truncated or too large.
+    """
+    contents = _read(path)
+    decoder = _choose_decoder(contents, size, channels)
+    with tf.device("CPU:0"):
+        if decoder != WITH_PILLOW:
+            try:
+                image = _decoders(contents, size, channels)[decoder]()
+            except (
+                tf.errors.InvalidArgumentError
+            ):  # Pillow may still know it, or say better what is wrong with it
+                decoder = WITH_PILLOW
+        if decoder == WITH_PILLOW:
+            image = decode_with_pillow(contents, size, channels)
+        fits = tuple(image.shape[:2]) == tuple(size)
+        return CheckedFile(os.fsencode(path), len(contents), decoder, fits, int(_digest(contents)))
+
+
+class FileImages:
+    """Images in files, read and decoded when they are needed: only paths are held. See `stores.py`.
+
+    Args:
+      files: `CheckedFile`s.
+      size: (height, width); images are scaled to cover it, and cropped centrally.
+      channels: 1, 3 or 4.
+    """
+
+    def __init__(self, files, size, channels):
+        self.image_shape = (*size, channels)
+        self._files = files
+        self._columns = None
+        # Branches that are not there cost nothing: with all files alike, the stream is twice as fast.
+        self._decoders = sorted({file.decoder for file in files})
+        self._all_fit = all(file.fits for file in files)
+
+    def prepare(self):
+        """Makes what `read_batch` captures; called outside of its graph."""
+        if self._columns is None:
+            with tf.device("CPU:0"):
+                self._columns = (
+                    tf.constant([file.path for file in self._files], tf.string),
+                    tf.constant([self._decoders.index(file.decoder) for file in self._files], tf.int32),
+                    tf.constant([file.digest for file in self._files], tf.int64),
+                )
+        return self._columns
+
+    def read(self, indices):
+        """Returns the images at `indices`."""
+        if not len(indices):
+            return np.zeros((0, *self.image_shape), np.float32)
+        self.prepare()
+        batches = tf.data.Dataset.from_tensor_slices(np.asarray(indices, np.int64)).batch(64)
+        batches = batches.map(self.read_batch, num_parallel_calls=tf.data.AUTOTUNE)
+        return np.concatenate(list(batches.as_numpy_iterator()))
+
+    def read_batch(self, indices):
+        """Returns the images at `indices`; the files of several batches are decoded at the same time."""
+        columns = tuple(tf.gather(column, indices) for column in self._columns)
+        images = tf.map_fn(
+            lambda file: self._decode(*file),
+            columns,
+            fn_output_signature=tf.TensorSpec(self.image_shape, tf.uint8),
+        )
+        return as_float(images)
+
+    def _decode(self, path, decoder, digest):
+        """Returns one image, uint8 `[height, width, channels]`."""
+        contents = tf.io.read_file(path)
+        unchanged = tf.debugging.Assert(
+            tf.equal(_digest(contents), digest),
+            ["An image file was changed or cut short after it had been checked (start again):", path],
+        )
+        *size, channels = self.image_shape
+        with tf.control_dependencies([unchanged]):
+            contents = tf.identity(contents)
+        branches = _decoders(contents, size, channels)
+        branches = [branches[used] for used in self._decoders]
+        image = branches[0]() if len(branches) == 1 else tf.switch_case(decoder, branches)
+        return tf.ensure_shape(image if self._all_fit else _fitted(image, size), self.image_shape)
+
+
+def _fitted(image, size):
+    """Returns a uint8 tensor `[h, w, c]` at `size`."""
+
+    def resized():
+        return tf.cast(tf.clip_by_value(tf.round(cover(image[None], size)[0]), 0.0, 255.0), tf.uint8)
+
+    fits = tf.reduce_all(tf.equal(tf.shape(image)[:2], size))
+    return tf.cond(fits, lambda: image, resized)
+
+
+def decode_with_pillow(contents, size, channels):
+    """Returns uint8 `[h, w, channels]`: the first frame, upright, alpha laid on white unless it is wanted.
+
+    A large JPEG comes at a fraction of its size that still covers `size` either way up.
+    """
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(io.BytesIO(contents), formats=FORMATS) as image:
+            image.draft(None, (max(size), max(size)))
+            image.load()
+            return _pixels(ImageOps.exif_transpose(image), channels)
+    except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
+        raise UnreadableImageError(_reason(error)) from error
+
+
+def _pixels(image, channels):
+    """Returns uint8 `[h, w, channels]` of a Pillow image in any mode."""
+    if image.mode.startswith("I"):  # 16 bits
+        return with_channels(as_type(np.asarray(image, np.float32)[..., None] / 257, np.uint8), channels)
+    has_alpha = "A" in image.mode or "a" in image.mode or "transparency" in image.info
+    image = image.convert("RGBA" if has_alpha else "L" if image.mode in ("1", "L") else "RGB")
+    pixels = np.asarray(image)
+    return with_channels(pixels if pixels.ndim == 3 else pixels[..., None], channels)
+
+
+def _decoders(contents, size, channels):
+    """Returns one function without arguments per way to decode `contents`, in the order of the constants."""
+
+    def with_pillow():
+        image = tf.numpy_function(
+            lambda data: decode_with_pillow(data, size, channels), [contents], tf.uint8, stateful=False
+        )
+        return tf.ensure_shape(image, [None, None, channels])
+
+    jpeg = [
+        lambda shrink=shrink: tf.io.decode_jpeg(contents, channels=channels, ratio=shrink)
+        for shrink in SHRINKINGS
+    ]
+    return [with_pillow, lambda: tf.io.decode_png(contents, channels=channels), *jpeg]
+
+
+def _choose_decoder(contents, size, channels):
+    """Returns how to decode `contents`, from its header."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(contents), formats=FORMATS) as image:
+            if image.width * image.height > LARGEST:
+                raise UnreadableImageError(
+                    f"{image.width}x{image.height} pixels: at most {LARGEST:,} are decoded"
+                )
+            plain = image.mode in ("L", "RGB") and "transparency" not in image.info
+            if not plain or _is_turned(image):
+                return WITH_PILLOW
+            if image.format == "PNG":
+                return AS_PNG
+            if image.format not in ("JPEG", "MPO") or channels == 4:
+                return WITH_PILLOW
+            room = min(image.height / size[0], image.width / size[1])
+            return AS_JPEG + sum(shrink <= room for shrink in SHRINKINGS[1:])
+    except UnreadableImageError:
+        raise
+    except Exception as error:
+        raise UnreadableImageError(_reason(error)) from error
+
+
+def _is_turned(image):
+    return "exif" in image.info and image.getexif().get(EXIF_ORIENTATION, 1) != 1
+
+
+def _reason(error):
+    from PIL import Image, UnidentifiedImageError
+
+    if isinstance(error, UnidentifiedImageError):
+        return "it is no JPEG, PNG, GIF, BMP or WebP image, or its start is damaged"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"more than {LARGEST:,} pixels, which are not decoded"
+    return str(error).split("\n")[0] or type(error).__name__
+
+
+def _read(path):
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # reading a pipe would wait for ever
+            raise UnreadableImageError("it is not a regular file")
+        with open(path, "rb") as file:
+            contents = file.read()
+    except OSError as error:
+        raise UnreadableImageError(error.strerror or str(error)) from error
+    if not contents:
+        raise UnreadableImageError("the file is empty")
+    return contents
+
+
+def _digest(contents):
+    return tf.strings.to_hash_bucket_fast(contents, 2**63 - 1)

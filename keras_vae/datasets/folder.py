@@ -1,0 +1,137 @@
+"""A folder of images, found, checked and divided; `files.py` reads them."""
+
+import hashlib
+import os
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from keras_vae.datasets.dataset import Annotations, make_dataset
+from keras_vae.datasets.errors import DatasetError
+from keras_vae.datasets.files import EXTENSIONS, FileImages, UnreadableImageError, check_file, is_image_name
+from keras_vae.datasets.progress import progress
+from keras_vae.datasets.splits import SPLITS, combined_digest
+
+DEFAULT_SIZE = (64, 64)
+SPLIT_FOLDERS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """Images in a folder and the folders in it: JPEG, PNG, GIF (first frame), BMP and WebP.
+
+    They are streamed, not held in memory. Labels are the folders directly in `path`, where all images lie in
+    at least two of them. The folders train, validation (or val) and test are splits.
+    """
+
+    path: str = field(default="", metadata={"help": "folder of images, or one image file"})
+
+    def load(self, options):
+        """Returns the `Dataset`; 64x64x3 unless asked otherwise."""
+        root, names = _find(self.path)
+        size, channels = options.image_size or DEFAULT_SIZE, options.channels or 3
+        files, skipped = _check(root, names, size, channels)
+        used = [name for name in names if name in files]
+        if not used:
+            raise DatasetError(
+                f"{self.path}: none of the {len(names)} images can be read; the first is {skipped[0]}"
+            )
+        given, labelled = _given_splits(self.path, used)
+        labels, label_names = _labels(labelled)
+        checked = [files[name] for name in used]
+        facts = [
+            hashlib.sha256(os.fsencode(name) + b"\0%d" % file.size).digest() for name, file in files.items()
+        ]
+        return make_dataset(
+            root.name or "images",
+            FileImages(checked, size, channels),
+            [hashlib.sha256(b"%d" % file.digest).digest() for file in checked],
+            combined_digest(facts, size, channels),
+            Annotations(labels, label_names, given_splits=given, skipped=skipped),
+        )
+
+
+def holds_images(path):
+    """Whether there is a file with an image's extension in the folder `path` or in one below it."""
+    return next(_walk(os.fspath(path)), None) is not None
+
+
+def _find(text):
+    """Returns the folder and the sorted paths, relative to it, of the files that are to be images."""
+    path = Path(text).expanduser()
+    if not text or not path.exists():
+        raise DatasetError(
+            f"{text or 'folder'}: there is no such folder: give the path of a folder of images"
+        )
+    path = path.resolve()
+    if not path.is_dir():
+        return path.parent, [path.name]
+    names = sorted(_walk(os.fspath(path)))
+    if not names:
+        raise DatasetError(
+            f"{text}: there are no images in this folder or below it: looked for {', '.join(EXTENSIONS)}"
+        )
+    return path, names
+
+
+def _walk(root):
+    """Yields the relative path of every file named like an image, but for hidden ones; no folder twice."""
+    seen = set()
+    for folder, below, names in os.walk(root, followlinks=True):
+        status = os.stat(folder)
+        if (status.st_dev, status.st_ino) in seen:  # a link back to a folder above would never end
+            below.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        below[:] = sorted(name for name in below if not name.startswith("."))
+        for name in names:
+            if is_image_name(name):
+                yield os.path.relpath(os.path.join(folder, name), root)
+
+
+def _check(root, names, size, channels):
+    """Returns {name: `CheckedFile`} of the readable files and "name: reason" of the others, both in order."""
+    from PIL import Image
+
+    def check(name):
+        try:
+            return check_file(os.path.join(root, name), size, channels)
+        except UnreadableImageError as error:
+            return error
+
+    files, skipped = {}, []
+    with ThreadPoolExecutor() as pool, warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        warnings.simplefilter("ignore", UserWarning)  # on odd metadata
+        for name, result in zip(names, progress(pool.map(check, names), len(names), "Checking images")):
+            if isinstance(result, UnreadableImageError):
+                skipped.append(f"{os.fsencode(name).decode(errors='replace')}: {result}")
+            else:
+                files[name] = result
+    return files, tuple(skipped)
+
+
+def _given_splits(path, names):
+    """Returns the splits that the folders' names give, or None, and the paths below these folders."""
+    first = [Path(name).parts[0] if len(Path(name).parts) > 1 else None for name in names]
+    splits = {SPLIT_FOLDERS.get(part) for part in first}
+    if not {"train"} < splits - {None}:
+        return None, names
+    if None in splits:
+        stray = names[[SPLIT_FOLDERS.get(part) for part in first].index(None)]
+        raise DatasetError(f"{path}: {stray} lies outside of the folders train, validation and test: move it")
+    given = np.array([SPLITS.index(SPLIT_FOLDERS[part]) for part in first])
+    return given, [os.path.join(*Path(name).parts[1:]) for name in names]
+
+
+def _labels(names):
+    """Returns int64 labels and their names from the first folder of each path, or (None, None)."""
+    parts = [Path(name).parts for name in names]
+    classes = sorted({part[0] for part in parts})
+    if len(classes) < 2 or any(len(part) < 2 for part in parts):
+        return None, None
+    number = {name: label for label, name in enumerate(classes)}
+    return np.array([number[part[0]] for part in parts], np.int64), tuple(classes)

@@ -1,0 +1,256 @@
+"""Finds a TensorFlow Datasets builder whose data are prepared, or prepares them: the network last."""
+
+import contextlib
+import difflib
+import io
+import os
+import re
+import socket
+import threading
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+
+from keras_vae.datasets.errors import DatasetError
+
+PROBE_SECONDS = 3
+BUILT_IN = ("digits", "sprites")  # named where a mistyped name is close to them
+
+
+def prepared_builder(name, data_dir, download):
+    """Returns the builder of `name`, its data on disk.
+
+    Looks for prepared data in `data_dir`, in TensorFlow Datasets' own folder and in the cache; then prepares
+    from the dataset's original files in `data_dir`; then, if `download` is true and its host answers, from
+    the network.
+
+    Args:
+      name: As TensorFlow Datasets has it, `name`, `name/config` or `name:version`.
+      data_dir: Folder, or None.
+      download: Whether the network may be used.
+    """
+    if data_dir is not None and not Path(data_dir).expanduser().is_dir():
+        raise DatasetError(
+            f"{name}: data_dir {data_dir} is no folder: give the folder with prepared or downloaded data"
+        )
+    with _quiet():
+        roots = _roots(name, data_dir)
+        builders = [_builder(name, root) for root in roots]
+        image_feature(name, builders[0])
+        for builder in builders:
+            if os.path.isdir(builder.data_dir):
+                return builder
+        builder = next((builder for builder, root in zip(builders, roots) if is_writable(root)), None)
+        if builder is None:
+            raise DatasetError(
+                f"{name}: none of {_listed(roots)} can be written to: give a --data_dir that can"
+            )
+        held = _held_files(builder, data_dir)
+        if held and _prepare_offline(name, builder, data_dir, held):
+            return builder
+        _prepare_online(name, builder, data_dir, download)
+    return builder
+
+
+def image_feature(name, builder):
+    """Returns the feature that holds the images of `name`; without one, a `DatasetError` says what there is."""
+    import tensorflow_datasets as tfds
+
+    features = builder.info.features
+    named = dict(features.items()) if isinstance(features, tfds.features.FeaturesDict) else {}
+    image = named.get("image")
+    if not isinstance(image, tfds.features.Image) or np.dtype(image.np_dtype) != np.uint8:
+        held = ", ".join(named) or type(features).__name__
+        raise DatasetError(f"{name} has no uint8 image feature (it has {held}): choose a dataset of images")
+    return image
+
+
+def cache_folder():
+    """Returns the user's cache folder for this package; it need not exist."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "keras_vae"
+
+
+def is_writable(folder):
+    """Whether files can be made in `folder`, or it can be made.
+
+    A folder without any write permission is left alone even by the superuser, who could write to it.
+    """
+    folder = Path(folder).expanduser().absolute()
+    while not folder.exists():
+        folder = folder.parent
+    return folder.is_dir() and bool(folder.stat().st_mode & 0o222) and os.access(folder, os.W_OK | os.X_OK)
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Keeps TensorFlow Datasets' prints, bars and warnings from the user."""
+    import tensorflow_datasets as tfds
+    from absl import logging
+
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.FATAL)
+    tfds.disable_progress_bar()
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.set_verbosity(verbosity)
+
+
+def _roots(name, data_dir):
+    """Returns the folders in which prepared data are looked for and written, in order."""
+    default = os.environ.get("TFDS_DATA_DIR") or Path.home() / "tensorflow_datasets"
+    roots = [data_dir, default, cache_folder() / "tensorflow_datasets"]
+    return [os.fspath(Path(root).expanduser().absolute()) for root in roots if root is not None]
+
+
+def _builder(name, root):
+    import tensorflow_datasets as tfds
+
+    try:
+        return tfds.builder(name, data_dir=root)
+    except (
+        Exception
+    ) as error:  # also an unknown config or version, a package that is missing, damaged metadata
+        if isinstance(error, tfds.core.DatasetNotFoundError) or _base(name) not in _catalogue():
+            raise _unknown(name) from error
+        raise DatasetError(f"{name}: TensorFlow Datasets refuses this name: {_in_one_line(error)}") from error
+
+
+def _unknown(name):
+    """Returns the error for a name that TensorFlow Datasets does not have: perhaps it was to be a path."""
+    if os.path.isdir(name):
+        return DatasetError(f"{name}: there are no images in this folder, and no dataset has this name")
+    if os.path.exists(name):
+        return DatasetError(f"{name}: this file is no .npz, .npy or image: give one, or a folder of images")
+    if re.search(r"[/\\.~]", name):
+        return DatasetError(f"{name}: there is no such file or folder")
+    close = difflib.get_close_matches(name, [*BUILT_IN, *_catalogue()], 3)
+    hint = f"did you mean {' or '.join(close)}?" if close else "its catalogue lists them"
+    return DatasetError(f"{name!r} is no folder, and TensorFlow Datasets has no dataset of this name: {hint}")
+
+
+def _base(name):
+    return re.split("[/:]", name)[0]
+
+
+def _catalogue():
+    import tensorflow_datasets as tfds
+
+    return tfds.list_builders(with_community_datasets=False)
+
+
+def _held_files(builder, data_dir):
+    """Returns the names of the dataset's own download files that lie in `data_dir`."""
+    if data_dir is None:
+        return []
+    folder = Path(data_dir).expanduser()
+    return [name for name in _expected_files(builder) if (folder / name).is_file()]
+
+
+def _expected_files(builder):
+    return sorted({info.filename for info in builder.url_infos.values() if info.filename})
+
+
+class _NotHereError(Exception):
+    """A file is wanted that is not in the folder of downloads."""
+
+
+def _prepare_offline(name, builder, data_dir, held):
+    """Prepares from the files in `data_dir`, checksums enforced; returns whether that was all it needed."""
+    import tensorflow_datasets as tfds
+
+    def make_manager(*args, **kwargs):
+        manager = type(builder)._make_download_manager(builder, *args, **kwargs)
+        manager._downloader.download = refuse  # otherwise it tries the network for minutes
+        return manager
+
+    def refuse(url, *args, **kwargs):
+        raise _NotHereError(url)
+
+    builder._make_download_manager = make_manager
+    folder = os.fspath(Path(data_dir).expanduser().absolute())
+    try:
+        builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=folder))
+        return True
+    except _NotHereError:
+        return False
+    except Exception as error:
+        if type(error).__name__ != "NonMatchingChecksumError":  # it is not public
+            raise DatasetError(
+                f"{name}: cannot be prepared from {data_dir}: {_in_one_line(error)}"
+            ) from error
+        raise DatasetError(
+            f"{name}: {', '.join(held)} in {data_dir} are not this dataset's files (their checksums differ): "
+            f"put the original downloads there, or leave --data_dir out"
+        ) from error
+    finally:
+        del builder._make_download_manager
+
+
+def _prepare_online(name, builder, data_dir, download):
+    """Prepares from the network, or says why not, and what can be done."""
+    import tensorflow_datasets as tfds
+
+    expected = [*_expected_files(builder)]
+    missing = [file for file in expected if file not in _held_files(builder, data_dir)]
+    files = _listed(missing) if missing else "prepared data"
+    ways = f"put {files} into a folder and give it with --data_dir, or run once where there is network"
+    manual = builder.MANUAL_DOWNLOAD_INSTRUCTIONS
+    if manual and data_dir is None:
+        raise DatasetError(f"{name} has to be downloaded by hand into --data_dir: {' '.join(manual.split())}")
+    if not download:
+        raise DatasetError(f"{name} is not prepared here and downloading is off: {ways}")
+    if not manual:
+        host = _unreachable_host(next(iter(builder.url_infos), "https://storage.googleapis.com"))
+        if host:
+            raise DatasetError(f"{name} is not prepared here and {host} cannot be reached: {ways}")
+    config = tfds.download.DownloadConfig(
+        manual_dir=data_dir and os.fspath(Path(data_dir).expanduser().absolute())
+    )
+    tfds.enable_progress_bar()  # a download takes minutes
+    try:
+        builder.download_and_prepare(download_config=config)
+    except Exception as error:
+        raise DatasetError(
+            f"{name} cannot be downloaded and prepared ({_in_one_line(error)}): {ways}"
+        ) from error
+
+
+def _unreachable_host(url):
+    """Returns the host of `url` if it does not answer in time, else None."""
+    parts = urllib.parse.urlsplit(url)
+    host, port = parts.hostname, parts.port or (80 if parts.scheme == "http" else 443)
+    answered = []
+
+    def probe():
+        with contextlib.suppress(OSError):
+            if urllib.request.getproxies().get(parts.scheme) and not urllib.request.proxy_bypass(host):
+                try:
+                    request = urllib.request.Request(f"{parts.scheme}://{host}", method="HEAD")
+                    urllib.request.urlopen(request, timeout=PROBE_SECONDS).close()
+                except urllib.error.HTTPError as error:
+                    if error.code in (403, 407, 502, 503, 504) and parts.scheme == "http":
+                        return  # the proxy's answer, not the host's
+            else:
+                socket.create_connection((host, port), timeout=PROBE_SECONDS).close()
+            answered.append(True)
+
+    thread = threading.Thread(target=probe, daemon=True)  # looking a name up has no time limit of its own
+    thread.start()
+    thread.join(PROBE_SECONDS)
+    return None if answered else host
+
+
+def _in_one_line(error):
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:300]}{'...' if text[300:] else ''}"
+
+
+def _listed(names, most=6):
+    return ", ".join(str(name) for name in names[:most]) + (
+        f" and {len(names) - most} more" if names[most:] else ""
+    )

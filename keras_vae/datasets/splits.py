@@ -1,0 +1,65 @@
+"""Which image belongs to which split: decided by what is in the image, not by where or when it was found."""
+
+import hashlib
+
+import numpy as np
+
+SPLITS = ("train", "validation", "test")
+TRAIN, VALIDATION, TEST = range(3)
+HELD_OUT_FRACTION = 0.1
+LARGEST_VALIDATION = 5000  # taken from the training images of a set that has a test split of its own
+
+
+def content_digests(images):
+    """Returns the SHA-256 digest of every image of `[n, ...]`: equal images have equal digests."""
+    return [hashlib.sha256(np.ascontiguousarray(image).data).digest() for image in images]
+
+
+def combined_digest(digests, *further):
+    """Returns one hex digest over all `digests`, in any order, and over the text of `further`."""
+    total = hashlib.sha256(repr(further).encode())
+    for digest in sorted(digests):
+        total.update(digest)
+    return total.hexdigest()[:32]
+
+
+def split_indices(digests, given=None):
+    """Returns the indices of the training, validation and test images, each an int64 array.
+
+    The order within a split and what is held out follow from the digests alone. Images with equal digests
+    stay together, so that no copy of a training image is held out. Nothing is held out before there are two
+    images, and only test images before there are three.
+
+    Args:
+      digests: One `bytes` per image.
+      given: Int array `[n]` of 0 (train), 1 (validation) and 2 (test) for a set that comes with splits. They
+        are kept; what is missing of validation and test is taken from the training images.
+    """
+    given = np.zeros(len(digests), int) if given is None else np.asarray(given)
+    by_digest = sorted(range(len(digests)), key=lambda index: (digests[index], index))
+    ordered = {split: [i for i in by_digest if given[i] == split] for split in (TRAIN, VALIDATION, TEST)}
+    held_out = max(1, round(HELD_OUT_FRACTION * len(ordered[TRAIN])))
+    if ordered[TEST] or ordered[VALIDATION]:
+        held_out = min(held_out, LARGEST_VALIDATION)
+    for split in (TEST, VALIDATION):
+        if not ordered[split]:
+            ordered[TRAIN], ordered[split] = _hold_out(ordered[TRAIN], digests, held_out)
+    return tuple(np.array(ordered[split], np.int64) for split in (TRAIN, VALIDATION, TEST))
+
+
+def _hold_out(indices, digests, count):
+    """Takes whole groups of equal images, `count` images at most, one group at least; leaves the largest."""
+    groups = {}
+    for index in indices:
+        groups.setdefault(digests[index], []).append(index)
+    if len(groups) < 2:
+        return indices, []
+    largest = max(groups, key=lambda digest: len(groups[digest]))
+    taken = []
+    for digest, group in groups.items():
+        if digest != largest and len(taken) + len(group) <= count:
+            taken += group
+    if not taken:
+        taken = min((group for digest, group in groups.items() if digest != largest), key=len)
+    held = set(taken)
+    return [index for index in indices if index not in held], taken
