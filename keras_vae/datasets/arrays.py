@@ -155,16 +155,11 @@ def _read(path):
     except DatasetError:
         raise
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zipfile.zlib.error) as error:
-        if "Object arrays" in str(error) or ("pickle" in str(error) and _has_magic(path)):
+        if "Object arrays" in str(error) or "Python objects" in str(error):
             reason = "it holds Python objects, which are not loaded: store one uint8 or float array"
         else:
             reason = "it is damaged, or was not written by numpy.save or numpy.savez: write it again"
         raise DatasetError(f"{path}: {reason}") from error
-
-
-def _has_magic(path):
-    with open(path, "rb") as file:
-        return file.read(4) in (b"\x93NUM", b"PK\x03\x04")
 
 
 def _choose(path, file):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_vae.datasets.errors import DatasetError
 from keras_vae.datasets.fitting import as_type, cover, with_channels
 from keras_vae.datasets.stores import as_float
 from keras_vae.lazy import tf
@@ -66,16 +67,14 @@ def check_file(path, size, channels):
     """
     contents = _read(path)
     decoder = _choose_decoder(contents, size, channels)
+    # Always with Pillow first: it says what is wrong, where TensorFlow's decoders log to standard error.
+    image = decode_with_pillow(contents, size, channels)
     with tf.device("CPU:0"):
         if decoder != WITH_PILLOW:
             try:
                 image = _decoders(contents, size, channels)[decoder]()
-            except (
-                tf.errors.InvalidArgumentError
-            ):  # Pillow may still know it, or say better what is wrong with it
+            except tf.errors.InvalidArgumentError:
                 decoder = WITH_PILLOW
-        if decoder == WITH_PILLOW:
-            image = decode_with_pillow(contents, size, channels)
         fits = tuple(image.shape[:2]) == tuple(size)
         return CheckedFile(os.fsencode(path), len(contents), decoder, fits, int(_digest(contents)))
 
@@ -115,7 +114,12 @@ class FileImages:
         self.prepare()
         batches = tf.data.Dataset.from_tensor_slices(np.asarray(indices, np.int64)).batch(64)
         batches = batches.map(self.read_batch, num_parallel_calls=tf.data.AUTOTUNE)
-        return np.concatenate(list(batches.as_numpy_iterator()))
+        try:
+            return np.concatenate(list(batches.as_numpy_iterator()))
+        except tf.errors.OpError as error:
+            raise DatasetError(
+                f"a file that could be read before cannot be read now: {error.message}"
+            ) from error
 
     def read_batch(self, indices):
         """Returns the images at `indices`; the files of several batches are decoded at the same time."""
