@@ -10,7 +10,6 @@ the batch is larger or smaller, but for float32 rounding: convolutions choose th
 
 import contextlib
 import errno
-import logging
 import os
 import random
 import re
@@ -145,8 +144,7 @@ def write_version(servable, endpoints):
     unfinished = servable / f".unfinished-{uuid.uuid4().hex}"
     try:
         servable.mkdir(parents=True, exist_ok=True)
-        with quiet():
-            archive.write_out(str(unfinished), verbose=False)
+        archive.write_out(str(unfinished), verbose=False)
         return publish(unfinished)
     except (OSError, tf.errors.OpError) as error:
         raise OSError(
@@ -185,17 +183,3 @@ def reason(error):
     if isinstance(error, OSError):
         return error.strerror or error
     return re.sub(r"^.*; | \[Op:.*", "", error.message)  # it stands between the path and the operation's name
-
-
-@contextlib.contextmanager
-def quiet():
-    """Holds back what TensorFlow says of each SavedModel ("Assets written to ...", a line on sharding)."""
-    loggers = [logging.getLogger("absl"), logging.getLogger("tensorflow")]
-    levels = [logger.level for logger in loggers]
-    try:
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        yield
-    finally:
-        for logger, level in zip(loggers, levels):
-            logger.setLevel(level)
