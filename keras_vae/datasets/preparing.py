@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_vae.datasets.errors import DatasetError
+from keras_vae.datasets.progress import notice
 
 PROBE_SECONDS = 3
 BUILT_IN = ("digits", "sprites")  # named where a mistyped name is close to them
@@ -36,7 +37,7 @@ def prepared_builder(name, data_dir, download):
         raise DatasetError(
             f"{name}: data_dir {data_dir} is no folder: give the folder with prepared or downloaded data"
         )
-    with _quiet():
+    with quiet():
         roots = _roots(name, data_dir)
         builders = [_builder(name, root) for root in roots]
         image_feature(name, builders[0])
@@ -85,7 +86,7 @@ def is_writable(folder):
 
 
 @contextlib.contextmanager
-def _quiet():
+def quiet():
     """Keeps TensorFlow Datasets' prints, bars and warnings from the user."""
     import tensorflow_datasets as tfds
     from absl import logging
@@ -174,7 +175,8 @@ def _prepare_offline(name, builder, data_dir, held):
     builder._make_download_manager = make_manager
     folder = os.fspath(Path(data_dir).expanduser().absolute())
     try:
-        builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=folder))
+        with notice(f"Preparing {name} from the files in {data_dir}, this once"):
+            builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=folder))
         return True
     except _NotHereError:
         return False

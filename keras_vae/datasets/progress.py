@@ -1,10 +1,17 @@
-"""A progress bar for what turns out to take long."""
+"""What the user sees while data are made ready: on standard error, and gone at the end."""
 
 import sys
 
 
 def progress(items, total, what):
-    """Yields `items`, with a bar on standard error after two seconds that is gone at the end."""
+    """Yields `items`, with a bar after two seconds."""
     from tqdm import tqdm
 
     yield from tqdm(items, desc=what, total=total, delay=2, leave=False, file=sys.stderr, dynamic_ncols=True)
+
+
+def notice(text):
+    """Shows `text` for as long as the context that it returns is open."""
+    from tqdm import tqdm
+
+    return tqdm(desc=text, bar_format="{desc}", leave=False, file=sys.stderr)

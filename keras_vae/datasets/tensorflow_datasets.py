@@ -11,7 +11,7 @@ import numpy as np
 from keras_vae.datasets.dataset import Annotations, make_dataset
 from keras_vae.datasets.errors import DatasetError
 from keras_vae.datasets.fitting import cover, with_channels
-from keras_vae.datasets.preparing import cache_folder, image_feature, is_writable, prepared_builder
+from keras_vae.datasets.preparing import cache_folder, image_feature, is_writable, prepared_builder, quiet
 from keras_vae.datasets.progress import progress
 from keras_vae.datasets.splits import SPLITS, content_digests
 from keras_vae.datasets.stores import MappedImages, MemoryImages
@@ -147,9 +147,9 @@ def _decode(builder, counts, images, has_labels):
 
     start = 0
     for split, count in counts.items():
-        examples = builder.as_dataset(
-            split=split, decoders=tfds.decode.PartialDecoding(wanted), shuffle_files=False
-        )
+        decoders = tfds.decode.PartialDecoding(wanted)
+        with quiet():
+            examples = builder.as_dataset(split=split, decoders=decoders, shuffle_files=False)
         batches = examples.map(fitted, num_parallel_calls=tf.data.AUTOTUNE).batch(BATCH).prefetch(2)
         for batch in progress(batches.as_numpy_iterator(), -(-count // BATCH), f"Reading {split} images"):
             stop = start + len(batch["image"])
