@@ -39,12 +39,17 @@ class AfterImport(importlib.abc.MetaPathFinder):
         """Finds `leader` as Python would, with the import of `follower` put behind its execution."""
         if name != self.leader:
             return None
-        sys.meta_path.remove(self)
+        sys.meta_path.remove(self)  # else the next line would ask here again
         spec = importlib.util.find_spec(name)
+        if spec is None:
+            return None
+        # To be found is not to be imported: TensorFlow only looks whether Keras is there.
+        sys.meta_path.insert(0, self)
         execute = spec.loader.exec_module
 
         def execute_both(module):
             execute(module)
+            sys.meta_path.remove(self)
             importlib.import_module(self.follower)
 
         spec.loader.exec_module = execute_both
