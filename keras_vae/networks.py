@@ -25,11 +25,14 @@ class Convolutional:
     """
 
     widths: tuple[int, ...] = field(
-        default=(32, 64), metadata={"help": "channels at each halving of the image; the last is repeated at need"}
+        default=(32, 64),
+        metadata={"help": "channels at each halving of the image; the last is repeated at need"},
     )
     depth: int = field(default=1, metadata={"help": "convolutions at each size"})
     kernel_size: int = field(default=3, metadata={"help": "height and width of the kernels, in pixels"})
-    dense: int = field(default=256, metadata={"help": "units between convolutions and a vector latent; 0: none"})
+    dense: int = field(
+        default=256, metadata={"help": "units between convolutions and a vector latent; 0: none"}
+    )
     normalization: Literal["none", "batch", "layer", "group"] = field(
         default="none", metadata={"help": "what follows each convolution"}
     )
@@ -38,7 +41,9 @@ class Convolutional:
     def __post_init__(self):
         if not self.widths or min(self.widths) < 1:
             raise ValueError(f"network.widths is {self.widths}: give at least one size above 0 (try 32,64)")
-        for name, least in (("depth", 1), ("kernel_size", 1), ("dense", 0)):
+        # A kernel of 1 under a stride of 2 skips three pixels of four, and TensorFlow 2.21's gradient of it
+        # writes outside its memory on a CPU (Conv2DBackpropFilter).
+        for name, least in (("depth", 1), ("kernel_size", 2), ("dense", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"network.{name} is {getattr(self, name)}: it must be at least {least}")
         if self.activation not in ACTIVATIONS:
@@ -63,7 +68,7 @@ class Convolutional:
             features = self.stage(keras.layers.Conv2D, features, width, strides, f"down_{index}", policy)
         if len(latent_shape) == 1:
             features = keras.layers.Flatten(dtype=policy, name="flatten")(features)
-            features = self.hidden(features, self.dense, policy)
+            features = self.hidden(features, self.dense, policy, "dense_down")
         posterior = {
             name: head(latent_shape, initializer, name)(features)
             for name, initializer in latent.heads().items()
@@ -79,13 +84,15 @@ class Convolutional:
         plan = Plan(image_shape, latent_shape, self.widths)
         inputs = features = keras.Input(latent_shape, name="latent")
         if len(latent_shape) == 1:
-            features = self.hidden(features, self.dense, policy)
-            features = self.hidden(features, math.prod(plan.bottom), policy, name="unflatten")
+            features = self.hidden(features, self.dense, policy, "dense_up")
+            features = self.hidden(features, math.prod(plan.bottom), policy, "unflatten")
             features = keras.layers.Reshape(plan.bottom, dtype=policy, name="reshape")(features)
         else:
             features = self.stage(keras.layers.Conv2D, features, plan.bottom[-1], (1, 1), "bottom", policy)
         for index, (width, strides) in enumerate(plan.ascent):
-            features = self.stage(keras.layers.Conv2DTranspose, features, width, strides, f"up_{index}", policy)
+            features = self.stage(
+                keras.layers.Conv2DTranspose, features, width, strides, f"up_{index}", policy
+            )
         decoded = keras.layers.Conv2D(
             likelihood.num_parameters(image_shape[-1]),
             self.kernel_size,
@@ -122,7 +129,7 @@ class Convolutional:
             )(features)
         return features
 
-    def hidden(self, features, units, policy, name="dense"):
+    def hidden(self, features, units, policy, name):
         """Returns `features` after a dense layer, or as they are where it has no units."""
         if units == 0:
             return features
@@ -168,7 +175,9 @@ def split(extra):
 def head(latent_shape, initializer, name):
     """Returns the float32 layer that ends the encoder: dense for a vector, a 1x1 convolution for a map."""
     if len(latent_shape) == 1:
-        layer = keras.layers.Dense(latent_shape[0], kernel_initializer=initializer, dtype="float32", name=name)
+        layer = keras.layers.Dense(
+            latent_shape[0], kernel_initializer=initializer, dtype="float32", name=name
+        )
     else:
         layer = keras.layers.Conv2D(
             latent_shape[-1], 1, kernel_initializer=initializer, dtype="float32", name=name
@@ -177,8 +186,11 @@ def head(latent_shape, initializer, name):
 
 
 def groups(width):
-    """Returns the number of groups for `width` channels: 8, or the most that divide it."""
-    return math.gcd(width, 8)
+    """Returns the number of groups for `width` channels: at most 8, each of 4 channels or more.
+
+    A group of one channel would make the features of a 1x1 map zero, and their gradients with them.
+    """
+    return max(1, math.gcd(width, 32) // 4)
 
 
 NORMALIZATIONS = {
