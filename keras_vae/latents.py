@@ -11,6 +11,7 @@ A latent is a frozen dataclass over the encoder's output, the `posterior`: a dic
     log_var(posterior)               the log-variance of the code, `[batch, *latent]`
 """
 
+import operator
 from dataclasses import dataclass
 
 from keras_vae.densities import kl_to_standard_normal, sum_per_image
@@ -87,7 +88,9 @@ def parse_shape(text):
     try:
         shape = tuple(int(size) for size in text.lower().split("x"))
     except ValueError:
-        raise ValueError(f"{text!r} is no shape: expected one size or three, such as 32 or 8x8x1024") from None
+        raise ValueError(
+            f"{text!r} is no shape: expected one size or three, such as 32 or 8x8x1024"
+        ) from None
     return check_shape(shape)
 
 
@@ -105,7 +108,9 @@ def check_shape(shape):
         )
     if min(shape) < 1:
         mended = show_shape(max(size, 1) if index < 2 else size or 16 for index, size in enumerate(shape))
-        raise ValueError(f"latent is {show_shape(shape)}: every size must be at least 1 (try --latent {mended})")
+        raise ValueError(
+            f"latent is {show_shape(shape)}: every size must be at least 1 (try --latent {mended})"
+        )
     return shape
 
 
@@ -113,13 +118,21 @@ def latent_shape(latent, image_shape):
     """Returns the shape of `latent` (`32`, `"8x8x16"` or a tuple), checked to go with images of `image_shape`."""
     if isinstance(latent, str):
         latent = parse_shape(latent)
-    shape = check_shape((latent,) if isinstance(latent, int) else tuple(latent))
+    shape = check_shape(whole(latent if isinstance(latent, tuple | list) else [latent], "latent"))
     if len(shape) == 3 and (shape[0] > image_shape[0] or shape[1] > image_shape[1]):
         raise ValueError(
             f"latent is {show_shape(shape)}, larger than the images, {show_shape(image_shape)}: a spatial latent"
             f" has at most their height and width (try --latent {show_shape((*map(halve, image_shape[:2]), shape[2]))})"
         )
     return shape
+
+
+def whole(sizes, name):
+    """Returns `sizes` as a tuple of Python's own whole numbers; `name` is for the error."""
+    try:
+        return tuple(map(operator.index, sizes))
+    except TypeError:
+        raise ValueError(f"{name} is {sizes}: expected whole numbers (try 32, or 8, 8, 16)") from None
 
 
 def halve(size):

@@ -37,7 +37,8 @@ class Sampling(keras.layers.Layer):
 
     def call(self, inputs, seed=None):
         mean, log_var = inputs
-        noise = keras.random.normal(ops.shape(mean), dtype="float32", seed=seed or self.seed_generator)
+        seed = self.seed_generator if seed is None else seed
+        noise = keras.random.normal(ops.shape(mean), dtype="float32", seed=seed)
         return mean + ops.exp(0.5 * log_var) * noise
 
     def compute_output_shape(self, input_shape):
