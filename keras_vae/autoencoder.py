@@ -6,7 +6,7 @@ import math
 import warnings
 
 from keras_vae.command_line import did_you_mean, from_json, to_json
-from keras_vae.latents import latent_shape, show_shape
+from keras_vae.latents import latent_shape, show_shape, whole
 from keras_vae.layers import PACKAGE, GivenSeed
 from keras_vae.lazy import keras, ops, tf
 from keras_vae.likelihoods import LIKELIHOODS
@@ -44,9 +44,9 @@ class Step:
         self.model, self.training = model, training
         self.iteration = ops.cast(model.iteration(), "float32")
         observe = model.likelihood.observe
-        self.images = observe(ops.cast(images, "float32"), self.seed(OBSERVATION))
+        self.images = observe(as_images(images), self.seed(OBSERVATION))
         paired = targets is not None
-        self.targets = observe(ops.cast(targets, "float32"), self.seed(OBSERVATION)) if paired else self.images
+        self.targets = observe(as_images(targets), self.seed(OBSERVATION)) if paired else self.images
 
     def seed(self, use):
         """Returns the seed of this step for `use`: a function of the model's seed and its counters alone."""
@@ -94,7 +94,8 @@ class Autoencoder(keras.Model):
     model.sample(16)                        # [16, 28, 28, 1], decoded from the prior
     ```
 
-    `fit` also takes pairs, `fit(noisy, clean)`, and sample weights. Its logs, in nats per image: `loss`, and
+    `fit` also takes pairs, `fit(noisy, clean)`, and with them sample weights: Keras drops weights where there
+    are no targets, so write `fit(images, images, sample_weight=weights)`. Its logs, in nats per image: `loss`, and
     the terms that the objective names, `distortion` and `rate`.
 
     Args:
@@ -140,6 +141,8 @@ class Autoencoder(keras.Model):
         self.trackers = {
             name: keras.metrics.Mean(name=name, dtype="float32") for name in ("loss", *self.objective.terms)
         }
+        # Tells the layer its shapes, for summary(), with a batch of any size.
+        self.latent.sample(self.sampling, self.encoder.output, seed=None)
         # train_step never calls the model, so nothing else would tell Keras that its weights exist.
         self.built = True
         if advice := self.advice():
@@ -147,12 +150,12 @@ class Autoencoder(keras.Model):
 
     def call(self, images, training=False):
         """Returns the reconstructions, decoded from the means: `[batch, height, width, channels]` in [0, 1]."""
-        posterior = self.encoder(images, training=training)
+        posterior = self.encoder(as_images(images), training=training)
         return self.decode(posterior["mean"], training=training)
 
     def encode(self, images):
         """Returns the mean and the log-variance of the codes of `images`, each `[batch, *latent]`."""
-        posterior = self.encoder(images, training=False)
+        posterior = self.encoder(as_images(images), training=False)
         return posterior["mean"], self.latent.log_var(posterior)
 
     def decode(self, codes, training=False):
@@ -176,14 +179,23 @@ class Autoencoder(keras.Model):
         return f"the loss weighs the rate by an effective beta of {beta:.3g} where the bound has 1: {effect}"
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Returns the mean loss of a batch and updates the metrics; all means over the batch are taken here."""
+        """Returns the mean loss of a batch and updates the metrics; all means over the batch are taken here.
+
+        An image of weight 2 counts as two images. `loss` includes the layers' own losses (regularizers). The
+        mean over replicas of what they return is the mean over the global batch, however it was divided.
+        """
         del y_pred
         step = Step(self, x, y, training)
         terms = self.objective(self, step)
+        penalties = sum(ops.cast(value, "float32") for value in self.losses)
+        terms = {**terms, "loss": terms["loss"] + penalties}
+        if sample_weight is None:
+            weights = ops.ones_like(terms["loss"])
+        else:
+            weights = ops.reshape(ops.cast(sample_weight, "float32"), (-1,))
         for name, tracker in self.trackers.items():
-            tracker.update_state(terms[name], sample_weight=sample_weight)
-        loss = terms["loss"] if sample_weight is None else terms["loss"] * ops.cast(sample_weight, "float32")
-        return ops.mean(loss) + sum(ops.cast(value, "float32") for value in self.losses)
+            tracker.update_state(terms[name], sample_weight=weights)
+        return ops.divide_no_nan(ops.sum(weights * terms["loss"]), fair_share(ops.sum(weights)))
 
     def train_step(self, data):
         """Takes one optimizer step on the mean over the (global) batch of the objective's loss."""
@@ -213,23 +225,22 @@ class Autoencoder(keras.Model):
         return ops.cast(optimizer.iterations if optimizer else 0, "int32")
 
     def noise_counter(self, training):
-        """Returns what numbers the noise: training's by steps and replicas, evaluation's by images seen."""
-        if not training:
-            return self.trackers["loss"].count
+        """Returns what numbers the noise: by steps or, in evaluation, by images seen; and by replicas."""
+        counter = self.iteration() if training else ops.cast(self.trackers["loss"].count, "int32")
         if keras.backend.backend() != "tensorflow":
-            return self.iteration()
+            return counter
         replica = tf.distribute.get_replica_context()
         number = replica.replica_id_in_sync_group if replica else 0
-        return self.iteration() * tf.distribute.get_strategy().num_replicas_in_sync + number
+        return counter * tf.distribute.get_strategy().num_replicas_in_sync + number
 
-    def summary(self, expand_nested=True, **kwargs):
+    def summary(self, *args, expand_nested=True, **kwargs):
         """As `keras.Model.summary`, with the layers of encoder and decoder, and what the model is in a line."""
         print_line = kwargs.get("print_fn") or print
         print_line(
             f"images {show_shape(self.image_shape)}, latent {show_shape(self.latent_shape)} ({self.dims.latents / self.dims.pixels:.3g}"
             f" numbers a pixel value), {self.objective}, {self.likelihood}"
         )
-        super().summary(expand_nested=expand_nested, **kwargs)
+        super().summary(*args, expand_nested=expand_nested, **kwargs)
 
     def get_config(self):
         return {
@@ -250,26 +261,52 @@ class VAE(Autoencoder):
 
 
 def component(given, choices, name):
-    """Returns `given` as a component: by its name among `choices`, from its JSON, or as it is."""
-    if not isinstance(given, (str, dict)):
+    """Returns `given` as a component: by its name among `choices`, from its JSON, or as it is.
+
+    The fields of a component are checked where its class is among `choices`; one of another class is trusted.
+    """
+    if type(given) in choices.values():
+        given = component_to_json(given, choices)
+    if dataclasses.is_dataclass(given) and not isinstance(given, type):
         return given
     fields = dict(given) if isinstance(given, dict) else {"kind": given}
     kind = fields.pop("kind", None)
     if kind not in choices:
         hint = did_you_mean(str(kind), choices)
         raise ValueError(f"{name} is {kind!r}: expected one of {', '.join(choices)}{hint}")
-    return from_json(choices[kind], fields)
+    try:
+        return from_json(choices[kind], fields)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
 
 
 def component_to_json(given, choices):
     """Returns the JSON of a component whose class is among `choices`."""
-    kind = next(name for name, choice in choices.items() if choice is type(given))
+    kind = next((name for name, choice in choices.items() if choice is type(given)), None)
+    if kind is None:
+        raise ValueError(
+            f"{type(given).__name__} has no name to be saved under, as {', '.join(choices)} have: enter it in the"
+            " dict of its kind (keras_vae.OBJECTIVES, LIKELIHOODS, NETWORKS), when saving and when loading"
+        )
     return {"kind": kind, **to_json(given)}
+
+
+def fair_share(total):
+    """Returns the sum of `total` over all replicas, divided by their number."""
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    return total if replicas == 1 else tf.distribute.get_replica_context().all_reduce("sum", total) / replicas
+
+
+def as_images(values):
+    """Returns `values` as float32; raises a ValueError where they look like bytes from 0 to 255."""
+    if keras.backend.standardize_dtype(values.dtype) == "uint8":
+        raise ValueError("the images are uint8: expected floats in [0, 1] (divide by 255)")
+    return ops.cast(values, "float32")
 
 
 def check_image_shape(shape):
     """Returns `shape` as a tuple of three positive whole numbers."""
-    shape = tuple(shape)
+    shape = whole(shape, "image_shape")
     if len(shape) != 3 or min(shape) < 1:
         raise ValueError(f"image_shape is {shape}: expected (height, width, channels), such as (28, 28, 1)")
     return shape

@@ -14,7 +14,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from keras_vae.densities import LOG_2_PI, bernoulli_log_density, gaussian_log_density, sum_per_image
+from keras_vae.densities import bernoulli_log_density, gaussian_log_density, sum_per_image
 from keras_vae.lazy import keras, ops
 
 # Below exp(-6) of the grey range a variance only measures rounding (Rybkin et al. 2021, section 4).
@@ -53,13 +53,16 @@ class Bernoulli(Likelihood):
     """
 
     binarize: Literal["dynamic", "threshold", "none"] = field(
-        default="dynamic", metadata={"help": "how grey becomes black or white: drawn anew, cut at 1/2, not at all"}
+        default="dynamic",
+        metadata={"help": "how grey becomes black or white: drawn anew, cut at 1/2, not at all"},
     )
 
     def observe(self, images, seed):
         """Returns `images` binarised by the rule."""
         if self.binarize == "dynamic":
-            return ops.cast(keras.random.uniform(ops.shape(images), seed=seed) < images, "float32")
+            return ops.cast(
+                keras.random.uniform(ops.shape(images), dtype="float32", seed=seed) < images, "float32"
+            )
         if self.binarize == "threshold":
             return ops.cast(images > 0.5, "float32")
         return images
@@ -85,11 +88,15 @@ class GaussianMean(Likelihood):
 class Gaussian(GaussianMean):
     """Independent Gaussian pixels of one fixed standard deviation: squared error, on the scale of `sigma`."""
 
-    sigma: float = field(default=0.1, metadata={"help": "standard deviation of a pixel whose range is 0 to 1"})
+    sigma: float = field(
+        default=0.1, metadata={"help": "standard deviation of a pixel whose range is 0 to 1"}
+    )
 
     def __post_init__(self):
         if not self.sigma > 0:
-            raise ValueError(f"likelihood.sigma is {self.sigma}: it must be above 0 (try --likelihood.sigma 0.1)")
+            raise ValueError(
+                f"likelihood.sigma is {self.sigma}: it must be above 0 (try --likelihood.sigma 0.1)"
+            )
 
     def log_prob(self, images, decoded):
         """Returns log p(images | decoded), `[batch]`, in nats."""
@@ -126,9 +133,9 @@ class OptimalGaussian(GaussianMean):
 
     def log_prob(self, images, decoded):
         """Returns log p(images | decoded), `[batch]`, in nats."""
-        squared_error = ops.square(images - decoded)
-        log_var = ops.maximum(ops.log(ops.mean(squared_error) + 1e-12), 2 * MIN_LOG_SIGMA)
-        return -0.5 * sum_per_image(LOG_2_PI + log_var + squared_error * ops.exp(-log_var))
+        squared_error = ops.mean(ops.square(images - decoded))
+        log_var = ops.maximum(ops.log(squared_error + 1e-12), 2 * MIN_LOG_SIGMA)
+        return sum_per_image(gaussian_log_density(images, decoded, log_var))
 
 
 @dataclass(frozen=True)
