@@ -1,0 +1,90 @@
+"""One table over every objective, latent and policy: each row gets all the tests."""
+
+import numpy as np
+import pytest
+import sklearn.datasets
+
+from keras_vae.autoencoder import Autoencoder
+from keras_vae.lazy import keras, tf
+from keras_vae.networks import Convolutional
+from keras_vae.objectives import OBJECTIVES
+
+POLICIES = ("float32", "mixed_bfloat16")
+LATENTS = ((3,), (2, 2, 3))
+NETWORK = Convolutional(widths=(6, 8), dense=16, activation="elu")
+ROWS = [
+    pytest.param(name, latent, policy, id=f"{name}-{'vector' if len(latent) == 1 else 'spatial'}-{policy}")
+    for name in OBJECTIVES
+    for latent in LATENTS
+    for policy in POLICIES
+]
+every_row = pytest.mark.parametrize(("objective", "latent", "policy"), ROWS)
+pytestmark = pytest.mark.filterwarnings("ignore:the loss weighs the rate")
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return (sklearn.datasets.load_digits().images[:256, ..., None] / 16).astype("float32")
+
+
+def make(objective, latent, policy, **kwargs):
+    keras.utils.set_random_seed(1)
+    model = Autoencoder((8, 8, 1), latent, objective, network=NETWORK, dtype=policy, **kwargs)
+    model.compile(keras.optimizers.Adam(3e-3))
+    return model
+
+
+@every_row
+def test_outputs_are_finite_and_have_their_shapes(objective, latent, policy, digits):
+    model = make(objective, latent, policy)
+    images = digits[:5]
+    mean, log_var = model.encode(images)
+    for codes in (mean, log_var):
+        assert codes.shape == (5, *latent)
+        assert keras.backend.standardize_dtype(codes.dtype) == "float32"
+        assert np.isfinite(codes).all()
+    for shown in (model(images), model.decode(mean), model.sample(5), model.predict(images, verbose=0)):
+        assert shown.shape == (5, 8, 8, 1)
+        assert keras.backend.standardize_dtype(shown.dtype) == "float32"
+        assert np.min(shown) >= 0
+        assert np.max(shown) <= 1
+
+
+@every_row
+def test_gradients_reach_every_weight(objective, latent, policy, digits):
+    model = make(objective, latent, policy, likelihood="gaussian_learned")
+    with tf.GradientTape() as tape:
+        loss = model.compute_loss(digits[:16])
+    assert np.isfinite(loss)
+    weights = model.trainable_weights
+    assert {id(w) for w in weights} == {
+        id(w) for part in (model.encoder, model.decoder) for w in part.weights
+    }
+    for weight, gradient in zip(weights, tape.gradient(loss, [weight.value for weight in weights])):
+        assert gradient is not None, weight.path
+        assert np.isfinite(gradient).all(), weight.path
+        assert np.any(gradient), weight.path
+
+
+@every_row
+def test_loss_falls_and_a_saved_model_is_the_same_model(objective, latent, policy, digits, tmp_path):
+    model = make(objective, latent, policy)
+    losses = model.fit(digits, batch_size=32, epochs=4, verbose=0).history["loss"]
+    assert losses[-1] < 0.9 * losses[0]
+
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert type(loaded) is Autoencoder
+    assert loaded.get_config() == model.get_config()
+    np.testing.assert_array_equal(loaded.predict(digits[:8], verbose=0), model.predict(digits[:8], verbose=0))
+    assert loaded.optimizer.iterations == 32
+    for ours, theirs in zip(model.optimizer.variables, loaded.optimizer.variables):
+        np.testing.assert_array_equal(ours, theirs)
+    assert loaded.evaluate(digits, verbose=0, return_dict=True) == model.evaluate(
+        digits, verbose=0, return_dict=True
+    )
+    # Noise follows the step counter, which is in the file: both go on alike.
+    for one in (model, loaded):
+        one.fit(digits[:64], batch_size=32, shuffle=False, verbose=0)
+    for ours, theirs in zip(model.get_weights(), loaded.get_weights()):
+        np.testing.assert_array_equal(ours, theirs)
