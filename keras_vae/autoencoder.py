@@ -102,7 +102,8 @@ class Autoencoder(keras.Model):
         image_shape: `(height, width, channels)`.
         latent: The latent's shape: `32`, `(8, 8, 1024)` or `"8x8x1024"`.
         objective: A name in `keras_vae.OBJECTIVES` or an objective.
-        likelihood: A name in `keras_vae.LIKELIHOODS` or a likelihood.
+        likelihood: A name in `keras_vae.LIKELIHOODS` or a likelihood; by default `bernoulli` for grey images
+            and `gaussian_optimal` for colour.
         network: A name in `keras_vae.NETWORKS` or a network.
         seed: Seed of all noise; weights are initialised by Keras' own (`keras.utils.set_random_seed`).
         **kwargs: As `keras.Model` takes them: `name`, `dtype` (the policy of the hidden layers).
@@ -119,7 +120,7 @@ class Autoencoder(keras.Model):
         image_shape,
         latent=16,
         objective="vae",
-        likelihood="auto",
+        likelihood=None,
         network="convolutional",
         seed=0,
         **kwargs,
@@ -129,8 +130,8 @@ class Autoencoder(keras.Model):
         self.latent_shape = latent_shape(latent, self.image_shape)
         self.objective = component(objective, OBJECTIVES, "objective")
         self.network = component(network, NETWORKS, "network")
-        likelihood = component(likelihood, LIKELIHOODS, "likelihood")
-        self.likelihood = likelihood.resolve(self.image_shape) if hasattr(likelihood, "resolve") else likelihood
+        likelihood = likelihood or ("bernoulli" if self.image_shape[-1] == 1 else "gaussian_optimal")
+        self.likelihood = component(likelihood, LIKELIHOODS, "likelihood")
         self.seed = seed
         self.latent = self.objective.latent
         self.dims = Dims(math.prod(self.image_shape), math.prod(self.latent_shape))

@@ -25,7 +25,7 @@ class Convolutional:
     """
 
     widths: tuple[int, ...] = field(
-        default=(32, 64),
+        default=(32, 64, 128),
         metadata={"help": "channels at each halving of the image; the last is repeated at need"},
     )
     depth: int = field(default=1, metadata={"help": "convolutions at each size"})
@@ -36,7 +36,7 @@ class Convolutional:
     normalization: Literal["none", "batch", "layer", "group"] = field(
         default="none", metadata={"help": "what follows each convolution"}
     )
-    activation: str = field(default="relu", metadata={"help": "any activation that Keras knows by name"})
+    activation: str = field(default="silu", metadata={"help": "any activation that Keras knows by name"})
 
     def __post_init__(self):
         if not self.widths or min(self.widths) < 1:

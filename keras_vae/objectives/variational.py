@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from keras_vae.lazy import ops
 from keras_vae.latents import DiagonalGaussian
+from keras_vae.lazy import ops
 
 
 @dataclass(frozen=True)
