@@ -1,0 +1,188 @@
+"""A mixture of Gaussians in a subspace of the codes, plus independent noise on every dimension.
+
+    z = center + axes s + noise,  s ~ sum_k weights_k N(means_k, factors_k factors_k'),  noise ~ N(0, diag)
+
+which is a density over all d dimensions in memory for d r numbers. A Gaussian is the case of one component.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_vae.lazy import tf
+from keras_vae.principal import column_blocks
+from keras_vae.samplers.noise import standard_normal
+
+# Noise below this share of the codes' mean variance is raised to it, or a plain autoencoder's codes, which have
+# none, would have no density. Its standard deviation is a thousandth of the codes'.
+LEAST_NOISE = 1e-6
+
+
+class Codes(NamedTuple):
+    """What an encoder says of n images.
+
+    Attributes:
+        mean: `[n, *latent]`.
+        log_var: The log-variance of the posterior, `[n, *latent]`; -100 for a plain autoencoder, as good as none.
+    """
+
+    mean: np.ndarray
+    log_var: np.ndarray
+
+
+class Density(NamedTuple):
+    """The arrays of the density, k components in r of d dimensions.
+
+    Attributes:
+        weights: Of the components, `[k]`, float64.
+        means: Of the components, `[k, r]`, float64.
+        factors: L of the components' covariance L L', `[k, r, r]`, float64.
+        center: `[d]`, float32.
+        axes: `[d, r]`, float32.
+        noise: The noise's variance, `[d]`, float32.
+    """
+
+    weights: np.ndarray
+    means: np.ndarray
+    factors: np.ndarray
+    center: np.ndarray
+    axes: np.ndarray
+    noise: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class LowRank:
+    """A sampler from a `Density`; those that derive from it say how it is fitted.
+
+    The samples have the codes' own variance in every dimension: what the subspace leaves out, of the means'
+    variance and of the posteriors', is noise.
+    """
+
+    latent_shape: tuple[int, ...]
+    density: Density | None = field(default=None, kw_only=True, repr=False)
+
+    def sample(self, seeds):
+        """Returns codes, float32 `[n, *latent]`, row i from `seeds[i]` alone, but for the rounding of a product.
+
+        The noise is what `Prior` draws for the same seed.
+        """
+        weights, means, factors, center, axes, noise = self.fitted()
+        normal = standard_normal(seeds, (1 + axes.shape[1],), stream=1)
+        # The first number of a row chooses the component: it is above as many quantiles as come before.
+        component = tf.reduce_sum(tf.cast(normal[:, :1] > quantiles(weights), "int32"), axis=1)
+        inner = tf.gather(means.astype("float32"), component) + tf.linalg.matvec(
+            tf.gather(factors.astype("float32"), component), normal[:, 1:]
+        )
+        wide = tf.reshape(standard_normal(seeds, self.latent_shape), (-1, len(center)))
+        flat = center + tf.matmul(inner, axes, transpose_b=True) + np.sqrt(noise) * wide
+        return tf.reshape(flat, (-1, *self.latent_shape))
+
+    def log_prob(self, codes):
+        """Returns the log density of `codes`, `[n, *latent]`, `[n]`, in nats, float64, exactly.
+
+        With S = L L', U the axes, N the noise and M = U' N^-1 U, for each component
+
+            (U S U' + N)^-1 = N^-1 - N^-1 U L (I + L' M L)^-1 L' U' N^-1  (Woodbury)
+            log det (U S U' + N) = log det N + log det (I + L' M L)
+
+        so that of d dimensions two sums are taken, whatever the number of components.
+        """
+        weights, means, factors, center, axes, noise = self.fitted()
+        codes = np.asarray(codes).reshape(-1, len(center))
+        squared, inner = np.zeros(len(codes)), np.zeros((len(codes), axes.shape[1]))
+        gram = np.zeros((axes.shape[1],) * 2)
+        for block in column_blocks(*codes.shape):
+            away, precision = (
+                codes[:, block] - center[block].astype("float64"),
+                1 / noise[block].astype("float64"),
+            )
+            scaled = precision[:, None] * axes[block]
+            squared += np.square(away) @ precision
+            inner += away @ scaled
+            gram += axes[block].T @ scaled
+        constant = len(center) * np.log(2 * np.pi) + np.log(noise, dtype="float64").sum()
+        terms = [
+            np.log(weight) - 0.5 * (constant + quadratic_and_log_det(squared, inner, gram, mean, factor))
+            for weight, mean, factor in zip(weights, means, factors)
+        ]
+        return np.logaddexp.reduce(terms, axis=0)
+
+    def fitted(self):
+        """Returns the density.
+
+        Raises:
+            ValueError: The sampler has not been fitted.
+        """
+        if self.density is None:
+            raise ValueError(
+                f"{type(self).__name__} has no density yet: call fit(codes) and use what it returns"
+            )
+        return self.density
+
+    def flat(self, codes):
+        """Returns mean and log-variance of `codes` as `[n, d]` each.
+
+        Raises:
+            ValueError: There are none, or their shape is another.
+        """
+        mean, log_var = (np.asarray(part, "float32") for part in codes)
+        expected = (len(mean), *self.latent_shape)
+        if not len(mean) or mean.shape != expected or log_var.shape != expected:
+            raise ValueError(
+                f"the codes' mean is {list(mean.shape)} and their log_var {list(log_var.shape)}: both must be"
+                f" [n, {', '.join(map(str, self.latent_shape))}], and n at least 1"
+            )
+        return mean.reshape(len(mean), -1), log_var.reshape(len(mean), -1)
+
+
+def quadratic_and_log_det(squared, inner, gram, mean, factor):
+    """Returns the squared Mahalanobis length of codes and what the subspace adds to the log-determinant, `[n]`.
+
+    Args:
+        squared: (z - center)' N^-1 (z - center), `[n]`.
+        inner: U' N^-1 (z - center), `[n, r]`.
+        gram: U' N^-1 U, `[r, r]`.
+        mean, factor: Of the component, `[r]` and `[r, r]`.
+    """
+    triangle = np.linalg.cholesky(np.eye(len(mean)) + factor.T @ gram @ factor)
+    within = np.linalg.solve(triangle, ((inner - gram @ mean) @ factor).T)
+    quadratic = squared - 2 * inner @ mean + mean @ gram @ mean - np.square(within).sum(axis=0)
+    return quadratic + 2 * np.log(np.diag(triangle)).sum()
+
+
+def quantiles(weights):
+    """Returns where a standard normal number passes from one component to the next, float32 `[k - 1]`."""
+    from scipy.special import ndtri
+
+    return ndtri(np.minimum(np.cumsum(weights)[:-1], 1)).astype("float32")
+
+
+def make_density(mean, log_var, components, coordinates, weights, means, factors):
+    """Returns the `Density` of which the subspace is known, with the noise that the codes' variances ask for.
+
+    Args:
+        mean, log_var: The codes, `[n, d]`.
+        components: Their `PrincipalComponents`.
+        coordinates: The means in the subspace, `[n, r]`.
+        weights, means, factors: Of the mixture there.
+    """
+    axes = components.directions
+    second = coordinates.T @ coordinates / len(coordinates)
+    noise = np.empty(mean.shape[1])
+    total = 0.0
+    for block in column_blocks(*mean.shape):
+        posterior = np.exp(log_var[:, block], dtype="float64").mean(axis=0)
+        spread = np.square(mean[:, block] - components.center[block]).mean(axis=0)
+        explained = np.einsum("ji,ik,jk->j", axes[block], second, axes[block], optimize=True)
+        noise[block] = posterior + np.maximum(spread - explained, 0)
+        total += posterior.sum() + spread.sum()
+    noise = np.maximum(noise, max(LEAST_NOISE * total / len(noise), 1e-12))
+    arrays = (np.asarray(array, "float64") for array in (weights, means, factors))
+    return Density(*arrays, components.center.astype("float32"), axes, noise.astype("float32"))
+
+
+def square_root(covariance):
+    """Returns L, `[r, r]`, with L L' = `covariance`, which may be singular."""
+    eigenvalues, vectors = np.linalg.eigh(covariance)
+    return vectors * np.sqrt(np.maximum(eigenvalues, 0))

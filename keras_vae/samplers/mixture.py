@@ -1,0 +1,89 @@
+"""A mixture of Gaussians over the codes, fitted after training (Ghosh et al. 2020, ex-post density estimation)."""
+
+import dataclasses
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_vae.principal import count_for_share, principal_components, project
+from keras_vae.samplers.low_rank import LowRank, make_density, square_root
+
+SHARE = 0.95  # of the means' variance that the subspace holds, where `rank` allows it
+CODES_PER_RANK = 4  # fewer codes than this for each dimension of the subspace: a smaller subspace
+CODES_PER_COMPONENT = 2  # fewer codes than this for each dimension in each component: fewer components
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture(LowRank):
+    """A Gaussian mixture of full covariances on the principal components of the codes' means, plus noise.
+
+    Few codes get fewer components in fewer dimensions, and a warning: a component on a handful of codes draws
+    copies of their images.
+
+    Attributes:
+        components: The most components.
+        rank: The most principal components; those that hold 95% of the means' variance are enough.
+        seed: Of the mixture's start, by k-means.
+    """
+
+    components: int = 10
+    rank: int = 32
+    seed: int = 0
+
+    @property
+    def settings(self):
+        """What it was made with, a dict of numbers."""
+        return {
+            "components": len(self.fitted().weights),
+            "rank": self.fitted().axes.shape[1],
+            "seed": self.seed,
+        }
+
+    def fit(self, codes):
+        """Returns the sampler fitted to `codes`, a `Codes`; seconds.
+
+        Warns:
+            UserWarning: There are fewer components than asked for.
+        """
+        mean, log_var = self.flat(codes)
+        found = principal_components(mean, min(self.rank, max(len(mean) // CODES_PER_RANK, 1)))
+        rank = min(count_for_share(found.eigenvalues, SHARE), found.directions.shape[1])
+        found = found._replace(directions=np.ascontiguousarray(found.directions[:, :rank]))
+        coordinates = project(mean, found.center, found.directions)
+        number = self.affordable(len(mean), rank)
+        if 0 < rank and number < self.components:
+            warnings.warn(
+                f"the mixture has {number} of the {self.components} components, in {rank} dimensions:"
+                f" {len(mean)} codes carry no more (fit it to more images)",
+                stacklevel=2,
+            )
+        mixture = fit_mixture(coordinates, number, self.seed)
+        return dataclasses.replace(self, density=make_density(mean, log_var, found, coordinates, *mixture))
+
+    def affordable(self, num_codes, rank):
+        """Returns how many components `num_codes` carry in `rank` dimensions."""
+        if rank == 0:
+            return 1
+        return min(self.components, max(num_codes // (CODES_PER_COMPONENT * rank), 1))
+
+
+def fit_mixture(coordinates, number, seed):
+    """Returns weights `[k]`, means `[k, r]` and factors `[k, r, r]` of a mixture on `coordinates`, `[n, r]`.
+
+    Variances are regularised by a thousandth of the mean variance a dimension, so that the unit of the codes,
+    which a plain autoencoder is free to choose, makes no difference.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.mixture import GaussianMixture
+
+    if coordinates.shape[1] == 0:
+        return np.ones(1), np.zeros((1, 0)), np.zeros((1, 0, 0))
+    scale = np.sqrt(np.square(coordinates).mean())
+    model = GaussianMixture(number, covariance_type="full", reg_covar=1e-3, random_state=seed)
+    with warnings.catch_warnings():
+        # Stopped after 100 steps or started with fewer distinct codes than components: a density all the same.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(coordinates / scale)
+    factors = [scale * square_root(covariance) for covariance in model.covariances_]
+    return model.weights_, scale * model.means_, factors
