@@ -10,15 +10,14 @@ import sklearn.datasets
 
 from keras_vae.autoencoder import (
     CODES,
-    EVALUATION,
     OBSERVATION,
     STREAMS,
     TRAINING,
     VAE,
     Autoencoder,
+    Step,
     component,
 )
-from keras_vae.layers import GivenSeed
 from keras_vae.lazy import keras, tf
 from keras_vae.likelihoods import LIKELIHOODS, Bernoulli, Gaussian
 from keras_vae.networks import Convolutional
@@ -196,19 +195,15 @@ def test_the_same_seed_gives_the_same_run_and_another_gives_another(digits):
     assert gap(first, other_noise) > 0
 
 
-def test_noise_differs_between_steps_uses_and_modes():
-    model = make()
-    seeds = [model.noise_counter(training=True)]
-    model.optimizer.iterations.assign(1)
-    seeds.append(model.noise_counter(training=True))
-    assert list(map(int, seeds)) == [0, 1]
-    draws = [
-        np.asarray(keras.random.normal((6,), seed=GivenSeed(mode * STREAMS + use, step)))
-        for mode in (TRAINING, EVALUATION)
-        for use in (OBSERVATION, CODES)
-        for step in (0, 1)
-    ]
-    assert len({draw.tobytes() for draw in draws}) == 8
+def test_noise_differs_between_steps_uses_and_modes(digits):
+    model, draws = make(), []
+    for iteration in (0, 1):
+        model.optimizer.iterations.assign(iteration)
+        for use in (OBSERVATION, CODES):
+            draws.append(keras.random.normal((6,), seed=Step(model, digits, None, True).seed(use)))
+    for use in (OBSERVATION, CODES):  # evaluation's counter is at 0, as training's was
+        draws.append(keras.random.normal((6,), seed=Step(model, digits, None, False).seed(use)))
+    assert len({np.asarray(draw).tobytes() for draw in draws}) == 6
 
 
 def test_evaluation_noise_differs_between_batches_and_not_between_evaluations(digits):
