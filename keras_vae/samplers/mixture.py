@@ -52,7 +52,7 @@ class Mixture(LowRank):
         found = found._replace(directions=np.ascontiguousarray(found.directions[:, :rank]))
         coordinates = project(mean, found.center, found.directions)
         number = self.affordable(len(mean), rank)
-        if 0 < rank and number < self.components:
+        if rank > 0 and number < self.components:
             warnings.warn(
                 f"the mixture has {number} of the {self.components} components, in {rank} dimensions:"
                 f" {len(mean)} codes carry no more (fit it to more images)",
