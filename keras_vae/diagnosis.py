@@ -1,0 +1,846 @@
+"""Takes every measurement of a model: `diagnose(subject, dataset, ...)` returns results and pictures.
+
+Data flows one way. Codes of training and of held-out images are computed once, in batches; each section of the
+results is a function of those, of the subject and of what sections before it found. No section knows how results
+are shown. Nothing needs more than a few thousand codes at a time: at 65,536 dimensions a thousand codes are
+0.26 GB.
+"""
+
+import contextlib
+import dataclasses
+import importlib.metadata
+import math
+import os
+import pathlib
+import resource
+import sys
+import time
+import warnings
+
+import numpy as np
+from tqdm import tqdm
+
+from keras_vae.features import choose_features
+from keras_vae.lazy import tf
+from keras_vae.metrics import (
+    disentanglement,
+    frechet,
+    importance,
+    kernel,
+    manifold,
+    memorisation,
+    mismatch,
+    paths,
+    rate,
+    reconstruction,
+    spectrum,
+)
+from keras_vae.principal import principal_components, project
+from keras_vae.samplers import Codes, Gaussian, Mixture, Prior
+from keras_vae.verdict import judge
+
+CODE_BUDGET = 6.4e7  # numbers in one array of codes, a quarter of a GB in float32
+FEWEST_CODES, MOST_CODES = 500, 10_000
+MOST_SAMPLES = 2000  # images a rung
+LARGE_LATENT = 4096  # numbers; beyond it a rung has half as many
+BATCH = 250
+SHOWN = 16
+
+
+class Clock:
+    """Times the steps, shows which one runs, and remembers the cost of each."""
+
+    def __init__(self, names, quiet=False):
+        self.bar = tqdm(
+            total=len(names), unit="step", leave=False, dynamic_ncols=True, disable=quiet or None, delay=1
+        )
+        self.steps = []
+
+    @contextlib.contextmanager
+    def step(self, name):
+        """Times what is done in the block as `name`."""
+        self.bar.set_description(name)
+        begun = time.perf_counter()
+        yield
+        self.steps.append({"name": name, "seconds": time.perf_counter() - begun})
+        self.bar.update()
+
+    def cost(self):
+        """Returns the cost: seconds a step and in all, and the highest memory of the process so far."""
+        self.bar.close()
+        unit = 1 if sys.platform == "darwin" else 1024
+        return {
+            "steps": self.steps,
+            "seconds": sum(step["seconds"] for step in self.steps),
+            "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
+        }
+
+
+@dataclasses.dataclass
+class Encoded:
+    """Images and their codes.
+
+    Attributes:
+        images: As they are, `[n, height, width, channels]`.
+        observed: As the model sees them (binarised, where it is trained on that).
+        mean, log_var: `[n, d]`, float32.
+        labels: `[n]` or None.
+    """
+
+    images: np.ndarray
+    observed: np.ndarray
+    mean: np.ndarray
+    log_var: np.ndarray
+    labels: np.ndarray | None
+    latent_shape: tuple
+
+    def __len__(self):
+        return len(self.images)
+
+    def draw(self, generator, count=None):
+        """Returns codes drawn from the posteriors of the first `count` images, `[n, d]`."""
+        mean, log_var = self.mean[:count], self.log_var[:count]
+        return mean + np.exp(0.5 * log_var) * generator.standard_normal(mean.shape, "float32")
+
+    def shaped(self):
+        """Returns the codes as samplers take them."""
+        shape = (len(self), *self.latent_shape)
+        return Codes(self.mean.reshape(shape), self.log_var.reshape(shape))
+
+
+def in_batches(function, *arrays, size=BATCH):
+    """Returns what `function` makes of `arrays`, taken `size` rows at a time; a tuple is joined entry by entry."""
+    parts = [
+        function(*(array[start : start + size] for array in arrays))
+        for start in range(0, len(arrays[0]), size)
+    ]
+    if isinstance(parts[0], tuple):
+        return tuple(np.concatenate(values) for values in zip(*parts))
+    return np.concatenate(parts)
+
+
+def encode_split(subject, split, count, seed):
+    """Returns the first `count` images of a split as `Encoded`."""
+    images = split.images(0, count)
+    observed = subject.observe(images, seed)
+    mean, log_var = in_batches(subject.encode, observed)
+    latent_shape = mean.shape[1:]
+    labels = None if split.labels is None else np.asarray(split.labels[: len(images)])
+    flat = (len(images), -1)
+    return Encoded(images, observed, mean.reshape(flat), log_var.reshape(flat), labels, latent_shape)
+
+
+def number_of_codes(size):
+    """Returns how many codes of `size` numbers are held at a time."""
+    return int(min(max(CODE_BUDGET / size, FEWEST_CODES), MOST_CODES))
+
+
+def mean_and_error(values):
+    """Returns the mean of `values`, `[n]`, and its standard error."""
+    values = np.asarray(values, "float64")
+    error = values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else None
+    return float(values.mean()), None if error is None else float(error)
+
+
+@dataclasses.dataclass
+class Study:
+    """What the sections share.
+
+    Attributes:
+        subject: The model.
+        dataset: The images.
+        train, test: `Encoded` training and held-out images.
+        reference: Held-out images that are in no other set, `[n, height, width, channels]`.
+        features: What sets of images are compared in.
+        seed: Of every draw.
+        results: The sections so far, for those after them.
+        pictures: What the report shows, beside numbers.
+        samplers: The fitted samplers by name.
+    """
+
+    subject: object
+    dataset: object
+    train: Encoded
+    test: Encoded
+    reference: np.ndarray
+    features: object
+    seed: int
+    results: dict
+    pictures: dict
+    samplers: dict
+    rungs: dict = dataclasses.field(default_factory=dict)
+    reasons: dict = dataclasses.field(default_factory=dict)
+
+    def generator(self, use):
+        """Returns the random numbers for one `use`, a text: sections do not shift each other's draws."""
+        return np.random.default_rng([self.seed, *use.encode()])
+
+    def decode(self, codes):
+        """Returns the images of flat `codes`, `[n, d]`."""
+        return in_batches(
+            self.subject.decode, codes.reshape(len(codes), *self.test.latent_shape).astype("float32")
+        )
+
+    def look(self, images):
+        """Returns the features of `images`, `[n, F]`."""
+        return self.features(images)
+
+    def confidence(self, images):
+        """Returns the classifier's largest class probability of each image, `[n]`, or None without one."""
+        probabilities = self.features.probabilities(images)
+        return None if probabilities is None else probabilities.max(axis=-1)
+
+    def classes(self, images):
+        """Returns the class that the classifier sees in each image, `[n]`, or None without one."""
+        probabilities = self.features.probabilities(images)
+        return None if probabilities is None else probabilities.argmax(axis=-1)
+
+
+def measure_reconstruction(study):
+    """Distortion and errors of reconstructions from the means, on training and on held-out images."""
+    sections = {}
+    for name in ("train", "test"):
+        split = getattr(study, name)
+        count = min(len(split), MOST_SAMPLES)
+        images = split.images[:count]
+        decoded = study.decode(split.mean[:count])
+        errors = reconstruction.mse(images, decoded)
+        section = dict(zip(("mse", "mse_se"), mean_and_error(errors)), n=count)
+        section["psnr"] = float(np.mean(reconstruction.psnr(images, decoded)))
+        section["ssim"] = float(np.mean(reconstruction.ssim(images, decoded)))
+        section["unexplained"] = float(errors.mean() / max(np.square(images - images.mean(0)).mean(), 1e-12))
+        section.update(distortion_of(study, split, count, name))
+        sections[name] = section
+        if name == "test":
+            study.rungs["reconstruction"] = decoded
+    return sections
+
+
+def distortion_of(study, split, count, use):
+    """Returns -log p(x|z) at one posterior draw an image, in nats and bits a dimension, where there is a density."""
+    if study.subject.log_prob is None:
+        study.reasons.setdefault("distortion", "the decoder's likelihood is not known: say --likelihood")
+        return {"distortion": None, "distortion_se": None, "bits_per_dim": None}
+    codes = split.draw(study.generator(f"distortion {use}"), count)
+    codes = codes.reshape(count, *split.latent_shape)
+    nats = -in_batches(study.subject.log_prob, split.observed[:count], codes)
+    mean, error = mean_and_error(nats)
+    bits = reconstruction.bits_per_dim(mean, math.prod(split.images.shape[1:]), bin_width(study.subject))
+    return {"distortion": mean, "distortion_se": error, "bits_per_dim": bits}
+
+
+def bin_width(subject):
+    """Returns the width that makes of the likelihood's density a mass: 1 where it is one, else an 8-bit level."""
+    return 1.0 if subject.likelihood == "Bernoulli" else 1 / 255
+
+
+NO_RATE = "a plain autoencoder has no prior and no noise, so it has no rate"
+
+
+def measure_rate_distortion(study):
+    """Rate and distortion of held-out images, and what the loss weighs them by."""
+    subject, test = study.subject, study.test
+    known = study.results["reconstruction"]["test"]
+    section = {
+        "n": len(test),
+        "distortion": known["distortion"],
+        "distortion_se": known["distortion_se"],
+        "effective_beta": subject.effective_beta,
+        "implied_sigma": subject.sigma,
+        "calibration": known["mse"] / subject.sigma**2 if subject.sigma else None,
+    }
+    if not subject.is_variational:
+        study.reasons["rate"] = NO_RATE
+        missing = (
+            "rate",
+            "rate_se",
+            "rate_per_dim",
+            "rate_bits",
+            "elbo",
+            "elbo_se",
+            "bits_per_dim",
+            "train_rate",
+            "train_elbo",
+        )
+        return {**section, **dict.fromkeys(missing)}
+    rates = rate.measure_rate(test.mean, test.log_var)
+    section["rate"], section["rate_se"] = mean_and_error(rates.per_image)
+    section["rate_per_dim"] = section["rate"] / test.mean.shape[1]
+    section["rate_bits"] = section["rate"] / math.log(2)
+    section["train_rate"] = float(rate.measure_rate(study.train.mean, study.train.log_var).per_image.mean())
+    section.update(elbo=None, elbo_se=None, bits_per_dim=None, train_elbo=None)
+    if known["distortion"] is not None:
+        section["elbo"] = -known["distortion"] - section["rate"]
+        section["elbo_se"] = math.hypot(known["distortion_se"] or 0.0, section["rate_se"] or 0.0)
+        section["train_elbo"] = (
+            -study.results["reconstruction"]["train"]["distortion"] - section["train_rate"]
+        )
+        pixels = math.prod(test.images.shape[1:])
+        section["bits_per_dim"] = float(
+            reconstruction.bits_per_dim(-section["elbo"], pixels, bin_width(subject))
+        )
+    return section
+
+
+def measure_latent(study):
+    """What the units and the principal directions of the codes carry."""
+    train = study.train
+    study.components = principal_components(train.mean)
+    eigenvalues = study.components.eigenvalues
+    section = {
+        "n": len(train),
+        "size": train.mean.shape[1],
+        "active_units": int(np.sum(rate.active_units(train.mean))),
+        "participation_ratio": spectrum.participation_ratio(eigenvalues),
+        "pc90": int(spectrum.pc90(eigenvalues)),
+        "pc95": int(spectrum.pc95(eigenvalues)),
+        "recommended_size": int(spectrum.recommended_size(eigenvalues)),
+        "eigenvalues": [float(value) for value in eigenvalues[:200]],
+    }
+    if not study.subject.is_variational:
+        return {**section, **dict.fromkeys(("collapsed_units", "kl_spectrum", "kl_dims90", "second_moment"))}
+    rates = rate.measure_rate(study.test.mean, study.test.log_var)
+    section["collapsed_units"] = int(rates.collapsed.sum())
+    section["kl_spectrum"] = [float(value) for value in rate.spectrum(rates.per_dim)[:200]]
+    section["kl_dims90"] = int(rate.dims90(rates.per_dim))
+    section["second_moment"] = rate.second_moments(study.test.mean, study.test.log_var)._asdict()
+    return section
+
+
+def measure_prior_mismatch(study):
+    """How far the aggregated posterior is from N(0, I), in nats, and where lengths cannot see it."""
+    if not study.subject.is_variational:
+        study.reasons["prior_mismatch"] = NO_RATE
+        return {"nats": None, "fraction_of_rate": None, "auc": None}
+    train, test = study.train, study.test
+    aggregate = mismatch.fit_aggregate(train.mean, train.log_var)
+    found = mismatch.measure_mismatch(aggregate, test.mean, test.log_var)
+    total = study.results["rate_distortion"]["rate"]
+    contrasted = mismatch.contrast(test.mean, test.log_var, study.seed)
+    bounded = mismatch.bounds(total, found.nats, contrasted)
+    norms = spectrum.measure_norms(test.mean, test.log_var, study.seed)
+    shown = np.unique(np.geomspace(1, len(found.curve), 60).astype(int) - 1)
+    return {
+        "n_fit": len(train),
+        "n": len(test),
+        "nats": found.nats,
+        "nats_se": found.nats_se,
+        "marginal_nats": found.marginal_nats,
+        "rank": found.rank,
+        "in_sample_nats": found.in_sample_nats,
+        "curve": {"rank": shown.tolist(), "nats": found.curve[shown].tolist()},
+        "fraction_of_rate": found.nats / total if total > 0 else None,
+        "auc": mismatch.mismatch_auc(aggregate, found.rank, test.mean, test.log_var, study.seed),
+        "mutual_information": {
+            "lower": bounded.information_lower,
+            "upper": bounded.information_upper,
+            "log_n": contrasted.log_n,
+        },
+        "marginal_kl_lower": bounded.divergence_lower,
+        "marginal_kl_upper": bounded.divergence_upper,
+        "norms": describe_norms(norms),
+        "signal_radius": spectrum.signal_radius(study.components, test.mean, test.log_var)._asdict(),
+    }
+
+
+def describe_norms(norms):
+    """Returns means, deviations and a histogram of the lengths of codes, of the prior's and of the posteriors'."""
+    edges = np.histogram_bin_edges(np.concatenate([norms.prior, norms.posterior]), 40)
+    return {
+        "prior_mean": float(norms.prior.mean()),
+        "prior_sd": float(norms.prior.std()),
+        "posterior_mean": float(norms.posterior.mean()),
+        "posterior_sd": float(norms.posterior.std()),
+        "auc": float(norms.auc),
+        "histogram": {
+            "edges": edges.tolist(),
+            "prior": np.histogram(norms.prior, edges)[0].tolist(),
+            "posterior": np.histogram(norms.posterior, edges)[0].tolist(),
+        },
+    }
+
+
+def fit_samplers(study):
+    """Fits the ex-post samplers to the training codes; returns what each was fitted with."""
+    codes = study.train.shaped()
+    shape = study.train.latent_shape
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # fewer components for few codes: the settings say so
+        study.samplers.update(
+            gaussian=Gaussian(shape).fit(codes), mixture=Mixture(shape, seed=study.seed).fit(codes)
+        )
+
+
+def measure_generation_gap(study):
+    """The ladder: sets of as many images each, from real ones down to N(0, I), against the same reference."""
+    n, test = len(study.reference), study.test
+    draw = study.generator("rungs")
+    posterior = test.draw(draw, n)
+    shuffled = np.stack([draw.permutation(column) for column in posterior.T], axis=1)
+    study.codes = {"posterior": posterior, "shuffled": shuffled}
+    seeds = tf.range(study.seed * n, (study.seed + 1) * n, dtype="int64")
+    for name, sampler in {**study.samplers, "prior": Prior(test.latent_shape)}.items():
+        study.codes[name] = in_batches(lambda part, s=sampler: s.sample(part).numpy(), seeds.numpy()).reshape(
+            n, -1
+        )
+    study.rungs["real"] = test.images[:n]
+    study.rungs["reconstruction"] = study.rungs["reconstruction"][:n]
+    for name, codes in study.codes.items():
+        if name == "posterior" and not study.subject.is_variational:
+            study.reasons["posterior"] = (
+                "the code of a plain autoencoder is a point: its draws are the reconstructions"
+            )
+            continue
+        study.rungs[name] = study.decode(codes)
+    study.rungs = {name: study.rungs[name] for name in RUNGS if name in study.rungs}
+    study.looks = {name: study.look(images) for name, images in study.rungs.items()}
+    study.reference_look = study.look(study.reference)
+    section = {"n": n, "features": describe_features(study.features)}
+    for name, looks in study.looks.items():
+        section[name] = compare(looks, study.reference_look, study.confidence(study.rungs[name]))
+    section.setdefault("posterior", None)
+    return {**section, **repaired(section, study.samplers)}
+
+
+def compare(looks, reference, confidences):
+    """Returns the distances of a set of images from the reference, both as features."""
+    manifolds = manifold.density_and_coverage(looks, reference)
+    kid, kid_se = kernel.kernel_distance(looks, reference)
+    return {
+        "frechet": frechet.frechet_distance(looks, reference),
+        "kid": kid,
+        "kid_se": kid_se,
+        **manifolds,
+        "confidence": None if confidences is None else float(confidences.mean()),
+        "n": len(looks),
+    }
+
+
+def repaired(section, samplers):
+    """Returns how large the gap is, and how much of it the best sampler closes."""
+    prior, floor = section["prior"]["frechet"], section["reconstruction"]["frechet"]
+    best = min(samplers, key=lambda name: section[name]["frechet"])
+    gap = prior - floor
+    closed = (prior - section[best]["frechet"]) / gap if gap > 0 else None
+    return {
+        "gap": gap,
+        "gap_ratio": gap / floor if floor > 0 else None,
+        "best_sampler": best if section[best]["frechet"] < prior else "prior",
+        "repaired_fraction": closed,
+    }
+
+
+def describe_features(features):
+    """Returns what images are compared in."""
+    return {
+        "name": features.name,
+        "metric_name": "FID"
+        if features.name == "inception"
+        else f"Frechet distance in {features.name} features",
+        "accuracy": features.accuracy,
+        "dim": features.num_features,
+    }
+
+
+def measure_completeness(study):
+    """The share of each rung that falls where no image is."""
+    rungs = {}
+    sure = study.confidence(study.rungs["reconstruction"])
+    for name in study.looks:
+        if name in ("real", "reconstruction"):
+            continue
+        dead = manifold.dead_zone(study.looks[name], study.reference_look, study.looks["reconstruction"])
+        confidence = study.confidence(study.rungs[name])
+        unsure = None if sure is None else manifold.confidence_dead_zone(confidence, sure)["dead_zone"]
+        rungs[name] = {
+            "dead_zone": dead["dead_zone"],
+            "dead_zone_se": dead["dead_zone_se"],
+            "dead_zone_confidence": unsure,
+        }
+        threshold = dead["threshold"]
+    if sure is None:
+        study.reasons["dead_zone_confidence"] = NO_LABELS
+    return {"n": len(study.reference), "threshold": threshold, **rungs["prior"], "by_rung": rungs}
+
+
+NO_LABELS = "the dataset has no labels that a classifier could be trained on"
+
+PROBES, POINTS_PROBED = 4, 64
+PATHS, PATH_POINTS = 64, 11
+ANGLES = (0, 22.5, 45, 67.5, 90)
+
+
+def measure_continuity(study):
+    """How steep the decoder is, and how evenly images change along paths between codes of images."""
+    count = min(POINTS_PROBED, len(study.test) // 2)
+    half = len(study.test) // 2
+    points = {
+        "posterior": study.codes["posterior"][:count],
+        "prior": study.codes["prior"][:count],
+        "midpoint": 0.5 * (study.test.mean[:count] + study.test.mean[half : half + count]),
+    }
+    jacobian = {}
+    for name, codes in points.items():
+        norms = jacobian_norms(study, codes, name)
+        median = float(np.median(norms))
+        ratio = float(np.percentile(norms, 95)) / median if median > 0 else None
+        jacobian[name] = {"median": median, "p95_over_median": ratio}
+    count = min(PATHS, half)
+    fractions = np.linspace(0, 1, PATH_POINTS)
+    walks = paths.linear(study.test.mean[:count], study.test.mean[half : half + count], fractions)
+    images = study.decode(walks.reshape(count * PATH_POINTS, -1))
+    looks = study.look(images).reshape(count, PATH_POINTS, -1)
+    return {
+        "n": count,
+        "jacobian": jacobian,
+        "jump": float(np.median(paths.jump(looks))),
+        "jump_pixels": float(np.median(paths.jump(images.reshape(count, PATH_POINTS, -1)))),
+        "detour": float(np.median(paths.detour(looks))),
+    }
+
+
+def jacobian_norms(study, codes, use):
+    """Returns the Frobenius norm of the decoder's Jacobian at flat `codes`, `[n]`, by Hutchinson's estimate.
+
+    E|J v|^2 = |J|_F^2 for v ~ N(0, I). J v comes from forward differentiation where the decoder is ours or a
+    Keras model, else from central differences.
+    """
+    shape = (len(codes), *study.test.latent_shape)
+    codes = codes.reshape(shape).astype("float32")
+    generator = study.generator(f"probes {use}")
+    squares = np.zeros(len(codes))
+    for _ in range(PROBES):
+        directions = generator.standard_normal(shape, "float32")
+        tangents = in_batches(
+            study.subject.tangent or differences(study.subject.decode), codes, directions, size=64
+        )
+        squares += np.square(tangents.reshape(len(codes), -1), dtype="float64").sum(axis=1)
+    return np.sqrt(squares / PROBES)
+
+
+def differences(decode, step=1e-2):
+    """Returns (codes, directions) -> the derivative of `decode` along them, by central differences."""
+    return lambda codes, directions: (
+        (decode(codes + step * directions) - decode(codes - step * directions)) / (2 * step)
+    )
+
+
+def measure_interpolation(study):
+    """What stands half way between two test images, by each path, and half way from the codes to the prior."""
+    count, half = len(study.reference) // 2, len(study.test) // 2
+    count = min(count, half, MOST_PATHS)
+    start, end = slice(0, count), slice(half, half + count)
+    drawn = study.test.draw(study.generator("interpolation"))
+    middles = {
+        "linear": study.decode(paths.linear(study.test.mean[start], study.test.mean[end], [0.5])[:, 0]),
+        "slerp": study.decode(paths.slerp(drawn[start], drawn[end], [0.5])[:, 0]),
+        "variance_preserving": study.decode(paths.variance_preserving(drawn[start], drawn[end], [0.5])[:, 0]),
+        "pixel_blend": 0.5 * (study.test.images[start] + study.test.images[end]),
+    }
+    section = {"n": count}
+    for name, images in middles.items():
+        looks, confidences = study.look(images), study.confidence(images)
+        dead = manifold.dead_zone(looks, study.reference_look, study.looks["reconstruction"])
+        section[name] = {
+            "confidence": None if confidences is None else float(confidences.mean()),
+            "frechet": frechet.frechet_distance(looks, study.reference_look),
+            "dead_zone": dead["dead_zone"],
+        }
+    section["posterior_to_prior"] = walk_to_prior(study, min(count, 200))
+    section["noise_around_mean"] = noise_around_mean(study, min(count, 500))
+    return section
+
+
+MOST_PATHS = 500
+
+
+def walk_to_prior(study, count):
+    """Returns how images change from a posterior's draw to a prior's, angle by angle."""
+    walks = paths.posterior_to_prior(study.codes["posterior"][:count], study.codes["prior"][:count], ANGLES)
+    section = {"angles": list(ANGLES), "class_agreement": None, "confidence": None, "frechet": []}
+    agreements, confidences = [], []
+    seen = study.classes(study.rungs["reconstruction"][:count])
+    for index in range(len(ANGLES)):
+        images = study.decode(walks[:, index])
+        section["frechet"].append(frechet.frechet_distance(study.look(images), study.reference_look))
+        if seen is not None:
+            agreements.append(float(np.mean(study.classes(images) == seen)))
+            confidences.append(float(study.confidence(images).mean()))
+    if seen is not None:
+        section.update(class_agreement=agreements, confidence=confidences)
+    return section
+
+
+def noise_around_mean(study, count):
+    """Returns what a whole unit of noise around the mean does: N(mu(x), I) decoded, beside x reconstructed.
+
+    That it decodes to the same digit while N(0, I) does not is the mark of a code spread over many dimensions.
+    """
+    noise = study.generator("noise around mean").standard_normal((count, study.test.mean.shape[1]), "float32")
+    images = study.decode(study.test.mean[:count] + noise)
+    plain = study.rungs["reconstruction"][:count]
+    seen = study.classes(plain)
+    moved = np.linalg.norm(study.look(images) - study.looks["reconstruction"][:count], axis=1)
+    apart = np.linalg.norm(
+        study.looks["reconstruction"][:count] - np.roll(study.looks["reconstruction"][:count], 1, 0), axis=1
+    )
+    study.pictures["noise_around_mean"] = {"real": study.test.images[:8], "decoded": images[:8]}
+    return {
+        "n": count,
+        "same_class": None if seen is None else float(np.mean(study.classes(images) == seen)),
+        "feature_distance_ratio": float(moved.mean() / max(apart.mean(), 1e-12)),
+    }
+
+
+def measure_memorisation(study):
+    """Whether held-out images fare worse than training images, and whether samples are training images."""
+    known, rates = study.results["reconstruction"], study.results["rate_distortion"]
+    test_error, train_error = known["test"]["mse"], known["train"]["mse"]
+    section = {"n": len(study.reference), "mse_ratio": test_error / train_error if train_error > 0 else None}
+    section.update(elbo_gap=None, elbo_gap_fraction=None, copies=None, rungs={})
+    if rates.get("elbo") is not None:
+        section["elbo_gap"] = rates["train_elbo"] - rates["elbo"]
+        section["elbo_gap_fraction"] = section["elbo_gap"] / max(abs(rates["train_elbo"]), 1e-9)
+    training = study.look(study.train.images)
+    real = study.looks["real"]
+    scores = {name: memorisation.copying_scores(looks, real, training) for name, looks in study.looks.items()}
+    for name, score in scores.items():
+        section["rungs"][name] = {"z": score.z, "authenticity": score.authenticity}
+    section["real_authenticity"] = scores["real"].authenticity
+    section["reconstruction_z"] = scores["reconstruction"].z
+    best = study.results["generation_gap"]["best_sampler"]
+    density = study.results["generation_gap"][best]["density"]
+    flag, sentence = memorisation.copies(scores[best], scores["reconstruction"], scores["real"], density)
+    section["copies"] = flag
+    if flag is None:
+        study.reasons["copies"] = sentence
+    indices, _ = memorisation.nearest_training_images(study.looks[best][:8], training, 3)
+    study.pictures["neighbours"] = {
+        "samples": study.rungs[best][:8],
+        "nearest": study.train.images[indices],
+        "sampler": best,
+    }
+    return section
+
+
+def measure_likelihood(study, samples):
+    """The importance-weighted bound on the log-likelihood, where it was asked for."""
+    empty = dict.fromkeys(("nats", "nats_se", "samples", "effective_sample_size", "accepted"))
+    reason = None
+    if samples == 0:
+        reason = "not asked for: say --nll_samples 1000"
+    elif study.subject.log_prob is None:
+        reason = "the decoder's likelihood is not known: say --likelihood"
+    elif not study.subject.is_variational:
+        reason = NO_RATE
+    if reason:
+        study.reasons["likelihood"] = reason
+        return empty
+    test = study.test
+    count = min(len(test), NLL_IMAGES)
+    weights = np.empty((count, samples))
+    generator = study.generator("importance")
+    for draw in range(samples):
+        noise = generator.standard_normal(test.mean[:count].shape, "float32")
+        codes = test.mean[:count] + np.exp(0.5 * test.log_var[:count]) * noise
+        log_prob = in_batches(
+            study.subject.log_prob, test.observed[:count], codes.reshape(count, *test.latent_shape)
+        )
+        weights[:, draw] = log_prob + importance.prior_over_posterior(codes, noise, test.log_var[:count])
+    found = importance.importance_weighted(weights)
+    if not found.accepted:
+        study.reasons["likelihood"] = (
+            f"of {samples} samples an image {found.effective_sample_size:.1f} count: the number is a bound, no likelihood"
+        )
+    return {**{key: getattr(found, key) for key in empty}, "n": count}
+
+
+NLL_IMAGES = 500
+
+
+def measure_disentanglement(study):
+    """How single units go with the factors that images were made from, where those are known."""
+    factors = study.dataset.test.factors
+    if factors is None:
+        study.reasons["disentanglement"] = "the dataset has no known factors"
+        return None
+    count = len(study.test)
+    codes = study.test.mean
+    if codes.shape[1] > MOST_UNITS:
+        rates = codes.var(axis=0)
+        codes = codes[:, np.sort(np.argsort(rates)[-MOST_UNITS:])]
+        study.reasons["disentanglement"] = f"of the {MOST_UNITS} units of the largest variance"
+    return {
+        "n": count,
+        **disentanglement.disentanglement_scores(codes, np.asarray(factors)[:count], study.seed),
+    }
+
+
+MOST_UNITS = 50
+RUNGS = ("real", "reconstruction", "posterior", "shuffled", "gaussian", "mixture", "prior")
+
+
+def take_pictures(study):
+    """What the report shows beside numbers: strips of images along paths, and the map of the codes."""
+    generator = study.generator("pictures")
+    half = len(study.test) // 2
+    rows, points = 4, 9
+    start, end = study.test.mean[:rows], study.test.mean[half : half + rows]
+    rows = min(len(start), len(end))
+    fractions = np.linspace(0, 1, points)
+
+    def strip(walks):
+        return study.decode(walks.reshape(-1, walks.shape[-1])).reshape(
+            rows, -1, *study.test.images.shape[1:]
+        )
+
+    pixel = fractions[None, :, None, None, None]
+    first, last = study.test.images[:rows, None], study.test.images[half : half + rows, None]
+    study.pictures["interpolation"] = {
+        "linear": strip(paths.linear(start[:rows], end[:rows], fractions)),
+        "slerp": strip(paths.slerp(start[:rows], end[:rows], fractions)),
+        "variance_preserving": strip(paths.variance_preserving(start[:rows], end[:rows], fractions)),
+        "pixel_blend": (1 - pixel) * first + pixel * last,
+    }
+    angles = np.linspace(0, 90, points)
+    study.pictures["posterior_to_prior"] = strip(
+        paths.posterior_to_prior(study.codes["posterior"][:rows], study.codes["prior"][:rows], angles)
+    )
+    study.pictures["ladder"] = {name: images[:SHOWN] for name, images in study.rungs.items()}
+    study.pictures["map"] = code_map(study, generator)
+    study.pictures["plane"] = plane(study) if study.test.latent_shape == (2,) else None
+
+
+def code_map(study, generator):
+    """Returns codes and prior draws in two dimensions: a 2-d latent's own, else the first principal components."""
+    size = study.test.mean.shape[1]
+    prior = study.codes["prior"][:1000]
+    if size == 2:
+        codes, shown, explained = study.test.mean, prior, 1.0
+    else:
+        components = study.components
+        directions = components.directions[:, :2]
+        codes, shown = (project(values, components.center, directions) for values in (study.test.mean, prior))
+        total = float(components.eigenvalues.sum())
+        explained = float(components.eigenvalues[:2].sum()) / total if total > 0 else 0.0
+    if codes.shape[1] < 2:
+        codes, shown = (np.pad(values, ((0, 0), (0, 2 - values.shape[1]))) for values in (codes, shown))
+    return {"codes": codes, "labels": study.test.labels, "prior": shown, "explained": explained}
+
+
+def plane(study, side=21, reach=3.0):
+    """Returns what a latent of size 2 decodes to over [-3, 3]^2, `[side, side, height, width, channels]`."""
+    ticks = np.linspace(-reach, reach, side)
+    codes = np.stack(np.meshgrid(ticks, ticks[::-1]), axis=-1).reshape(-1, 2)
+    return study.decode(codes).reshape(side, side, *study.test.images.shape[1:])
+
+
+def diagnose(subject, dataset, settings, command="python evaluate.py RUN", retrain="python train.py"):
+    """Takes all measurements.
+
+    Args:
+        subject: A `Subject`.
+        dataset: A `Dataset`.
+        settings: An `Evaluation`: `seed`, `features`, `nll_samples`, `extended`.
+        command, retrain: The commands that evaluate and train the model again, for the verdict.
+
+    Returns:
+        results (`results.schema.json`), pictures (a dict of arrays, as `report` takes them), and the fitted
+        samplers by name.
+    """
+    sections = {
+        "reconstruction": measure_reconstruction,
+        "rate_distortion": measure_rate_distortion,
+        "latent": measure_latent,
+        "prior_mismatch": measure_prior_mismatch,
+        "samplers": fit_samplers,
+        "generation_gap": measure_generation_gap,
+        "completeness": measure_completeness,
+        "continuity": measure_continuity,
+        "interpolation": measure_interpolation,
+        "memorisation": measure_memorisation,
+        "likelihood": lambda study: measure_likelihood(study, settings.nll_samples),
+        "disentanglement": measure_disentanglement,
+    }
+    clock = Clock(["features", "codes", *sections, "pictures"])
+    with clock.step("features"):
+        features = choose_features(dataset, settings.features, cache_folder(), settings.seed)
+    with clock.step("codes"):
+        study = begin(subject, dataset, features, settings.seed)
+    for name, measure in sections.items():
+        with clock.step(name):
+            study.results[name] = measure(study)
+        if isinstance(study.results[name], dict) and name != "samplers":
+            study.results[name]["seconds"] = clock.steps[-1]["seconds"]
+    with clock.step("pictures"):
+        take_pictures(study)
+    results = {**identity(study), **study.results, "exported": None}
+    results["samplers"] = {
+        name: {
+            "file": None,
+            "settings": sampler.settings,
+            "frechet": results["generation_gap"][name]["frechet"],
+        }
+        for name, sampler in study.samplers.items()
+    }
+    results["verdict"] = judge(results, command, retrain)
+    results["cost"], results["reasons"] = clock.cost(), study.reasons
+    return results, study.pictures, study.samplers
+
+
+def begin(subject, dataset, features, seed):
+    """Returns the `Study`: the codes of training and of test images, and the reference."""
+    size = code_size(subject, dataset)
+    count = number_of_codes(size)
+    train = encode_split(subject, dataset.train, min(count, len(dataset.train)), seed)
+    test = encode_split(subject, dataset.test, min(count, len(dataset.test)), seed + 1)
+    reference = reference_images(dataset, len(test), size)
+    return Study(subject, dataset, train, test, reference, features, seed, {}, {}, {})
+
+
+def code_size(subject, dataset):
+    """Returns how many numbers a code has, from one image."""
+    mean, _ = subject.encode(subject.observe(dataset.train.images(0, 1), 0))
+    return int(math.prod(mean.shape[1:]))
+
+
+def reference_images(dataset, num_test, size):
+    """Returns the held-out images that sets are compared with: validation images, and test images past the measured."""
+    most = MOST_SAMPLES if size <= LARGE_LATENT else MOST_SAMPLES // 2
+    validation = dataset.validation.images(0, most)
+    count = min(most, num_test)
+    if len(validation) < count and len(dataset.test) > num_test:
+        further = dataset.test.images(num_test, num_test + count - len(validation))
+        validation = np.concatenate([validation, further])
+    return validation[: min(count, len(validation))]
+
+
+def identity(study):
+    """Returns what was measured, of what, when."""
+    dataset, subject = study.dataset, study.subject
+    return {
+        "schema_version": 1,
+        "run": subject.name,
+        "dataset": dataset.name,
+        "seed": study.seed,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "image_shape": list(dataset.image_shape),
+        "latent_shape": list(study.test.latent_shape),
+        "objective": subject.objective,
+        "likelihood": subject.likelihood,
+        "num_train": len(dataset.train),
+        "num_test": len(dataset.test),
+        "num_held_out": len(dataset.test) + len(dataset.validation),
+        "keras_vae": version(),
+    }
+
+
+def version():
+    """Returns the package's version, None where it is not installed."""
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        return importlib.metadata.version("keras-vae")
+
+
+def cache_folder():
+    """Returns where what is computed once for a dataset is kept."""
+    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "keras_vae"

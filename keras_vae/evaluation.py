@@ -1,0 +1,280 @@
+"""Can this latent space generate, why not, and what now: `python evaluate.py`."""
+
+import dataclasses
+import pathlib
+import warnings
+from dataclasses import dataclass
+from typing import Literal
+
+from keras_vae import devices
+from keras_vae.command_line import UsageError, command, option, parse
+from keras_vae.config import parse_image_size
+from keras_vae.datasets import DATASETS, DatasetError, Digits, find_source, load_dataset
+from keras_vae.latents import show_shape
+from keras_vae.lazy import keras
+from keras_vae.likelihoods import LIKELIHOODS, Automatic
+from keras_vae.runs import Run
+from keras_vae.subjects import RANGES, SPREADS
+
+DESCRIPTION = (
+    "Measures whether a trained model's latent space can generate, says why not, and repairs what can be."
+)
+EXAMPLES = """\
+examples:
+  python evaluate.py                                     the newest run
+  python evaluate.py saved_models/NAME                   one run: report/index.html, report/results.json
+  python evaluate.py saved_models/A saved_models/B       side by side
+  python evaluate.py --encoder encoder.keras --decoder decoder.keras --dataset mnist
+                                                         anybody's model: .keras files or SavedModels
+"""
+FEATURES = ("auto", "classifier", "random", "inception")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How to measure; and, for a model that was not made here, what it is."""
+
+    seed: int = option(0, "of all draws: the same seed gives the same report")
+    features: Literal[FEATURES] = option(
+        "auto", "what images are compared in; auto: a classifier, where there are labels"
+    )
+    extended: bool = option(False, "also the measurements that take minutes")
+    nll_samples: int = option(0, "importance samples an image for the likelihood; 0: none", metavar="N")
+    repair: bool = option(True, "export a decoder that samples from the best fitted sampler")
+    output: str = option("saved_models", "where runs are looked for, and reports of others' models go")
+
+    encoder: str | None = option(
+        None, "a SavedModel's folder or a .keras file: images to mean and log-variance"
+    )
+    decoder: str | None = option(None, "the same: codes to images")
+    encoder_outputs: tuple[str, ...] = option(
+        (), "names of the encoder's outputs for mean and spread, if they cannot be told"
+    )
+    spread: Literal[tuple(SPREADS)] = option("log_var", "what the encoder's second output is")
+    decoder_range: Literal[tuple(RANGES)] = option(
+        "probabilities", "what the decoder puts out; symmetric: -1 to 1"
+    )
+    dataset: object = option(
+        Digits(),
+        "what the model was trained on, as train.py takes it",
+        choices=DATASETS,
+        fallback=find_source,
+    )
+    data_dir: str | None = option(None, "folder of prepared data, or of the dataset's own download files")
+    download: bool = option(True, "let TensorFlow Datasets fetch what is not under data_dir")
+    image_size: tuple | None = option(
+        None, "resize to 64 or to 48x64", parse=parse_image_size, show=show_shape, metavar="SIZE"
+    )
+    channels: int | None = option(None, "1 for grey, 3 for colour; as the images are by default")
+    limit: int | None = option(None, "the first N training images", metavar="N")
+    likelihood: object = option(
+        Automatic(), "what the decoder's output means", choices={"auto": Automatic, **LIKELIHOODS}
+    )
+
+    def __post_init__(self):
+        if self.seed < 0 or self.nll_samples < 0:
+            raise ValueError("seed and nll_samples must be 0 or more")
+        if bool(self.encoder) != bool(self.decoder):
+            raise ValueError("a model of yours needs both: --encoder PATH --decoder PATH")
+
+
+@command("evaluate.py", bad_input=(DatasetError,))
+def main(argv=None):
+    """Runs the command; exits with 0, 2 (bad input) or 1 (a defect)."""
+    parsed = parse(
+        Evaluation,
+        argv,
+        prog="evaluate.py",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        extra=lambda parser: parser.add_argument(
+            "runs", nargs="*", metavar="saved_models/NAME", help="runs to measure"
+        ),
+    )
+    settings, paths = parsed.config, parsed.extra.runs
+    if settings.encoder and paths:
+        raise UsageError("either runs or --encoder and --decoder: give one of them")
+    runs = [] if settings.encoder else [Run.open(path) for path in paths] or [newest_run(settings.output)]
+    devices.start()
+    try:
+        measure_all(settings, runs)
+    except KeyboardInterrupt:
+        raise UsageError("stopped: nothing was written that is not whole") from None
+
+
+def newest_run(folder):
+    """Returns the run in `folder` whose model was written last."""
+    files = pathlib.Path(folder).glob("*/model.keras")
+    newest = max(files, key=lambda file: file.stat().st_mtime, default=None)
+    if newest is None:
+        raise UsageError(f"{folder} holds no trained run: train one first (python train.py), or name one")
+    return Run.open(newest.parent)
+
+
+def measure_all(settings, runs):
+    """Measures the runs, or the model in files, and writes and prints the reports."""
+    from keras_vae import report
+
+    if not runs:
+        results, pictures = measure_files(settings)
+        folder = pathlib.Path(settings.output) / "reports" / results["run"]
+        page = report.write_report(folder, results, pictures)
+        print(summary(results, page))
+        return
+    measured = [measure_run(settings, run) for run in runs]
+    if len(runs) > 1:
+        folder = runs[0].path.parent / "comparison"
+        print(f"side by side: {report.write_comparison(folder, *map(list, zip(*measured)))}")
+
+
+def measure_run(settings, run):
+    """Measures one run, repairs its decoder, writes its report and prints the verdict."""
+    from keras_vae import report
+    from keras_vae.diagnosis import diagnose
+    from keras_vae.subjects import from_model
+
+    config = run.read_config()
+    if settings.data_dir is not None:
+        config = dataclasses.replace(config, data_dir=settings.data_dir)
+    dataset = load(config)
+    if not run.model_file.is_file():
+        raise UsageError(
+            f"{run.path} has no model.keras yet: train it further (python train.py --resume {run.path})"
+        )
+    model = load_model(run.model_file)
+    results, pictures, samplers = diagnose(
+        from_model(model, run.path.name),
+        dataset,
+        settings,
+        command=f"python evaluate.py {run.path}",
+        retrain=f"python train.py --config {run.config_file}",
+    )
+    if settings.repair:
+        results["samplers"], results["exported"] = repair(run, model, results, samplers)
+    page = report.write_report(run.report, results, pictures)
+    print(summary(results, page), flush=True)
+    return results, pictures
+
+
+def measure_files(settings):
+    """Returns the results and the pictures of the model in the files that `settings` names."""
+    from keras_vae.diagnosis import diagnose
+    from keras_vae.subjects import from_files
+
+    dataset = load(settings)
+    likelihood = settings.likelihood
+    if isinstance(likelihood, Automatic):
+        likelihood = likelihood.resolve(dataset.train.images(0, 500))
+    subject = from_files(
+        settings.encoder,
+        settings.decoder,
+        likelihood,
+        settings.encoder_outputs,
+        settings.spread,
+        settings.decoder_range,
+    )
+    results, pictures, _ = diagnose(
+        subject, dataset, settings, command="python evaluate.py", retrain="your training"
+    )
+    return results, pictures
+
+
+def evaluate(model, dataset, **settings):
+    """Returns the results of measuring `model` on `dataset`, as in results.json.
+
+    Args:
+        model: An `Autoencoder`, or a `Subject` (`keras_vae.subjects.from_functions(encode, decode)`).
+        dataset: A `Dataset` (`load_dataset`).
+        **settings: Fields of `Evaluation`: `seed`, `features`, `extended`, `nll_samples`.
+    """
+    from keras_vae.diagnosis import diagnose
+    from keras_vae.subjects import Subject, from_model
+
+    subject = model if isinstance(model, Subject) else from_model(model)
+    return diagnose(subject, dataset, Evaluation(**settings))[0]
+
+
+def load(settings):
+    """Returns the dataset that `settings` (a `Config` or an `Evaluation`) names."""
+    return load_dataset(
+        settings.dataset,
+        data_dir=settings.data_dir,
+        download=settings.download,
+        image_size=settings.image_size,
+        channels=settings.channels,
+        limit=settings.limit,
+    )
+
+
+def load_model(path):
+    """Returns the model in a `.keras` file, without repeating its advice."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return keras.saving.load_model(path)
+
+
+def repair(run, model, results, samplers):
+    """Saves the fitted samplers, and exports a decoder that draws from the best where it is not the prior.
+
+    Returns:
+        What was saved, a dict by sampler, and the exported version's folder or None.
+    """
+    from keras_vae.export import export_decoder
+    from keras_vae.samplers import save
+
+    saved = {}
+    for name, sampler in samplers.items():
+        path = run.path / "samplers" / f"{name}.npz"
+        save(sampler, path)
+        distance = results["generation_gap"][name]["frechet"]
+        saved[name] = {
+            "file": str(path.relative_to(run.path)),
+            "settings": sampler.settings,
+            "frechet": distance,
+        }
+    best = results["generation_gap"]["best_sampler"]
+    if best not in samplers:
+        return saved, None
+    version = export_decoder(model, run.serving, samplers[best])
+    return saved, str(version.relative_to(run.path))
+
+
+def summary(results, page):
+    """Returns the verdict on one screen."""
+    verdict, gap = results["verdict"], results["generation_gap"]
+    finding = verdict["findings"][0]
+    name = verdict["name"].replace("_", " ") + (
+        f": {verdict['sub_verdict'].replace('_', ' ')}" if verdict["sub_verdict"] else ""
+    )
+    lines = [
+        "",
+        f"{results['run']}: {name.upper()} (confidence: {verdict['confidence']})",
+        f"  {finding['symptom']}",
+        f"  {finding['evidence']}",
+        f"  why: {finding['cause']}",
+        f"  now: {verdict['remedy']}",
+        f"       {verdict['command']}",
+        f"  {verdict['continuity']}",
+        f"  {verdict['completeness']}",
+        *(
+            f"  also {other['name'].replace('_', ' ')}: {other['symptom']}"
+            for other in verdict["findings"][1:]
+        ),
+    ]
+    if gap.get("features"):
+        lines.append(
+            f"  {gap['features']['metric_name']}, n = {gap['n']:,}: "
+            + ", ".join(
+                f"{rung} {values['frechet']:.3g}"
+                for rung, values in gap.items()
+                if isinstance(values, dict) and values.get("frechet") is not None
+            )
+        )
+    if results.get("exported"):
+        lines.append(
+            f"  {results['exported']} samples from the {gap['best_sampler']}; the version before it stays"
+        )
+    lines.append(
+        f"  {results['cost']['seconds']:.0f} s, {results['cost']['peak_memory_bytes'] / 2**30:.1f} GiB; report: {page}"
+    )
+    return "\n".join(lines)

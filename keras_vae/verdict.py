@@ -1,0 +1,407 @@
+"""From numbers to words: what is wrong with a latent space, why, and what to do.
+
+The rules are looked at in order. The first that holds names the verdict; those after it that hold too are
+added as further findings. A rule is a function of the results (`results.schema.json`) that returns a finding
+or None. `docs/thresholds.md` says on which runs the thresholds were set.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Where a number starts to mean something; all in the units of the results."""
+
+    fewest_images: int = 200  # held-out originals below which distances between sets are noise
+    collapsed_rate: float = 1.0  # nats an image
+    useless_reconstruction: float = 0.9  # share of the mean image's squared error that is left
+    overfitted_mse: float = 1.5  # test over train
+    overfitted_elbo: float = 0.10  # share of the ELBO
+    blurry: float = 3.0  # distance of the reconstructions, in floors (real against real)
+    hole: float = 5.0  # gap, in distances of the reconstructions
+    patchy: float = 2.0
+    dead: float = 0.5  # share of prior samples where no image is
+    thin: float = 0.1
+    mismatch: float = 10.0  # nats
+    mismatch_share: float = 0.25  # of the rate
+    spread_rate: float = 0.05  # nats a dimension
+    spread_same_class: float = 0.8
+    low_beta: float = 0.2
+    overcalibrated: float = 3.0  # mean squared error over the decoder's variance
+    scale_share: float = 0.7  # of the mismatch that single dimensions explain
+    repaired: float = 0.7  # share of the gap that a sampler closes
+    rough: float = 4.0  # 95th percentile over median of the Jacobian's norm
+    torn: float = 3.0  # largest over mean step of a path
+
+
+THRESHOLDS = Thresholds()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is so.
+
+    Attributes:
+        name: A verdict's name.
+        symptom: What a person sees.
+        evidence: The numbers.
+        cause: Why, in plain words.
+        remedy: What to do.
+        command: The command that does it, or None.
+        sub_verdict: What kind of it, or None.
+    """
+
+    name: str
+    symptom: str
+    evidence: str
+    cause: str
+    remedy: str
+    command: str | None = None
+    sub_verdict: str | None = None
+
+
+def judge(results, command="python evaluate.py RUN", retrain="python train.py --config RUN/config.json"):
+    """Returns the verdict on `results`: name, findings, remedy, the two lines, and confidence.
+
+    Args:
+        results: The results so far, a dict.
+        command: How the measured run is evaluated again.
+        retrain: How a run like it is trained again; flags are put behind it.
+    """
+    facts = Facts(results, retrain)
+    findings = [finding for rule in RULES if (finding := rule(facts)) is not None]
+    main = findings[0]
+    return {
+        "name": main.name,
+        "sub_verdict": main.sub_verdict,
+        "continuity": continuity(facts),
+        "completeness": completeness(facts),
+        "findings": [vars(finding) for finding in findings],
+        "remedy": main.remedy,
+        "command": main.command or command,
+        "confidence": confidence(facts, main),
+    }
+
+
+class Facts:
+    """The results, with what the rules ask for by short names; None where a thing was not computed."""
+
+    def __init__(self, results, retrain):
+        self.results, self.retrain = results, retrain
+        self.rate = self.get("rate_distortion", "rate")
+        self.size = self.get("latent", "size")
+        self.mismatch = self.get("prior_mismatch", "nats")
+        self.mismatch_share = self.get("prior_mismatch", "fraction_of_rate")
+        self.floor = self.get("generation_gap", "real", "frechet")
+        self.reconstruction = self.get("generation_gap", "reconstruction", "frechet")
+        self.prior = self.get("generation_gap", "prior", "frechet")
+        self.gap_ratio = self.get("generation_gap", "gap_ratio")
+        self.dead_zone = self.get("completeness", "dead_zone")
+        self.repaired = self.get("generation_gap", "repaired_fraction")
+        self.sampler = self.get("generation_gap", "best_sampler")
+        self.recommended = self.get("latent", "recommended_size")
+        self.beta = self.get("rate_distortion", "effective_beta")
+
+    def get(self, *path):
+        """Returns the value at `path`, None where there is none."""
+        value = self.results
+        for key in path:
+            if not isinstance(value, dict):
+                return None
+            value = value.get(key)
+        return value
+
+    @property
+    def held_out(self):
+        """Number of images that were held out from training."""
+        return self.results["num_held_out"]
+
+    @property
+    def prior_is_poor(self):
+        """Whether prior samples are far from images, beyond what reconstructions are."""
+        return above(self.gap_ratio, THRESHOLDS.hole) or above(self.dead_zone, THRESHOLDS.dead)
+
+
+def above(value, threshold):
+    """Returns whether there is a value and it is above `threshold`."""
+    return value is not None and value > threshold
+
+
+def below(value, threshold):
+    """Returns whether there is a value and it is below `threshold`."""
+    return value is not None and value < threshold
+
+
+def number(value, digits=3):
+    """Returns `value` as people write it: three significant digits, thousands with commas."""
+    if value is None:
+        return "?"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.{digits}g}"
+
+
+def percent(value):
+    """Returns a share as a percentage."""
+    return "?" if value is None else f"{100 * value:.0f}%"
+
+
+def insufficient_data(facts):
+    """Holds where too few images are held out to compare sets of images."""
+    if facts.held_out >= THRESHOLDS.fewest_images:
+        return None
+    return Finding(
+        "insufficient_data",
+        "Too few images are held out to say whether the samples are good.",
+        f"{facts.held_out} held-out images; distances between sets of images mean something from about"
+        f" {THRESHOLDS.fewest_images} on.",
+        "The dataset is small. A low loss on it may be memory, and nothing here can tell.",
+        "Add images; where there are none, augment the training images and look at the nearest neighbours.",
+        f"{facts.retrain} --augment flip,crop,rotate",
+    )
+
+
+def collapsed(facts):
+    """Holds where the code carries nothing."""
+    left = facts.get("reconstruction", "test", "unexplained")
+    silent = below(facts.rate, THRESHOLDS.collapsed_rate) or facts.get("latent", "active_units") == 0
+    if not silent and not above(left, THRESHOLDS.useless_reconstruction):
+        return None
+    beta = facts.beta
+    return Finding(
+        "collapsed",
+        "The decoder ignores the code: all reconstructions look alike.",
+        f"The code carries {number(facts.rate)} nats an image, {number(facts.get('latent', 'active_units'))} of"
+        f" {facts.size} units are active, and {percent(left)} of the variance of the images is left unexplained.",
+        f"The rate is weighed by an effective beta of {number(beta)}: saying nothing is cheaper than saying something."
+        if above(beta, 1.5)
+        else "Training found the way out of saying nothing before the code said anything.",
+        "Weigh the rate by 1 and let its weight grow from 0; let the decoder learn its variance.",
+        f"{facts.retrain} --objective vae --objective.warmup 2000",
+    )
+
+
+def overfitted(facts):
+    """Holds where training images are explained much better than held-out ones."""
+    ratio = facts.get("memorisation", "mse_ratio")
+    share = facts.get("memorisation", "elbo_gap_fraction")
+    copies = facts.get("memorisation", "copies")
+    if not (above(ratio, THRESHOLDS.overfitted_mse) or above(share, THRESHOLDS.overfitted_elbo) or copies):
+        return None
+    return Finding(
+        "overfitted",
+        "Training images are reconstructed much better than new ones."
+        + (" Samples are copies of training images." if copies else ""),
+        f"The squared error is {number(ratio)} times as large on held-out images, the ELBO"
+        f" {number(facts.get('memorisation', 'elbo_gap'))} nats worse ({percent(share)}),"
+        f" with {facts.results['num_train']:,} training images.",
+        "The networks have learned the training images themselves: too few images for their size.",
+        "More images or augmentation, narrower networks, early stopping, a larger beta.",
+        f"{facts.retrain} --augment shift,rotate,zoom --patience 10",
+        "copies_training_images" if copies else None,
+    )
+
+
+def blurry(facts):
+    """Holds where samples are as good as reconstructions, and reconstructions are poor."""
+    if facts.reconstruction is None or not facts.floor:
+        return None
+    floors = facts.reconstruction / facts.floor
+    if floors <= THRESHOLDS.blurry or above(facts.gap_ratio, THRESHOLDS.patchy):
+        return None
+    return Finding(
+        "blurry",
+        "Reconstructions are blurred, and samples are no worse than they are.",
+        f"Reconstructions lie {number(floors)} times as far from real images as real ones do from each other"
+        f" ({number(facts.reconstruction)} against {number(facts.floor)}).",
+        "The model explains too little of an image: the decoder is too small, training too short, or the noise that"
+        " it assumes too large.",
+        "Let the decoder's variance be learned, widen the networks, train longer.",
+        f"{facts.retrain} --likelihood gaussian_optimal --network.widths 64,128",
+    )
+
+
+def prior_hole(facts):
+    """Holds where N(0, I) decodes to what no image looks like while reconstructions are fine."""
+    if not facts.prior_is_poor:
+        return None
+    kind, cause, command = hole_kind(facts)
+    return Finding(
+        "prior_hole",
+        "It reconstructs, and it cannot generate: N(0, I) decodes to what no image looks like.",
+        f"Samples from N(0, I) lie {number(facts.prior)} from real images, reconstructions {number(facts.reconstruction)},"
+        f" real ones {number(facts.floor)}; {percent(facts.dead_zone)} of them fall where there is no image."
+        + mismatch_evidence(facts),
+        cause,
+        f"{repair_sentence(facts)} Then train a latent of {facts.recommended} numbers with the loss summed.",
+        command,
+        kind,
+    )
+
+
+def mismatch_evidence(facts):
+    """Returns what the aggregated posterior's distance from the prior is, as a sentence."""
+    if facts.mismatch is None:
+        return ""
+    return (
+        f" The aggregated posterior is at least {number(facts.mismatch)} nats from N(0, I),"
+        f" {percent(facts.mismatch_share)} of the rate."
+    )
+
+
+def repair_sentence(facts):
+    """Returns what the fitted sampler does for this very model."""
+    if facts.sampler in (None, "prior") or facts.repaired is None:
+        return "No ex-post sampler of those tried does better than N(0, I)."
+    distance = facts.get("generation_gap", facts.sampler, "frechet")
+    return (
+        f"Now, without retraining: sample from the fitted {facts.sampler} ({number(facts.prior)} becomes"
+        f" {number(distance)}, {percent(facts.repaired)} of the gap); the newest decoder does."
+    )
+
+
+def hole_kind(facts):
+    """Returns the kind of hole, its cause in words, and the command that trains a better model."""
+    smaller = f"{facts.retrain} --objective vae --latent {facts.recommended}"
+    if facts.rate is None:
+        return (
+            "no_prior",
+            "A plain autoencoder is not trained towards any prior: its codes lie where they like, and N(0, I) is a"
+            " guess.",
+            f"{facts.retrain} --objective vae",
+        )
+    mismatched = above(facts.mismatch, THRESHOLDS.mismatch) or above(
+        facts.mismatch_share, THRESHOLDS.mismatch_share
+    )
+    spread_out = facts.rate / facts.size < THRESHOLDS.spread_rate
+    radius = facts.get("prior_mismatch", "signal_radius") or {}
+    if mismatched and spread_out:
+        return (
+            "spread_code",
+            f"Too many latent dimensions. The rate looks low because people look at its mean, {facts.rate / facts.size:.2g}"
+            f" nats a dimension; times {facts.size:,} dimensions it is {number(facts.rate)} nats an image. The codes use some"
+            f" {facts.get('latent', 'pc95')} directions, at a radius of {number(radius.get('posterior'))} where samples of"
+            f" N(0, I) reach {number(radius.get('prior'))}: each dimension looks like N(0, 1), their sum does not.",
+            smaller,
+        )
+    marginal = facts.get("prior_mismatch", "marginal_nats")
+    if below(facts.beta, THRESHOLDS.low_beta) or above(
+        facts.get("rate_distortion", "calibration"), THRESHOLDS.overcalibrated
+    ):
+        return (
+            "under_regularised",
+            f"The rate is weighed by an effective beta of {number(facts.beta)}, so codes spread beyond the prior.",
+            f"{facts.retrain} --objective vae",
+        )
+    if mismatched and marginal is not None and marginal >= THRESHOLDS.scale_share * facts.mismatch:
+        return (
+            "mis_scaled",
+            f"Single dimensions have the wrong mean or variance: they account for {number(marginal)} of"
+            f" {number(facts.mismatch)} nats.",
+            f"{facts.retrain} --epochs 100",
+        )
+    if mismatched:
+        return (
+            "correlated",
+            f"The dimensions depend on each other: one by one they miss N(0, 1) by {number(marginal)} nats, together by"
+            f" {number(facts.mismatch)}.",
+            smaller,
+        )
+    return (
+        "clustered",
+        "Mean and covariance of the codes are the prior's, their shape is not: they lie in clusters with gaps between"
+        " them, or the decoder is fragile off the codes that it has seen.",
+        smaller,
+    )
+
+
+def patchy(facts):
+    """Holds where some samples of N(0, I) are images and some are not."""
+    if facts.prior_is_poor:
+        return None
+    if not (above(facts.gap_ratio, THRESHOLDS.patchy) or above(facts.dead_zone, THRESHOLDS.thin)):
+        return None
+    return Finding(
+        "patchy",
+        "Most samples of N(0, I) are images, some are not.",
+        f"{percent(facts.dead_zone)} of them fall where there is no image; they lie {number(facts.prior)} from real images,"
+        f" reconstructions {number(facts.reconstruction)}." + mismatch_evidence(facts),
+        "The codes do not fill the prior evenly: there are gaps between them.",
+        repair_sentence(facts),
+        None,
+    )
+
+
+def discontinuous(facts):
+    """Holds where a small step of the code is a large one of the image, somewhere."""
+    rough = facts.get("continuity", "jacobian", "posterior", "p95_over_median")
+    jump = facts.get("continuity", "jump")
+    if not (above(rough, THRESHOLDS.rough) or above(jump, THRESHOLDS.torn)):
+        return None
+    return Finding(
+        "discontinuous",
+        "Small steps of the code make the image jump.",
+        f"The Jacobian's norm is {number(rough)} times its median at one code in twenty; the largest step of a path is"
+        f" {number(jump)} times the mean one.",
+        "The decoder has steep places between codes that it was trained on.",
+        "A larger beta, or a wider posterior; fewer training steps on more images.",
+        f"{facts.retrain} --objective beta_vae --objective.beta 2",
+    )
+
+
+def healthy(facts):
+    """Always holds: what is left where no rule before it did."""
+    return Finding(
+        "healthy",
+        "It reconstructs, and N(0, I) decodes to images.",
+        f"Samples lie {number(facts.prior)} from real images, reconstructions {number(facts.reconstruction)}, real ones"
+        f" {number(facts.floor)}; {percent(facts.dead_zone)} of the samples fall where there is no image."
+        + mismatch_evidence(facts),
+        "Nothing is wrong that these measurements can see.",
+        repair_sentence(facts) if facts.sampler not in (None, "prior") else "Use it.",
+    )
+
+
+def rules_before_healthy(facts):
+    """Returns `healthy` only where nothing else holds."""
+    return None if any(rule(facts) for rule in RULES[:-1]) else healthy(facts)
+
+
+RULES = (
+    insufficient_data,
+    collapsed,
+    overfitted,
+    blurry,
+    prior_hole,
+    patchy,
+    discontinuous,
+    rules_before_healthy,
+)
+
+
+def continuity(facts):
+    """Returns the line on continuity: do near codes decode to near images?"""
+    rough = facts.get("continuity", "jacobian", "posterior", "p95_over_median")
+    if rough is None:
+        return "continuity: not measured"
+    word = "bad" if discontinuous(facts) else "ok"
+    return (
+        f"continuity: {word} (steepest over median {number(rough)}, largest step of a path over the mean"
+        f" {number(facts.get('continuity', 'jump'))}); near codes decode to {'far' if word == 'bad' else 'near'} images"
+    )
+
+
+def completeness(facts):
+    """Returns the line on completeness: does every code under the prior decode to an image?"""
+    if facts.dead_zone is None:
+        return "completeness: not measured"
+    word = "bad" if facts.prior_is_poor else "patchy" if patchy(facts) else "ok"
+    return f"completeness: {word} ({percent(facts.dead_zone)} of N(0, I) decodes to what no image looks like)"
+
+
+def confidence(facts, main):
+    """Returns how far to trust the verdict: `high`, `medium` or `low`."""
+    level = 2
+    if facts.get("generation_gap", "features", "name") != "classifier":
+        level -= 1  # other features penalise blur more than nonsense
+    if (facts.get("generation_gap", "n") or 0) < 500 and main.name not in ("insufficient_data", "collapsed"):
+        level -= 1
+    return ("low", "medium", "high")[max(level, 0)]
