@@ -20,6 +20,7 @@ STREAMS = 16
 
 # Beyond these the weight of the rate is worth a word (DIAGNOSTICS: mean for sum is off by factors of 10 to 100).
 LOW_BETA, HIGH_BETA = 0.5, 2.0
+LOW_SIGMA, HIGH_SIGMA = 0.01, 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,9 +169,22 @@ class Autoencoder(keras.Model):
         return self.decode(keras.random.normal((count, *self.latent_shape), dtype="float32", seed=seed))
 
     def advice(self):
-        """Returns one sentence on an effective beta far from 1, or None."""
+        """Returns one sentence on a rate weighed far from 1 by the loss, or None.
+
+        Squared error has its weight in the decoder's standard deviation: sigma times the root of beta is what the
+        loss implies, and pixels between 0 and 1 have deviations between a few grey levels and a half.
+        """
         beta = self.objective.effective_beta(self.dims)
-        if beta is None or LOW_BETA <= beta <= HIGH_BETA:
+        if beta is None:
+            return None
+        sigma = getattr(self.likelihood, "sigma", None)
+        if sigma is not None and not LOW_SIGMA <= sigma * math.sqrt(beta) <= HIGH_SIGMA:
+            return (
+                f"the loss has an effective beta of {beta:.3g} and implies a pixel noise of"
+                f" {sigma * math.sqrt(beta):.3g} on images from 0 to 1, where {LOW_SIGMA} to {HIGH_SIGMA} is plausible"
+                " (try --likelihood gaussian_optimal)"
+            )
+        if LOW_BETA <= beta <= HIGH_BETA:
             return None
         effect = (
             "codes will spread beyond the prior and N(0, I) will decode to garbage"
@@ -186,6 +200,8 @@ class Autoencoder(keras.Model):
         mean over replicas of what they return is the mean over the global batch, however it was divided.
         """
         del y_pred
+        if getattr(self, "_compile_loss", None) is not None:
+            raise ValueError("compile was given a loss: the model's objective is its loss (leave `loss` out)")
         step = Step(self, x, y, training)
         terms = self.objective(self, step)
         penalties = sum(ops.cast(value, "float32") for value in self.losses)

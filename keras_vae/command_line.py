@@ -221,7 +221,8 @@ def build(kind, start, values, path, typed):
     try:
         return kind(**arguments)
     except ValueError as error:
-        raise UsageError(f"{path}: {error}" if path else error) from error
+        named = not path or str(error).startswith(f"{path}.")  # the dataclass may have named it already
+        raise UsageError(error if named else f"{path}: {error}") from error
 
 
 def choose(field, current, values, path, typed):

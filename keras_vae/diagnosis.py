@@ -16,6 +16,7 @@ import resource
 import sys
 import time
 import warnings
+from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -181,19 +182,39 @@ class Study:
             self.subject.decode, codes.reshape(len(codes), *self.test.latent_shape).astype("float32")
         )
 
-    def look(self, images):
-        """Returns the features of `images`, `[n, F]`."""
-        return self.features(images)
+    def see(self, images):
+        """Returns `images`, or a `Split`, as `Seen`."""
+        looks, probabilities = self.features.describe(images)
+        if probabilities is None:
+            return Seen(looks, None, None)
+        return Seen(looks, probabilities.max(axis=-1), probabilities.argmax(axis=-1))
 
-    def confidence(self, images):
-        """Returns the classifier's largest class probability of each image, `[n]`, or None without one."""
-        probabilities = self.features.probabilities(images)
-        return None if probabilities is None else probabilities.max(axis=-1)
 
-    def classes(self, images):
-        """Returns the class that the classifier sees in each image, `[n]`, or None without one."""
-        probabilities = self.features.probabilities(images)
-        return None if probabilities is None else probabilities.argmax(axis=-1)
+class Seen(NamedTuple):
+    """Images as the features show them.
+
+    Attributes:
+        looks: The features, `[n, F]`.
+        confidence: The classifier's largest class probability, `[n]`, None without one.
+        classes: The class of that, `[n]`, None without one.
+    """
+
+    looks: np.ndarray
+    confidence: np.ndarray | None
+    classes: np.ndarray | None
+
+    @property
+    def mean_confidence(self):
+        """The mean confidence, None without a classifier."""
+        return None if self.confidence is None else float(self.confidence.mean())
+
+    def same_classes(self, others):
+        """Returns the share of rows whose class is that of the same row of `others`, None without a classifier."""
+        return (
+            None
+            if self.classes is None
+            else float(np.mean(self.classes == others.classes[: len(self.classes)]))
+        )
 
 
 def measure_reconstruction(study):
@@ -393,26 +414,25 @@ def measure_generation_gap(study):
             continue
         study.rungs[name] = study.decode(codes)
     study.rungs = {name: study.rungs[name] for name in RUNGS if name in study.rungs}
-    study.looks = {name: study.look(images) for name, images in study.rungs.items()}
-    study.reference_look = study.look(study.reference)
+    study.seen = {name: study.see(images) for name, images in study.rungs.items()}
+    study.seen_reference = study.see(study.reference)
     section = {"n": n, "features": describe_features(study.features)}
-    for name, looks in study.looks.items():
-        section[name] = compare(looks, study.reference_look, study.confidence(study.rungs[name]))
+    for name, seen in study.seen.items():
+        section[name] = compare(seen, study.seen_reference)
     section.setdefault("posterior", None)
     return {**section, **repaired(section, study.samplers)}
 
 
-def compare(looks, reference, confidences):
-    """Returns the distances of a set of images from the reference, both as features."""
-    manifolds = manifold.density_and_coverage(looks, reference)
-    kid, kid_se = kernel.kernel_distance(looks, reference)
+def compare(seen, reference):
+    """Returns the distances of a set of images from the reference, both `Seen`."""
+    kid, kid_se = kernel.kernel_distance(seen.looks, reference.looks)
     return {
-        "frechet": frechet.frechet_distance(looks, reference),
+        "frechet": frechet.frechet_distance(seen.looks, reference.looks),
         "kid": kid,
         "kid_se": kid_se,
-        **manifolds,
-        "confidence": None if confidences is None else float(confidences.mean()),
-        "n": len(looks),
+        **manifold.density_and_coverage(seen.looks, reference.looks),
+        "confidence": seen.mean_confidence,
+        "n": len(seen.looks),
     }
 
 
@@ -445,20 +465,17 @@ def describe_features(features):
 def measure_completeness(study):
     """The share of each rung that falls where no image is."""
     rungs = {}
-    sure = study.confidence(study.rungs["reconstruction"])
-    for name in study.looks:
+    blurred = study.seen["reconstruction"]
+    for name, seen in study.seen.items():
         if name in ("real", "reconstruction"):
             continue
-        dead = manifold.dead_zone(study.looks[name], study.reference_look, study.looks["reconstruction"])
-        confidence = study.confidence(study.rungs[name])
-        unsure = None if sure is None else manifold.confidence_dead_zone(confidence, sure)["dead_zone"]
-        rungs[name] = {
-            "dead_zone": dead["dead_zone"],
-            "dead_zone_se": dead["dead_zone_se"],
-            "dead_zone_confidence": unsure,
-        }
-        threshold = dead["threshold"]
-    if sure is None:
+        dead = manifold.dead_zone(seen.looks, study.seen_reference.looks, blurred.looks)
+        threshold = dead.pop("threshold")
+        unsure = None
+        if seen.confidence is not None:
+            unsure = manifold.confidence_dead_zone(seen.confidence, blurred.confidence)["dead_zone"]
+        rungs[name] = {**dead, "dead_zone_confidence": unsure}
+    if blurred.confidence is None:
         study.reasons["dead_zone_confidence"] = NO_LABELS
     return {"n": len(study.reference), "threshold": threshold, **rungs["prior"], "by_rung": rungs}
 
@@ -489,7 +506,7 @@ def measure_continuity(study):
     fractions = np.linspace(0, 1, PATH_POINTS)
     walks = paths.linear(study.test.mean[:count], study.test.mean[half : half + count], fractions)
     images = study.decode(walks.reshape(count * PATH_POINTS, -1))
-    looks = study.look(images).reshape(count, PATH_POINTS, -1)
+    looks = study.see(images).looks.reshape(count, PATH_POINTS, -1)
     return {
         "n": count,
         "jacobian": jacobian,
@@ -539,12 +556,13 @@ def measure_interpolation(study):
     }
     section = {"n": count}
     for name, images in middles.items():
-        looks, confidences = study.look(images), study.confidence(images)
-        dead = manifold.dead_zone(looks, study.reference_look, study.looks["reconstruction"])
+        seen, real = study.see(images), study.seen_reference.looks
         section[name] = {
-            "confidence": None if confidences is None else float(confidences.mean()),
-            "frechet": frechet.frechet_distance(looks, study.reference_look),
-            "dead_zone": dead["dead_zone"],
+            "confidence": seen.mean_confidence,
+            "frechet": frechet.frechet_distance(seen.looks, real),
+            "dead_zone": manifold.dead_zone(seen.looks, real, study.seen["reconstruction"].looks)[
+                "dead_zone"
+            ],
         }
     section["posterior_to_prior"] = walk_to_prior(study, min(count, 200))
     section["noise_around_mean"] = noise_around_mean(study, min(count, 500))
@@ -557,17 +575,16 @@ MOST_PATHS = 500
 def walk_to_prior(study, count):
     """Returns how images change from a posterior's draw to a prior's, angle by angle."""
     walks = paths.posterior_to_prior(study.codes["posterior"][:count], study.codes["prior"][:count], ANGLES)
-    section = {"angles": list(ANGLES), "class_agreement": None, "confidence": None, "frechet": []}
-    agreements, confidences = [], []
-    seen = study.classes(study.rungs["reconstruction"][:count])
-    for index in range(len(ANGLES)):
-        images = study.decode(walks[:, index])
-        section["frechet"].append(frechet.frechet_distance(study.look(images), study.reference_look))
-        if seen is not None:
-            agreements.append(float(np.mean(study.classes(images) == seen)))
-            confidences.append(float(study.confidence(images).mean()))
-    if seen is not None:
-        section.update(class_agreement=agreements, confidence=confidences)
+    steps = [study.see(study.decode(walks[:, index])) for index in range(len(ANGLES))]
+    section = {
+        "angles": list(ANGLES),
+        "frechet": [frechet.frechet_distance(step.looks, study.seen_reference.looks) for step in steps],
+        "class_agreement": None,
+        "confidence": None,
+    }
+    if steps[0].classes is not None:
+        section["class_agreement"] = [step.same_classes(study.seen["reconstruction"]) for step in steps]
+        section["confidence"] = [step.mean_confidence for step in steps]
     return section
 
 
@@ -578,17 +595,14 @@ def noise_around_mean(study, count):
     """
     noise = study.generator("noise around mean").standard_normal((count, study.test.mean.shape[1]), "float32")
     images = study.decode(study.test.mean[:count] + noise)
-    plain = study.rungs["reconstruction"][:count]
-    seen = study.classes(plain)
-    moved = np.linalg.norm(study.look(images) - study.looks["reconstruction"][:count], axis=1)
-    apart = np.linalg.norm(
-        study.looks["reconstruction"][:count] - np.roll(study.looks["reconstruction"][:count], 1, 0), axis=1
-    )
+    seen, plain = study.see(images), study.seen["reconstruction"].looks[:count]
+    moved = np.linalg.norm(seen.looks - plain, axis=1).mean()
+    apart = np.linalg.norm(plain - np.roll(plain, 1, axis=0), axis=1).mean()
     study.pictures["noise_around_mean"] = {"real": study.test.images[:8], "decoded": images[:8]}
     return {
         "n": count,
-        "same_class": None if seen is None else float(np.mean(study.classes(images) == seen)),
-        "feature_distance_ratio": float(moved.mean() / max(apart.mean(), 1e-12)),
+        "same_class": seen.same_classes(study.seen["reconstruction"]),
+        "feature_distance_ratio": float(moved / max(apart, 1e-12)),
     }
 
 
@@ -601,9 +615,11 @@ def measure_memorisation(study):
     if rates.get("elbo") is not None:
         section["elbo_gap"] = rates["train_elbo"] - rates["elbo"]
         section["elbo_gap_fraction"] = section["elbo_gap"] / max(abs(rates["train_elbo"]), 1e-9)
-    training = study.look(study.train.images)
-    real = study.looks["real"]
-    scores = {name: memorisation.copying_scores(looks, real, training) for name, looks in study.looks.items()}
+    training = study.see(study.train.images).looks
+    real = study.seen["real"].looks
+    scores = {
+        name: memorisation.copying_scores(seen.looks, real, training) for name, seen in study.seen.items()
+    }
     for name, score in scores.items():
         section["rungs"][name] = {"z": score.z, "authenticity": score.authenticity}
     section["real_authenticity"] = scores["real"].authenticity
@@ -614,7 +630,7 @@ def measure_memorisation(study):
     section["copies"] = flag
     if flag is None:
         study.reasons["copies"] = sentence
-    indices, _ = memorisation.nearest_training_images(study.looks[best][:8], training, 3)
+    indices, _ = memorisation.nearest_training_images(study.seen[best].looks[:8], training, 3)
     study.pictures["neighbours"] = {
         "samples": study.rungs[best][:8],
         "nearest": study.train.images[indices],

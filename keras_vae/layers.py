@@ -50,9 +50,10 @@ class Sampling(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class SoftBounds(keras.layers.Layer):
-    """Keeps values between `low` and `high` smoothly: the identity in between, with gradients everywhere.
+    """Keeps values between `low` and `high` smoothly: nearly the identity in between.
 
-    A hard clip has no gradient outside: a log-variance that strays there never comes back.
+    A hard clip has no gradient outside: a log-variance that strays there never comes back. This one's falls
+    off by a factor of e a unit, so that one that strays by ten still does.
     """
 
     def __init__(self, low, high, **kwargs):

@@ -16,6 +16,10 @@ from typing import Literal
 from keras_vae.lazy import keras
 
 
+# Height and width that a dense layer is put on: at 32x32x128 it would have 33 million weights.
+MOST_AT_BOTTOM = 8
+
+
 @dataclass(frozen=True)
 class Convolutional:
     """Convolutions that halve the image (Conv2D), and transposed ones that double it (Conv2DTranspose).
@@ -153,7 +157,7 @@ class Plan:
             halvings = [math.ceil(math.log2(size / small)) for size, small in zip(sizes, latent_shape)]
             bottom = latent_shape[:2]
         else:
-            halvings = [min(len(widths), int(math.log2(size))) for size in sizes]
+            halvings = [min(max(len(widths), to_bottom(size)), int(math.log2(size))) for size in sizes]
             bottom = [math.ceil(size / 2**halving) for size, halving in zip(sizes, halvings)]
         count = max(len(widths), *halvings)
         widths = [widths[min(index, len(widths) - 1)] for index in range(count)]
@@ -165,6 +169,11 @@ class Plan:
             split(small * 2**halving - size) for size, small, halving in zip(sizes, bottom, halvings)
         )
         self.bottom = (*bottom, widths[-1])
+
+
+def to_bottom(size):
+    """Returns how many halvings bring `size` down to what a dense layer can take, whatever the widths."""
+    return max(0, math.ceil(math.log2(size / MOST_AT_BOTTOM)))
 
 
 def split(extra):
