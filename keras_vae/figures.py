@@ -2,6 +2,9 @@
 
 import numpy as np
 
+# Of the images in a figure, in inches. A column of single images, or of tall ones, would else be a tower.
+WIDTH, MOST_HEIGHT = 9.0, 12.0
+
 
 def grid(rows, gap=1):
     """Returns images side by side, a row of the grid for each row of `rows`.
@@ -34,9 +37,9 @@ def preview(path, originals, reconstructions, samples, title):
     pairs = grid([originals, reconstructions])
     sampled = grid(list(samples.reshape(-1, count, *samples.shape[1:])))
     heights = pairs.shape[0], sampled.shape[0]
-    scale = 9.0 / pairs.shape[1]
-    figure = Figure(figsize=(9.6, sum(heights) * scale + 1.5), layout="constrained")
-    figure.suptitle(title, fontsize=10)
+    scale = min(WIDTH / pairs.shape[1], MOST_HEIGHT / sum(heights))
+    figure = Figure(figsize=(WIDTH + 0.6, sum(heights) * scale + 1.5), layout="constrained")
+    figure.suptitle(title, fontsize=10, parse_math=False)
     upper, lower = figure.subplots(2, 1, height_ratios=heights)
     show(upper, pairs, "held-out images, and below each its reconstruction")
     show(lower, sampled, "samples: N(0, I) decoded")
@@ -44,9 +47,9 @@ def preview(path, originals, reconstructions, samples, title):
 
 
 def show(axes, image, title):
-    """Draws `image`, `[height, width, channels]`, without axes; a single channel is shown grey."""
+    """Draws `image`, `[height, width, channels]`, without axes; one channel is shown grey, of two (grey, alpha) the first."""
     axes.imshow(
-        image.squeeze(-1) if image.shape[-1] == 1 else image,
+        image[..., 0] if image.shape[-1] <= 2 else image,
         cmap="gray",
         vmin=0,
         vmax=1,
