@@ -1,6 +1,7 @@
 """The whole configuration of a run: what the command line sets and `config.json` keeps."""
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from keras_vae.command_line import option
@@ -14,15 +15,21 @@ from keras_vae.objectives import OBJECTIVES, VariationalBound
 
 def parse_image_size(text):
     """Returns `(height, width)` of `64` or `48x64`."""
-    sizes = tuple(int(size) for size in text.lower().split("x"))
+    try:
+        sizes = tuple(int(size) for size in text.lower().split("x"))
+    except ValueError:
+        sizes = ()
     if len(sizes) not in (1, 2) or min(sizes) < 1:
-        raise ValueError(f"image_size is {text}: expected one size or height x width (try --image_size 64)")
+        raise ValueError("expected one size or height x width, at least 1 (try --image_size 64)")
     return sizes * 2 if len(sizes) == 1 else sizes
 
 
 @dataclass(frozen=True)
 class Config:
-    """A run: its images, its model, its training and where it goes."""
+    """A run: its images, its model, its training and where it goes.
+
+    Components and shapes may be given as one would type them: `Config(dataset="mnist", latent="8x8x16")`.
+    """
 
     dataset: object = option(
         Digits(),
@@ -57,8 +64,8 @@ class Config:
     epochs: int | None = option(
         None, "passes over the training images; as many as make 3,000 steps, 10 to 300"
     )
-    batch_size: int = option(128, "images an optimizer step, over all devices")
-    learning_rate: float = option(2e-3, "Adam's, at its highest")
+    batch_size: int = option(64, "images an optimizer step, over all devices")
+    learning_rate: float = option(1.5e-3, "Adam's, at its highest")
     schedule: Literal["cosine", "constant"] = option("cosine", "of the learning rate over the whole training")
     clip_norm: float | None = option(None, "scale the gradient down to this norm where it is longer")
     patience: int | None = option(None, "stop after so many epochs without a better held-out bound")
@@ -69,6 +76,9 @@ class Config:
     output: str = option("saved_models", "folder that the run's folder is made in")
 
     def __post_init__(self):
+        for field in fields(self):
+            object.__setattr__(self, field.name, as_typed(field, getattr(self, field.name)))
+        object.__setattr__(self, "augment", check_augmentations(self.augment))
         for name, least in (("epochs", 1), ("batch_size", 1), ("limit", 1), ("patience", 1), ("seed", 0)):
             value = getattr(self, name)
             if value is not None and value < least:
@@ -81,8 +91,25 @@ class Config:
             raise ValueError(f"seed is {self.seed}: it must be below 2147483648")
         if self.channels not in (None, 1, 3):
             raise ValueError(f"channels is {self.channels}: expected 1 (grey) or 3 (colour)")
-        if self.name is not None and (self.name in ("", ".", "..") or set(self.name) & set("/\\\0")):
+        if self.name is not None and not is_folder_name(self.name):
             raise ValueError(
                 f"name is {self.name!r}: it becomes a folder's name, without slashes (try --name first)"
             )
-        check_augmentations(self.augment)
+
+
+def as_typed(field, value):
+    """Returns `value` of a field of `Config`, or what it stands for where it is a text or a single size."""
+    metadata = field.metadata
+    if isinstance(value, str | os.PathLike) and "choices" in metadata:
+        text = os.fspath(value)
+        if text in metadata["choices"]:
+            return metadata["choices"][text]()
+        if "fallback" in metadata:
+            return metadata["fallback"](text)
+        raise ValueError(f"{field.name} is {text!r}: expected one of {', '.join(metadata['choices'])}")
+    return metadata["parse"](str(value)) if isinstance(value, str | int) and "parse" in metadata else value
+
+
+def is_folder_name(text):
+    """Returns whether `text` can name a folder, and stand in one line."""
+    return text.isprintable() and not set(text) & set("/\\") and text.strip() not in ("", ".", "..")
