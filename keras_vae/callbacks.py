@@ -1,13 +1,16 @@
 """What happens around training's epochs: progress, history, checkpoints, logs, and when to stop."""
 
 import math
+import os
 import signal
 import sys
+import threading
 import time
 
 import numpy as np
 from tqdm import tqdm
 
+from keras_vae.devices import say
 from keras_vae.figures import grid
 from keras_vae.lazy import keras, tf
 from keras_vae.runs import TrainingStopped
@@ -43,28 +46,37 @@ class Progress(keras.callbacks.Callback):
         self.bar = tqdm(
             total=self.params["steps"],
             desc=self.label,
-            unit="step",
             leave=False,
-            dynamic_ncols=True,
+            ncols=columns(sys.stderr) - 1,
+            nrows=2,  # where tqdm asks a terminal that does not know its size, it shows nothing
+            bar_format="{desc} |{bar}| {n_fmt}/{total_fmt}, {remaining} left",
             mininterval=0.2,
             disable=not sys.stderr.isatty(),
         )
 
     def on_train_batch_end(self, batch, logs=None):
         if not self.bar.disable:
-            self.bar.set_postfix_str(shown(logs), refresh=False)
+            self.bar.set_description_str(f"{self.label}: {shown(logs)}", refresh=False)
             self.bar.update(batch + 1 - self.bar.n)
 
     def on_epoch_end(self, epoch, logs=None):
         self.close()
         if self.kept:
-            print(f"{self.label}: {shown(logs)}", file=sys.stderr, flush=True)
+            say(f"{self.label}: {shown(logs)}", file=sys.stderr)
 
     def close(self):
         """Ends the bar, where one is shown."""
         if self.bar is not None:
             self.bar.close()
             self.bar = None
+
+
+def columns(stream):
+    """Returns the width of the terminal behind `stream`, in characters; 80 where it does not tell."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError):  # no terminal; no descriptor
+        return 80
 
 
 def shown(logs):
@@ -78,12 +90,19 @@ def learning_rate(model):
     return float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
 
 
+def largest_weight(model):
+    """Returns the largest absolute value among the weights; NaN where one is NaN."""
+    return float(np.max([np.abs(weights).max() for weights in model.get_weights() if weights.size]))
+
+
 class Guard(keras.callbacks.Callback):
     """Stops training where a term is no number any more, and, cleanly between two steps, on Ctrl-C.
 
+    At the end of an epoch the weights are looked at, too: the loss of its last step was computed before them.
+
     Raises:
-        TrainingStopped: A term of the loss is NaN or infinite; says which, in which epoch and step.
-        KeyboardInterrupt: Ctrl-C was pressed during the step before.
+        TrainingStopped: A term of the loss, or a weight, is NaN or infinite; says which, in which epoch and step.
+        KeyboardInterrupt: Ctrl-C was pressed during the step, or the end of the epoch, before.
     """
 
     def __init__(self):
@@ -91,9 +110,11 @@ class Guard(keras.callbacks.Callback):
         self.interrupted = False
         self.epoch = 0
         self.sound = {}
+        self.previous = None  # what Ctrl-C did before training; None outside of it
 
     def on_train_begin(self, logs=None):
-        self.previous = signal.signal(signal.SIGINT, self.interrupt)
+        if threading.current_thread() is threading.main_thread():  # in no other may signals be handled
+            self.previous = signal.signal(signal.SIGINT, self.interrupt)
 
     def interrupt(self, number, frame):
         """Notes the first Ctrl-C; a second one is Python's own."""
@@ -102,24 +123,31 @@ class Guard(keras.callbacks.Callback):
 
     def close(self):
         """Gives Ctrl-C back."""
-        signal.signal(signal.SIGINT, self.previous)
+        if self.previous is not None:
+            signal.signal(signal.SIGINT, self.previous)
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
+        self.heed()
 
     def on_train_batch_end(self, batch, logs=None):
-        self.check(logs, f"step {batch + 1} of epoch {self.epoch + 1}")
+        self.check(logs, batch + 1)
+        self.heed()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.check({**logs, "largest weight": largest_weight(self.model)})
+
+    def heed(self):
+        """Raises `KeyboardInterrupt` where Ctrl-C was pressed."""
         if self.interrupted:
             raise KeyboardInterrupt
 
-    def on_epoch_end(self, epoch, logs=None):
-        self.check(logs, f"the end of epoch {epoch + 1}")
-
-    def check(self, logs, where):
-        """Raises `TrainingStopped` where a value of `logs` is not finite."""
+    def check(self, logs, step=None):
+        """Raises `TrainingStopped` where a value of `logs`, at `step` or at the end of the epoch, is not finite."""
         values = {name: float(value) for name, value in logs.items()}
-        broken = [name for name, value in values.items() if not math.isfinite(value)]
-        if broken:
+        if not all(map(math.isfinite, values.values())):
+            where = f"{f'step {step}' if step else 'the end'} of epoch {self.epoch + 1}"
+            broken = [name for name, value in values.items() if not math.isfinite(value)]
             terms = [name for name in broken if not name.endswith("loss")] or broken
             before = ", ".join(f"{name} {value:.4g}" for name, value in self.sound.items())
             raise TrainingStopped(
@@ -166,7 +194,7 @@ class Keeper(keras.callbacks.Callback):
         The weights of the moment belong to no epoch: they are kept, if `sound`, only where there is nothing
         better, and a resumed run starts from the last checkpoint.
         """
-        if self.state.best is None and sound:
+        if self.state.best is None and sound and math.isfinite(largest_weight(self.model)):
             self.best_weights = self.model.get_weights()
         self.write_best()
         self.run.write_history(self.state.rows)
@@ -197,6 +225,7 @@ class TensorBoardLog(keras.callbacks.Callback):
     def __init__(self, folder, images):
         super().__init__()
         self.folder, self.images = str(folder), images[:SHOWN_IMAGES]
+        self.writer = None
 
     def on_train_begin(self, logs=None):
         self.writer = tf.summary.create_file_writer(self.folder)
@@ -209,8 +238,10 @@ class TensorBoardLog(keras.callbacks.Callback):
             if epoch + 1 == epochs or epoch % max(1, epochs // LOGGED_GRIDS) == 0:
                 tf.summary.image("originals, reconstructions, samples from N(0, I)", self.pictures())
 
-    def on_train_end(self, logs=None):
-        self.writer.close()
+    def close(self):
+        """Writes out what is still in memory, also where training broke off."""
+        if self.writer is not None:
+            self.writer.close()
 
     def pictures(self):
         """Returns one image, `[1, height, width, channels]`: a row each of the three."""

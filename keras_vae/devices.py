@@ -1,4 +1,4 @@
-"""What the machine has: numeric precision, devices, and a TensorFlow that starts without noise."""
+"""What the machine has: numeric precision, devices, a TensorFlow that starts without noise, a terminal."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ def quiet():
     """Keeps what C++ libraries write to standard error from the user, unless what is done here fails.
 
     TensorFlow's start-up lines come before its own log level is read, so that the file descriptor has to be
-    turned aside. On an exception all that was written is shown.
+    turned aside. On an error all that was written is shown; Ctrl-C is none.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     sys.stderr.flush()
@@ -25,7 +25,7 @@ def quiet():
         os.dup2(aside.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             os.dup2(saved, 2)
             aside.seek(0)
             os.write(2, aside.read())
@@ -40,6 +40,20 @@ def start():
     with quiet():
         tf.config.list_logical_devices()
         tf.get_logger().setLevel("ERROR")
+
+
+def say(*lines, file=None):
+    """Prints `lines` at once, on standard output or to `file`, also where nobody reads them any more.
+
+    After `train.py | head -1` the pipe is closed: a training of hours goes on, and what is said is dropped.
+    """
+    file = file or sys.stdout
+    try:
+        print("\n".join(lines), file=file, flush=True)
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, file.fileno())
+        os.close(nowhere)
 
 
 def choose_precision(asked):

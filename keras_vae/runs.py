@@ -63,6 +63,7 @@ class Run:
         Raises:
             UsageError: The name was asked for and is taken, or the folder cannot be made.
         """
+        check_place(config)
         output = pathlib.Path(config.output)
         for number in range(1, 100_000):
             path = output / (name if number == 1 else f"{name}-{number}")
@@ -71,13 +72,35 @@ class Run:
                 path.mkdir()  # fails where another process was faster
                 return cls(path)
             except FileExistsError:
-                if config.name is not None or not output.is_dir():
-                    raise UsageError(
-                        f"{path} is there already: choose another --name, or go on with --resume {path}"
-                    ) from None
+                check_place(config)  # an asked-for name that was taken just now
             except OSError as error:
                 raise UsageError(f"{path} cannot be made: {error.strerror} (try another --output)") from error
         raise UsageError(f"{output} holds too many runs called {name}: give a --name")
+
+    @contextlib.contextmanager
+    def held(self):
+        """Keeps other processes out while one trains here; a lock on the folder, which dies with its process.
+
+        Raises:
+            UsageError: Another process trains here.
+        """
+        descriptor = None
+        with contextlib.suppress(ImportError, OSError):  # not on Windows; not on every network drive
+            import fcntl
+
+            descriptor = os.open(self.path, os.O_RDONLY)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                raise UsageError(
+                    f"{self.path} is in training by another process: wait for it, or stop it first"
+                ) from None
+        try:
+            yield
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
 
     @classmethod
     def open(cls, path):
@@ -98,6 +121,7 @@ class Run:
     model_file = property(lambda self: self.path / "model.keras")
     preview_file = property(lambda self: self.path / "preview.png")
     checkpoints = property(lambda self: self.path / "checkpoints")
+    finished_file = property(lambda self: self.checkpoints / "finished.json")
     logs = property(lambda self: self.path / "logs")
     serving = property(lambda self: self.path / "serving")
     report = property(lambda self: self.path / "report")
@@ -142,8 +166,29 @@ class Run:
         with whole(self.model_file) as temporary:
             model.save(temporary)
 
+    def write_finished(self, state):
+        """Notes, after all that ends a run, that it was done for `state`."""
+        write_json(self.finished_file, {"epoch": state.epoch})
+
+    def is_finished(self, state):
+        """Returns whether test, picture and export are there, and are those of `state`."""
+        parts = (self.model_file, self.preview_file, self.serving / "decoder", self.serving / "encoder")
+        try:
+            epoch = read_json(self.finished_file).get("epoch")
+        except UsageError:
+            return False
+        return epoch == state.epoch and all(part.exists() for part in parts)
+
+    def sweep(self):
+        """Removes what a killed process left half written."""
+        for pattern in (".writing-*", "checkpoints/.writing-*", "serving/*/.unfinished-*"):
+            for folder in self.path.glob(pattern):
+                shutil.rmtree(folder, ignore_errors=True)
+
     def write_checkpoint(self, model, state):
-        """Writes weights, optimizer and `state` as one checkpoint, and removes all but the newest two.
+        """Writes weights, optimizer and `state` as one checkpoint, and removes all but it and the one before.
+
+        Those of later epochs go too: they could not be read, or the run would stand there.
 
         Args:
             model: A compiled model.
@@ -160,7 +205,8 @@ class Run:
             os.rename(folder, final)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        for old in self.list_checkpoints()[KEPT_CHECKPOINTS:]:
+        kept = [folder for folder in self.list_checkpoints() if folder.name <= final.name][:KEPT_CHECKPOINTS]
+        for old in set(self.list_checkpoints()).difference(kept):
             shutil.rmtree(old, ignore_errors=True)
 
     def list_checkpoints(self):
@@ -186,6 +232,20 @@ class Run:
             except (OSError, ValueError, TypeError, KeyError) as error:
                 faults.append(f"{folder} was passed over: {error}")
         return State(), faults
+
+
+def check_place(config):
+    """Raises a UsageError where the run that `config` asks for cannot be put."""
+    output = pathlib.Path(config.output)
+    there = next(folder for folder in (output, *output.absolute().parents) if folder.exists())
+    if not there.is_dir():
+        raise UsageError(
+            f"output is {output}: {there} is a file, and a folder is needed (try another --output)"
+        )
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UsageError(f"output is {output}: {there} cannot be written to (try another --output)")
+    if config.name is not None and os.path.lexists(path := output / config.name):
+        raise UsageError(f"{path} is there already: choose another --name, or go on with --resume {path}")
 
 
 class TrainingStopped(Exception):

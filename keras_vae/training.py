@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+import pathlib
+import shlex
 import time
 import warnings
 
@@ -11,11 +13,12 @@ from keras_vae import devices
 from keras_vae.command_line import UsageError, command, parse, read_config
 from keras_vae.config import Config
 from keras_vae.datasets import DatasetError, load_dataset
+from keras_vae.devices import say
 from keras_vae.latents import latent_shape, show_shape
 from keras_vae.lazy import keras, tf
 from keras_vae.likelihoods import Automatic
 from keras_vae.objectives import OBJECTIVES
-from keras_vae.runs import Run, State, TrainingStopped, whole
+from keras_vae.runs import Run, State, TrainingStopped, check_place, whole
 
 DESCRIPTION = (
     "Trains an autoencoder, plain or variational, and exports its decoder and encoder for TF Serving."
@@ -37,7 +40,7 @@ RESUMABLE = {"epochs", "patience", "data_dir", "download"}
 # Where --epochs is not given: so many optimizer steps, and no fewer or more epochs than these.
 DEFAULT_STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 3000, 10, 300
 
-RISING_STEPS = 200  # over which the learning rate rises
+RISING_STEPS = 400  # over which the learning rate rises
 LOOKED_AT = 500  # training images that the likelihood is chosen by
 EVALUATION_BATCH = 256
 PREVIEW_COLUMNS, PREVIEW_ROWS = 16, 6
@@ -47,14 +50,14 @@ SHOWN_SKIPPED = 10
 @command("train.py", bad_input=(DatasetError,))
 def main(argv=None):
     """Runs the command; exits with 2 where the input is bad, with 0 at the end and after Ctrl-C."""
-    config, run = read_command_line(argv)
-    devices.start()
     try:
+        config, run = read_command_line(argv)
+        devices.start()
         train(config, run)
     except TrainingStopped as stopped:
         raise UsageError(stopped) from stopped
     except KeyboardInterrupt:
-        raise UsageError("stopped before there was anything to keep") from None
+        raise UsageError("stopped by Ctrl-C before training began") from None
 
 
 def read_command_line(argv):
@@ -68,7 +71,9 @@ def read_command_line(argv):
         epilog=EXAMPLES,
         extra=add_arguments,
     )
+    check_paths(parsed.config)
     if not parsed.extra.resume:
+        check_place(parsed.config)
         return parsed.config, None
     if fixed := sorted(parsed.given - RESUMABLE):
         raise UsageError(
@@ -84,6 +89,19 @@ def add_arguments(parser):
     parser.add_argument("--resume", metavar="RUN", help="go on with the run in this folder")
 
 
+def check_paths(config):
+    """Raises a DatasetError where the images are to come from a path that is not there.
+
+    Their source would say so too, but some seconds later, with TensorFlow.
+    """
+    path = getattr(config.dataset, "path", None)
+    name = getattr(config.dataset, "name", "")
+    if path is None and (name.startswith((".", "/", "~")) or name.endswith("/")):
+        path = name
+    if path and not pathlib.Path(path).expanduser().exists():
+        raise DatasetError(f"{path}: there is no such file or folder")
+
+
 def starting_point(extra):
     """Returns the configuration that the command line's flags change, None for the defaults."""
     if extra.config and extra.resume:
@@ -91,8 +109,10 @@ def starting_point(extra):
     if extra.resume:
         return Run.open(extra.resume).read_config()
     if extra.config:
+        config = read_config(Config, extra.config)
         # Another run of the same configuration: its name is taken.
-        return dataclasses.replace(read_config(Config, extra.config), name=None)
+        taken = config.name is not None and (pathlib.Path(config.output) / config.name).exists()
+        return dataclasses.replace(config, name=None) if taken else config
     return None
 
 
@@ -108,7 +128,8 @@ def train(config, run=None):
 
     Raises:
         UsageError, DatasetError: The configuration does not go with the images or the machine.
-        TrainingStopped: The loss became NaN. The best model before that is kept and exported.
+        TrainingStopped: The loss became NaN; the best model before that is kept and exported. Or Ctrl-C was
+            pressed once more while the run was finished.
     """
     begun = time.monotonic()
     dataset = load(config)
@@ -120,19 +141,24 @@ def train(config, run=None):
         model = build(config, dataset)
     resumed = run is not None
     run = run or Run.create(config, default_name(config, dataset))
-    state = resume(run, model, dataset) if resumed else State(fingerprint=dataset.fingerprint)
-    run.write_config(config)
-    run.write_environment(devices=devices.describe(config.precision), dataset=dataset.fingerprint)
-    announce(config, dataset, model, run, state)
-    stopped = None
-    if is_unfinished(config, state):
-        stopped = fit(model, dataset, config, run, state)
-    elif run.serving.is_dir():
-        print(f"{run.path} is complete: {state.epoch} epochs (go on with --epochs {2 * state.epoch})")
-        return run
-    finish(run, dataset, config, state, time.monotonic() - begun)
-    if stopped is not None:
-        raise stopped
+    with run.held():
+        state = resume(run, model, dataset) if resumed else State(fingerprint=dataset.fingerprint)
+        unfinished = is_unfinished(config, state)
+        if not unfinished and run.is_finished(state):
+            say(f"{run.path} is complete: {state.epoch} epochs ({way_on(config, state)})")
+            return run
+        run.write_config(config)
+        run.write_environment(devices=devices.describe(config.precision), dataset=dataset.fingerprint)
+        announce(config, dataset, model, run, state)
+        try:
+            stopped = fit(model, dataset, config, run, state) if unfinished else None
+            finish(run, dataset, state, begun)
+        except KeyboardInterrupt:
+            raise TrainingStopped(
+                f"stopped by Ctrl-C before the export was complete: --resume {shlex.quote(str(run.path))} completes it"
+            ) from None
+        if stopped is not None:
+            raise TrainingStopped(f"{stopped}; {describe_kept(run, state)}") from stopped
     return run
 
 
@@ -189,7 +215,7 @@ def build(config, dataset):
             name="autoencoder",
         )
     for warning in caught:
-        print(f"warning: {warning.message}")
+        say(f"warning: {warning.message}")
     steps = config.epochs * steps_per_epoch(config, dataset)
     model.compile(keras.optimizers.Adam(learning_rate(config, steps), global_clipnorm=config.clip_norm))
     return model
@@ -221,10 +247,11 @@ def default_name(config, dataset):
 
 def resume(run, model, dataset):
     """Loads the newest whole checkpoint of `run` into `model` and returns its state."""
+    run.sweep()
     model.optimizer.build(model.trainable_variables)  # or its slots would be skipped with a mere warning
     state, faults = run.restore(model)
     for fault in faults:
-        print(f"warning: {fault}")
+        say(f"warning: {fault}")
     if state.epoch and state.fingerprint != dataset.fingerprint:
         raise UsageError(
             f"the images of {dataset.name} are not those that {run.path} was trained on: a run cannot go on with others"
@@ -238,26 +265,37 @@ def is_unfinished(config, state):
     return state.epoch < config.epochs and not impatient
 
 
+def way_on(config, state):
+    """Returns what makes a complete run go on."""
+    if state.epoch < config.epochs:
+        return f"it ran out of patience; go on with --patience {2 * config.patience}"
+    return f"go on with --epochs {2 * state.epoch}"
+
+
+def describe_kept(run, state):
+    """Returns what is left of a training that broke off."""
+    if not run.model_file.is_file():
+        return "there was no good model to keep"
+    return f"the best model before it, of epoch {state.best_epoch}, is kept in {run.path}"
+
+
 def announce(config, dataset, model, run, state):
     """Prints what is about to happen."""
     sizes = ", ".join(
         f"{len(getattr(dataset, split)):,} {split}" for split in ("train", "validation", "test")
     )
-    print(f"{dataset.name}: {sizes} images of {show_shape(dataset.image_shape)}")
-    for line in dataset.skipped[:SHOWN_SKIPPED]:
-        print(f"skipped {line}")
+    lines = [f"{dataset.name}: {sizes} images of {show_shape(dataset.image_shape)}"]
+    lines += [f"skipped {line}" for line in dataset.skipped[:SHOWN_SKIPPED]]
     if dataset.skipped:
-        print(f"{len(dataset.skipped):,} unreadable files were skipped")
+        lines.append(f"unreadable and skipped: {len(dataset.skipped):,} of the files")
     if not len(dataset.validation):
-        print("too few images to hold any out: the best model is the one of the lowest training loss")
-    print(
-        f"{default_name(config, dataset)}: {model.count_params():,} weights, {config.epochs} epochs of"
+        lines.append("too few images to hold any out: the best model is the one of the lowest training loss")
+    lines.append(
+        f"{run.path.name}: {model.count_params():,} weights, {config.epochs} epochs of"
         f" {steps_per_epoch(config, dataset)} steps, {devices.describe(config.precision)}"
     )
-    print(
-        f"{'resuming after epoch ' + str(state.epoch) + ' in' if state.epoch else 'in'} {run.path}",
-        flush=True,
-    )
+    lines.append(f"{f'resuming after epoch {state.epoch} in' if state.epoch else 'in'} {run.path}")
+    say(*lines)
 
 
 def fit(model, dataset, config, run, state):
@@ -292,39 +330,44 @@ def fit(model, dataset, config, run, state):
         sound = not isinstance(reason, TrainingStopped)
         keeper.close(sound)
         if sound:
-            print("stopped by Ctrl-C: keeping what there is")
+            say(
+                f"stopped by Ctrl-C: keeping what there is (go on with --resume {shlex.quote(str(run.path))})"
+            )
             return None
         return reason
     finally:
+        log.close()
         guard.close()
     return None
 
 
-def finish(run, dataset, config, state, seconds):
+def finish(run, dataset, state, begun):
     """Measures, pictures and exports the best model, and prints where everything is."""
     from keras_vae.export import export
 
     if not run.model_file.is_file():
         return
-    model = keras.saving.load_model(run.model_file)
-    lines = [
-        f"best model: epoch {state.best_epoch} of {state.epoch}"
-        if state.epoch
-        else "model of an unfinished epoch"
-    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the model's advice has been given already
+        model = keras.saving.load_model(run.model_file)
+    best = f"epoch {state.best_epoch} of {state.epoch}" if state.epoch else "weights of an unfinished epoch"
+    lines = [f"best model: {best}"]
     if len(dataset.test):
         lines.append(
             describe_test(model.evaluate(dataset.test.batches(EVALUATION_BATCH), verbose=0, return_dict=True))
         )
     preview(run, model, dataset, lines[-1])
     export(model, run.serving)
-    print("\n".join(lines))
-    print(f"{seconds:.0f} s of training, {run.path}:")
-    print(f"  {run.preview_file.name:<18} held-out images, their reconstructions, and samples")
-    print(f"  {run.model_file.name:<18} keras.saving.load_model, after import keras_vae")
-    print("  serving/           decoder and encoder for TF Serving or tf.saved_model.load")
-    print("  history.csv, logs/ losses by epoch; tensorboard --logdir", run.path)
-    print(f"next: python evaluate.py {run.path}", flush=True)
+    run.write_finished(state)
+    say(
+        *lines,
+        f"done in {time.monotonic() - begun:.0f} s: {run.path}",
+        f"  {run.preview_file.name:<18} held-out images, their reconstructions, and samples",
+        f"  {run.model_file.name:<18} keras.saving.load_model, after import keras_vae",
+        "  serving/           decoder and encoder for TF Serving or tf.saved_model.load",
+        f"  history.csv, logs/ losses by epoch; tensorboard --logdir {shlex.quote(str(run.path))}",
+        f"next: python evaluate.py {shlex.quote(str(run.path))}",
+    )
 
 
 def describe_test(terms):
