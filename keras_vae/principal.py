@@ -67,11 +67,11 @@ def count_for_share(values, share):
     return int(np.searchsorted(sums, share * sums[-1] * (1 - 1e-12))) + 1
 
 
-def evenly_spaced(codes, most=MOST):
-    """Returns `most` rows of `codes`, evenly spaced, where it has more rows and more columns than that."""
-    if min(codes.shape) <= most:
+def evenly_spaced(codes):
+    """Returns `MOST` rows of `codes`, evenly spaced, where it has more rows and more columns than that."""
+    if min(codes.shape) <= MOST:
         return codes
-    return codes[np.linspace(0, len(codes) - 1, most).astype(int)]
+    return codes[np.linspace(0, len(codes) - 1, MOST).astype(int)]
 
 
 def covariance(codes, center, scale=1.0):

@@ -106,6 +106,9 @@ def fit_aggregate(mean, log_var, max_rank=256):
     to d are there (f_d has q(z)'s full covariance); else those of the means' correlations, at most `max_rank`.
     The variances along them are q(z)'s own.
 
+    What a rank leaves is spread over the dimensions in proportion to their variances. Where those differ by a
+    relative standard deviation c for the signal's sake, that costs about d c^2 / 4 nats of L.
+
     Where d and n are both above 1,500, 1,500 codes give the directions, and all the variances. Memory: 4 d
     `max_rank` bytes, and some 0.3 GB.
     """
