@@ -309,6 +309,7 @@ def test_sixty_thousand_small_codes_are_fitted(kind):
     assert np.abs(sampler.sample(np.arange(100))).mean() == pytest.approx(2, abs=0.5)
 
 
+@pytest.mark.filterwarnings("ignore:the mixture has")
 @pytest.mark.parametrize("kind", [Gaussian, Mixture])
 def test_a_latent_of_65536_takes_seconds_and_memory_for_its_subspace_alone(kind, tmp_path):
     shape = (8, 8, 1024)

@@ -246,12 +246,10 @@ def curve(aggregate, along, total, prior):
     """Returns the mean over images of L_r, `[ranks + 1]`, and its standard error, from `moments_along`."""
     constant, per_rank = constants(aggregate)
     sums, squares = np.zeros((2, len(per_rank)))
-    step = max(2**21 // len(per_rank), 1)
-    for start in range(0, len(along), step):
-        rows = slice(start, start + step)
+    for rows in column_blocks(len(per_rank), len(along)):
         values = log_density(aggregate, along[rows], total[rows]) - 0.5 * (constant + per_rank)
         values += 0.5 * prior[rows, None]
-        if start == 0:
+        if rows.start == 0:
             shift = values.mean(axis=0)  # squares of what is near 0: no cancellation
         sums += (values - shift).sum(axis=0)
         squares += np.square(values - shift).sum(axis=0)
