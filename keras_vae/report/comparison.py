@@ -1,0 +1,297 @@
+"""Several runs side by side: a column each, plots against latent size, and all numbers as CSV."""
+
+import csv
+import io
+import math
+
+from keras_vae.report import figures
+from keras_vae.report.page import (
+    DASH,
+    NAME,
+    clean,
+    data_uri,
+    name,
+    number,
+    scrolling,
+    shape,
+    strip,
+    tag,
+    text,
+)
+from keras_vae.report.pictures import cards, in_order
+from keras_vae.report.tables import described, get, link, reason, rung_title, written
+from keras_vae.report.verdict import VERDICTS
+
+# What the comparison shows of each run, and the units that its plots are in.
+COMPARED = """
+    rate_distortion: rate rate_per_dim distortion elbo bits_per_dim effective_beta
+    reconstruction.test: mse psnr ssim
+    latent: active_units participation_ratio pc95 recommended_size
+    prior_mismatch: nats marginal_nats fraction_of_rate auc
+    prior_mismatch.signal_radius: ratio
+    generation_gap: gap gap_ratio repaired_fraction best_sampler
+    completeness: dead_zone dead_zone_confidence
+    continuity: jump
+    interpolation.noise_around_mean: same_class
+    memorisation: mse_ratio elbo_gap copies
+    cost: seconds peak_memory_bytes
+"""
+
+
+def letter(index):
+    """Returns the letter of a run: A, B, ... Z, then its number."""
+    return chr(ord("A") + index) if index < 26 else str(index + 1)
+
+
+def compared_facts(runs):
+    """Returns what is compared."""
+    datasets = list(dict.fromkeys(clean(run.get("dataset"), NAME) for run in runs))
+    return tag("ul", *(tag("li", text(dataset, NAME)) for dataset in datasets), class_="facts")
+
+
+def differing(runs):
+    """Returns a warning where distances of different runs must not be compared."""
+    reasons = []
+    for path, words in (
+        ("dataset", "datasets"),
+        ("generation_gap.features.metric_name", "features"),
+        ("generation_gap.n", "numbers of images"),
+    ):
+        if len({str(get(run, path)) for run in runs if get(run, path) is not None}) > 1:
+            reasons.append(words)
+    if not reasons:
+        return ""
+    words = f"These runs were measured with different {' and '.join(reasons)}: their Fréchet distances, KID, density and coverage do not compare."
+    return tag("div", tag("p", tag("strong", "Careful. "), words), class_="card verdict tone-fair")
+
+
+def run_heads(runs):
+    """Returns a column heading for each run."""
+    return "".join(
+        tag("th", tag("strong", letter(index)), " ", name(clean(run.get("run"), 40)), scope="col")
+        for index, run in enumerate(runs)
+    )
+
+
+def compared_table(runs):
+    """Returns the numbers of all runs, a column each."""
+    rows = []
+    for line in COMPARED.strip().splitlines():
+        section, _, names = line.strip().partition(": ")
+        rows.append(
+            tag("tr", tag("th", link(section), scope="rowgroup", colspan=len(runs) + 1), class_="group")
+        )
+        rows += [compared_row(runs, f"{section}.{key}") for key in names.split()]
+    rows.append(
+        tag(
+            "tr",
+            tag("th", "Fréchet distance by rung", scope="rowgroup", colspan=len(runs) + 1),
+            class_="group",
+        )
+    )
+    for rung in all_rungs(runs):
+        cells = (tag("td", number(get(run, f"generation_gap.{rung}.frechet"))) for run in runs)
+        rows.append(tag("tr", tag("th", text(rung_title(rung), NAME), scope="row"), *cells))
+    head = tag("thead", tag("tr", tag("th", "Quantity", scope="col"), run_heads(runs)))
+    made = tag("table", tag("caption", "One column a run"), head, tag("tbody", *rows), class_="compare")
+    return tag("div", scrolling(made, "Numbers of all runs"), class_="card")
+
+
+def compared_verdicts(runs):
+    """Returns what each run is, and what was found: a row a run."""
+    rows = (
+        tag(
+            "tr",
+            tag("th", tag("strong", letter(index)), " ", name(clean(run.get("run"), 60)), scope="row"),
+            tag("td", shape(run.get("latent_shape"))),
+            tag("td", text(run.get("objective") or DASH, 40)),
+            tag("td", verdict_word(run)),
+            tag("td", text(get(run, "verdict.remedy") or DASH, 300)),
+        )
+        for index, run in enumerate(runs)
+    )
+    titles = ("Run", "Latent", "Objective", "Verdict", "What to do")
+    head = tag("thead", tag("tr", *(tag("th", title, scope="col") for title in titles)))
+    made = tag("table", tag("caption", "The runs"), head, tag("tbody", *rows), class_="verdicts")
+    return tag("div", scrolling(made, "The runs"), class_="card")
+
+
+def verdict_word(run):
+    """Returns a run's verdict in its colour."""
+    key = get(run, "verdict.name")
+    _, kind, tone = VERDICTS.get(key, (None, clean(key or DASH, NAME), "none"))
+    findings = get(run, "verdict.findings") or [{}]
+    sub = findings[0].get("sub_verdict")
+    of = tag("span", f" ({text(sub, NAME).replace('_', ' ')})") if sub else ""
+    return tag("span", text(kind), class_=f"state tone-{tone}") + of
+
+
+def compared_row(runs, path):
+    """Returns one number of all runs."""
+    cells = []
+    for run in runs:
+        value = get(run, path)
+        why = None if value is not None else reason(run, path)
+        shown = DASH if value is None else written(value, get(run, f"{path}_se"), described(path)[0])
+        cells.append(
+            tag(
+                "td",
+                shown,
+                class_="none" if value is None else "value",
+                title=f"not computed: {clean(why, 200)}" if why else None,
+            )
+        )
+    return tag("tr", tag("th", link(path), scope="row"), *cells)
+
+
+def all_rungs(runs):
+    """Returns the rungs of all runs in the ladder's order."""
+    merged = {}
+    for run in runs:
+        merged.update(figures.rungs_of(run.get("generation_gap")))
+    return [rung for rung, _ in in_order(merged)]
+
+
+def comparison_plots(runs):
+    """Returns the plots against latent size: by name, the function and its arguments."""
+
+    def points(path):
+        return [(latent_size(run), get(run, path), letter(index)) for index, run in enumerate(runs)]
+
+    def best(run):
+        return get(run, f"generation_gap.{get(run, 'generation_gap.best_sampler')}.frechet")
+
+    repaired = [(latent_size(run), best(run), letter(index)) for index, run in enumerate(runs)]
+    distances = {
+        "prior N(0, I)": points("generation_gap.prior.frechet"),
+        "best sampler": repaired,
+        "reconstructions": points("generation_gap.reconstruction.frechet"),
+    }
+    nats = {"rate": points("rate_distortion.rate"), "prior mismatch": points("prior_mismatch.nats")}
+    dims = {"participation ratio": points("latent.participation_ratio"), "PC95": points("latent.pc95")}
+    dead = [
+        (size, None if value is None else 100 * value, key)
+        for size, value, key in points("completeness.dead_zone")
+    ]
+    # Orange is the first line's colour nowhere but where it is the prior's.
+    order = ("reconstructions", "prior N(0, I)", "best sampler")
+    return {
+        "distances": (
+            figures.against_size,
+            "Fréchet distance",
+            "Fréchet distance",
+            {key: distances[key] for key in order},
+            True,
+        ),
+        "nats": (figures.against_size, "Rate and prior mismatch", "nats an image", nats, True),
+        "dead_zone": (figures.against_size, "Dead zone of prior samples", "per cent", {"dead zone": dead}),
+        "directions": (figures.against_size, "Directions that the codes use", "directions", dims, True),
+        "error": (
+            figures.against_size,
+            "Squared error on test images",
+            "mean squared error",
+            {"error": points("reconstruction.test.mse")},
+        ),
+    }
+
+
+def latent_size(run):
+    """Returns the number of latent dims of a run, None where it is not known."""
+    return get(run, "latent.size") or (math.prod(run["latent_shape"]) if run.get("latent_shape") else None)
+
+
+def compared_plots(drawn):
+    """Returns the plots against latent size."""
+    made = cards(
+        drawn,
+        [
+            (
+                "distances",
+                "Prior against best sampler: the space between the two is what a fitted sampler repairs. Between sampler and reconstructions: what no sampler can.",
+            ),
+            (
+                "nats",
+                "Mismatch near the rate: nearly all that is spent on the code goes into distance from the prior.",
+            ),
+            ("dead_zone", "Share of prior samples that look like nothing real. Above 50%: a hole."),
+            (
+                "directions",
+                "If these stay level while the latent grows, the latent is larger than the data needs.",
+            ),
+            ("error", "What a larger latent buys in reconstruction."),
+        ],
+    )
+    if not made:
+        return ""
+    lead = "Letters are the runs of the table above."
+    return tag("section", tag("h2", "Against latent size"), tag("p", lead), made, id="size")
+
+
+def compared_ladders(runs, pictures_list):
+    """Returns the ladders side by side, a column a run."""
+    rows = []
+    merged = {}
+    for pictures in pictures_list:
+        merged.update(pictures.get("ladder") or {})
+    for rung in [rung for rung, _ in in_order({**dict.fromkeys(all_rungs(runs)), **merged})]:
+        cells = []
+        for index, (run, pictures) in enumerate(zip(runs, pictures_list)):
+            images = (pictures.get("ladder") or {}).get(rung)
+            distance = get(run, f"generation_gap.{rung}.frechet")
+            shown = tag("span", DASH, class_="none")
+            if images is not None and len(images) >= 8:
+                shown = strip(
+                    [images[:4], images[4:8]], f"Run {letter(index)}, {rung_title(rung)}: 8 images", 38
+                )
+            elif images is not None and len(images):
+                shown = strip([images], f"Run {letter(index)}, {rung_title(rung)}: {len(images)} images", 38)
+            under = f"Fréchet {number(distance)}" if distance is not None else ""
+            cells.append(tag("td", shown, tag("small", under, class_="muted"), class_="cell"))
+        rows.append(tag("tr", tag("th", text(rung_title(rung), NAME), scope="row"), *cells))
+    head = tag("thead", tag("tr", tag("th", "Rung", scope="col"), run_heads(runs)))
+    made = tag(
+        "table",
+        tag("caption", "Eight images of each rung"),
+        head,
+        tag("tbody", *rows),
+        class_="compare ladders",
+    )
+    return tag("div", scrolling(made, "Ladders of all runs"), class_="card")
+
+
+def csv_of(runs):
+    """Returns every scalar of every run as CSV, a row a run; a text that a spreadsheet would run is quoted."""
+    flat = [dict(scalars(run)) for run in runs]
+    columns = list(dict.fromkeys(key for run in flat for key in run))
+    file = io.StringIO()
+    writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
+    writer.writerow({key: harmless(key) for key in columns})
+    for run in flat:
+        writer.writerow({key: harmless(value) for key, value in run.items()})
+    return file.getvalue()
+
+
+def harmless(value):
+    """Returns `value` such that a spreadsheet takes a text for a text."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t")) else value
+
+
+def scalars(section, prefix=""):
+    """Yields dotted paths and values of a run's numbers and texts, without lists and sentences."""
+    for key, value in section.items():
+        if key in ("reasons", "findings", "steps", "settings"):
+            continue
+        if isinstance(value, dict):
+            yield from scalars(value, f"{prefix}{key}.")
+        elif key.endswith("_shape") and value:
+            yield f"{prefix}{key}", "x".join(map(str, value))
+        elif not isinstance(value, list):
+            yield f"{prefix}{key}", "" if value is None else value
+
+
+def download(table):
+    """Returns a link that saves the table as CSV, which the page itself holds."""
+    return tag(
+        "p",
+        tag("a", "Download all numbers as CSV", href=data_uri(table, "text/csv"), download="comparison.csv"),
+    )

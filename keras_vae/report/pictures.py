@@ -1,0 +1,139 @@
+"""Images and plots: strips for the page, and which figures are drawn of a run."""
+
+import numpy as np
+
+from keras_vae.report import figures
+from keras_vae.report.page import NAME, clean, number, plot, scrolling, strip, tag, text
+from keras_vae.report.tables import entry_title, get, rung_title
+
+PATHS = ("linear", "slerp", "variance_preserving", "pixel_blend")
+
+
+def in_order(ladder):
+    """Returns rungs and their images in the ladder's order, further samplers before the prior."""
+    order = list(figures.RUNGS)
+    further = [rung for rung in ladder if rung not in order]
+    return [(rung, ladder[rung]) for rung in [*order[:-1], *further, "prior"] if rung in ladder]
+
+
+def present(pictures, path):
+    """Returns the images at a dotted path as an array, or None where there are none."""
+    found = get(pictures, path)
+    return None if found is None or not np.size(found) else np.asarray(found)
+
+
+def rows_of(labelled, size=40):
+    """Returns labelled strips of images below each other.
+
+    Args:
+        labelled: Triples of a label, a note below it, and images `[n, height, width, channels]`.
+        size: Height of an image on the screen.
+    """
+    cells = []
+    for label, note, images in labelled:
+        small = tag("small", text(note)) if note else ""
+        cells.append(tag("div", text(label, NAME), small, class_="label"))
+        cells.append(
+            tag("div", strip([images], f"{clean(label, NAME)}: {len(images)} images in a row", size))
+        )
+    return tag("div", *cells, class_="rows")
+
+
+def picture_card(rows, alt, words, ends="", size=46):
+    """Returns rows of images in a card, with a caption (HTML)."""
+    image = scrolling(tag("div", strip(rows, alt, size), ends, class_="fit"), clean(alt, 120))
+    return tag("div", tag("figure", image, tag("figcaption", words)), class_="card")
+
+
+def cards(drawn, wanted):
+    """Returns plots side by side, each in a card with its caption (HTML), those that were drawn."""
+    made = [tag("div", plot(drawn[key], words), class_="card") for key, words in wanted if key in drawn]
+    return tag("div", *made, class_="two") if made else ""
+
+
+def neighbour_rows(pictures):
+    """Returns rows of samples, and of their nearest training images, with a label each."""
+    samples, nearest = present(pictures, "neighbours.samples"), present(pictures, "neighbours.nearest")
+    if samples is None or nearest is None:
+        return []
+    ordinal = ("nearest", "second", "third")
+    rows = [("sample", [samples])]
+    for index in range(nearest.shape[1]):
+        label = ordinal[index] if index < len(ordinal) else f"{index + 1}th"
+        rows.append((f"{label} training image" if index == 0 else label, [nearest[:, index]]))
+    return rows
+
+
+def draw_all(folder, wanted):
+    """Draws figures into `folder`, removes those of an earlier report that there is nothing for now.
+
+    Args:
+        folder: Of the PNGs.
+        wanted: By name, a function of `report_figures` and its arguments.
+
+    Returns:
+        By name, what was drawn.
+    """
+    drawn = {key: figures.draw(folder / f"{key}.png", *call) for key, call in wanted.items()}
+    for key in [key for key, made in drawn.items() if made is None]:
+        (folder / f"{key}.png").unlink(missing_ok=True)
+    return {key: made for key, made in drawn.items() if made}
+
+
+def run_plots(results, pictures):
+    """Returns what is drawn for one run: by name, the function and its arguments."""
+    latent, section = results.get("latent"), results.get("prior_mismatch")
+    gap = results.get("generation_gap") or {}
+    ladder = {rung: images for rung, images in (pictures.get("ladder") or {}).items() if np.size(images)}
+    ladder_rows = [
+        (f"{rung_title(rung)}   {fidelity(gap.get(rung))}", [images[: len(images)]])
+        for rung, images in in_order(ladder)
+    ]
+    interpolations = [
+        (entry_title("interpolation", kind), list(present(pictures, f"interpolation.{kind}")))
+        for kind in PATHS
+        if present(pictures, f"interpolation.{kind}") is not None
+    ]
+    noise = [
+        (label, [present(pictures, f"noise_around_mean.{key}")])
+        for key, label in (("real", "test images"), ("decoded", "N(mu(x), I) decoded"))
+        if present(pictures, f"noise_around_mean.{key}") is not None
+    ]
+    rows = present(pictures, "posterior_to_prior")
+    plane = present(pictures, "plane")
+    return {
+        "distances": (figures.distances, gap),
+        "shares": (figures.shares, gap, results.get("completeness")),
+        "eigenvalues": (figures.eigenvalues, latent),
+        "kl_spectrum": (figures.kl_spectrum, latent),
+        "mismatch": (figures.mismatch, section),
+        "norms": (figures.norms, section),
+        "signal_radius": (figures.signal_radius, section),
+        "map": (figures.code_map, pictures.get("map")),
+        "path": (figures.path, get(results, "interpolation.posterior_to_prior")),
+        "ladder": (figures.strips, "The ladder, from real images to the prior", ladder_rows),
+        "interpolation": (figures.strips, "Ways between two test images", interpolations),
+        "posterior_to_prior": (
+            figures.strips,
+            "From an image's code (left) to a draw of N(0, I) (right)",
+            [] if rows is None else [("", list(rows))],
+        ),
+        "noise_around_mean": (figures.strips, "Unit noise around the mean", noise),
+        "neighbours": (
+            figures.strips,
+            "Samples, and below each its nearest training images",
+            neighbour_rows(pictures),
+        ),
+        "plane": (
+            figures.strips,
+            "The latent plane, decoded",
+            [] if plane is None else [("[-3, 3] both ways", list(plane))],
+        ),
+    }
+
+
+def fidelity(rung):
+    """Returns a rung's distance for the line above its images."""
+    if not rung or rung.get("frechet") is None:
+        return ""
+    return f"Fréchet {number(float(rung['frechet']))}"

@@ -1,0 +1,475 @@
+"""The sections of a report.
+
+Each is a function of results, pictures and drawn plots that returns an id, a heading and HTML, or None where there
+is nothing to say.
+"""
+
+from keras_vae.report import figures
+from keras_vae.report.page import (
+    DASH,
+    NAME,
+    clean,
+    command,
+    name,
+    number,
+    plot,
+    scrolling,
+    shape,
+    strip,
+    tag,
+    text,
+)
+from keras_vae.report.pictures import PATHS, cards, in_order, neighbour_rows, picture_card, present, rows_of
+from keras_vae.report.tables import (
+    caption,
+    column_head,
+    described,
+    get,
+    glossary,
+    link,
+    matrix,
+    not_computed,
+    rung_title,
+    schema,
+    table,
+    value_of,
+    written,
+)
+from keras_vae.report.verdict import VERDICTS
+
+
+def card(*content):
+    """Returns a card."""
+    return tag("div", *content, class_="card")
+
+
+def beside(*contents):
+    """Returns cards side by side where there is room."""
+    return tag("div", *map(card, contents), class_="two")
+
+
+def lead(*words):
+    """Returns a section's first sentences. `words` are HTML."""
+    return tag("p", *words)
+
+
+def findings(results, pictures, drawn):
+    """What was found, each from symptom to remedy."""
+    found = get(results, "verdict.findings") or []
+    if not found:
+        return None
+    words = "Everything that was found, the main verdict first: what one sees, the numbers, why it happens, what helps."
+    return "findings", "Findings", lead(words) + "".join(map(finding_card, found))
+
+
+def finding_card(finding):
+    """Returns one finding."""
+    words = VERDICTS.get(finding.get("name"), (None, clean(finding.get("name"), NAME)))[1]
+    title = text(words[:1].upper() + words[1:])
+    if finding.get("sub_verdict"):
+        title += tag("span", f": {text(finding['sub_verdict'], NAME).replace('_', ' ')}", class_="sub")
+    lines = (
+        tag("dt", key.capitalize()) + tag("dd", text(finding[key]))
+        for key in ("symptom", "evidence", "cause", "remedy")
+        if finding.get(key)
+    )
+    line = command(finding["command"]) if finding.get("command") else ""
+    return tag("article", tag("h3", title), tag("dl", *lines), line, class_="card finding")
+
+
+def ladder(results, pictures, drawn):
+    """The ladder: images of each rung with their numbers, and two plots."""
+    gap = results.get("generation_gap") or {}
+    images = {rung: shown for rung, shown in (pictures.get("ladder") or {}).items() if shown is not None}
+    rungs = [rung for rung, _ in in_order({**figures.rungs_of(gap), **images})]
+    if not rungs:
+        return None
+    metric = get(gap, "features.metric_name")
+    words = (
+        "From real images at the top to samples of the prior at the bottom, one thing changes at each rung."
+        " Where the pictures break is where generation breaks. Every rung is compared with the same real images"
+        + (f" ({text(metric, NAME)})." if metric else ".")
+    )
+    gaps = table(results, "generation_gap", "The gap", skip=(*figures.RUNGS, "features"))
+    shown = (
+        (
+            "distances",
+            "<strong>Fréchet distance by rung.</strong> Look for the rung where the line gets long. Between"
+            " reconstructions and the prior, it is the prior that fails; between real images and reconstructions,"
+            " the decoder.",
+        ),
+        (
+            "shares",
+            "<strong>Coverage and dead zone by rung.</strong> Coverage: real images that have a sample near them."
+            " Dead zone: samples that have no real image near them.",
+        ),
+    )
+    made = card(scrolling(ladder_table(results, rungs, images), "The ladder"))
+    return "ladder", "The ladder", lead(words) + made + cards(drawn, shown) + card(gaps)
+
+
+def ladder_table(results, rungs, images):
+    """Returns the ladder as a table, a row a rung, with the columns that have a number anywhere."""
+    paths = dict.fromkeys(("frechet", "kid", "density", "coverage", "confidence"), ("generation_gap", "rung"))
+    paths["dead_zone"] = ("completeness.by_rung", "dead_zone")
+    columns = {
+        key: (where, kind)
+        for key, (where, kind) in paths.items()
+        if any(
+            get(results.get(where.partition(".")[0]), f"{rest(where)}{rung}.{key}") is not None
+            for rung in rungs
+        )
+    }
+    head = tag("th", "Rung", scope="col", role="columnheader")
+    head += tag("th", "Images", scope="col", role="columnheader")
+    head += "".join(column_head(kind, key, role="columnheader") for key, (_, kind) in columns.items())
+    body = (ladder_row(results, rung, images.get(rung), columns) for rung in rungs)
+    return tag(
+        "table",
+        caption(results, "generation_gap", "Seven rungs" if len(rungs) == 7 else "The rungs"),
+        tag("thead", tag("tr", head, role="row"), role="rowgroup"),
+        tag("tbody", *body, role="rowgroup"),
+        class_="ladder",
+        role="table",  # on a phone it is laid out as cards, which would else cost it its meaning
+    )
+
+
+def rest(path):
+    """Returns a dotted path without its first part, ready to be gone on with."""
+    _, _, further = path.partition(".")
+    return f"{further}." if further else ""
+
+
+def ladder_row(results, rung, images, columns):
+    """Returns one rung: name, images, numbers."""
+    node = schema()["properties"]["generation_gap"]["properties"].get(rung) or {}
+    note = text(node.get("description", "A further sampler, fitted after training."))
+    if rung == get(results, "generation_gap.best_sampler"):
+        note += " <b>The best sampler.</b>"
+    shown = DASH
+    if images is not None and len(images):
+        half = min(8, len(images))
+        rows = [images[:half]] if len(images) < 2 * half else [images[:half], images[half : 2 * half]]
+        shown = strip(rows, f"{rung_title(rung)}: {half * len(rows)} images", 36)
+    cells = [
+        tag(
+            "th",
+            tag("strong", text(rung_title(rung), NAME)),
+            tag("span", note),
+            scope="row",
+            role="rowheader",
+        ),
+        tag("td", shown, class_="pictures", role="cell"),
+    ]
+    for key, (where, kind) in columns.items():
+        found = (get(results, where) or {}).get(rung) or {}
+        node = schema()["$defs"][kind]["properties"][key]
+        value = found.get(key)
+        cell = DASH if value is None else written(value, found.get(f"{key}_se"), node)
+        cells.append(tag("td", cell, class_="num", role="cell", data_label=node["title"]))
+    return tag("tr", *cells, role="row")
+
+
+def rate_distortion(results, pictures, drawn):
+    """Reconstruction, rate and distortion in numbers."""
+    words = (
+        "The two halves of the loss in nats an image, never averaged over pixels or dims:"
+        " an average hides how large a sum is."
+    )
+    made = card(table(results, "rate_distortion", "On test images"))
+    made += card(matrix(results, "reconstruction", "split", "Reconstruction", ("train", "test")))
+    return "rate", "Rate and distortion", lead(words) + made
+
+
+def latent(results, pictures, drawn):
+    """How much of the latent the codes use."""
+    shown = (
+        (
+            "eigenvalues",
+            "<strong>Reach of the codes.</strong> Variance of the posterior means along each principal direction."
+            " Above the dashed line are directions in which codes reach farther than draws of N(0, I) do.",
+        ),
+        (
+            "kl_spectrum",
+            "<strong>Rate of each latent dim.</strong> Healthy: a knee within tens of dims and a tail near 0."
+            " Flat over thousands of dims: a code spread so thinly that no single dim looks used.",
+        ),
+    )
+    made = lead("How many directions the codes use, and how far they reach in them.") + cards(drawn, shown)
+    return "latent", "Spectrum of the codes", made + card(table(results, "latent", "Latent space"))
+
+
+def prior(results, pictures, drawn):
+    """How far the codes lie from the prior."""
+    words = (
+        "Samples are drawn from N(0, I); images have their codes in the aggregated posterior."
+        " The mismatch of the two is what sampling pays for."
+    )
+    explained = get(pictures, "map.explained")
+    share = "" if explained is None else f" The two hold {number(float(explained), 'share')} of the variance."
+    shown = (
+        (
+            "signal_radius",
+            "<strong>Where the signal is.</strong> How far codes and prior draws reach in the directions that hold"
+            " 90% of the variance of the posterior means. Circles of one size: the prior goes where the codes are.",
+        ),
+        (
+            "norms",
+            "<strong>What the length alone shows.</strong> The classic test compares the lengths of codes and of"
+            " prior draws. It cannot see a hole: mu² + sigma² is 1 per dim in any converged model, so both lie on"
+            " the same shell, however different their directions are.",
+        ),
+        (
+            "mismatch",
+            "<strong>Prior mismatch by rank.</strong> What a Gaussian with r principal directions, fitted to training"
+            " codes, wins over N(0, I) on held-out codes. It levels off at the number of directions that matter;"
+            " where it falls again, the fit has learnt noise.",
+        ),
+        (
+            "map",
+            "<strong>Map of the codes.</strong> Posterior means in their first two principal directions, coloured by"
+            " class where there are labels. Crosses are draws of N(0, I), rings their first three standard"
+            f" deviations: hardly anything outside is ever sampled.{share}",
+        ),
+    )
+    numbers = card(table(results, "prior_mismatch", "Prior mismatch"))
+    return "prior", "Codes against the prior", lead(words) + cards(drawn, shown) + numbers
+
+
+def between(results, pictures, drawn):
+    """Interpolation, the way to the prior, unit noise, continuity."""
+    made = lead("What stands between two codes, between a code and the prior, and around a code.")
+    made += interpolations(pictures)
+    made += card(matrix(results, "interpolation", "path", "Halfway between two test images", PATHS))
+    made += way_to_prior(pictures, drawn)
+    made += card(unit_noise(results, pictures))
+    points = ("posterior", "prior", "midpoint")
+    made += beside(
+        matrix(results, "continuity.jacobian", "jacobian", "Steepness of the decoder", points),
+        table(results, "continuity", "Continuity of paths", skip=("jacobian",)),
+    )
+    plane = present(pictures, "plane")
+    if plane is not None:
+        words = "<strong>The latent plane.</strong> Both dims from -3 to 3, decoded."
+        made += picture_card(
+            list(plane), "The two-dimensional latent, decoded on a grid from -3 to 3", words, size=28
+        )
+    return "between", "Between the codes", made
+
+
+def interpolations(pictures):
+    """Returns a card for each way between two images."""
+    made = []
+    for kind in PATHS:
+        rows = present(pictures, f"interpolation.{kind}")
+        if rows is None:
+            continue
+        title, meaning = (described(f"interpolation.{kind}")[0][key] for key in ("title", "description"))
+        alt = f"{title}: {len(rows)} rows of {rows.shape[1]} images from one test image to another"
+        made.append(picture_card(list(rows), alt, f"<strong>{text(title)}.</strong> {text(meaning)}"))
+    return tag("div", *made, class_="two") if made else ""
+
+
+def way_to_prior(pictures, drawn):
+    """Returns the pictures and the curves of the way from a code to a draw of the prior."""
+    made = []
+    rows = present(pictures, "posterior_to_prior")
+    if rows is not None:
+        words = (
+            "<strong>From a code to the prior.</strong> The code of a test image (left) turned step by step into a"
+            " draw of N(0, I) (right). If the image dies on the way, codes are islands."
+        )
+        ends = tag(
+            "div", tag("span", "0°, the image's code"), tag("span", "90°, a prior draw"), class_="ends"
+        )
+        alt = (
+            f"{len(rows)} rows of {rows.shape[1]} images from the code of a test image to a draw of the prior"
+        )
+        made.append(picture_card(list(rows), alt, words, ends))
+    if "path" in drawn:
+        words = "<strong>Where the image dies.</strong> The same way, measured over many images."
+        made.append(card(plot(drawn["path"], words)))
+    return tag("div", *made, class_="two") if made else ""
+
+
+def unit_noise(results, pictures):
+    """Returns the test of N(mu(x), I): images and numbers."""
+    title = "Unit noise around the mean"
+    shown = [
+        (label, None, present(pictures, f"noise_around_mean.{key}"))
+        for key, label in (("real", "Test images"), ("decoded", "N(mu(x), I), decoded"))
+        if present(pictures, f"noise_around_mean.{key}") is not None
+    ]
+    words = (
+        "Each test image's code with a whole unit of noise on every dim. If the image stays the same while draws of"
+        " N(0, I) decode to garbage, the code is spread over many dims."
+    )
+    images = tag("h3", title) + tag("p", words, class_="muted") + rows_of(shown) if shown else ""
+    return images + table(
+        results, "interpolation.noise_around_mean", title if not shown else "Over many images"
+    )
+
+
+def memory(results, pictures, drawn):
+    """Nearest training images, and the tests of copying."""
+    words = (
+        "Whether it treats training images better than new ones, and whether samples are copies."
+        " No known test tells copying from blur for sure, so look as well."
+    )
+    made = lead(words)
+    rows = neighbour_rows(pictures)
+    if rows:
+        sampler = get(pictures, "neighbours.sampler")
+        source = (
+            f" of the {text(rung_title(sampler)[:1].lower() + rung_title(sampler)[1:], NAME)}"
+            if sampler
+            else ""
+        )
+        note = (
+            f"Samples{source}, each above its nearest training images. A copy stands out; a nearest image that merely"
+            " resembles the sample is what one hopes for."
+        )
+        labelled = [(label.capitalize(), None, images) for label, (images,) in rows]
+        made += card(tag("h3", "Nearest training images"), tag("p", note, class_="muted"), rows_of(labelled))
+    made += beside(
+        table(results, "memorisation", "Training images against new ones", skip=("rungs",)),
+        matrix(results, "memorisation.rungs", "copying", "Tests of copying"),
+    )
+    return "memory", "Memorisation", made
+
+
+def further(results, pictures, drawn):
+    """Likelihood and disentanglement."""
+    words = "Measured where asked for, or where the factors of the images are known."
+    made = (
+        table(results, path, schema()["properties"][path]["title"])
+        for path in ("likelihood", "disentanglement")
+    )
+    return "further", "Likelihood and disentanglement", lead(words) + beside(*made)
+
+
+def costs(results, pictures, drawn):
+    """What the evaluation cost, a row a step."""
+    steps = get(results, "cost.steps") or []
+    if not steps:
+        return None
+    longest = max(step.get("seconds") or 0 for step in steps) or 1
+    rows = (
+        tag(
+            "tr",
+            tag("th", text(step.get("name"), NAME).replace("_", " "), scope="row"),
+            tag("td", f"{step.get('seconds') or 0:,.1f} s", class_="num"),
+            tag("td", bar((step.get("seconds") or 0) / longest), class_="bars", aria_hidden="true"),
+        )
+        for step in steps
+    )
+    head = tag("th", "Step", scope="col") + tag("th", "Time", scope="col", class_="num") + tag("td", "")
+    words = f"{value_of(results, 'cost.seconds')} in all, {value_of(results, 'cost.peak_memory_bytes')} of memory at most."
+    made = tag("table", tag("caption", "Time by step"), tag("thead", tag("tr", head)), tag("tbody", *rows))
+    return "cost", "Cost", lead(words) + card(scrolling(made, "Time by step"))
+
+
+def bar(share):
+    """Returns a bar of a share of the cell's width."""
+    return tag("span", "", class_="bar", style=f"width:{100 * share:.1f}%")
+
+
+IDENTITY = (
+    "run",
+    "dataset",
+    "image_shape",
+    "latent_shape",
+    "objective",
+    "decoder_likelihood",
+    "num_train",
+    "num_test",
+    "num_held_out",
+    "seed",
+    "created",
+    "keras_vae",
+    "exported",
+)
+
+
+def making(results, pictures, drawn):
+    """How the report was made."""
+    rows = (
+        tag("tr", tag("th", link(path), scope="row"), tag("td", fact(results, path)))
+        for path in IDENTITY
+        if results.get(path) is not None or path != "decoder_likelihood"
+    )
+    made = tag("table", tag("caption", "The run"), tag("tbody", *rows))
+    words = lead("The same run, seed and version give the same report.")
+    features = table(results, "generation_gap.features", "What images were compared by")
+    fitted = fitted_samplers(results.get("samplers") or {})
+    return (
+        "making",
+        "How it was made",
+        words + card(scrolling(made, "The run")) + card(features) + (card(fitted) if fitted else ""),
+    )
+
+
+def fact(results, path):
+    """Returns a value of the run as HTML."""
+    value = results.get(path)
+    if value is None:
+        return not_computed(results, path)
+    if isinstance(value, list):
+        return shape(value)
+    # A seed is a name rather than an amount: no comma in it.
+    return name(value) if isinstance(value, str) or path == "seed" else value_of(results, path)
+
+
+def fitted_samplers(samplers):
+    """Returns a table of the fitted samplers, nothing where there are none."""
+    titles = ("Sampler", "File", "Settings", "Fréchet distance")
+    rows = [
+        tag(
+            "tr",
+            tag("th", text(rung_title(key), NAME), scope="row"),
+            tag("td", tag("code", text(entry["file"], NAME)) if entry.get("file") else DASH),
+            tag("td", text(settings_of(entry) or DASH, 300)),
+            tag("td", number(entry.get("frechet")), class_="num"),
+        )
+        for key, entry in samplers.items()
+    ]
+    if not rows:
+        return ""
+    head = "".join(
+        tag("th", title, scope="col", class_="num" if title == titles[-1] else None) for title in titles
+    )
+    made = tag("table", tag("caption", "Fitted samplers"), tag("thead", tag("tr", head)), tag("tbody", *rows))
+    return scrolling(made, "Fitted samplers")
+
+
+def settings_of(sampler):
+    """Returns a sampler's settings in words."""
+    settings = sampler.get("settings") or {}
+    return ", ".join(
+        f"{key.replace('_', ' ')} {shape(value) if isinstance(value, list) else number(value)}"
+        for key, value in settings.items()
+    )
+
+
+def meanings(results, pictures, drawn):
+    """The glossary."""
+    words = (
+        "Every number of this report and of results.json: what it means, how a healthy model reads, and what it is"
+        " here. Thresholds are provisional: they were set on a few reference runs."
+    )
+    return "glossary", "What the numbers mean", lead(words) + glossary(results)
+
+
+SECTIONS = (
+    findings,
+    ladder,
+    rate_distortion,
+    latent,
+    prior,
+    between,
+    memory,
+    further,
+    costs,
+    making,
+    meanings,
+)

@@ -1,0 +1,152 @@
+"""The top of a report: the verdict in plain words, what it looks like, and the numbers to look at first."""
+
+import re
+
+import numpy as np
+
+from keras_vae.report.page import DASH, NAME, TIMES, clean, command, name, number, shape, tag, text
+from keras_vae.report.pictures import rows_of
+from keras_vae.report.tables import described, get, link, not_computed, rung_title, value_of
+
+# By a verdict's name: what it says in plain words, what the field calls it, and how bad it is.
+VERDICTS = {
+    "insufficient_data": ("Too few held-out images to tell", "insufficient data", "none"),
+    "collapsed": ("The decoder ignores the code", "posterior collapse", "bad"),
+    "overfitted": ("It knows its training images, and new ones less", "overfitted", "bad"),
+    "blurry": ("Samples are as good as reconstructions, and both are blurred", "blurry", "fair"),
+    "prior_hole": ("It reconstructs, but it cannot generate", "prior hole", "bad"),
+    "patchy": ("It generates, with gaps between the codes", "patchy", "fair"),
+    "discontinuous": ("Small steps of the code make the image jump", "discontinuous", "fair"),
+    "healthy": ("It reconstructs, and it generates", "healthy", "good"),
+}
+
+
+STATES = {"ok": "good", "good": "good", "patchy": "fair", "bad": "bad", "not measured": "none"}
+
+
+def header(results):
+    """Returns the run's name and what it is."""
+    facts = [
+        get(results, "dataset"),
+        f"latent {shape(results.get('latent_shape'))}" if results.get("latent_shape") else None,
+        results.get("objective"),
+        f"{number(results['num_held_out'])} held-out images" if results.get("num_held_out") else None,
+        str(results.get("created") or "")[:10] or None,
+    ]
+    listed = (tag("li", text(fact, NAME)) for fact in facts if fact)
+    return tag("header", tag("h1", name(results.get("run"))), tag("ul", *listed, class_="facts"))
+
+
+def state_line(word, sentence):
+    """Returns a line of the verdict; the sentence's own `continuity: ok` becomes a state with its colour."""
+    sentence = "not measured" if sentence is None else str(sentence).strip()
+    rest = re.sub(rf"^{word}\s*:\s*", "", sentence, flags=re.I)
+    found = re.match(rf"({'|'.join(STATES)})\b[\s:,;.]*", rest, flags=re.I)
+    if not found:
+        return tag("div", tag("dt", word), tag("dd", text(rest)))
+    tone, rest = STATES[found[1].lower()], rest[found.end() :]
+    rest = unwrapped(rest)
+    state = tag("span", text(found[1].lower()), class_=f"state tone-{tone}")
+    return tag(
+        "div", tag("dt", word), tag("dd", state, tag("span", text(rest), class_="rest") if rest else "")
+    )
+
+
+def unwrapped(sentence):
+    """Returns `(a) b` as `a b`, with the brackets within `a` left as they are."""
+    depth = 0
+    for end, character in enumerate(sentence if sentence.startswith("(") else ""):
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if depth == 0:
+            return sentence[1:end] + sentence[end + 1 :]
+    return sentence
+
+
+def plain_words(results):
+    """Returns the verdict's name in plain words."""
+    key = get(results, "verdict.name")
+    return VERDICTS.get(key, (clean(key, NAME),))[0]
+
+
+def verdict_card(results, pictures):
+    """Returns the verdict: name, cause, continuity and completeness, the remedy's command, and what it looks like."""
+    verdict = results.get("verdict") or {}
+    findings = verdict.get("findings") or [{}]
+    title, kind, tone = VERDICTS.get(
+        verdict.get("name"), (clean(verdict.get("name"), NAME), "verdict", "none")
+    )
+    sub = findings[0].get("sub_verdict")
+    kind = f"Verdict: {kind}" + (f", {clean(sub, NAME).replace('_', ' ')}" if sub else "")
+    remedy = tag("p", tag("strong", "What to do. "), text(verdict["remedy"])) if verdict.get("remedy") else ""
+    if verdict.get("command"):
+        remedy += command(verdict["command"])
+    sure = verdict.get("confidence")
+    remedy += tag("p", f"Confidence of this verdict: {text(sure, NAME)}.", class_="muted") if sure else ""
+    return tag(
+        "div",
+        tag("p", text(kind), class_="kind"),
+        tag("h2", text(title)),
+        tag("p", text(findings[0].get("cause")), class_="cause") if findings[0].get("cause") else "",
+        tag(
+            "dl",
+            state_line("Continuity", verdict.get("continuity")),
+            state_line("Completeness", verdict.get("completeness")),
+            class_="lines",
+        ),
+        first_look(results, pictures),
+        tag("div", remedy, class_="remedy") if remedy else "",
+        class_=f"card verdict tone-{tone}",
+    )
+
+
+def first_look(results, pictures):
+    """Returns four rows of images that show the verdict: real, reconstructed, the prior's, the best sampler's."""
+    best = get(results, "generation_gap.best_sampler")
+    chosen = ["real", "reconstruction", "prior"] + ([best] if best not in (None, "prior") else [])
+    notes = {best: "the best sampler"} if best != "prior" else {}
+    images = pictures.get("ladder") or {}
+    found = [
+        (rung_title(rung), notes.get(rung), np.asarray(images[rung])[:8])
+        for rung in chosen
+        if images.get(rung) is not None and len(images[rung])
+    ]
+    return rows_of(found, 52) if found else ""
+
+
+def tiles(results):
+    """Returns the six numbers to look at first."""
+    per_dim, size = get(results, "rate_distortion.rate_per_dim"), get(results, "latent.size")
+    reconstruction = get(results, "generation_gap.reconstruction.frechet")
+    best = get(results, "generation_gap.best_sampler")
+    notes = {
+        "rate_distortion.rate": f"{number(per_dim)} nats {TIMES} {number(size)} dims"
+        if per_dim is not None and size
+        else "",
+        "prior_mismatch.nats": healthy("prior_mismatch.nats"),
+        "generation_gap.prior.frechet": f"of prior samples; reconstructions {number(reconstruction)}"
+        if reconstruction is not None
+        else "of prior samples",
+        "completeness.dead_zone": "of prior samples look like nothing real",
+        "generation_gap.repaired_fraction": f"of the gap, by the {rung_title(best).lower()}"
+        if best
+        else "of the gap",
+        "latent.participation_ratio": f"used, of {number(size)} dims" if size else "",
+    }
+    cells = []
+    for path, note in notes.items():
+        value = get(results, path)
+        shown = tag("span", value_of(results, path) if value is not None else DASH, class_="value")
+        note = not_computed(results, path) if value is None else text(note, 200)
+        cells.append(tag("div", tag("dt", link(path)), tag("dd", shown), tag("dd", note, class_="note")))
+    return tag("dl", *cells, class_="tiles")
+
+
+def healthy(path):
+    """Returns how a healthy model reads."""
+    return f"healthy: {described(path)[0].get('x-healthy', '')}"
+
+
+def navigation(sections):
+    """Returns links to the sections."""
+    links = (tag("li", tag("a", heading, href=f"#{key}")) for key, heading, _ in sections)
+    return tag("nav", tag("ul", *links), aria_label="Sections")

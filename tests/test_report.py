@@ -1,0 +1,804 @@
+"""The report, from results with realistic numbers (a spread code, and a plain autoencoder) and images of digits."""
+
+import base64
+import copy
+import csv
+import html.parser
+import io
+import itertools
+import json
+import pathlib
+import re
+
+import jsonschema
+import numpy as np
+import pytest
+
+import keras_vae
+from keras_vae import report
+from keras_vae.report.page import clean, measured, number
+
+SCHEMA = json.loads((pathlib.Path(keras_vae.__file__).parent / "results.schema.json").read_text("utf-8"))
+RUNGS = ("real", "reconstruction", "posterior", "shuffled", "gaussian", "mixture", "prior")
+HOSTILE = (
+    "</title><script>alert(1)</script><img src=x onerror=alert(2)>\"'&$\\frac{\x00\x1b\u202e" + "n" * 10_000
+)
+
+
+def rung(frechet, kid, density, coverage, confidence):
+    return {
+        "n": 500,
+        "frechet": frechet,
+        "kid": kid,
+        "kid_se": 0.04,
+        "density": density,
+        "coverage": coverage,
+        "confidence": confidence,
+    }
+
+
+def spread_code():
+    """A latent of 8x8x1024 whose prior samples are strokes (numbers of a real run, row C64k of the notes)."""
+    edges = np.linspace(253.4, 258.6, 41)
+    centres = (edges[1:] + edges[:-1]) / 2
+    bump = [np.exp(-(((centres - middle) / 0.71) ** 2) / 2) for middle in (256.0, 255.93)]
+    ranks = [0, 1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512]
+    reasons = {
+        "likelihood": "only made when asked for: --nll_samples 256",
+        "disentanglement": "the factors of these images are not known",
+        "rate_distortion.implied_sigma": "the likelihood is not a squared error",
+        "rate_distortion.calibration": "the likelihood is not a squared error",
+        "interpolation.posterior_to_prior.frechet": "only with --extended",
+    }
+    return {
+        "schema_version": 1,
+        "run": "mnist-vae-8x8x1024",
+        "dataset": "mnist",
+        "seed": 0,
+        "created": "2026-03-02T10:41:05+00:00",
+        "image_shape": [32, 32, 1],
+        "latent_shape": [8, 8, 1024],
+        "objective": "vae",
+        "decoder_likelihood": "Bernoulli",
+        "num_train": 15_000,
+        "num_test": 10_000,
+        "num_held_out": 10_000,
+        "keras_vae": "0.1.0",
+        "reconstruction": {
+            "train": split(1000, 66.9, 0.9, 0.00471, 0.00009),
+            "test": split(1000, 67.1, 0.9, 0.00472, 0.00009),
+            "seconds": 4.1,
+        },
+        "rate_distortion": {
+            "n": 1000,
+            "rate": 466.2,
+            "rate_se": 2.4,
+            "rate_per_dim": 0.00711,
+            "distortion": 67.1,
+            "distortion_se": 0.9,
+            "elbo": -533.3,
+            "elbo_se": 2.9,
+            "bits_per_dim": 0.751,
+            "rate_bits": 672.6,
+            "effective_beta": 0.015625,
+            "implied_sigma": None,
+            "calibration": None,
+            "train_rate": 465.1,
+            "train_elbo": -532.0,
+            "seconds": 1.2,
+        },
+        "latent": {
+            "n": 976,
+            "size": 65_536,
+            "num_units": 65_536,
+            "active_units": 22_878,
+            "collapsed_units": 50_899,
+            "kl_spectrum": list(0.17 * np.arange(1, 201) ** -0.21),
+            "kl_dims90": 28_795,
+            "second_moment": {"mean": 0.9995, "p5": 0.984, "p95": 1.014},
+            "participation_ratio": 35.5,
+            "pc90": 63,
+            "pc95": 98,
+            "recommended_size": 128,
+            "eigenvalues": list(56 * np.exp(-np.arange(200) / 33) + 0.12),
+            "seconds": 0.6,
+        },
+        "prior_mismatch": {
+            "n_fit": 976,
+            "n": 976,
+            "nats": 348.7,
+            "nats_se": 2.2,
+            "marginal_nats": 21.4,
+            "rank": 128,
+            "curve": {
+                "rank": ranks,
+                "nats": [21.4 + 327 * (1 - np.exp(-r / 22)) - max(r - 128, 0) * 0.02 for r in ranks],
+            },
+            "in_sample_nats": 369.0,
+            "fraction_of_rate": 0.748,
+            "auc": 1.0,
+            "mutual_information": {"lower": 6.88, "upper": 117.5, "log_n": 6.883},
+            "marginal_kl_lower": 348.7,
+            "marginal_kl_upper": 459.3,
+            "norms": {
+                "prior_mean": 256.0,
+                "prior_sd": 0.71,
+                "posterior_mean": 255.93,
+                "posterior_sd": 0.73,
+                "auc": 0.53,
+                "histogram": {
+                    "edges": list(edges),
+                    "prior": list(bump[0] / bump[0].sum()),
+                    "posterior": list(bump[1] / bump[1].sum()),
+                },
+            },
+            "signal_radius": {"dims": 63, "prior": 7.88, "posterior": 26.5, "ratio": 0.297},
+            "seconds": 2.3,
+        },
+        "generation_gap": {
+            "features": {
+                "name": "classifier",
+                "metric_name": "Fréchet distance, classifier features",
+                "accuracy": 0.962,
+                "dim": 128,
+            },
+            "n": 500,
+            "real": rung(6.2, 0.01, 1.02, 0.88, 0.958),
+            "reconstruction": rung(8.6, 0.09, 1.10, 0.88, 0.951),
+            "posterior": rung(8.9, 0.11, 1.07, 0.87, 0.948),
+            "shuffled": rung(169.0, 3.9, 0.09, 0.06, 0.48),
+            "gaussian": rung(36.2, 0.61, 0.62, 0.59, 0.81),
+            "mixture": rung(13.2, 0.19, 0.84, 0.76, 0.88),
+            "prior": rung(435.0, 12.4, 0.04, 0.03, 0.241),
+            "repaired_fraction": 0.989,
+            "best_sampler": "mixture",
+            "gap": 426.4,
+            "gap_ratio": 49.6,
+            "seconds": 15.3,
+        },
+        "completeness": {
+            "n": 500,
+            "dead_zone": 0.98,
+            "dead_zone_se": 0.007,
+            "dead_zone_confidence": 0.995,
+            "by_rung": {
+                name: {"dead_zone": value, "dead_zone_confidence": value}
+                for name, value in zip(RUNGS, (0.0, 0.0, 0.02, 0.71, 0.33, 0.12, 0.98))
+            },
+            "threshold": 0.412,
+            "seconds": 0.8,
+        },
+        "continuity": {
+            "n": 64,
+            "jacobian": {
+                name: {"median": median, "p95_over_median": ratio}
+                for name, median, ratio in (
+                    ("posterior", 1.7, 1.3),
+                    ("prior", 1.8, 1.2),
+                    ("midpoint", 3.0, 1.5),
+                )
+            },
+            "jump": 1.55,
+            "jump_pixels": 1.36,
+            "detour": 1.31,
+            "seconds": 3.4,
+        },
+        "interpolation": {
+            "n": 200,
+            **{
+                name: {"confidence": confidence, "frechet": frechet, "dead_zone": dead}
+                for name, confidence, frechet, dead in (
+                    ("linear", 0.88, 22.1, 0.11),
+                    ("slerp", 0.87, 22.6, 0.12),
+                    ("variance_preserving", 0.85, 25.0, 0.15),
+                    ("pixel_blend", 0.82, 47.3, 0.31),
+                )
+            },
+            "posterior_to_prior": {
+                "angles": [0, 22, 45, 67, 90],
+                "class_agreement": [0.99, 0.98, 0.96, 0.79, 0.10],
+                "confidence": [0.95, 0.95, 0.92, 0.70, 0.24],
+                "frechet": None,
+            },
+            "noise_around_mean": {"same_class": 0.95, "feature_distance_ratio": 0.21},
+            "seconds": 6.0,
+        },
+        "memorisation": {
+            "n": 500,
+            "mse_ratio": 1.002,
+            "elbo_gap": 1.3,
+            "elbo_gap_fraction": 0.0024,
+            "rungs": {
+                "reconstruction": {"z": 1.8, "authenticity": 0.63},
+                "mixture": {"z": -1.1, "authenticity": 0.66},
+            },
+            "real_authenticity": 0.64,
+            "reconstruction_z": 1.8,
+            "copies": False,
+            "seconds": 1.9,
+        },
+        "likelihood": None,
+        "disentanglement": None,
+        "verdict": {
+            "name": "prior_hole",
+            "continuity": "continuity: ok (steepest over median 1.3, largest step of a path over the mean 1.55); near codes decode to near images",
+            "completeness": "completeness: bad (98% of N(0, I) decodes to what no image looks like)",
+            "findings": [
+                {
+                    "name": "prior_hole",
+                    "symptom": "It reconstructs, and it cannot generate: N(0, I) decodes to what no image looks like.",
+                    "evidence": "Samples from N(0, I) lie 435 from real images, reconstructions 8.6, real ones 6.2; 98% of them fall where there is no image. The aggregated posterior is at least 349 nats from N(0, I), 75% of the rate.",
+                    "cause": "Too many latent dimensions. The rate looks low because people look at its mean, 0.0071 nats a dimension; times 65,536 dimensions it is 466 nats an image. The codes use some 98 directions, at a radius of 26.5 where samples of N(0, I) reach 7.88.",
+                    "remedy": "Now, without retraining: sample from the fitted mixture (435 becomes 13.2, 99% of the gap). Then train a latent of 128 numbers with the loss summed.",
+                    "command": "python train.py --config saved_models/mnist-vae-8x8x1024/config.json --objective vae --latent 128",
+                    "sub_verdict": "spread_code",
+                }
+            ],
+            "remedy": "Now, without retraining: sample from the fitted mixture (435 becomes 13.2, 99% of the gap); the newest decoder does. Then train a latent of 128 numbers with the loss summed.",
+            "command": "python train.py --config saved_models/mnist-vae-8x8x1024/config.json --objective vae --latent 128",
+            "confidence": "high",
+        },
+        "samplers": {
+            "gaussian": {
+                "file": "samplers/gaussian.npz",
+                "settings": {"rank": 64},
+                "frechet": 36.2,
+            },
+            "mixture": {
+                "file": "samplers/mixture.npz",
+                "settings": {"components": 10, "rank": 32},
+                "frechet": 13.2,
+            },
+        },
+        "exported": "saved_models/mnist-vae-8x8x1024/serving/decoder/2",
+        "cost": {
+            "steps": [
+                {"name": name, "seconds": seconds}
+                for name, seconds in (
+                    ("encode", 6.8),
+                    ("reconstruction", 4.1),
+                    ("prior mismatch", 2.3),
+                    ("ladder", 15.3),
+                    ("continuity", 3.4),
+                    ("interpolation", 6.0),
+                )
+            ],
+            "seconds": 41.7,
+            "peak_memory_bytes": 2_913_000_000,
+        },
+        "reasons": reasons,
+    }
+
+
+def split(count, distortion, distortion_se, mse, mse_se):
+    return {
+        "n": count,
+        "distortion": distortion,
+        "distortion_se": distortion_se,
+        "bits_per_dim": distortion / 1024 / np.log(2),
+        "mse": mse,
+        "mse_se": mse_se,
+        "unexplained": mse / 0.067,
+        "psnr": -10 * np.log10(mse),
+        "ssim": 0.957,
+    }
+
+
+def nulls(section):
+    """A section with every number null."""
+    return {key: nulls(value) if isinstance(value, dict) else None for key, value in section.items()}
+
+
+def plain_autoencoder():
+    """A plain autoencoder without labels: no rate, no confidence, and few images."""
+    results = spread_code()
+    results.update(
+        run="folder-ae-16",
+        dataset="pictures",
+        latent_shape=[16],
+        objective="ae",
+        decoder_likelihood=None,
+        rate_distortion={**nulls(results["rate_distortion"]), "n": 300},
+        exported=None,
+    )
+    results["latent"].update(
+        size=16,
+        num_units=16,
+        active_units=None,
+        collapsed_units=None,
+        kl_spectrum=None,
+        kl_dims90=None,
+        second_moment=None,
+        eigenvalues=[float(value) for value in 30 * 0.8 ** np.arange(16)],
+        participation_ratio=8.1,
+        pc90=10,
+        pc95=12,
+        recommended_size=16,
+    )
+    results["prior_mismatch"] = {**nulls(results["prior_mismatch"]), "n": 300, "n_fit": 300}
+    for name in RUNGS:
+        results["generation_gap"][name]["confidence"] = None
+    results["generation_gap"]["posterior"] = None
+    results["generation_gap"]["features"].update(
+        name="random", metric_name="Fréchet distance, random features", accuracy=None, dim=512
+    )
+    results["completeness"]["dead_zone_confidence"] = None
+    results["completeness"]["by_rung"] = None
+    for kind in ("linear", "slerp", "variance_preserving", "pixel_blend"):
+        results["interpolation"][kind]["confidence"] = None
+    results["interpolation"]["posterior_to_prior"] = None
+    results["interpolation"]["noise_around_mean"] = {"same_class": None, "feature_distance_ratio": None}
+    results["memorisation"].update(elbo_gap=None, elbo_gap_fraction=None, rungs={}, copies=None)
+    for part in ("train", "test"):
+        results["reconstruction"][part].update(distortion=None, distortion_se=None, bits_per_dim=None)
+    results["reasons"] = {
+        "rate_distortion": "a plain autoencoder has no rate",
+        "prior_mismatch": "a plain autoencoder has no posterior",
+        "latent.second_moment": "a plain autoencoder has no posterior",
+        "distortion": "the decoder's likelihood is not known: say --likelihood",
+        "confidence": "there are no labels",
+        "interpolation": "there are no labels",
+        "likelihood": "a plain autoencoder has no likelihood",
+        "disentanglement": "the factors of these images are not known",
+        "generation_gap.posterior": "a plain autoencoder has no posterior",
+    }
+    finding = results["verdict"]["findings"][0]
+    finding.update(
+        cause="A plain autoencoder is not trained towards any prior: its codes lie where they like.",
+        sub_verdict="no_prior",
+        command=None,
+    )
+    results["verdict"].update(confidence="medium", command=None, continuity="continuity: not measured")
+    return results
+
+
+@pytest.fixture(scope="module")
+def digits():
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    return (data.images[..., None] / 16).astype("float32"), data.target
+
+
+def pictures_of(images, labels, seed=0):
+    """Pictures as a spread code gives them: digits down to the mixture, strokes from the prior."""
+    random = np.random.default_rng(seed)
+    shape = images.shape[1:]
+
+    def take(*count):
+        return images[random.integers(0, len(images), count)]
+
+    def strokes(*count):
+        noise = random.random((*count, *shape)).astype("float32")
+        return np.where(noise > 0.72, noise, 0.0)
+
+    real = take(16)
+    soft = np.clip(real * 0.85 + 0.03, 0, 1)
+    start, end = take(4), take(4)
+    weights = np.linspace(0, 1, 9)[None, :, None, None, None]
+    blend = start[:, None] * (1 - weights) + end[:, None] * weights
+    samples = take(8)
+    codes = random.normal(size=(900, 2)) + 9 * np.stack(
+        [np.cos(labels[:900] * 0.63), np.sin(labels[:900] * 0.63)], axis=-1
+    )
+    return {
+        "ladder": {
+            "real": real,
+            "reconstruction": soft,
+            "posterior": np.clip(soft + 0.02 * random.normal(size=soft.shape), 0, 1),
+            "shuffled": np.clip(0.5 * take(16) + 0.6 * strokes(16), 0, 1),
+            "gaussian": np.clip(0.7 * take(16) + 0.3 * take(16), 0, 1),
+            "mixture": take(16),
+            "prior": strokes(16),
+        },
+        "noise_around_mean": {"real": real[:8], "decoded": soft[:8]},
+        "interpolation": dict.fromkeys(("linear", "slerp", "variance_preserving", "pixel_blend"), blend),
+        "posterior_to_prior": start[:, None] * (1 - weights) + strokes(4)[:, None] * weights,
+        "neighbours": {"samples": samples, "nearest": take(8, 3), "sampler": "mixture"},
+        "map": {
+            "codes": codes,
+            "labels": labels[:900],
+            "prior": random.normal(size=(400, 2)),
+            "explained": 0.31,
+        },
+        "plane": None,
+    }
+
+
+def few_pictures(images):
+    """What there is without labels and with little else."""
+    return {
+        "ladder": {"real": images[:16], "reconstruction": images[:16], "prior": images[16:21]},
+        "map": None,
+    }
+
+
+class Page(html.parser.HTMLParser):
+    """What a page holds; complains about tags that do not match."""
+
+    VOID = frozenset(["meta", "img", "br", "link", "input", "hr"])
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.elements, self.text, self.ids = [], [], [], []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.elements.append((tag, attributes))
+        if "id" in attributes:
+            self.ids.append(attributes["id"])
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag, f"</{tag}> at {self.getpos()}"
+
+    def handle_data(self, data):
+        if not self.open or self.open[-1] not in ("style", "script"):
+            self.text.append(data)
+
+    def named(self, tag):
+        return [attributes for kind, attributes in self.elements if kind == tag]
+
+    @property
+    def words(self):
+        return re.sub(r"\s+", " ", "".join(self.text))
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory, digits):
+    """By name: the folder of a report and its page."""
+    wanted = {
+        "complete": (spread_code(), pictures_of(*digits)),
+        "sparse": (plain_autoencoder(), few_pictures(digits[0])),
+        "hostile": (hostile(), pictures_of(*digits)),
+    }
+    made = {}
+    for key, (results, pictures) in wanted.items():
+        folder = tmp_path_factory.mktemp(key) / "report"
+        if key == "hostile":
+            pictures["map"]["labels"] = np.array([HOSTILE[:200], "b"])[pictures["map"]["labels"] % 2]
+            pictures["ladder"][HOSTILE] = pictures["ladder"]["prior"]
+        path = report.write_report(folder, results, pictures)
+        made[key] = folder, path, Page(path.read_text("utf-8"))
+    return made
+
+
+@pytest.fixture(scope="module")
+def comparisons(tmp_path_factory, digits):
+    """Pages that compare two, three and four runs."""
+    bare = {
+        "schema_version": 1,
+        "run": "bare",
+        "dataset": "mnist",
+        "latent_shape": [64],
+        "verdict": {"name": "insufficient_data"},
+    }
+    middle = spread_code()
+    middle.update(run=HOSTILE, latent_shape=[512])
+    middle["latent"]["size"] = 512
+    runs = [spread_code(), plain_autoencoder(), bare, middle]
+    pictures = [pictures_of(*digits), few_pictures(digits[0]), None, {}]
+    made = {}
+    for count in (2, 3, 4):
+        folder = tmp_path_factory.mktemp("several") / "report"
+        path = report.write_comparison(folder, runs[:count], pictures[:count])
+        made[count] = folder, path, Page(path.read_text("utf-8"))
+    return made
+
+
+def hostile():
+    """Results whose every text is an attack."""
+    results = spread_code()
+
+    def poison(value, key=None):
+        if isinstance(value, dict):
+            return {inner: poison(entry, inner) for inner, entry in value.items()}
+        if isinstance(value, list):
+            return [poison(entry) for entry in value]
+        return HOSTILE if isinstance(value, str) and key not in ("name", "confidence") else value
+
+    results = poison(results)
+    results["verdict"]["findings"][0]["name"] = HOSTILE
+    results["generation_gap"][HOSTILE] = results["generation_gap"]["prior"]
+    results["generation_gap"]["best_sampler"] = HOSTILE
+    results["samplers"][HOSTILE] = results["samplers"]["mixture"]
+    results["run"] += "\ud800"  # half a character, as a file name may hold
+    return results
+
+
+@pytest.mark.parametrize("results", [spread_code(), plain_autoencoder()], ids=["complete", "sparse"])
+def test_the_schema_takes_the_examples(results):
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.validate(json.loads(json.dumps(results)), SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda results: results.pop("reasons"),
+        lambda results: results["verdict"].update(name="fine"),
+        lambda results: results["rate_distortion"].update(rate="466"),
+        lambda results: results["rate_distortion"].pop("rate"),
+        lambda results: results["rate_distortion"].update(rates=466.0),
+        lambda results: results["generation_gap"]["mixture"].pop("coverage"),
+        lambda results: results["generation_gap"].update(flow={"frechet": 3.0}),
+        lambda results: results["completeness"].update(dead_zone=98.0),
+        lambda results: results["verdict"]["findings"].append("prior_hole"),
+    ],
+)
+def test_the_schema_refuses_what_is_not_so(spoil):
+    results = spread_code()
+    spoil(results)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(json.loads(json.dumps(results)), SCHEMA)
+
+
+def test_the_schema_takes_a_further_sampler():
+    results = spread_code()
+    results["generation_gap"]["flow"] = results["generation_gap"]["mixture"]
+    results["samplers"]["flow"] = results["samplers"]["mixture"]
+    jsonschema.validate(json.loads(json.dumps(results)), SCHEMA)
+
+
+def properties(node, prefix=""):
+    """Every property of a schema by dotted path."""
+    for key, inner in node.get("properties", {}).items():
+        yield f"{prefix}{key}", inner
+        yield from properties(inner, f"{prefix}{key}.")
+
+
+ALL_PROPERTIES = [
+    *properties(SCHEMA),
+    *(entry for key, node in SCHEMA["$defs"].items() for entry in properties(node, f"{key}.")),
+]
+
+
+def test_every_property_is_described():
+    assert len(ALL_PROPERTIES) > 150
+    assert [
+        path
+        for path, node in ALL_PROPERTIES
+        if not node.get("title") or len(node.get("description", "")) < 10
+    ] == []
+
+
+def test_the_glossary_has_every_property(reports):
+    page = reports["complete"][2]
+    for path, node in ALL_PROPERTIES:
+        assert f"g-{path}" in page.ids, path
+        assert re.sub(r"\s+", " ", node["description"]) in page.words, path
+
+
+def test_every_link_within_the_page_has_its_target(reports, comparisons):
+    for _, _, page in [*reports.values(), *comparisons.values()]:
+        targets = {link["href"][1:] for link in page.named("a") if link["href"].startswith("#")}
+        assert targets - set(page.ids) == set()
+        assert len(page.ids) == len(set(page.ids))
+
+
+def test_the_verdict_comes_first_in_plain_words(reports):
+    words = reports["complete"][2].words
+    title = words.index("It reconstructs, but it cannot generate")
+    cause = words.index("0.0071 nats a dimension")
+    continuity, completeness = words.index("Continuity", title), words.index("Completeness", title)
+    line = words.index("python train.py --config", completeness)
+    assert title < cause < continuity < completeness < line < words.index("Findings", line)
+
+
+def test_numbers_stand_with_error_and_unit(reports):
+    words = reports["complete"][2].words
+    for expected in ("466 ± 2 nats", "349 ± 2 nats", "98.0% ± 0.7%", "435", "2.71 GiB", "65,536 dims"):
+        assert expected in words, expected
+
+
+def test_a_missing_number_says_why(reports):
+    words = reports["sparse"][2].words
+    assert "not computed: a plain autoencoder has no rate" in words
+    assert "not computed: there are no labels" in words
+    assert "not computed: a plain autoencoder has no posterior" in words
+    assert "None" not in words
+    assert "nan" not in words
+
+
+@pytest.mark.parametrize("which", ["complete", "sparse", "hostile", 2, 3, 4])
+def test_the_page_is_whole_accessible_and_needs_no_network(which, reports, comparisons):
+    _, path, page = {**reports, **comparisons}[which]
+    source = path.read_text("utf-8")
+    assert source.startswith("<!doctype html>")
+    assert page.named("html")[0]["lang"] == "en"
+    assert "http:" not in source
+    assert "https:" not in source
+    assert "url(http" not in source
+    assert "default-src 'none'" in page.named("meta")[1]["content"]
+    for tag, attributes in page.elements:
+        for key in ("src", "href", "xlink:href"):
+            if key in attributes:
+                assert attributes[key].startswith(("data:", "#")), (tag, attributes[key][:80])
+        assert not any(key.startswith("on") for key in attributes), attributes
+    assert all(image["alt"].strip() for image in page.named("img"))
+    assert all(svg["role"] == "img" and svg["aria-label"].strip() for svg in page.named("svg"))
+    assert all("scope" in head for head in page.named("th"))
+    assert len(page.named("script")) == 1
+    levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+
+
+def test_names_from_outside_stay_names(reports, comparisons):
+    for _, path, page in (reports["hostile"], comparisons[4]):
+        source = path.read_text("utf-8")
+        assert "<script>alert" not in source
+        assert "&lt;script&gt;alert(1)" in source
+        assert "onerror" not in {key for _, attributes in page.elements for key in attributes}
+        assert "\x00" not in source
+        assert "\x1b" not in source
+    visible = re.sub(r"<pre.*?</pre>", "", reports["hostile"][1].read_text("utf-8"), flags=re.S)
+    assert "n" * 2000 not in visible  # in full only where it is to be copied
+    assert len(reports["hostile"][2].named("title")) == 1
+
+
+def test_the_command_can_be_copied_in_full(reports):
+    source = reports["hostile"][1].read_text("utf-8")
+    shown = re.findall(r"<code>(.*?)</code>", source, flags=re.S)
+    assert any("n" * 10_000 in line for line in shown)
+
+
+def test_results_are_written_as_strict_json(tmp_path, digits):
+    results = spread_code()
+    results["rate_distortion"]["rate"] = np.float32(466.25)
+    results["rate_distortion"]["elbo"] = float("nan")
+    results["latent"]["eigenvalues"] = np.array([3.0, np.inf])
+    before = copy.deepcopy(results["latent"]["size"])
+    report.write_report(tmp_path, results, {})
+    written = json.loads((tmp_path / "results.json").read_text("utf-8"), parse_constant=pytest.fail)
+    assert written["rate_distortion"]["rate"] == 466.25
+    assert written["rate_distortion"]["elbo"] is None
+    assert written["latent"]["eigenvalues"] == [3.0, None]
+    assert results["latent"]["size"] == before
+    jsonschema.validate(written, SCHEMA)
+
+
+EXPECTED = {
+    "complete": "distances shares eigenvalues kl_spectrum mismatch norms signal_radius map path ladder"
+    " interpolation posterior_to_prior noise_around_mean neighbours",
+    "sparse": "distances shares eigenvalues ladder",
+}
+
+
+@pytest.mark.parametrize("which", EXPECTED)
+def test_figures_are_pngs_that_show_something(which, reports):
+    from PIL import Image
+
+    files = sorted((reports[which][0] / "figures").iterdir())
+    assert [file.stem for file in files] == sorted(EXPECTED[which].split())
+    for file in files:
+        with Image.open(file) as image:
+            assert image.format == "PNG"
+            assert min(image.size) > 100
+            assert max(image.size) < 4000
+            assert round(image.info["dpi"][0]) == 150
+            assert np.asarray(image.convert("L")).std() > 5, file
+
+
+def test_inlined_strips_hold_the_images(reports, digits):
+    """The first strip's pixels are the first real images, apart from rounding."""
+    from PIL import Image
+
+    page = reports["complete"][2]
+    source = next(image["src"] for image in page.named("img") if image["alt"].startswith("Real images"))
+    image = np.asarray(Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))).convert("LA"))
+    real = pictures_of(*digits)["ladder"]["real"]
+    np.testing.assert_allclose(image[:8, :8, 0] / 255, real[0, ..., 0], atol=1 / 255)
+    np.testing.assert_allclose(image[:8, 9:17, 0] / 255, real[1, ..., 0], atol=1 / 255)
+    assert (image[:8, 8, 1] == 0).all()  # the gap is transparent
+    assert (image[:8, :8, 1] == 255).all()
+
+
+def test_plots_take_the_colours_of_the_page(reports):
+    source = reports["complete"][1].read_text("utf-8")
+    drawings = re.findall(r"<svg.*?</svg>", source, flags=re.S)
+    assert len(drawings) == 9
+    for drawing in drawings:
+        assert "var(--" in drawing
+        assert "font-family" not in drawing
+        assert "#1f5fa8" not in drawing.lower()
+
+
+def test_figures_that_there_is_nothing_for_any_more_go(tmp_path, digits):
+    report.write_report(tmp_path, spread_code(), {})
+    assert (tmp_path / "figures" / "mismatch.png").exists()
+    report.write_report(tmp_path, plain_autoencoder(), {})
+    assert not (tmp_path / "figures" / "mismatch.png").exists()
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 3), (8, 8, 4), (5, 200, 1), (130, 130, 3), (1, 1, 1), (8, 8, 2)])
+def test_images_of_any_shape_are_shown(shape, tmp_path):
+    images = np.random.default_rng(0).random((16, *shape), "float32")
+    images[0, 0, 0, 0] = np.nan
+    path = report.write_report(tmp_path, {"run": "shapes"}, {"ladder": {"real": images, "prior": images}})
+    page = Page(path.read_text("utf-8"))
+    assert len(page.named("img")) == 4
+
+
+def test_an_empty_report_is_still_a_report(tmp_path):
+    path = report.write_report(tmp_path, {"run": "nothing", "verdict": {"name": "insufficient_data"}}, {})
+    page = Page(path.read_text("utf-8"))
+    assert "Too few held-out images to tell" in page.words
+    assert "not computed" in page.words
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_the_comparison_has_a_column_a_run(count, comparisons):
+    folder, _, page = comparisons[count]
+    assert f"{count} runs side by side" in page.words
+    assert "466 ± 2 nats" in page.words
+    link = next(link for link in page.named("a") if "download" in link)
+    table = base64.b64decode(link["href"].partition("base64,")[2]).decode()
+    assert table == (folder / "comparison.csv").read_text("utf-8")
+    rows = list(csv.DictReader(io.StringIO(table)))
+    assert len(rows) == count
+    assert float(rows[0]["generation_gap.prior.frechet"]) == 435
+    assert rows[1]["rate_distortion.rate"] == ""
+    drawn = {file.stem for file in (folder / "figures").iterdir()}
+    assert {"distances", "nats", "dead_zone", "directions", "error"} == drawn
+
+
+def test_the_comparison_warns_where_distances_do_not_compare(comparisons, tmp_path, digits):
+    assert "Careful. These runs were measured with different datasets and features" in comparisons[2][2].words
+    path = report.write_comparison(tmp_path, [spread_code(), spread_code()], [{}, {}])
+    assert "Careful" not in Page(path.read_text("utf-8")).words
+
+
+def test_a_spreadsheet_runs_nothing_from_the_table():
+    table = report.csv_of([{"run": "=HYPERLINK(1)", "rate": -3.0}])
+    assert list(csv.reader(io.StringIO(table)))[1] == ["'=HYPERLINK(1)", "-3.0"]
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "expected"),
+    [
+        (None, None, "\u2013"),
+        (0.0, None, "0"),
+        (-0.0001234, None, "\u22120.000123"),
+        (9.999, None, "10.0"),
+        (435.21, None, "435"),
+        (65536, None, "65,536"),
+        (12345.6, None, "12,346"),
+        (0.98, "share", "98.0%"),
+        (0.00243, "share", "0.2%"),
+        (1e-6, None, "1.00 \u00d7 10\u207b\u2076"),
+        (3.5e9, "bytes", "3.26 GiB"),
+        (True, None, "yes"),
+    ],
+)
+def test_numbers_read_as_people_write_them(value, unit, expected):
+    assert number(value, unit) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "unit", "expected"),
+    [
+        (348.7, 2.2, None, "349 \u00b1 2"),
+        (0.00472, 0.00009, None, "0.00472 \u00b1 0.00009"),
+        (0.98, 0.007, "share", "98.0% \u00b1 0.7%"),
+        (466.25, 0.0, None, "466"),
+        (0.5312, 0.0123, None, "0.531 \u00b1 0.012"),
+        (12.0, 340.0, None, "12 \u00b1 340"),
+    ],
+)
+def test_the_error_sets_the_decimals(value, error, unit, expected):
+    assert measured(value, error, unit) == expected
+
+
+def test_long_text_is_cut_and_control_characters_go():
+    assert clean("a\x00b\x1bc\ud800") == "abc?"
+    assert len(clean("n" * 100, 20)) == 20
