@@ -92,7 +92,10 @@ class Convolutional:
             features = self.hidden(features, math.prod(plan.bottom), policy, "unflatten")
             features = keras.layers.Reshape(plan.bottom, dtype=policy, name="reshape")(features)
         else:
-            features = self.stage(keras.layers.Conv2D, features, plan.bottom[-1], (1, 1), "bottom", policy)
+            # A 1x1 convolution: at 1,024 channels a 3x3 one would take most of a training step.
+            features = keras.layers.Conv2D(
+                plan.bottom[-1], 1, activation=self.activation, dtype=policy, name="bottom"
+            )(features)
         for index, (width, strides) in enumerate(plan.ascent):
             features = self.stage(
                 keras.layers.Conv2DTranspose, features, width, strides, f"up_{index}", policy
