@@ -5,7 +5,7 @@ added as further findings. A rule is a function of the results (`results.schema.
 or None. `docs/thresholds.md` says on which runs the thresholds were set.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,16 @@ def judge(results, command="python evaluate.py RUN", retrain="python train.py --
     Args:
         results: The results so far, a dict.
         command: How the measured run is evaluated again.
-        retrain: How a run like it is trained again; flags are put behind it.
+        retrain: How a run like it is trained again; flags are put behind it. None: we cannot know.
     """
-    facts = Facts(results, retrain)
+    facts = Facts(results, retrain or "")
     findings = [finding for rule in RULES if (finding := rule(facts)) is not None]
     main = findings[0]
+    if main.name in FINAL:
+        findings = [main]
+    if retrain is None:
+        findings = [replace(finding, command=None) for finding in findings]
+        main = findings[0]
     return {
         "name": main.name,
         "sub_verdict": main.sub_verdict,
@@ -140,8 +145,8 @@ def number(value, digits=3):
 
 
 def percent(value):
-    """Returns a share as a percentage."""
-    return "?" if value is None else f"{100 * value:.0f}%"
+    """Returns a share as a percentage; estimates of shares may come out a little below 0."""
+    return "?" if value is None else f"{100 * max(value, 0):.0f}%"
 
 
 def insufficient_data(facts):
@@ -231,7 +236,7 @@ def prior_hole(facts):
         f" real ones {number(facts.floor)}; {percent(facts.dead_zone)} of them fall where there is no image."
         + mismatch_evidence(facts),
         cause,
-        f"{repair_sentence(facts)} Then train a latent of {facts.recommended} numbers with the loss summed.",
+        repair_sentence(facts) + smaller_sentence(facts),
         command,
         kind,
     )
@@ -258,9 +263,16 @@ def repair_sentence(facts):
     )
 
 
+def smaller_sentence(facts):
+    """Returns the advice to train a smaller latent, where the codes would fit into one."""
+    if facts.recommended is None or facts.recommended >= facts.size:
+        return ""
+    return f" Next: train a latent of {facts.recommended} numbers; {facts.size:,} is more than the codes use."
+
+
 def hole_kind(facts):
     """Returns the kind of hole, its cause in words, and the command that trains a better model."""
-    smaller = f"{facts.retrain} --objective vae --latent {facts.recommended}"
+    smaller = f"{facts.retrain} --objective vae --latent {min(facts.recommended, facts.size)}"
     if facts.rate is None:
         return (
             "no_prior",
@@ -365,6 +377,9 @@ def rules_before_healthy(facts):
     return None if any(rule(facts) for rule in RULES[:-1]) else healthy(facts)
 
 
+# After these the other numbers mean nothing: distances of a decoder that always says the same, or of few images.
+FINAL = ("insufficient_data", "collapsed")
+
 RULES = (
     insufficient_data,
     collapsed,
@@ -382,6 +397,8 @@ def continuity(facts):
     rough = facts.get("continuity", "jacobian", "posterior", "p95_over_median")
     if rough is None:
         return "continuity: not measured"
+    if collapsed(facts):
+        return "continuity: without meaning (every code decodes to the same image)"
     word = "bad" if discontinuous(facts) else "ok"
     return (
         f"continuity: {word} (steepest over median {number(rough)}, largest step of a path over the mean"
@@ -393,6 +410,8 @@ def completeness(facts):
     """Returns the line on completeness: does every code under the prior decode to an image?"""
     if facts.dead_zone is None:
         return "completeness: not measured"
+    if collapsed(facts):
+        return "completeness: without meaning (every code decodes to the same image)"
     word = "bad" if facts.prior_is_poor else "patchy" if patchy(facts) else "ok"
     return f"completeness: {word} ({percent(facts.dead_zone)} of N(0, I) decodes to what no image looks like)"
 
