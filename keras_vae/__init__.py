@@ -20,6 +20,8 @@ PUBLIC = {
     "NETWORKS": "networks",
     "Config": "config",
     "train": "training",
+    "evaluate": "evaluation",
+    "from_functions": "subjects",
 }
 __all__ = list(PUBLIC)
 
