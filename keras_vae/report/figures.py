@@ -147,6 +147,17 @@ def plain_ticks(axis, log=False):
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}".replace("-", MINUS)))
 
 
+def count_axis(axes, count):
+    """Makes the horizontal axis one of 1, 2, ... `count`: logarithmic where these are many."""
+    from matplotlib.ticker import MaxNLocator
+
+    if count > 20:
+        axes.set_xscale("log")
+        plain_ticks(axes.xaxis, log=True)
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
 def known(values):
     """Returns a list with None as an array with NaN."""
     return np.array([math.nan if value is None else value for value in values or []], "float64")
@@ -252,9 +263,8 @@ def eigenvalues(latent):
     axes.annotate(
         "prior", (1, 1), (4, 0), ("axes fraction", "data"), "offset points", va="center", color=ORANGE
     )
-    axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_ylim(max(values.min() * 0.7, values.max() * 1e-6), max(values.max(), 1) * 2)
+    axes.set_ylim(max(min(values.min(), 1) * 0.7, values.max() * 1e-6), max(values.max(), 1) * 2)
     pc90 = latent.get("pc90")
     if pc90 and pc90 <= len(values):
         axes.axvline(pc90, color=MUTED, linewidth=1, linestyle=":")
@@ -269,7 +279,7 @@ def eigenvalues(latent):
             ha="right",
         )
     axes.set(xlabel="principal direction", ylabel="variance of the posterior means")
-    plain_ticks(axes.xaxis, log=True)
+    count_axis(axes, len(values))
     plain_ticks(axes.yaxis, log=True)
     above = int((values > 1).sum())
     return figure, (
@@ -290,11 +300,10 @@ def kl_spectrum(latent):
     axes.annotate(
         "0.01 nats", (1, 0.01), (-2, 4), ("axes fraction", "data"), "offset points", ha="right", color=MUTED
     )
-    axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_ylim(min(values.min(), 0.01) * 0.6, values.max() * 2)
     axes.set(xlabel="latent dim, by its rate", ylabel="rate, nats")
-    plain_ticks(axes.xaxis, log=True)
+    count_axis(axes, len(values))
     plain_ticks(axes.yaxis, log=True)
     return figure, (
         f"Rate of each latent dim on logarithmic axes, from {number(float(values[0]))} nats down to"

@@ -298,7 +298,7 @@ section > p:first-of-type { color: var(--muted); }
 .rows { margin: 1.1rem 0 0; display: grid; grid-template-columns: minmax(8.5rem, max-content) minmax(0, 1fr); gap: .55rem 1.25rem; align-items: center; }
 .rows + .scroll { margin-top: 1.5rem; }
 .rows .label { font-size: .9rem; } .rows .label small { display: block; color: var(--muted); }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: 1px; background: var(--line); border: 1px solid var(--line);
+.tiles { display: grid; grid-template-columns: repeat(6, minmax(0, 1fr)); gap: 1px; background: var(--line); border: 1px solid var(--line);
   border-radius: 10px; overflow: hidden; margin: 1.25rem 0 0; padding: 0; }
 .tiles div { background: var(--card); padding: .9rem 1rem; display: flex; flex-direction: column; }
 .tiles dt { font-size: .85rem; color: var(--muted); } .tiles dd { margin: 0; }
@@ -332,7 +332,7 @@ tr.group th { font-weight: 600; padding-top: .9rem; }
 
 .compare th[scope=row] { position: sticky; left: 0; background: var(--card); min-width: 9rem; } .compare td, .compare th[scope=col] { min-width: 7rem; }
 .compare thead strong { color: var(--ink); font-size: 1rem; } .compare .cell { min-width: 10.5rem; } .compare .cell small { display: block; margin-top: .2rem; }
-.ladders td, .ladders th { vertical-align: middle; }
+.verdicts td:last-child { min-width: 18rem; } .ladders td, .ladders th { vertical-align: middle; }
 table { overflow-wrap: break-word; }
 .two { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: 1.25rem; margin-top: 1.25rem; }
 .two > .card { margin-top: 0; }
@@ -352,7 +352,9 @@ figcaption strong { color: var(--ink); font-weight: 600; }
 .glossary code { font-weight: 400; color: var(--muted); overflow-wrap: anywhere; } :target { background: var(--sunk); }
 footer { margin-top: 3rem; color: var(--muted); font-size: .85rem; }
 
+@media (max-width: 62rem) { .tiles { grid-template-columns: repeat(3, minmax(0, 1fr)); } }
 @media (max-width: 46rem) {
+  .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   .page { padding: 1.25rem .9rem 3rem; } .card { padding: 1rem .9rem; } .verdict { padding: 1.25rem 1rem; }
   section { margin-top: 2.5rem; }
   .lines div, .finding dl, .rows { grid-template-columns: minmax(0, 1fr); } .finding dt { margin-top: .35rem; }
@@ -368,7 +370,9 @@ footer { margin-top: 3rem; color: var(--muted); font-size: .85rem; }
 @media print {
   :root { --paper: #fff; } body { font-size: 10pt; } .page { max-width: none; padding: 0; }
   nav, .skip, .command button { display: none; } a { color: inherit; text-decoration: none; }
-  .card, .tiles { border-color: #bbb; } .card.verdict, .finding, figure, tr, .tiles div { break-inside: avoid; }
+  .card, .tiles { border-color: #bbb; } .card.verdict, .finding, figure, tr, .tiles, .rows, .two > .card { break-inside: avoid; }
+  section > p:first-of-type { break-after: avoid; break-inside: avoid; } .ladder tbody th { min-width: 9rem; }
+  .tiles { grid-template-columns: repeat(3, 1fr); } .ladder tbody th span { font-size: .75rem; }
   h2, h3, caption { break-after: avoid; } section { margin-top: 1.75rem; } .scroll { overflow: visible; }
   .command pre { max-height: none; } img, .bar { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }

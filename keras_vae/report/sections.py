@@ -104,7 +104,12 @@ def ladder(results, pictures, drawn):
             " Dead zone: samples that have no real image near them.",
         ),
     )
-    made = card(scrolling(ladder_table(results, rungs, images), "The ladder"))
+    left_out = [rung for rung in figures.RUNGS if gap and rung not in rungs and not gap.get(rung)]
+    notes = "".join(
+        tag("p", text(rung_title(rung)), ": ", not_computed(results, f"generation_gap.{rung}"))
+        for rung in left_out
+    )
+    made = card(scrolling(ladder_table(results, rungs, images), "The ladder"), notes)
     return "ladder", "The ladder", lead(words) + made + cards(drawn, shown) + card(gaps)
 
 

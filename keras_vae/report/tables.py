@@ -117,39 +117,51 @@ def caption(results, path, words):
 
 def table(results, path, words, skip=()):
     """Returns the numbers of a section as a table: quantity, value, and how a healthy model reads."""
-    if not isinstance(get(results, path), dict):
+    if all(get(results, inner) is None for inner in number_paths(path, skip)):
         return tag("p", f"{words}: ", not_computed(results, path))
     head = tag(
         "thead", tag("tr", *(tag("th", title, scope="col") for title in ("Quantity", "Value", "Healthy")))
     )
     rows = "".join(table_rows(results, path, skip))
-    return scrolling(
-        tag("table", caption(results, path, words), head, tag("tbody", rows), class_="numbers"), words
-    )
+    made = tag("table", caption(results, path, words), head, tag("tbody", rows), class_="numbers")
+    return scrolling(made, words)
 
 
-def table_rows(results, path, skip):
-    """Yields a row for each number of the section at `path`, then those of the sections within it, with a heading."""
+def table_rows(results, path, skip=()):
+    """Yields a row for each number of the section at `path`, then those of the sections within it, with a heading.
+
+    What was not computed for one reason shares a row at the end.
+    """
+    missing, sections = {}, []
+    for key in keys_of(path, skip):
+        inner = f"{path}.{key}"
+        numbers = number_paths(inner)
+        if numbers and all(get(results, number) is None for number in numbers):
+            missing.setdefault(reason(results, inner), []).append(inner)
+        elif numbers == [inner]:
+            yield row(results, inner)
+        elif numbers:
+            sections.append(inner)
+    for inner in sections:
+        yield tag("tr", tag("th", link(inner), scope="rowgroup", colspan=3), class_="group")
+        yield from table_rows(results, inner)
+    for paths in missing.values():
+        head = tag("th", ", ".join(map(link, paths)), scope="row")
+        yield tag("tr", head, tag("td", not_computed(results, paths[0]), colspan=2))
+
+
+def keys_of(path, skip=()):
+    """Returns the names in the section at `path` that its table may show."""
     properties = definition(described(path)[0])[1]["properties"]
-    properties = {
-        key: node
-        for key, node in properties.items()
-        if key not in (*LEFT_OUT, *skip) and not key.endswith("_se")
-    }
-    inner = {
-        key: definition(node)[1]["properties"]
-        for key, node in properties.items()
-        if "properties" in definition(node)[1]
-    }
-    for key, node in properties.items():
-        if key not in inner and is_number(node):
-            yield row(results, f"{path}.{key}")
-    for key, within in inner.items():
-        if get(results, f"{path}.{key}") is None:
-            yield row(results, f"{path}.{key}")
-        elif any(is_number(node) for node in within.values()):
-            yield tag("tr", tag("th", link(f"{path}.{key}"), scope="rowgroup", colspan=3), class_="group")
-            yield from table_rows(results, f"{path}.{key}", skip)
+    return [key for key in properties if key not in (*LEFT_OUT, *skip) and not key.endswith("_se")]
+
+
+def number_paths(path, skip=()):
+    """Returns the paths of the numbers in the section at `path`; of a number, its own; of a list, none."""
+    node = definition(described(path)[0])[1]
+    if "properties" in node:
+        return [number for key in keys_of(path, skip) for number in number_paths(f"{path}.{key}")]
+    return [path] if is_number(node) else []
 
 
 def is_number(node):
@@ -159,13 +171,10 @@ def is_number(node):
 
 def row(results, path):
     """Returns one number as a row."""
-    head = tag("th", link(path), scope="row")
-    if get(results, path) is None:
-        return tag("tr", head, tag("td", not_computed(results, path), colspan=2))
     healthy = described(path)[0].get("x-healthy", "")
     return tag(
         "tr",
-        head,
+        tag("th", link(path), scope="row"),
         tag("td", value_of(results, path), class_="value"),
         tag("td", text(healthy), class_="healthy"),
     )
