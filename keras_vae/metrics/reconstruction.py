@@ -1,0 +1,133 @@
+"""How much an image and its reconstruction differ: one number per image."""
+
+import math
+
+import numpy as np
+
+WINDOW = 11  # pixels across the window of SSIM, and the standard deviation of its Gaussian (Wang et al. 2004)
+WINDOW_SIGMA = 1.5
+SSIM_CONSTANTS = (0.01**2, 0.03**2)  # C1 and C2 for values that span 1
+LARGEST_PSNR = 100.0  # decibels: equal images are given this, so that means stay finite
+PIXELS_AT_ONCE = 2**23  # bounds the working memory to some hundred MiB
+
+
+def mse(images, reconstructions):
+    """Returns the mean squared error of each image, over its pixels and channels.
+
+    Args:
+        images: `[n, height, width, channels]` in [0, 1].
+        reconstructions: The same shape.
+
+    Returns:
+        float64 `[n]`.
+    """
+    _check_shapes(images, reconstructions)
+    axes = tuple(range(1, np.ndim(images)))
+    blocks = _blocks(images, reconstructions)
+    return np.concatenate([np.mean(np.square(first - second), axis=axes) for first, second in blocks])
+
+
+def psnr(images, reconstructions):
+    """Returns the peak signal-to-noise ratio of each image, `-10 log10(MSE)`, in decibels.
+
+    The peak is 1. Equal images have an infinite ratio; they are given 100, which no 8-bit image reaches
+    otherwise (rounding to 8 bits alone leaves 59).
+
+    Args:
+        images: `[n, height, width, channels]` in [0, 1].
+        reconstructions: The same shape.
+
+    Returns:
+        float64 `[n]`.
+    """
+    smallest = 10 ** (-LARGEST_PSNR / 10)
+    return -10 * np.log10(np.maximum(mse(images, reconstructions), smallest))
+
+
+def ssim(images, reconstructions):
+    """Returns the mean structural similarity of each image, 1 for equal images, in [-1, 1].
+
+    Wang, Bovik, Sheikh and Simoncelli 2004, "Image Quality Assessment", equations 13 to 17: moments under a
+    Gaussian window of 11x11 pixels and standard deviation 1.5, which lies within the image, the mean over
+    all its places; colour channels are taken one by one and averaged. On images smaller than 11 pixels the
+    window is the largest odd size that fits, so that those values compare only among images of one size.
+
+    It lies where images are mostly empty: flat equal regions count as similar, and more of them raise it.
+
+    Args:
+        images: `[n, height, width, channels]` in [0, 1].
+        reconstructions: The same shape.
+
+    Returns:
+        float64 `[n]`.
+    """
+    _check_shapes(images, reconstructions)
+    window = gaussian_window(min(np.shape(images)[1:3]))
+    return np.concatenate(
+        [_ssim(first, second, window) for first, second in _blocks(images, reconstructions)]
+    )
+
+
+def gaussian_window(side):
+    """Returns the window of `ssim` along one axis, `[size]`, for images whose smaller side is `side`."""
+    size = min(WINDOW, side - 1 + side % 2)
+    places = np.arange(size) - size // 2
+    weights = np.exp(-0.5 * np.square(places / WINDOW_SIGMA))
+    return weights / weights.sum()
+
+
+def bits_per_dim(nats, num_dims, bin_width=1.0):
+    """Returns nats per image as bits per dimension, of the same shape.
+
+    A density's value depends on the unit that pixels are measured in; a number of bits needs a discretisation.
+    A bin of width w around a value has a mass of about w times the density there:
+
+        bits per dim = (nats / num_dims - ln w) / ln 2
+
+    It lies where the density changes within a bin (a decoder's sigma below w).
+
+    Args:
+        nats: Negative log density or log mass of whole images.
+        num_dims: height x width x channels.
+        bin_width: 1/255 for a density over 8-bit values scaled to [0, 1]; 1 for what is a mass already
+            (Bernoulli, categorical, discretised likelihoods).
+    """
+    return (np.asarray(nats) / num_dims - math.log(bin_width)) / math.log(2)
+
+
+def _ssim(first, second, window):
+    c1, c2 = SSIM_CONSTANTS
+    mean_first, mean_second = _smooth(first, window), _smooth(second, window)
+    products, squares = mean_first * mean_second, mean_first**2 + mean_second**2
+    covariance = _smooth(first * second, window) - products
+    variances = _smooth(first**2, window) + _smooth(second**2, window) - squares
+    similarity = (2 * products + c1) * (2 * covariance + c2) / ((squares + c1) * (variances + c2))
+    return similarity.mean(axis=(1, 2, 3))
+
+
+def _smooth(images, window):
+    """Returns the weighted means `[n, height', width', channels]` at the places where the window fits."""
+    from scipy.ndimage import correlate1d
+
+    edge = len(window) // 2
+    for axis in (1, 2):
+        images = correlate1d(images, window, axis=axis, mode="constant")
+        inner = slice(edge, images.shape[axis] - edge)
+        images = images[:, inner] if axis == 1 else images[:, :, inner]
+    return images
+
+
+def _blocks(*arrays):
+    """Yields the arrays in float64, as many rows at once as the memory is meant for."""
+    rows = max(1, PIXELS_AT_ONCE // max(1, math.prod(np.shape(arrays[0])[1:])))
+    for start in range(0, len(arrays[0]), rows):
+        yield [np.asarray(array[start : start + rows], np.float64) for array in arrays]
+
+
+def _check_shapes(images, reconstructions):
+    shape, other = np.shape(images), np.shape(reconstructions)
+    if shape != other or len(shape) != 4 or not shape[0]:
+        raise ValueError(
+            f"images are {shape} and reconstructions {other}: both must be"
+            " [n, height, width, channels] of one shape, with at least one image"
+        )
