@@ -1,0 +1,74 @@
+"""Nearest neighbours by blocked matrix products: exact, and in memory that does not grow with both sets."""
+
+import numpy as np
+
+VALUES_AT_ONCE = 2**23  # distances held at once, 64 MiB
+
+
+def squared_distances(points, reference):
+    """Yields (slice of the points, squared distances `[block, m]`), in float64, for all points in order.
+
+    From |x|^2 + |y|^2 - 2 x.y about the reference's mean: what is left of cancellation is some 1e-15 of the
+    squared lengths.
+
+    Args:
+        points: `[n, F]`.
+        reference: `[m, F]`.
+    """
+    points, reference = np.asarray(points), np.asarray(reference, np.float64)
+    centre = reference.mean(axis=0)
+    reference = reference - centre
+    lengths = np.square(reference).sum(axis=1)
+    rows = max(1, VALUES_AT_ONCE // len(reference))
+    for start in range(0, len(points), rows):
+        block = points[start : start + rows].astype(np.float64) - centre
+        squared = block @ reference.T
+        squared *= -2
+        squared += np.square(block).sum(axis=1)[:, None]
+        squared += lengths
+        yield slice(start, start + len(block)), np.maximum(squared, 0, out=squared)
+
+
+def nearest(points, reference, k=1, own=None):
+    """Returns the k nearest rows of the reference to each point.
+
+    The rows are found by matrix products and their distances are then taken from the differences, so that
+    copies are at distance 0 to the last bit. Among equal distances the order is not defined.
+
+    Args:
+        points: `[n, F]`.
+        reference: `[m, F]`.
+        k: Neighbours for each point.
+        own: int `[n]`: the row of the reference that is left out for each point, its own; negative for none.
+            None: none at all.
+
+    Returns:
+        (indices int64 `[n, k]`, distances float64 `[n, k]`), the nearest first.
+
+    Raises:
+        ValueError: There are not k rows to choose from.
+    """
+    points, reference = np.asarray(points), np.asarray(reference)
+    if not 1 <= k <= len(reference) - (own is not None):
+        raise ValueError(f"{k} neighbours are asked for among {len(reference)} rows: give more rows")
+    indices, distances = np.empty((len(points), k), np.int64), np.empty((len(points), k))
+    for block, squared in squared_distances(points, reference):
+        if own is not None:
+            mask_own(squared, own[block], np.inf)
+        found = np.argpartition(squared, k - 1, axis=1)[:, :k] if k < len(reference) else _all(squared)
+        differences = reference[found].astype(np.float64) - points[block, None]
+        exact = np.sqrt(np.square(differences).sum(axis=2))
+        order = np.argsort(exact, axis=1, kind="stable")
+        indices[block] = np.take_along_axis(found, order, axis=1)
+        distances[block] = np.take_along_axis(exact, order, axis=1)
+    return indices, distances
+
+
+def mask_own(values, own, value):
+    """Puts `value` where a row of `values` `[block, m]` meets its own column, int `[block]`; negative: none."""
+    has_own = np.flatnonzero(np.asarray(own) >= 0)
+    values[has_own, np.asarray(own)[has_own]] = value
+
+
+def _all(squared):
+    return np.broadcast_to(np.arange(squared.shape[1]), squared.shape)
