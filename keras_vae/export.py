@@ -118,13 +118,14 @@ def of_any_count(function):
 
     oneDNN's fused convolution gives an empty batch a wrong shape, and the next convolution refuses it
     (TensorFlow 2.21: "input depth must be evenly divisible by filter depth"). So a row of zeros stands in, and
-    its results are cut off. Where there are rows, neither the padding nor the cut copies anything.
+    its results are cut off.
     """
 
     def padded(rows):
         count = tf.shape(rows)[0]
-        paddings = [[0, tf.cast(tf.equal(count, 0), "int32")], *([0, 0] for _ in rows.shape[1:])]
-        some_rows = tf.pad(rows, paddings)
+        # Not by tf.pad: TensorFlow fuses that into a 1x1 convolution, which pads height and width alone.
+        spare = tf.zeros(tf.concat([[tf.cast(tf.equal(count, 0), "int32")], rows.shape[1:]], axis=0))
+        some_rows = tf.concat([rows, spare], axis=0)
         some_rows.set_shape(rows.shape)
         return tf.nest.map_structure(lambda result: result[:count], function(some_rows))
 
