@@ -16,7 +16,8 @@ import pytest
 
 import keras_vae
 from keras_vae import report
-from keras_vae.report.page import clean, measured, number
+from keras_vae.report.figures import CLASSES
+from keras_vae.report.page import STYLE, clean, measured, number
 
 SCHEMA = json.loads((pathlib.Path(keras_vae.__file__).parent / "results.schema.json").read_text("utf-8"))
 RUNGS = ("real", "reconstruction", "posterior", "shuffled", "gaussian", "mixture", "prior")
@@ -711,6 +712,30 @@ def test_plots_take_the_colours_of_the_page(reports):
         assert "var(--" in drawing
         assert "font-family" not in drawing
         assert "#1f5fa8" not in drawing.lower()
+
+
+def contrast(one, other):
+    """The contrast of two colours, #rrggbb, as WCAG 2 defines it."""
+    luminance = []
+    for colour in (one, other):
+        parts = np.array([int(colour[start : start + 2], 16) for start in (1, 3, 5)]) / 255
+        parts = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+        luminance.append(float(parts @ [0.2126, 0.7152, 0.0722]))
+    return (max(luminance) + 0.05) / (min(luminance) + 0.05)
+
+
+def test_text_stands_out_by_the_accessibility_guideline():
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    light, dark = (
+        dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", theme))
+        for theme in re.findall(r":root \{(.*?)\}", STYLE, flags=re.S)[:2]
+    )
+    assert set(light) == set(dark)
+    for theme in (light, dark):
+        for words in ("ink", "muted", "blue", "orange", "green", "purple", "good", "fair", "bad"):
+            for ground in ("paper", "card", "sunk"):
+                assert contrast(theme[words], theme[ground]) >= 4.5, (words, ground)
+    assert min(contrast("#000000", colour) for colour in CLASSES) >= 4.5
 
 
 def test_figures_that_there_is_nothing_for_any_more_go(tmp_path, digits):

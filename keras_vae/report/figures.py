@@ -457,7 +457,7 @@ def code_map(shown):
                 va="center",
                 fontsize=10,
                 fontweight="bold",
-                color="white",
+                color="black",
                 bbox={
                     "boxstyle": "round,pad=0.25",
                     "facecolor": CLASSES[index % len(CLASSES)],

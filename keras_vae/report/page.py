@@ -364,7 +364,7 @@ footer { margin-top: 3rem; color: var(--muted); font-size: .85rem; }
   .ladder tbody th, .ladder td.pictures { grid-column: 1 / -1; max-width: none; } .ladder .pictures { min-width: 0; padding: .4rem 0; }
   .ladder td, .ladder tbody th { border: 0; padding: .1rem 0; text-align: left; white-space: normal; }
   .ladder td[data-label]::before { content: attr(data-label) " "; color: var(--muted); font-size: .85rem; }
-  .ladder caption { display: block; } .ladder .num { padding: .1rem 0; } .ladder .se { display: inline; } .healthy { min-width: 0; }
+  .ladder caption { display: block; } .ladder .num { padding: .1rem 0; } .ladder .se { display: inline; } .healthy { min-width: 4.5rem; }
   .command pre { padding-right: 1rem; } .command button { position: static; margin-top: .4rem; }
 }
 @media print {
