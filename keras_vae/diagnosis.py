@@ -21,8 +21,8 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from keras_vae.command_line import UsageError
 from keras_vae.features import choose_features
-from keras_vae.lazy import tf
 from keras_vae.metrics import (
     disentanglement,
     frechet,
@@ -38,14 +38,19 @@ from keras_vae.metrics import (
 )
 from keras_vae.principal import principal_components, project
 from keras_vae.samplers import Codes, Gaussian, Mixture, Prior
+from keras_vae.subjects import check_subject
 from keras_vae.verdict import judge
 
 CODE_BUDGET = 6.4e7  # numbers in one array of codes, a quarter of a GB in float32
 FEWEST_CODES, MOST_CODES = 500, 10_000
 MOST_SAMPLES = 2000  # images a rung
 LARGE_LATENT = 4096  # numbers; beyond it a rung has half as many
+FEWEST_IMAGES = 6  # of training, measured and reference images: a neighbourhood reaches the fifth nearest
+MOST_TRAINING = 60_000  # training images that samples are looked for among
+MOST_COMPARED = 1000  # images a rung that are looked for there
 BATCH = 250
 SHOWN = 16
+KEPT = 500  # codes of a rung that are kept, for paths and pictures
 
 
 class Clock:
@@ -157,6 +162,10 @@ class Study:
         results: The sections so far, for those after them.
         pictures: What the report shows, beside numbers.
         samplers: The fitted samplers by name.
+        rungs: Images of each rung of the ladder, by name.
+        codes: What some of them were decoded from.
+        nats: -log p(x|z) of training and of test images, by split.
+        reasons: Why something is null, by its dotted path.
     """
 
     subject: object
@@ -170,11 +179,17 @@ class Study:
     pictures: dict
     samplers: dict
     rungs: dict = dataclasses.field(default_factory=dict)
+    codes: dict = dataclasses.field(default_factory=dict)
+    nats: dict = dataclasses.field(default_factory=dict)
     reasons: dict = dataclasses.field(default_factory=dict)
 
     def generator(self, use):
         """Returns the random numbers for one `use`, a text: sections do not shift each other's draws."""
         return np.random.default_rng([self.seed, *use.encode()])
+
+    def explain(self, section, names, reason):
+        """Notes why the fields `names` of a section are null."""
+        self.reasons.update({f"{section}.{name}": reason for name in names})
 
     def decode(self, codes):
         """Returns the images of flat `codes`, `[n, d]`."""
@@ -240,11 +255,13 @@ def measure_reconstruction(study):
 def distortion_of(study, split, count, use):
     """Returns -log p(x|z) at one posterior draw an image, in nats and bits a dimension, where there is a density."""
     if study.subject.log_prob is None:
-        study.reasons.setdefault("distortion", "the decoder's likelihood is not known: say --likelihood")
-        return {"distortion": None, "distortion_se": None, "bits_per_dim": None}
+        missing = ("distortion", "distortion_se", "bits_per_dim")
+        study.explain(f"reconstruction.{use}", missing, NO_LIKELIHOOD)
+        return dict.fromkeys(missing)
     codes = split.draw(study.generator(f"distortion {use}"), count)
     codes = codes.reshape(count, *split.latent_shape)
     nats = -in_batches(study.subject.log_prob, split.observed[:count], codes)
+    study.nats[use] = nats
     mean, error = mean_and_error(nats)
     bits = reconstruction.bits_per_dim(mean, math.prod(split.images.shape[1:]), bin_width(study.subject))
     return {"distortion": mean, "distortion_se": error, "bits_per_dim": bits}
@@ -255,6 +272,7 @@ def bin_width(subject):
     return 1.0 if subject.likelihood == "Bernoulli" else 1 / 255
 
 
+NO_LIKELIHOOD = "the decoder's likelihood is not known: give one (--likelihood)"
 NO_RATE = "a plain autoencoder has no prior and no noise, so it has no rate"
 
 
@@ -262,45 +280,42 @@ def measure_rate_distortion(study):
     """Rate and distortion of held-out images, and what the loss weighs them by."""
     subject, test = study.subject, study.test
     known = study.results["reconstruction"]["test"]
+    count = known["n"]
     section = {
-        "n": len(test),
+        "n": count,
         "distortion": known["distortion"],
         "distortion_se": known["distortion_se"],
         "effective_beta": subject.effective_beta,
         "implied_sigma": subject.sigma,
         "calibration": known["mse"] / subject.sigma**2 if subject.sigma else None,
+        **dict.fromkeys(("rate", "rate_se", "rate_per_dim", "rate_bits", "train_rate")),
+        **dict.fromkeys(("elbo", "elbo_se", "bits_per_dim", "train_elbo")),
     }
-    if not subject.is_variational:
-        study.reasons["rate"] = NO_RATE
-        missing = (
-            "rate",
-            "rate_se",
-            "rate_per_dim",
-            "rate_bits",
-            "elbo",
-            "elbo_se",
-            "bits_per_dim",
-            "train_rate",
-            "train_elbo",
-        )
-        return {**section, **dict.fromkeys(missing)}
-    rates = rate.measure_rate(test.mean, test.log_var)
-    section["rate"], section["rate_se"] = mean_and_error(rates.per_image)
-    section["rate_per_dim"] = section["rate"] / test.mean.shape[1]
-    section["rate_bits"] = section["rate"] / math.log(2)
-    section["train_rate"] = float(rate.measure_rate(study.train.mean, study.train.log_var).per_image.mean())
-    section.update(elbo=None, elbo_se=None, bits_per_dim=None, train_elbo=None)
-    if known["distortion"] is not None:
-        section["elbo"] = -known["distortion"] - section["rate"]
-        section["elbo_se"] = math.hypot(known["distortion_se"] or 0.0, section["rate_se"] or 0.0)
-        section["train_elbo"] = (
-            -study.results["reconstruction"]["train"]["distortion"] - section["train_rate"]
-        )
-        pixels = math.prod(test.images.shape[1:])
-        section["bits_per_dim"] = float(
-            reconstruction.bits_per_dim(-section["elbo"], pixels, bin_width(subject))
-        )
+    if subject.is_variational:
+        rates = rate.measure_rate(test.mean[:count], test.log_var[:count]).per_image
+        learned = rate.measure_rate(study.train.mean[:count], study.train.log_var[:count]).per_image
+        section["rate"], section["rate_se"] = mean_and_error(rates)
+        section["rate_per_dim"] = section["rate"] / test.mean.shape[1]
+        section["rate_bits"] = section["rate"] / math.log(2)
+        section["train_rate"] = float(learned.mean())
+        if study.nats:
+            section["elbo"], section["elbo_se"] = mean_and_error(-study.nats["test"] - rates)
+            section["train_elbo"] = -float(study.nats["train"].mean()) - section["train_rate"]
+            pixels = math.prod(test.images.shape[1:])
+            section["bits_per_dim"] = float(
+                reconstruction.bits_per_dim(-section["elbo"], pixels, bin_width(subject))
+            )
+    for name in [name for name, value in section.items() if value is None]:
+        reason = {
+            "effective_beta": "how the loss weighs the rate is not known of a model that was not trained here",
+            "implied_sigma": NO_SIGMA,
+            "calibration": NO_SIGMA,
+        }.get(name, NO_LIKELIHOOD if subject.is_variational or "distortion" in name else NO_RATE)
+        study.explain("rate_distortion", [name], reason)
     return section
+
+
+NO_SIGMA = "the decoder's likelihood has no standard deviation of a pixel, or none that is known"
 
 
 def measure_latent(study):
@@ -319,7 +334,9 @@ def measure_latent(study):
         "eigenvalues": [float(value) for value in eigenvalues[:200]],
     }
     if not study.subject.is_variational:
-        return {**section, **dict.fromkeys(("collapsed_units", "kl_spectrum", "kl_dims90", "second_moment"))}
+        missing = ("collapsed_units", "kl_spectrum", "kl_dims90", "second_moment")
+        study.explain("latent", missing, NO_RATE)
+        return {**section, **dict.fromkeys(missing)}
     rates = rate.measure_rate(study.test.mean, study.test.log_var)
     section["collapsed_units"] = int(rates.collapsed.sum())
     section["kl_spectrum"] = [float(value) for value in rate.spectrum(rates.per_dim)[:200]]
@@ -375,8 +392,8 @@ def describe_norms(norms):
         "auc": float(norms.auc),
         "histogram": {
             "edges": edges.tolist(),
-            "prior": np.histogram(norms.prior, edges)[0].tolist(),
-            "posterior": np.histogram(norms.posterior, edges)[0].tolist(),
+            "prior": (np.histogram(norms.prior, edges)[0] / len(norms.prior)).tolist(),
+            "posterior": (np.histogram(norms.posterior, edges)[0] / len(norms.posterior)).tolist(),
         },
     }
 
@@ -394,21 +411,13 @@ def fit_samplers(study):
 
 def measure_generation_gap(study):
     """The ladder: sets of as many images each, from real ones down to N(0, I), against the same reference."""
-    n, test = len(study.reference), study.test
-    draw = study.generator("rungs")
-    posterior = test.draw(draw, n)
-    shuffled = np.stack([draw.permutation(column) for column in posterior.T], axis=1)
-    study.codes = {"posterior": posterior, "shuffled": shuffled}
-    seeds = tf.range(study.seed * n, (study.seed + 1) * n, dtype="int64")
-    for name, sampler in {**study.samplers, "prior": Prior(test.latent_shape)}.items():
-        study.codes[name] = in_batches(lambda part, s=sampler: s.sample(part).numpy(), seeds.numpy()).reshape(
-            n, -1
-        )
-    study.rungs["real"] = test.images[:n]
+    n = len(study.reference)
+    study.rungs["real"] = study.test.images[:n]
     study.rungs["reconstruction"] = study.rungs["reconstruction"][:n]
-    for name, codes in study.codes.items():
+    for name, codes in rung_codes(study, n):
+        study.codes[name] = codes[:KEPT].copy()
         if name == "posterior" and not study.subject.is_variational:
-            study.reasons["posterior"] = (
+            study.reasons["generation_gap.posterior"] = (
                 "the code of a plain autoencoder is a point: its draws are the reconstructions"
             )
             continue
@@ -420,7 +429,22 @@ def measure_generation_gap(study):
     for name, seen in study.seen.items():
         section[name] = compare(seen, study.seen_reference)
     section.setdefault("posterior", None)
-    return {**section, **repaired(section, study.samplers)}
+    if study.features.accuracy is None:
+        study.reasons["generation_gap.features.accuracy"] = study.features.reason
+        study.reasons["confidence"] = study.features.reason
+    return {**section, **repaired(study, section)}
+
+
+def rung_codes(study, n):
+    """Yields the name and the codes `[n, d]` of each rung that is decoded; one at a time, for they are large."""
+    draw = study.generator("rungs")
+    posterior = study.test.draw(draw, n)
+    yield "posterior", posterior
+    yield "shuffled", draw.permuted(posterior, axis=0)
+    del posterior
+    seeds = np.arange(n, dtype="int64") + study.generator("seeds").integers(2**62)
+    for name, sampler in {**study.samplers, "prior": Prior(study.test.latent_shape)}.items():
+        yield name, in_batches(lambda part, s=sampler: s.sample(part).numpy(), seeds).reshape(n, -1)
 
 
 def compare(seen, reference):
@@ -436,12 +460,24 @@ def compare(seen, reference):
     }
 
 
-def repaired(section, samplers):
-    """Returns how large the gap is, and how much of it the best sampler closes."""
+def repaired(study, section, copying=()):
+    """Returns how large the gap is, and how much of it the best sampler that is not among `copying` closes."""
     prior, floor = section["prior"]["frechet"], section["reconstruction"]["frechet"]
-    best = min(samplers, key=lambda name: section[name]["frechet"])
-    gap = prior - floor
-    closed = (prior - section[best]["frechet"]) / gap if gap > 0 else None
+    honest = [name for name in study.samplers if name not in copying]
+    best = min(honest, key=lambda name: section[name]["frechet"], default="prior")
+    gap, closed = prior - floor, None
+    if not honest:
+        study.reasons["generation_gap.repaired_fraction"] = (
+            "every fitted sampler draws copies of training images"
+        )
+    elif gap <= LEAST_GAP * floor:
+        study.reasons["generation_gap.repaired_fraction"] = (
+            "there is no gap to speak of: N(0, I) lies no farther from real images than reconstructions do"
+        )
+    else:
+        closed = (prior - section[best]["frechet"]) / gap
+    if floor <= 0:
+        study.reasons["generation_gap.gap_ratio"] = "reconstructions lie at no distance from real images"
     return {
         "gap": gap,
         "gap_ratio": gap / floor if floor > 0 else None,
@@ -450,13 +486,14 @@ def repaired(section, samplers):
     }
 
 
+LEAST_GAP = 0.1  # of the reconstructions' distance, below which a share of the gap is a ratio of noise
+
+
 def describe_features(features):
     """Returns what images are compared in."""
     return {
         "name": features.name,
-        "metric_name": "FID"
-        if features.name == "inception"
-        else f"Frechet distance in {features.name} features",
+        "metric_name": features.metric_name,
         "accuracy": features.accuracy,
         "dim": features.num_features,
     }
@@ -476,12 +513,11 @@ def measure_completeness(study):
             unsure = manifold.confidence_dead_zone(seen.confidence, blurred.confidence)["dead_zone"]
         rungs[name] = {**dead, "dead_zone_confidence": unsure}
     if blurred.confidence is None:
-        study.reasons["dead_zone_confidence"] = NO_LABELS
+        study.reasons["dead_zone_confidence"] = study.features.reason
     return {"n": len(study.reference), "threshold": threshold, **rungs["prior"], "by_rung": rungs}
 
 
-NO_LABELS = "the dataset has no labels that a classifier could be trained on"
-
+WORTH_REPAIRING = 0.9  # of the prior's distance; above that a fitted sampler is not worth its export
 PROBES, POINTS_PROBED = 4, 64
 PATHS, PATH_POINTS = 64, 11
 ANGLES = (0, 22.5, 45, 67.5, 90)
@@ -582,7 +618,10 @@ def walk_to_prior(study, count):
         "class_agreement": None,
         "confidence": None,
     }
-    if steps[0].classes is not None:
+    if steps[0].classes is None:
+        for name in ("posterior_to_prior.class_agreement", "noise_around_mean.same_class"):
+            study.reasons[f"interpolation.{name}"] = study.features.reason
+    else:
         section["class_agreement"] = [step.same_classes(study.seen["reconstruction"]) for step in steps]
         section["confidence"] = [step.mean_confidence for step in steps]
     return section
@@ -607,36 +646,57 @@ def noise_around_mean(study, count):
 
 
 def measure_memorisation(study):
-    """Whether held-out images fare worse than training images, and whether samples are training images."""
+    """Whether held-out images fare worse than training images, and whether samples are training images.
+
+    A sampler that copies training images is no repair: the best of the others takes its place in the ladder.
+    """
     known, rates = study.results["reconstruction"], study.results["rate_distortion"]
-    test_error, train_error = known["test"]["mse"], known["train"]["mse"]
-    section = {"n": len(study.reference), "mse_ratio": test_error / train_error if train_error > 0 else None}
-    section.update(elbo_gap=None, elbo_gap_fraction=None, copies=None, rungs={})
-    if rates.get("elbo") is not None:
+    section = {"mse_ratio": None, "elbo_gap": None, "elbo_gap_fraction": None}
+    if known["train"]["mse"] > 0:
+        section["mse_ratio"] = known["test"]["mse"] / known["train"]["mse"]
+    if rates["elbo"] is None:
+        reason = study.reasons["rate_distortion.elbo"]
+        study.explain("memorisation", ("elbo_gap", "elbo_gap_fraction"), reason)
+    else:
         section["elbo_gap"] = rates["train_elbo"] - rates["elbo"]
         section["elbo_gap_fraction"] = section["elbo_gap"] / max(abs(rates["train_elbo"]), 1e-9)
-    training = study.see(study.train.images).looks
-    real = study.seen["real"].looks
+    training = study.see(study.dataset.train.take(MOST_TRAINING)).looks
+    looks = {name: seen.looks[:MOST_COMPARED] for name, seen in study.seen.items()}
     scores = {
-        name: memorisation.copying_scores(seen.looks, real, training) for name, seen in study.seen.items()
+        name: memorisation.copying_scores(look, looks["real"], training) for name, look in looks.items()
     }
-    for name, score in scores.items():
-        section["rungs"][name] = {"z": score.z, "authenticity": score.authenticity}
+    section["n"] = len(looks["real"])
+    section["rungs"] = {
+        name: {"z": score.z, "authenticity": score.authenticity} for name, score in scores.items()
+    }
     section["real_authenticity"] = scores["real"].authenticity
     section["reconstruction_z"] = scores["reconstruction"].z
-    best = study.results["generation_gap"]["best_sampler"]
-    density = study.results["generation_gap"][best]["density"]
-    flag, sentence = memorisation.copies(scores[best], scores["reconstruction"], scores["real"], density)
-    section["copies"] = flag
-    if flag is None:
-        study.reasons["copies"] = sentence
-    indices, _ = memorisation.nearest_training_images(study.seen[best].looks[:8], training, 3)
+    best, section["copies"] = choose_sampler(study, scores)
+    indices, _ = memorisation.nearest_training_images(looks[best][:8], training, min(3, len(training)))
+    nearest = [np.concatenate([study.dataset.train.images(i, i + 1) for i in row]) for row in indices]
     study.pictures["neighbours"] = {
         "samples": study.rungs[best][:8],
-        "nearest": study.train.images[indices],
+        "nearest": np.stack(nearest),
         "sampler": best,
     }
     return section
+
+
+def choose_sampler(study, scores):
+    """Puts the best sampler that does not copy into the ladder; returns its name, and whether it copies, or None."""
+    gap, copying = study.results["generation_gap"], []
+    while True:
+        gap.update(repaired(study, gap, copying))
+        best = gap["best_sampler"]
+        flag, sentence = memorisation.copies(
+            scores[best], scores["reconstruction"], scores["real"], gap[best]["density"]
+        )
+        if flag is None:
+            study.reasons["memorisation.copies"] = sentence
+        if not flag or best == "prior":
+            return best, flag
+        study.reasons[f"samplers.{best}"] = f"not used: {sentence}"
+        copying.append(best)
 
 
 def measure_likelihood(study, samples):
@@ -646,7 +706,7 @@ def measure_likelihood(study, samples):
     if samples == 0:
         reason = "not asked for: say --nll_samples 1000"
     elif study.subject.log_prob is None:
-        reason = "the decoder's likelihood is not known: say --likelihood"
+        reason = NO_LIKELIHOOD
     elif not study.subject.is_variational:
         reason = NO_RATE
     if reason:
@@ -665,7 +725,7 @@ def measure_likelihood(study, samples):
         weights[:, draw] = log_prob + importance.prior_over_posterior(codes, noise, test.log_var[:count])
     found = importance.importance_weighted(weights)
     if not found.accepted:
-        study.reasons["likelihood"] = (
+        study.reasons["likelihood.accepted"] = (
             f"of {samples} samples an image {found.effective_sample_size:.1f} count: the number is a bound, no likelihood"
         )
     return {**{key: getattr(found, key) for key in empty}, "n": count}
@@ -685,7 +745,7 @@ def measure_disentanglement(study):
     if codes.shape[1] > MOST_UNITS:
         rates = codes.var(axis=0)
         codes = codes[:, np.sort(np.argsort(rates)[-MOST_UNITS:])]
-        study.reasons["disentanglement"] = f"of the {MOST_UNITS} units of the largest variance"
+        study.reasons["disentanglement.units"] = f"of the {MOST_UNITS} units of the largest variance"
     return {
         "n": count,
         **disentanglement.disentanglement_scores(codes, np.asarray(factors)[:count], study.seed),
@@ -730,7 +790,7 @@ def take_pictures(study):
 def code_map(study, generator):
     """Returns codes and prior draws in two dimensions: a 2-d latent's own, else the first principal components."""
     size = study.test.mean.shape[1]
-    prior = study.codes["prior"][:1000]
+    prior = study.codes["prior"]
     if size == 2:
         codes, shown, explained = study.test.mean, prior, 1.0
     else:
@@ -806,29 +866,35 @@ def diagnose(subject, dataset, settings, command="python evaluate.py RUN", retra
 
 def begin(subject, dataset, features, seed):
     """Returns the `Study`: the codes of training and of test images, and the reference."""
-    size = code_size(subject, dataset)
+    subject, size = check_subject(subject, dataset)
     count = number_of_codes(size)
+    measured, reference = held_out(
+        dataset, count, MOST_SAMPLES if size <= LARGE_LATENT else MOST_SAMPLES // 2
+    )
     train = encode_split(subject, dataset.train, min(count, len(dataset.train)), seed)
-    test = encode_split(subject, dataset.test, min(count, len(dataset.test)), seed + 1)
-    reference = reference_images(dataset, len(test), size)
+    test = encode_split(subject, dataset.test, measured, seed + 1)
     return Study(subject, dataset, train, test, reference, features, seed, {}, {}, {})
 
 
-def code_size(subject, dataset):
-    """Returns how many numbers a code has, from one image."""
-    mean, _ = subject.encode(subject.observe(dataset.train.images(0, 1), 0))
-    return int(math.prod(mean.shape[1:]))
+def held_out(dataset, count, most):
+    """Returns how many test images are measured, `count` at most, and the images that sets are compared with.
 
-
-def reference_images(dataset, num_test, size):
-    """Returns the held-out images that sets are compared with: validation images, and test images past the measured."""
-    most = MOST_SAMPLES if size <= LARGE_LATENT else MOST_SAMPLES // 2
-    validation = dataset.validation.images(0, most)
-    count = min(most, num_test)
-    if len(validation) < count and len(dataset.test) > num_test:
-        further = dataset.test.images(num_test, num_test + count - len(validation))
-        validation = np.concatenate([validation, further])
-    return validation[: min(count, len(validation))]
+    These are validation images, `most` at most. Where there are fewer, the last test images are added, and are
+    not measured: half of all that is held out at most. Nothing is learnt from either, by no classifier.
+    """
+    reference = dataset.validation.images(0, most)
+    lacking = min(most, (len(dataset.test) + len(dataset.validation)) // 2) - len(reference)
+    if lacking > 0:
+        last = dataset.test.images(len(dataset.test) - lacking, len(dataset.test))
+        reference = np.concatenate([reference, last])
+    measured = min(count, len(dataset.test) - max(lacking, 0))
+    if min(measured, len(reference), len(dataset.train)) < FEWEST_IMAGES:
+        raise UsageError(
+            f"{dataset.name} has {len(dataset.train)} training, {len(dataset.validation)} validation and"
+            f" {len(dataset.test)} test images: at least {FEWEST_IMAGES} to train on, and as many twice among"
+            " those that are held out, are needed (add images)"
+        )
+    return measured, reference[: min(most, measured)]
 
 
 def identity(study):
@@ -843,7 +909,7 @@ def identity(study):
         "image_shape": list(dataset.image_shape),
         "latent_shape": list(study.test.latent_shape),
         "objective": subject.objective,
-        "likelihood": subject.likelihood,
+        "decoder_likelihood": subject.likelihood,
         "num_train": len(dataset.train),
         "num_test": len(dataset.test),
         "num_held_out": len(dataset.test) + len(dataset.validation),

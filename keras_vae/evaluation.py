@@ -10,9 +10,10 @@ from keras_vae import devices
 from keras_vae.command_line import UsageError, command, option, parse
 from keras_vae.config import parse_image_size
 from keras_vae.datasets import DATASETS, DatasetError, Digits, find_source, load_dataset
+from keras_vae.features import KINDS, FeatureError
 from keras_vae.latents import show_shape
 from keras_vae.lazy import keras
-from keras_vae.likelihoods import LIKELIHOODS, Automatic
+from keras_vae.likelihoods import LIKELIHOODS, Automatic, Bernoulli
 from keras_vae.runs import Run
 from keras_vae.subjects import RANGES, SPREADS
 
@@ -27,7 +28,6 @@ examples:
   python evaluate.py --encoder encoder.keras --decoder decoder.keras --dataset mnist
                                                          anybody's model: .keras files or SavedModels
 """
-FEATURES = ("auto", "classifier", "random", "inception")
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Evaluation:
     """How to measure; and, for a model that was not made here, what it is."""
 
     seed: int = option(0, "of all draws: the same seed gives the same report")
-    features: Literal[FEATURES] = option(
+    features: Literal[KINDS] = option(
         "auto", "what images are compared in; auto: a classifier, where there are labels"
     )
     extended: bool = option(False, "also the measurements that take minutes")
@@ -50,7 +50,9 @@ class Evaluation:
     encoder_outputs: tuple[str, ...] = option(
         (), "names of the encoder's outputs for mean and spread, if they cannot be told"
     )
-    spread: Literal[tuple(SPREADS)] = option("log_var", "what the encoder's second output is")
+    spread: Literal[("auto", *SPREADS)] = option(
+        "auto", "what the encoder's second output is; auto: what its name says, else log_var"
+    )
     decoder_range: Literal[tuple(RANGES)] = option(
         "probabilities", "what the decoder puts out; symmetric: -1 to 1"
     )
@@ -72,13 +74,17 @@ class Evaluation:
     )
 
     def __post_init__(self):
-        if self.seed < 0 or self.nll_samples < 0:
-            raise ValueError("seed and nll_samples must be 0 or more")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed is {self.seed}: it must be from 0 to {2**32 - 1}")
+        if self.nll_samples < 0:
+            raise ValueError(f"nll_samples is {self.nll_samples}: it must be 0 or more")
+        if len(self.encoder_outputs) not in (0, 2):
+            raise ValueError("encoder_outputs names two outputs: --encoder_outputs MEAN,SPREAD")
         if bool(self.encoder) != bool(self.decoder):
             raise ValueError("a model of yours needs both: --encoder PATH --decoder PATH")
 
 
-@command("evaluate.py", bad_input=(DatasetError,))
+@command("evaluate.py", bad_input=(DatasetError, FeatureError))
 def main(argv=None):
     """Runs the command; exits with 0, 2 (bad input) or 1 (a defect)."""
     parsed = parse(
@@ -162,9 +168,7 @@ def measure_files(settings):
     from keras_vae.subjects import from_files
 
     dataset = load(settings)
-    likelihood = settings.likelihood
-    if isinstance(likelihood, Automatic):
-        likelihood = likelihood.resolve(dataset.train.images(0, 500))
+    likelihood = likelihood_of(settings, dataset)
     subject = from_files(
         settings.encoder,
         settings.decoder,
@@ -172,11 +176,25 @@ def measure_files(settings):
         settings.encoder_outputs,
         settings.spread,
         settings.decoder_range,
+        dataset.image_shape,
     )
-    results, pictures, _ = diagnose(
-        subject, dataset, settings, command="python evaluate.py", retrain="your training"
-    )
+    command = f"python evaluate.py --encoder {settings.encoder} --decoder {settings.decoder}"
+    results, pictures, _ = diagnose(subject, dataset, settings, command, retrain=None)
     return results, pictures
+
+
+def likelihood_of(settings, dataset):
+    """Returns the likelihood asked for; else that of the run that the decoder was exported from; else by the images.
+
+    A model that was trained elsewhere has seen grey values as they are.
+    """
+    if not isinstance(settings.likelihood, Automatic):
+        return settings.likelihood
+    decoder = pathlib.Path(settings.decoder).absolute()
+    if len(decoder.parents) > 2 and (decoder.parents[2] / "config.json").is_file():
+        return Run.open(decoder.parents[2]).read_config().likelihood
+    found = settings.likelihood.resolve(dataset.train.images(0, 500))
+    return Bernoulli(binarize="none") if isinstance(found, Bernoulli) else found
 
 
 def evaluate(model, dataset, **settings):

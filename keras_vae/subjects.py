@@ -7,7 +7,10 @@ A `Subject` comes from a model of ours, from two SavedModels or `.keras` files o
 functions. Whatever it comes from, the same measurements are taken of it.
 """
 
+import dataclasses
+import math
 import pathlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,23 +18,29 @@ import numpy as np
 
 from keras_vae.command_line import UsageError
 from keras_vae.densities import LOG_2_PI
-from keras_vae.latents import POINT_LOG_VAR
+from keras_vae.latents import POINT_LOG_VAR, show_shape
 from keras_vae.lazy import keras, ops, tf
 from keras_vae.likelihoods import Bernoulli, Gaussian
 
-MEAN_NAMES = ("mean", "z_mean", "mu", "z_mu", "loc")
-SPREAD_NAMES = (
-    "log_var",
-    "z_log_var",
-    "logvar",
-    "z_logvar",
-    "log_variance",
-    "std",
-    "sigma",
-    "scale",
-    "var",
-    "variance",
-)
+# What people call an encoder's outputs, and what the second of them is by its name.
+MEAN_NAMES = ("mean", "means", "mu", "loc")
+SPREAD_NAMES = {
+    "log_var": "log_var",
+    "logvar": "log_var",
+    "log_variance": "log_var",
+    "log_sigma2": "log_var",
+    "log_std": "log_std",
+    "logstd": "log_std",
+    "log_sigma": "log_std",
+    "logsigma": "log_std",
+    "log_scale": "log_std",
+    "std": "std",
+    "stddev": "std",
+    "sigma": "std",
+    "scale": "std",
+    "variance": "variance",
+    "var": "variance",
+}
 
 # How an encoder may write its spread, and what makes a log-variance of it.
 SPREADS = {
@@ -43,10 +52,12 @@ SPREADS = {
 
 # What a decoder may put out, and what makes images in [0, 1] of it.
 RANGES = {
-    "probabilities": lambda decoded: decoded,
+    "probabilities": lambda decoded: np.clip(decoded, 0, 1),
     "logits": lambda decoded: 0.5 + 0.5 * np.tanh(0.5 * decoded),
-    "symmetric": lambda decoded: 0.5 + 0.5 * decoded,
+    "symmetric": lambda decoded: np.clip(0.5 + 0.5 * decoded, 0, 1),
 }
+OUTSIDE = 0.5  # how far from [0, 1] a decoder without a last activation may go; logits go farther
+POINT = -80.0  # a log-variance below which a code is a point, whatever its dimensions
 
 
 @dataclass(frozen=True)
@@ -133,15 +144,75 @@ def from_functions(encode, decode, likelihood=None, name="model"):
     )
 
 
-def from_files(encoder, decoder, likelihood, outputs=None, spread="log_var", decoder_range="probabilities"):
+def check_subject(subject, dataset):
+    """Returns `subject`, known to be variational or not, and the size of its codes, tried on a few images.
+
+    Raises:
+        UsageError: It does not take the dataset's images, or its two halves do not belong together.
+    """
+    images = subject.observe(dataset.train.images(0, 3), 0)
+    shape = show_shape(images.shape[1:])
+    mean, log_var = attempt(
+        subject.encode,
+        images,
+        f"the encoder does not take the images of {dataset.name}, {shape}",
+        SAME_IMAGES,
+    )
+    if mean.shape != log_var.shape or len(mean) != len(images) or mean.ndim < 2:
+        raise UsageError(
+            f"the encoder gives a mean of shape {list(mean.shape)} and a spread of shape {list(log_var.shape)} for"
+            f" {len(images)} images: expected one shape, a row an image (name the two outputs: --encoder_outputs)"
+        )
+    if not (np.isfinite(mean).all() and np.isfinite(log_var).all()):
+        raise UsageError("the encoder gives NaN or infinity (was the model trained to its end?)")
+    decoded = attempt(
+        subject.decode,
+        mean,
+        f"the decoder does not take the encoder's codes, {show_shape(mean.shape[1:])}",
+        "give the encoder and the decoder of one model",
+    )
+    if decoded.shape != images.shape:
+        raise UsageError(
+            f"the decoder gives images of {show_shape(decoded.shape[1:])}, those of {dataset.name} are {shape}"
+            f" ({SAME_IMAGES})"
+        )
+    if not np.isfinite(decoded).all():
+        raise UsageError("the decoder gives NaN or infinity (was the model trained to its end?)")
+    is_variational = subject.is_variational and bool((log_var > POINT).any())
+    return dataclasses.replace(subject, is_variational=is_variational), math.prod(mean.shape[1:])
+
+
+SAME_IMAGES = "give the dataset that it was trained on: --dataset, --image_size, --channels"
+
+
+def attempt(function, array, problem, way_out):
+    """Returns `function(array)`; where a model refuses its input, raises a UsageError instead."""
+    try:
+        return function(array)
+    except UsageError:
+        raise
+    except (ValueError, TypeError, tf.errors.OpError) as error:
+        raise UsageError(f"{problem} ({way_out})") from error
+
+
+def from_files(
+    encoder,
+    decoder,
+    likelihood,
+    outputs=None,
+    spread="auto",
+    decoder_range="probabilities",
+    image_shape=None,
+):
     """Returns the `Subject` of two files, each a SavedModel's folder or a `.keras` file.
 
     Args:
         encoder, decoder: Their paths.
         likelihood: As for `from_functions`.
         outputs: The names of the encoder's outputs for mean and spread; None finds them.
-        spread: What the second of them is, a key of `SPREADS`.
+        spread: What the second of them is, a key of `SPREADS`; "auto": what its name says, else a log-variance.
         decoder_range: What the decoder puts out, a key of `RANGES`.
+        image_shape: What its images are brought to where it puts out rows of as many numbers.
 
     Raises:
         UsageError: A file cannot be read, or what its outputs mean cannot be told.
@@ -149,19 +220,40 @@ def from_files(encoder, decoder, likelihood, outputs=None, spread="log_var", dec
     encode, decode = load_function(encoder), load_function(decoder)
 
     def encode_both(images):
-        mean, width = pick_outputs(encode(images), outputs)
-        return mean, SPREADS[spread](width)
+        mean, width, kind = pick_outputs(encode(images), outputs, encode.ordered, decode.input_shape)
+        if width is None:
+            return mean, np.full(mean.shape, POINT_LOG_VAR, "float32")
+        return mean, SPREADS[kind if spread == "auto" else spread](width)
 
-    return from_functions(
-        encode_both,
-        lambda codes: RANGES[decoder_range](as_array(first(decode(codes)))),
-        likelihood,
-        pathlib.Path(decoder).name,
-    )
+    def decode_images(codes):
+        decoded = first(decode(codes))
+        if decoder_range == "probabilities" and not -OUTSIDE <= decoded.min() <= decoded.max() <= 1 + OUTSIDE:
+            raise UsageError(
+                f"the decoder gives numbers from {decoded.min():.3g} to {decoded.max():.3g}: images lie in 0 to 1"
+                " (say --decoder_range logits or symmetric)"
+            )
+        if image_shape is not None and decoded[0].size == math.prod(image_shape):
+            decoded = decoded.reshape(len(decoded), *image_shape)
+        return RANGES[decoder_range](decoded)
+
+    name = pathlib.Path(decoder).absolute()
+    return from_functions(encode_both, decode_images, likelihood, name_of(name))
+
+
+def name_of(path):
+    """Returns what a model is called: the run that it was exported from, else the folder and the file's name."""
+    run = path.parents[2] if len(path.parents) > 2 else path
+    if (run / "config.json").is_file():
+        return run.name
+    return f"{path.parent.name}-{path.stem}" if path.parent.name else path.stem
 
 
 def load_function(path):
-    """Returns the function of a SavedModel or a `.keras` file: an array to a dict of arrays, in their order."""
+    """Returns the function of a SavedModel or a `.keras` file: an array to a dict of arrays.
+
+    It has two attributes: `ordered`, whether the dict has the order that the model's author gave it, and
+    `input_shape`, that of one input, with None where any size is taken, or None.
+    """
     path = pathlib.Path(path)
     if not path.exists():
         raise UsageError(f"{path} does not exist: expected a SavedModel's folder or a .keras file")
@@ -172,65 +264,106 @@ def load_function(path):
 
         # Most variational autoencoders have a layer of this name; ours does what theirs do.
         model = keras.saving.load_model(path, custom_objects={"Sampling": Sampling}, compile=False)
-    except (OSError, ValueError, TypeError) as error:
-        sentence = str(error).strip().splitlines()[0]
+    except Exception as error:  # whatever reading somebody's file may raise
+        sentence = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UsageError(
             f"{path} cannot be loaded: {sentence} (a SavedModel, from model.export, needs no classes of yours)"
         ) from error
+    if not isinstance(model, keras.Model):
+        raise UsageError(f"{path} holds a {type(model).__name__}: expected a model")
     names = [name.split("/")[-1] for name in getattr(model, "output_names", [])]
+    shape = getattr(model, "input_shape", None)
+    call = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
 
     def run(inputs):
-        results = model(inputs, training=False)
+        results = call(tf.constant(fitted(inputs, run.input_shape), "float32"))
         if isinstance(results, dict):
             return {name: as_array(value) for name, value in results.items()}
         results = results if isinstance(results, (list, tuple)) else [results]
-        labels = names if len(names) == len(results) else [f"output_{index}" for index in range(len(results))]
-        return {name: as_array(value) for name, value in zip(labels, results)}
+        labels = names if len(set(names)) == len(results) else range(len(results))
+        return {str(name): as_array(value) for name, value in zip(labels, results)}
 
+    run.ordered = True
+    run.input_shape = tuple(shape[1:]) if isinstance(shape, tuple) else None
     return run
 
 
 def saved_model_function(path):
-    """Returns the default signature of a SavedModel as a function of one array."""
+    """Returns the default signature of a SavedModel as a function of one array, as `load_function`."""
     loaded = tf.saved_model.load(str(path))
     signature = loaded.signatures.get("serving_default")
     if signature is None:
         raise ValueError("it has no signature `serving_default`")
-    names = list(signature.structured_input_signature[1])
-    if len(names) != 1:
-        raise ValueError(f"its signature takes {', '.join(names)}: expected one input")
+    specs = signature.structured_input_signature[1]
+    if len(specs) != 1:
+        raise ValueError(f"its signature takes {', '.join(specs)}: expected one input")
+    ((name, spec),) = specs.items()
 
     def run(inputs):
-        results = signature(**{names[0]: tf.constant(inputs)})
-        return {name: as_array(results[name]) for name in sorted(results)}
+        results = signature(**{name: tf.constant(fitted(inputs, run.input_shape), spec.dtype)})
+        return {key: as_array(results[key]) for key in sorted(results)}
 
     run.loaded = loaded  # else its variables would be deleted with it
+    # Signatures are dicts and keep no order; Keras numbers a list's outputs.
+    run.ordered = all(re.fullmatch(r"output_\d|output", key) for key in signature.structured_outputs)
+    run.input_shape = None if spec.shape.rank is None else tuple(spec.shape[1:])
     return run
 
 
-def pick_outputs(results, asked):
-    """Returns mean and spread among an encoder's outputs, a dict of arrays.
+def fitted(inputs, shape):
+    """Returns `inputs` in the shape that a model takes, where that is one of as many numbers."""
+    if shape is None or None in shape or math.prod(shape) != math.prod(inputs.shape[1:]):
+        return inputs
+    return inputs.reshape(len(inputs), *shape)
+
+
+def pick_outputs(results, asked, ordered=True, code_shape=None):
+    """Returns mean and spread among an encoder's outputs, a dict of arrays, and what kind of spread it is.
 
     By the names asked for; else by names that people use; else the first two, in order; else the two halves of
-    the only one.
+    the only one, or the code alone (the spread is None) where the decoder takes it as it is.
+
+    Raises:
+        UsageError: It cannot be told.
     """
+    if missing := [name for name in asked or () if name not in results]:
+        raise UsageError(f"the encoder has no output {missing[0]!r}: it has {', '.join(results)}")
     if asked:
-        if missing := [name for name in asked if name not in results]:
-            raise UsageError(f"the encoder has no output {missing[0]!r}: it has {', '.join(results)}")
-        values = [results[name] for name in asked]
+        chosen = list(asked)
     else:
-        named = [
-            next((name for name in known if name in results), None) for known in (MEAN_NAMES, SPREAD_NAMES)
-        ]
-        values = [results[name] for name in named] if all(named) else list(results.values())[:2]
-    if len(values) == 1:
-        width = values[0].shape[-1]
-        if width % 2:
-            raise UsageError(
-                f"the encoder has one output of {width} numbers: expected mean and log-variance, as two outputs or side by side"
-            )
-        values = np.split(values[0], 2, axis=-1)
-    return values[0], values[1]
+        chosen = [known_as(results, MEAN_NAMES), known_as(results, SPREAD_NAMES)]
+        if None in chosen:
+            chosen = list(results)[:2]
+            if not ordered and len(results) > 1:
+                raise UsageError(
+                    f"which of the encoder's outputs {', '.join(results)} are mean and spread cannot be told"
+                    " (say --encoder_outputs MEAN,SPREAD)"
+                )
+    kind = SPREAD_NAMES.get(word(chosen[-1], SPREAD_NAMES), "log_var")
+    if len(chosen) > 1:
+        return results[chosen[0]], results[chosen[1]], kind
+    both = results[chosen[0]]
+    if code_shape is not None and both.shape[1:] == tuple(code_shape):
+        return both, None, kind
+    if both.shape[-1] % 2:
+        raise UsageError(
+            f"the encoder has one output of {both.shape[-1]} numbers: expected mean and log-variance, as two outputs"
+            " or side by side"
+        )
+    return *np.split(both, 2, axis=-1), kind
+
+
+def known_as(results, words):
+    """Returns the name in `results` that is one of `words`, or else the only one that holds one; else None."""
+    exact = [name for name in results if name in words]
+    holding = exact or [name for name in results if word(name, words)]
+    return holding[0] if len(holding) == 1 or exact else None
+
+
+def word(name, words):
+    """Returns the longest of `words` that stands in `name` as a word: log_var in z_log_var_2; or None."""
+    inside = [known for known in words if re.search(rf"(?<![a-z]){known}(?![a-z])", name.lower())]
+    return max(inside, key=len, default=None)
 
 
 def image_log_prob(likelihood, images, decoded):
