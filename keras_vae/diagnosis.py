@@ -462,7 +462,9 @@ def compare(seen, reference):
 
 def repaired(study, section, copying=()):
     """Returns how large the gap is, and how much of it the best sampler that is not among `copying` closes."""
-    prior, floor = section["prior"]["frechet"], section["reconstruction"]["frechet"]
+    prior = section["prior"]["frechet"]
+    # A decoder that was trained under the noise of many dimensions may do worse at the means, without any.
+    floor = min(section[rung]["frechet"] for rung in ("reconstruction", "posterior") if section.get(rung))
     honest = [name for name in study.samplers if name not in copying]
     best = min(honest, key=lambda name: section[name]["frechet"], default="prior")
     gap, closed = prior - floor, None
@@ -481,7 +483,7 @@ def repaired(study, section, copying=()):
     return {
         "gap": gap,
         "gap_ratio": gap / floor if floor > 0 else None,
-        "best_sampler": best if section[best]["frechet"] < prior else "prior",
+        "best_sampler": best if section[best]["frechet"] < WORTH_REPAIRING * prior else "prior",
         "repaired_fraction": closed,
     }
 
@@ -537,6 +539,8 @@ def measure_continuity(study):
         norms = jacobian_norms(study, codes, name)
         median = float(np.median(norms))
         ratio = float(np.percentile(norms, 95)) / median if median > 0 else None
+        if ratio is None:
+            study.reasons["p95_over_median"] = "the image does not change with the code"
         jacobian[name] = {"median": median, "p95_over_median": ratio}
     count = min(PATHS, half)
     fractions = np.linspace(0, 1, PATH_POINTS)
@@ -662,8 +666,9 @@ def measure_memorisation(study):
         section["elbo_gap_fraction"] = section["elbo_gap"] / max(abs(rates["train_elbo"]), 1e-9)
     training = study.see(study.dataset.train.take(MOST_TRAINING)).looks
     looks = {name: seen.looks[:MOST_COMPARED] for name, seen in study.seen.items()}
+    test_distances = memorisation.nearest_training_images(looks["real"], training)[1][:, 0]
     scores = {
-        name: memorisation.copying_scores(look, looks["real"], training) for name, look in looks.items()
+        name: memorisation.copying_scores(look, test_distances, training) for name, look in looks.items()
     }
     section["n"] = len(looks["real"])
     section["rungs"] = {
@@ -851,6 +856,7 @@ def diagnose(subject, dataset, settings, command="python evaluate.py RUN", retra
     with clock.step("pictures"):
         take_pictures(study)
     results = {**identity(study), **study.results, "exported": None}
+    study.reasons["exported"] = study.reasons["file"] = "only of a run of ours, and only the command saves and exports"
     results["samplers"] = {
         name: {
             "file": None,
@@ -900,6 +906,10 @@ def held_out(dataset, count, most):
 def identity(study):
     """Returns what was measured, of what, when."""
     dataset, subject = study.dataset, study.subject
+    if subject.objective is None:
+        study.reasons["objective"] = "the model was not trained here"
+    if subject.likelihood is None:
+        study.reasons["decoder_likelihood"] = NO_LIKELIHOOD
     return {
         "schema_version": 1,
         "run": subject.name,

@@ -157,6 +157,9 @@ def measure_run(settings, run):
     )
     if settings.repair:
         results["samplers"], results["exported"] = repair(run, model, results, samplers)
+        results["reasons"]["exported"] = "no fitted sampler does better than N(0, I)"
+    else:
+        results["reasons"]["exported"] = results["reasons"]["file"] = "not asked for: --no-repair"
     page = report.write_report(run.report, results, pictures)
     print(summary(results, page), flush=True)
     return results, pictures
