@@ -165,6 +165,14 @@ def test_mismatch_of_scaled_codes_is_their_divergence():
 # Results are what the schema says, for all kinds of models and data
 
 
+@pytest.fixture(autouse=True, scope="module")
+def cache(tmp_path_factory):
+    """Classifiers are kept in a folder of the tests' own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 def pictures(n=200, shape=(8, 8, 1), seed=0, classes=3):
     """Blobs whose place says the class, and their labels."""
     generator = np.random.default_rng(seed)
@@ -181,7 +189,7 @@ def dataset_of(n=200, shape=(8, 8, 1), labels=True, name="blobs", **known):
 
 
 def small_vae(shape=(8, 8, 1), latent=(3,), **settings):
-    return VAE(image_shape=shape, latent_shape=latent, **settings)
+    return VAE(image_shape=shape, latent=latent, **settings)
 
 
 def check(results):
@@ -206,3 +214,35 @@ def nulls(node, path=""):
 def explained(reasons, path):
     parts = path.split(".")
     return any(".".join(parts[:end]) in reasons for end in range(1, len(parts) + 1)) or parts[-1] in reasons
+
+
+KINDS = {
+    "vae": lambda: (small_vae(), dataset_of(900)),
+    "autoencoder": lambda: (
+        Autoencoder(image_shape=(8, 8, 1), latent=(3,), objective=OBJECTIVES["autoencoder"]()),
+        dataset_of(900),
+    ),
+    "no labels, size 1": lambda: (small_vae(latent=(1,)), dataset_of(labels=False)),
+    "colour, size 2, learned noise": lambda: (
+        small_vae((8, 8, 3), (2,), likelihood=LearnedGaussian()),
+        dataset_of(shape=(8, 8, 3)),
+    ),
+    "spatial, bernoulli": lambda: (small_vae(latent=(2, 2, 4), likelihood=Bernoulli()), dataset_of()),
+    "not square, few": lambda: (small_vae((7, 10, 1)), dataset_of(130, (7, 10, 1))),
+    "functions without a likelihood": lambda: (
+        from_functions(
+            lambda images: images[:, ::4, 0, 0], lambda codes: np.full((len(codes), 8, 8, 1), 0.5)
+        ),
+        dataset_of(),
+    ),
+}
+
+
+@functools.cache
+def results_of(kind):
+    return evaluate(*KINDS[kind](), nll_samples=20 if kind == "vae" else 0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_results_are_strict_json_as_the_schema_says_with_a_reason_for_every_null(kind):
+    check(results_of(kind))
