@@ -160,7 +160,7 @@ class Plan:
             halvings = [math.ceil(math.log2(size / small)) for size, small in zip(sizes, latent_shape)]
             bottom = latent_shape[:2]
         else:
-            halvings = [min(max(len(widths), to_bottom(size)), int(math.log2(size))) for size in sizes]
+            halvings = [min(max(len(widths), to_bottom(size)), from_top(size)) for size in sizes]
             bottom = [math.ceil(size / 2**halving) for size, halving in zip(sizes, halvings)]
         count = max(len(widths), *halvings)
         widths = [widths[min(index, len(widths) - 1)] for index in range(count)]
@@ -177,6 +177,11 @@ class Plan:
 def to_bottom(size):
     """Returns how many halvings bring `size` down to what a dense layer can take, whatever the widths."""
     return max(0, math.ceil(math.log2(size / MOST_AT_BOTTOM)))
+
+
+def from_top(size):
+    """Returns how many halvings leave at least 2 of `size`: a single position would hold no picture."""
+    return max(0, int(math.log2(size)) - 1)
 
 
 def split(extra):
