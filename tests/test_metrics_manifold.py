@@ -144,7 +144,7 @@ def test_the_error_of_the_dead_zone_is_its_spread_over_repetitions():
         sets = gaussian(300, 3, seed, 1.2), gaussian(2000, 3, 7), gaussian(200, 3, 5000 + seed)
         return dead_zone(*sets)
 
-    results = [once(seed) for seed in range(100)]
+    results = [once(seed) for seed in range(60)]
     spread = np.std([result["dead_zone"] for result in results])
     stated = np.mean([result["dead_zone_se"] for result in results])
     assert stated == pytest.approx(spread, rel=0.3)

