@@ -1,0 +1,486 @@
+"""What images are compared in: features of a classifier, of random convolutions, or of Inception.
+
+All kinds have one interface, and none is the evaluated model's own encoder, which would find its own samples
+normal. `choose_features(dataset)` picks: a small classifier, trained once on the labels of the training images
+and kept; random convolutions where labels do not help; Inception where it is asked for.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+import sys
+import urllib.request
+import zipfile
+import zlib
+
+import numpy as np
+
+from keras_vae.datasets.progress import progress
+from keras_vae.lazy import keras, tf
+from keras_vae.runs import whole
+
+KINDS = ("auto", "classifier", "random", "inception")
+BATCH_SIZE = 250  # images through a network at once; fewer where they are large
+PIXELS_AT_ONCE = 2**21
+
+# The classifier. All that changes what it computes stands here or in VERSION: it is part of the cache's key.
+VERSION = 1
+NUM_FEATURES = 128
+WIDTHS = (16, 32, 64)  # of the last convolutions; the first is repeated at need
+SMALLEST_SIDE = 8  # images are halved by convolutions until they are no larger
+LARGEST_SIDE = 64  # and averaged over blocks first where they are larger than this
+TRAINING = {"batch_size": 128, "learning_rate": 3e-3, "steps": 500, "steps_times_pixels": 350 * 64 * 64}
+LEAST_PER_CLASS = 20  # training images
+LEAST_GAIN = 0.2  # of what there is to gain over always naming the most frequent class
+VALIDATION_IMAGES = 5000
+
+# Random convolutions.
+RANDOM_WIDTHS = (32, 32, 64)
+STANDARDISED_ON = 1000  # training images
+RANDOM_CONSTANT = 2.0  # times the root mean square length of the rows of training images
+
+INCEPTION_FILE = "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
+INCEPTION_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/{INCEPTION_FILE}"
+INCEPTION_SIDE = 299
+SECONDS_TO_CONNECT = 5
+
+
+class FeatureError(ValueError):
+    """The features that were asked for cannot be had: one sentence, with the way out."""
+
+
+class Features:
+    """Maps images to rows of length 1.
+
+    Attributes:
+        name: "classifier", "random" or "inception".
+        image_shape: `(height, width, channels)` of the images it takes.
+        num_features: F.
+        accuracy: The classifier's share of right answers on images it has not learnt from, or None.
+        num_classes: Of the classifier, or None.
+        reason: Why these features were chosen: a sentence.
+    """
+
+    def __init__(self, name, network, image_shape, reason, accuracy=None, num_classes=None):
+        """Wraps a network.
+
+        Args:
+            name: As above.
+            network: A Keras model from images to features `[n, F]`, or to these and class logits.
+            image_shape: As above.
+            reason: As above.
+            accuracy: As above.
+            num_classes: As above.
+        """
+        self.name, self.image_shape, self.reason = name, tuple(image_shape), reason
+        self.accuracy, self.num_classes = accuracy, num_classes
+        self.num_features = int(network.outputs[0].shape[-1])
+        # One trace for any number of images. `predict` would trace anew and print.
+        signature = tf.TensorSpec([None, *self.image_shape], tf.float32)
+        self.network = tf.function(
+            lambda images: network(images, training=False), input_signature=[signature]
+        )
+
+    @property
+    def metric_name(self):
+        """What the Frechet distance in these features is called: FID with Inception's only."""
+        if self.name == "inception":
+            return "FID (Keras' Inception weights, rows of length 1)"
+        return f"Frechet distance, {self.name} features"
+
+    @property
+    def kernel_name(self):
+        """What the kernel distance in these features is called: KID with Inception's only."""
+        if self.name == "inception":
+            return "KID (Keras' Inception weights, rows of length 1)"
+        return f"kernel distance, {self.name} features"
+
+    def __call__(self, images):
+        """Returns the features of images, float32 `[n, F]`, each row of length 1.
+
+        Args:
+            images: `[n, height, width, channels]` in [0, 1]: an array, or a `Split`, which is read by and by.
+        """
+        return self.describe(images)[0]
+
+    def probabilities(self, images):
+        """Returns class probabilities, float32 `[n, classes]`, or None where there is no classifier."""
+        return self.describe(images)[1] if self.num_classes else None
+
+    def describe(self, images):
+        """Returns (features, class probabilities or None) of images, in one pass."""
+        rows, probabilities = [], []
+        for batch in self.batches(images):
+            output = self.network(batch)
+            features, logits = output if self.num_classes else (output, None)
+            rows.append(normalised(np.asarray(features)))
+            if self.num_classes:
+                probabilities.append(np.asarray(tf.nn.softmax(logits)))
+        return np.concatenate(rows), np.concatenate(probabilities) if self.num_classes else None
+
+    def batches(self, images):
+        """Yields images as tensors of a size that fits in memory; the argument is that of `__call__`."""
+        shape = getattr(images, "image_shape", None) or tuple(np.shape(images)[1:])
+        if shape != self.image_shape or not len(images):
+            raise ValueError(
+                f"{len(images)} images of {shape} are given: these features take at least one image, of"
+                f" {self.image_shape}"
+            )
+        read = images.images if hasattr(images, "images") else lambda start, stop: images[start:stop]
+        size = batch_size(self.image_shape if self.name != "inception" else (INCEPTION_SIDE, INCEPTION_SIDE))
+        starts = range(0, len(images), size)
+        for start in progress(starts, len(starts), f"{self.name} features"):
+            yield tf.convert_to_tensor(np.asarray(read(start, start + size), np.float32))
+
+
+def normalised(rows):
+    """Returns the rows, each divided by its length; a row of zeros stays zero."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return (rows / np.maximum(lengths, np.finfo(np.float32).tiny)).astype(np.float32)
+
+
+def batch_size(image_shape):
+    """Returns how many images of this size go through a network at once."""
+    return int(np.clip(PIXELS_AT_ONCE // (image_shape[0] * image_shape[1]), 1, BATCH_SIZE))
+
+
+def choose_features(dataset, name="auto", cache=None, seed=0):
+    """Returns the `Features` to compare images of a dataset in.
+
+    Args:
+        dataset: A `Dataset`. Only its training images are learnt from; accuracy is measured on its
+            validation images. Its test images are left alone: they are what samples are compared with.
+        name: One of `KINDS`. "auto" is the classifier where labels allow it, else random convolutions.
+        cache: Folder to keep the classifier in, or None to train anew.
+        seed: Decides the classifier's training and the random convolutions.
+
+    Raises:
+        FeatureError: What was asked for by name cannot be had.
+    """
+    if name not in KINDS:
+        raise FeatureError(f"features is {name!r}: expected one of {', '.join(KINDS)}")
+    if name == "inception":
+        return inception_features(dataset.image_shape)
+    if name == "random":
+        return random_features(dataset, seed, "they were asked for")
+    obstacle = why_no_classifier(dataset)
+    if not obstacle:
+        features = classifier_features(dataset, cache, seed)
+        obstacle = why_not_trusted(features, dataset)
+        if not obstacle:
+            return features
+    if name == "classifier":
+        raise FeatureError(f"a classifier cannot give features here: {obstacle} (try the features random)")
+    return random_features(dataset, seed, f"a classifier cannot give features here: {obstacle}")
+
+
+# The classifier.
+
+
+def why_no_classifier(dataset):
+    """Returns what keeps a classifier from being trained on a dataset's labels, or "" where nothing does."""
+    labels = dataset.train.labels
+    if labels is None:
+        return "the dataset has no labels"
+    splits = (dataset.train, dataset.validation, dataset.test)
+    known = np.unique(np.concatenate([split.labels for split in splits if split.labels is not None]))
+    num_known = max(len(known), len(dataset.label_names or ()))
+    classes, counts = np.unique(labels, return_counts=True)
+    if num_known < 2:
+        return "all images have the same label"
+    if len(classes) < num_known:
+        return f"the training images have labels of {len(classes)} of the {num_known} classes"
+    if counts.min() < LEAST_PER_CLASS:
+        return f"a class has {counts.min()} training images, fewer than {LEAST_PER_CLASS}"
+    return ""
+
+
+def why_not_trusted(features, dataset):
+    """Returns why a trained classifier's features are not to be used, or "" where they are."""
+    most_frequent = np.unique(dataset.train.labels, return_counts=True)[1].max() / len(dataset.train)
+    if features.accuracy > most_frequent + LEAST_GAIN * (1 - most_frequent):
+        return ""
+    return (
+        f"it is right in {features.accuracy:.0%} of images it has not learnt from, and always naming the most"
+        f" frequent class in {most_frequent:.0%}"
+    )
+
+
+def classifier_features(dataset, cache=None, seed=0):
+    """Returns the features of a small classifier's last hidden layer, 128 wide, trained or from the cache.
+
+    Training takes a number of steps that follows from the image size alone, so that it is the same on every
+    machine: at most 500 batches of 128, about ten seconds on two cores.
+
+    Args:
+        dataset: A `Dataset` with labels.
+        cache: Folder, or None. A file there that cannot be read is written anew.
+        seed: Integer.
+    """
+    classes = np.unique(dataset.train.labels)
+    network = build_classifier(dataset.image_shape, len(classes), seed)
+    path = None if cache is None else pathlib.Path(cache) / f"classifier-{cache_key(dataset, seed)}.npz"
+    accuracy, lost = load_classifier(network, path), ""
+    if accuracy is None:
+        accuracy = train_classifier(network, dataset, classes, seed)
+        lost = save_classifier(network, accuracy, path)
+    reason = f"a classifier trained on {len(dataset.train)} labelled images, right in {accuracy:.1%} of others{lost}"
+    return Features("classifier", network, dataset.image_shape, reason, accuracy, len(classes))
+
+
+def build_classifier(image_shape, num_classes, seed):
+    """Returns a model from images to (features `[n, 128]`, logits `[n, classes]`), all in float32."""
+    seeds = iter(np.random.SeedSequence(seed).generate_state(100))
+
+    def layer(kind, *sizes, **settings):
+        initializer = keras.initializers.GlorotUniform(int(next(seeds)))
+        return kind(*sizes, kernel_initializer=initializer, dtype="float32", **settings)
+
+    inputs = keras.Input(image_shape)
+    block = averaged_block(image_shape)
+    images = keras.layers.AveragePooling2D(block, padding="same", dtype="float32")(inputs)
+    sides = [-(-max(image_shape[:2]) // block)]
+    while sides[-1] > SMALLEST_SIDE:
+        sides.append(-(-sides[-1] // 2))
+    strides = [2] * (len(sides) - 1) or [1]
+    widths = (WIDTHS[:1] * len(strides) + WIDTHS)[-len(strides) :]
+    for width, stride in zip(widths, strides):
+        convolution = layer(keras.layers.Conv2D, width, 3, strides=stride, padding="same", activation="relu")
+        images = convolution(images)
+    images = keras.layers.Flatten(dtype="float32")(images)
+    features = layer(keras.layers.Dense, NUM_FEATURES, activation="relu")(images)
+    return keras.Model(inputs, [features, layer(keras.layers.Dense, num_classes)(features)])
+
+
+def averaged_block(image_shape):
+    """Returns over how many pixels, across and down, an image is averaged before the classifier sees it."""
+    return -(-max(image_shape[:2]) // LARGEST_SIDE)
+
+
+def train_classifier(network, dataset, classes, seed):
+    """Trains the classifier on the training images; returns its accuracy on the validation images.
+
+    Where there are no validation images a tenth of the training images is held out for it.
+
+    Args:
+        network: From `build_classifier`.
+        dataset: A `Dataset` with labels.
+        classes: The labels that occur, sorted, `[classes]`.
+        seed: Decides the order of the images.
+    """
+    train, held_out = dataset.train, dataset.validation.take(VALIDATION_IMAGES)
+    if not len(held_out) or held_out.labels is None:
+        train, held_out = _split_off(train)
+    known = tf.constant(classes, tf.int64)
+    num_steps = training_steps(dataset.image_shape)
+    rates = keras.optimizers.schedules.CosineDecay(TRAINING["learning_rate"], num_steps)
+    optimizer = keras.optimizers.Adam(rates)
+    optimizer.build(network.trainable_variables)
+    image_signature = tf.TensorSpec([None, *dataset.image_shape], tf.float32)
+
+    @tf.function(input_signature=[image_signature, tf.TensorSpec([None], tf.int64)])
+    def step(images, labels):
+        with tf.GradientTape() as tape:
+            logits = network(images, training=True)[1]
+            targets = tf.searchsorted(known, labels)
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
+            loss = tf.reduce_mean(losses)
+        optimizer.apply(tape.gradient(loss, network.trainable_variables), network.trainable_variables)
+
+    batches = train.training_batches(TRAINING["batch_size"], seed, labels=True).take(num_steps)
+    for images, labels in progress(batches, num_steps, "training the classifier for features"):
+        step(images, labels)
+    trained = Features("classifier", network, dataset.image_shape, "", num_classes=len(classes))
+    right = classes[trained.probabilities(held_out).argmax(axis=1)] == held_out.labels
+    return float(right.mean())
+
+
+def training_steps(image_shape):
+    """Returns the number of training steps: fewer for larger images, so that the time stays about the same."""
+    pixels = np.prod(image_shape[:2]) / averaged_block(image_shape) ** 2
+    return int(min(TRAINING["steps"], TRAINING["steps_times_pixels"] // pixels))
+
+
+def cache_key(dataset, seed):
+    """Returns hex digits that change with whatever the trained classifier depends on."""
+    settings = [VERSION, NUM_FEATURES, WIDTHS, SMALLEST_SIDE, LARGEST_SIDE, TRAINING]
+    learnt = [
+        dataset.fingerprint,
+        list(dataset.image_shape),
+        seed,
+        len(dataset.train),
+        len(dataset.validation),
+    ]
+    digest = hashlib.sha256(json.dumps([settings, learnt], sort_keys=True).encode())
+    # `limited` datasets share a fingerprint.
+    digest.update(np.ascontiguousarray(dataset.train.indices).tobytes())
+    digest.update(np.ascontiguousarray(dataset.train.labels).tobytes())
+    return digest.hexdigest()[:32]
+
+
+def save_classifier(network, accuracy, path):
+    """Writes the weights and the accuracy, whole or not at all; returns "", or why they are not kept.
+
+    What was trained is good for this once also where the folder cannot be written to.
+    """
+    if path is None:
+        return ""
+    weights = {f"weight_{index:03d}": weight for index, weight in enumerate(network.get_weights())}
+    try:
+        with whole(path) as temporary:
+            np.savez(temporary, accuracy=accuracy, **weights)
+    except OSError as error:
+        return f" (and not kept for the next time: {error})"
+    return ""
+
+
+def load_classifier(network, path):
+    """Gives the network the weights in `path`; returns the accuracy, or None where there is no such file.
+
+    A file that is broken, or of another network, counts as none.
+    """
+    if path is None or not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            accuracy = float(kept["accuracy"])
+            weights = [kept[name] for name in sorted(kept.files) if name.startswith("weight_")]
+        if not all(np.isfinite(values).all() for values in [*weights, accuracy]):
+            return None
+        network.set_weights(weights)
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error):
+        return None
+    return accuracy
+
+
+def _split_off(split):
+    """Returns the split in two, the second of a tenth of its images."""
+    first = len(split) - max(1, len(split) // 10)
+    rest = type(split)(split.store, split.indices[first:], split.labels[first:])
+    return split.take(first), rest
+
+
+# Random convolutions.
+
+
+def random_features(dataset, seed=0, reason=""):
+    """Returns the features of convolutions that were drawn at random and never trained.
+
+    Naeem et al. 2020, section 5.1, find random networks good enough to compare distributions where no trained
+    one suits the data. Three scales, the means of each channel over 2x2 parts of the image, in units of their
+    standard deviation over training images: else all rows would point the way of the mean image. One more
+    number, twice as large as an image's others are together on average, comes behind them before rows are
+    brought to length 1. Without it noise, which only goes further in a direction that bold images take, falls
+    on real images (measured on MNIST: a dead zone of -0.05; with it 1.00).
+
+    They see blur as a larger fault than nonsense that has the right texture.
+
+    Args:
+        dataset: A `Dataset`; its first training images give the units.
+        seed: Decides the convolutions.
+        reason: Why these are used, a sentence.
+    """
+    convolutions = build_random(dataset.image_shape, seed)
+    plain = Features("random", convolutions, dataset.image_shape, reason)
+    batches = plain.batches(dataset.train.take(STANDARDISED_ON))
+    rows = np.concatenate([np.asarray(plain.network(batch)) for batch in batches])
+    spread = rows.std(axis=0)
+    spread = np.maximum(spread, 1e-3 * spread.max() or 1.0)  # of channels that are dark in all images
+    standardise = keras.layers.Normalization(mean=rows.mean(axis=0), variance=spread**2, dtype="float32")
+    standardised = standardise(convolutions.output)
+    constant = keras.layers.Dense(
+        1,
+        kernel_initializer="zeros",
+        bias_initializer=keras.initializers.Constant(RANDOM_CONSTANT * rows.shape[1] ** 0.5),
+        dtype="float32",
+    )(standardised)
+    outputs = keras.layers.Concatenate(dtype="float32")([standardised, constant])
+    return Features("random", keras.Model(convolutions.input, outputs), dataset.image_shape, reason)
+
+
+def build_random(image_shape, seed):
+    """Returns a model from images to `[n, 512]`: means over parts of the image at three scales.
+
+    Fewer than 512 where the image has less than 2x2 pixels at the smallest scale.
+    """
+    seeds = np.random.SeedSequence(seed).generate_state(len(RANDOM_WIDTHS))
+    inputs = images = keras.Input(image_shape)
+    scales = []
+    for index, (width, layer_seed) in enumerate(zip(RANDOM_WIDTHS, seeds)):
+        images = keras.layers.Conv2D(
+            width,
+            3,
+            strides=1 if index == 0 else 2,
+            padding="same",
+            activation="relu",
+            kernel_initializer=keras.initializers.HeNormal(int(layer_seed)),
+            dtype="float32",
+        )(images)
+        parts = [-(-side // 2) for side in images.shape[1:3]]
+        means = keras.layers.AveragePooling2D(parts, padding="same", dtype="float32")(images)
+        scales.append(keras.layers.Flatten(dtype="float32")(means))
+    return keras.Model(inputs, keras.layers.Concatenate(dtype="float32")(scales))
+
+
+# Inception.
+
+
+def inception_features(image_shape):
+    """Returns the features of InceptionV3 as keras.applications has it, 2048 wide.
+
+    Images are resized to 299x299 without antialiasing, and grey ones repeated to three channels. The weights
+    are not those that published FIDs were computed with, and rows have length 1 here: compare values among
+    themselves only.
+
+    Raises:
+        FeatureError: The weights are not on this machine and cannot be downloaded.
+    """
+    path = inception_weights()
+    if path is None:
+        check_reachable(INCEPTION_URL)
+    with contextlib.redirect_stdout(sys.stderr):  # where Keras would show the download
+        try:
+            weights = "imagenet" if path is None else str(path)
+            body = keras.applications.InceptionV3(include_top=False, weights=weights, pooling="avg")
+        except Exception as error:
+            raise FeatureError(_no_inception(error)) from error
+    return Features("inception", build_inception(body, image_shape), image_shape, "they were asked for")
+
+
+def build_inception(body, image_shape):
+    """Returns the model from images to what `body`, an InceptionV3 for pixels in [-1, 1], gives."""
+    inputs = keras.Input(image_shape)
+    three = inputs[..., :3] if image_shape[-1] >= 3 else keras.ops.repeat(inputs[..., :1], 3, axis=-1)
+    resized = keras.layers.Resizing(INCEPTION_SIDE, INCEPTION_SIDE, dtype="float32")(three)
+    return keras.Model(inputs, body(keras.layers.Rescaling(2.0, -1.0, dtype="float32")(resized)))
+
+
+def inception_weights():
+    """Returns where Keras keeps the weights on this machine, or None where they are not there."""
+    path = inception_place()
+    return path if path.is_file() else None
+
+
+def inception_place():
+    """Returns where Keras looks for the weights."""
+    home = pathlib.Path(os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras")
+    return home / "models" / INCEPTION_FILE
+
+
+def check_reachable(url):
+    """Raises FeatureError within seconds where nothing answers at `url`; Keras itself would wait for minutes."""
+    try:
+        request = urllib.request.Request(url, method="HEAD")
+        with urllib.request.urlopen(request, timeout=SECONDS_TO_CONNECT):
+            pass
+    except OSError as error:
+        raise FeatureError(_no_inception(error)) from error
+
+
+def _no_inception(error):
+    return (
+        f"the weights of InceptionV3 cannot be had ({error}): put {INCEPTION_URL} into"
+        f" {inception_place().parent}, or take the features classifier or random"
+    )
