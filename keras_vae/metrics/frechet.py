@@ -65,8 +65,8 @@ def gaussian_frechet_distance(mean, covariance, other_mean, other_covariance):
 def one_thread():
     """Returns a context in which linear algebra runs on one thread.
 
-    Decompositions of these sizes gain nothing from a second one, and were measured to lose a factor of 20 to 100 to it where another
-    process keeps it from running: their threads wait for each other thousands of times, spinning.
+    Decompositions of these sizes gain nothing from a second one. Where another process keeps it from running
+    they were measured to take 20 to 100 times as long: threads wait for each other thousands of times.
     """
     from threadpoolctl import threadpool_limits  # comes with scikit-learn
 
