@@ -844,10 +844,11 @@ def diagnose(subject, dataset, settings, command="python evaluate.py RUN", retra
         "disentanglement": measure_disentanglement,
     }
     clock = Clock(["features", "codes", *sections, "pictures"])
+    subject, size = check_subject(subject, dataset)
     with clock.step("features"):
         features = choose_features(dataset, settings.features, cache_folder(), settings.seed)
     with clock.step("codes"):
-        study = begin(subject, dataset, features, settings.seed)
+        study = begin(subject, size, dataset, features, settings.seed)
     for name, measure in sections.items():
         with clock.step(name):
             study.results[name] = measure(study)
@@ -856,7 +857,9 @@ def diagnose(subject, dataset, settings, command="python evaluate.py RUN", retra
     with clock.step("pictures"):
         take_pictures(study)
     results = {**identity(study), **study.results, "exported": None}
-    study.reasons["exported"] = study.reasons["file"] = "only of a run of ours, and only the command saves and exports"
+    study.reasons["exported"] = study.reasons["file"] = (
+        "only of a run of ours, and only the command saves and exports"
+    )
     results["samplers"] = {
         name: {
             "file": None,
@@ -870,9 +873,8 @@ def diagnose(subject, dataset, settings, command="python evaluate.py RUN", retra
     return results, study.pictures, study.samplers
 
 
-def begin(subject, dataset, features, seed):
-    """Returns the `Study`: the codes of training and of test images, and the reference."""
-    subject, size = check_subject(subject, dataset)
+def begin(subject, size, dataset, features, seed):
+    """Returns the `Study`: the codes of training and of test images, `size` numbers each, and the reference."""
     count = number_of_codes(size)
     measured, reference = held_out(
         dataset, count, MOST_SAMPLES if size <= LARGE_LATENT else MOST_SAMPLES // 2

@@ -103,7 +103,7 @@ def main(argv=None):
     runs = [] if settings.encoder else [Run.open(path) for path in paths] or [newest_run(settings.output)]
     devices.start()
     try:
-        measure_all(settings, runs)
+        measure_all(settings, runs, parsed.given)
     except KeyboardInterrupt:
         raise UsageError("stopped: nothing was written that is not whole") from None
 
@@ -117,8 +117,11 @@ def newest_run(folder):
     return Run.open(newest.parent)
 
 
-def measure_all(settings, runs):
-    """Measures the runs, or the model in files, and writes and prints the reports."""
+def measure_all(settings, runs, given):
+    """Measures the runs, or the model in files, and writes and prints the reports.
+
+    A run is measured on its own dataset, but for what the command line says of it: `given` names those fields.
+    """
     from keras_vae import report
 
     if not runs:
@@ -127,22 +130,23 @@ def measure_all(settings, runs):
         page = report.write_report(folder, results, pictures)
         print(summary(results, page))
         return
-    measured = [measure_run(settings, run) for run in runs]
+    data = {name: getattr(settings, name) for name in DATA_FIELDS if name in given}
+    measured = [measure_run(settings, run, data) for run in runs]
     if len(runs) > 1:
         folder = runs[0].path.parent / "comparison"
         print(f"side by side: {report.write_comparison(folder, *map(list, zip(*measured)))}")
 
 
-def measure_run(settings, run):
+DATA_FIELDS = ("dataset", "data_dir", "download", "image_size", "channels", "limit")
+
+
+def measure_run(settings, run, data):
     """Measures one run, repairs its decoder, writes its report and prints the verdict."""
     from keras_vae import report
     from keras_vae.diagnosis import diagnose
     from keras_vae.subjects import from_model
 
-    config = run.read_config()
-    if settings.data_dir is not None:
-        config = dataclasses.replace(config, data_dir=settings.data_dir)
-    dataset = load(config)
+    dataset = load(dataclasses.replace(run.read_config(), **data))
     if not run.model_file.is_file():
         raise UsageError(
             f"{run.path} has no model.keras yet: train it further (python train.py --resume {run.path})"
