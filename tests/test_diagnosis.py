@@ -11,7 +11,6 @@ import pytest
 
 import keras_vae
 from keras_vae import VAE, Autoencoder, evaluate, from_functions
-from keras_vae.command_line import UsageError
 from keras_vae.datasets import Annotations, LoadOptions, in_memory
 from keras_vae.likelihoods import Bernoulli, Gaussian, LearnedGaussian
 from keras_vae.objectives import OBJECTIVES
@@ -42,7 +41,7 @@ def linear_data(n=4000):
     images = (
         0.5 + generator.standard_normal((n, 3)) @ columns().T + SIGMA * generator.standard_normal((n, PIXELS))
     )
-    assert images.min() > 0 and images.max() < 1
+    assert 0 < images.min() < images.max() < 1
     return in_memory(
         "linear", images.astype("float32").reshape(n, SIDE, SIDE, 1), LoadOptions(), Annotations()
     )
@@ -115,7 +114,8 @@ def test_codes_of_the_linear_model_fill_the_prior():
     within(mismatch["nats"], 0, mismatch["nats_se"])
     assert mismatch["auc"] == pytest.approx(0.5, abs=0.06)
     assert mismatch["signal_radius"]["ratio"] == pytest.approx(1, abs=0.06)
-    assert mismatch["marginal_kl_lower"] <= 0.02 and mismatch["marginal_kl_upper"] >= 0
+    assert mismatch["marginal_kl_lower"] <= 0.02
+    assert mismatch["marginal_kl_upper"] >= 0
     latent = results["latent"]
     assert latent["second_moment"]["mean"] == pytest.approx(1, abs=0.06)
     assert (latent["active_units"], latent["collapsed_units"], latent["recommended_size"]) == (3, 0, 4)
@@ -125,7 +125,8 @@ def test_importance_weighting_gives_the_linear_model_its_likelihood():
     # The posterior is exact: all weights of an image are p(x), and the bound is tight at once.
     found = linear_results()["likelihood"]
     within(found["nats"], entropy(), found["nats_se"])
-    assert found["effective_sample_size"] == pytest.approx(60, rel=1e-3) and found["accepted"]
+    assert found["effective_sample_size"] == pytest.approx(60, rel=1e-3)
+    assert found["accepted"]
 
 
 def test_jacobian_of_the_linear_model_is_the_norm_of_its_matrix():
