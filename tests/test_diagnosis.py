@@ -247,3 +247,16 @@ def results_of(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_results_are_strict_json_as_the_schema_says_with_a_reason_for_every_null(kind):
     check(results_of(kind))
+
+
+def test_extended_adds_a_section_of_its_own():
+    results = check(evaluate(linear_model(), linear_data(), extended=True, features="random"))
+    found = results["extended"]
+    # The largest column of W, as all codes' directions are measured.
+    assert found["spectral_norm"] == pytest.approx(LENGTHS.max(), rel=0.01)
+    # Codes that fill the prior cannot be told from it.
+    accuracy = found["prior_classifier"]
+    assert abs(accuracy["accuracy"] - 0.5) < 4 * accuracy["accuracy_se"]
+    assert found["swapped_mse_ratio"] > 1.2  # quadrants swapped, most of an image lies outside the span of W
+    assert found["frechet_by_n"]["limit"]["real"] < results["generation_gap"]["real"]["frechet"]
+    assert "extended" not in linear_results()
