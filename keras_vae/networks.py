@@ -15,7 +15,6 @@ from typing import Literal
 
 from keras_vae.lazy import keras
 
-
 # Height and width that a dense layer is put on: at 32x32x128 it would have 33 million weights.
 MOST_AT_BOTTOM = 8
 

@@ -48,7 +48,7 @@ class FactorVAE:
 
     gamma: float = 10.0
     beta: int = 3
-    critic: Critic = option(Critic(), "estimates the ratio", choices={"dense": Critic})  # noqa: RUF009
+    critic: Critic = option(Critic(), "estimates the ratio", choices={"dense": Critic})
 
 
 @dataclass(frozen=True)
@@ -90,10 +90,10 @@ OBJECTIVES = {"autoencoder": Autoencoder, "beta_vae": BetaVAE, "factor_vae": Fac
 class Config:
     """A toy configuration."""
 
-    dataset: "Digits | Folder" = option(  # noqa: RUF009
+    dataset: "Digits | Folder" = option(
         Digits(), "what to learn", choices=DATASETS, fallback=folder, metavar="NAME|PATH"
     )
-    objective: Autoencoder | BetaVAE | FactorVAE = option(BetaVAE(beta=2.0), "the loss", choices=OBJECTIVES)  # noqa: RUF009
+    objective: Autoencoder | BetaVAE | FactorVAE = option(BetaVAE(beta=2.0), "the loss", choices=OBJECTIVES)
     latent: tuple[int, ...] = option((32,), "shape of the latent", parse=read_shape, show=show_shape)
     epochs: int = option(10, "passes over the data")
     learning_rate: float = 1e-3

@@ -16,9 +16,12 @@ class VariationalBound:
     the weight (Rybkin et al. 2021, section 3).
     """
 
-    warmup: int = field(default=0, metadata={"help": "training steps over which the rate's weight grows from 0"})
+    warmup: int = field(
+        default=0, metadata={"help": "training steps over which the rate's weight grows from 0"}
+    )
     reduction: Literal["sum", "mean"] = field(
-        default="sum", metadata={"help": "sum is the bound; mean, the common mistake, weighs the rate by pixels/latents"}
+        default="sum",
+        metadata={"help": "sum is the bound; mean, the common mistake, weighs the rate by pixels/latents"},
     )
     latent: ClassVar = DiagonalGaussian()
     terms: ClassVar = ("distortion", "rate")
