@@ -50,7 +50,7 @@ MOST_TRAINING = 60_000  # training images that samples are looked for among
 MOST_COMPARED = 1000  # images a rung that are looked for there
 BATCH = 250
 SHOWN = 16
-KEPT = 500  # codes of a rung that are kept, for paths and pictures
+KEPT = 500  # draws of the posterior and of the prior that are kept, for paths and pictures
 
 
 class Clock:
@@ -168,7 +168,7 @@ class Study:
         pictures: What the report shows, beside numbers.
         samplers: The fitted samplers by name.
         rungs: Images of each rung of the ladder, by name.
-        codes: What some of them were decoded from.
+        codes: The first of the posterior's and of the prior's draws, by rung.
         nats: -log p(x|z) of training and of test images, by split.
         reasons: Why something is null, by its dotted path.
     """
@@ -427,7 +427,8 @@ def measure_generation_gap(study):
     study.rungs["real"] = study.test.images[:n]
     study.rungs["reconstruction"] = study.rungs["reconstruction"][:n]
     for name, codes in rung_codes(study, n):
-        study.codes[name] = codes[:KEPT].copy()
+        if name in ("posterior", "prior"):
+            study.codes[name] = codes[:KEPT].copy()
         if name == "posterior" and not study.subject.is_variational:
             study.reasons["generation_gap.posterior"] = (
                 "the code of a plain autoencoder is a point: its draws are the reconstructions"
