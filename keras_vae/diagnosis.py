@@ -49,6 +49,7 @@ FEWEST_IMAGES = 6  # of training, measured and reference images: a neighbourhood
 MOST_TRAINING = 60_000  # training images that samples are looked for among
 MOST_COMPARED = 1000  # images a rung that are looked for there
 BATCH = 250
+MIXTURE_CODES = 5000  # that a mixture is fitted to, where no more are held anyway
 SHOWN = 16
 KEPT = 500  # draws of the posterior and of the prior that are kept, for paths and pictures
 
@@ -416,9 +417,16 @@ def fit_samplers(study):
     shape = study.train.latent_shape
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # fewer components for few codes: the settings say so
-        study.samplers.update(
-            gaussian=Gaussian(shape).fit(codes), mixture=Mixture(shape, seed=study.seed).fit(codes)
-        )
+        mixture = Mixture(shape, components=40, rank=64, seed=study.seed).fit(codes, further_means(study))
+        study.samplers.update(gaussian=Gaussian(shape).fit(codes), mixture=mixture)
+
+
+def further_means(study):
+    """Yields the means of more training images than there is room for at once, a batch at a time."""
+    split = study.dataset.train
+    for start in range(len(study.train), min(len(split), MIXTURE_CODES), BATCH):
+        images = split.images(start, min(start + BATCH, MIXTURE_CODES))
+        yield study.subject.encode(study.subject.observe(images, study.seed + start))[0]
 
 
 def measure_generation_gap(study):

@@ -9,13 +9,14 @@ from typing import Literal
 from keras_vae import devices
 from keras_vae.command_line import UsageError, command, option, parse
 from keras_vae.config import parse_image_size
-from keras_vae.datasets import DATASETS, DatasetError, Digits, find_source, load_dataset
+from keras_vae.datasets import DATASETS, DatasetError, Digits, find_source
 from keras_vae.features import KINDS, FeatureError
 from keras_vae.latents import show_shape
 from keras_vae.lazy import keras
 from keras_vae.likelihoods import LIKELIHOODS, Automatic, Bernoulli
 from keras_vae.runs import Run
 from keras_vae.subjects import RANGES, SPREADS
+from keras_vae.training import load
 
 DESCRIPTION = (
     "Measures whether a trained model's latent space can generate, says why not, and repairs what can be."
@@ -217,18 +218,6 @@ def evaluate(model, dataset, **settings):
 
     subject = model if isinstance(model, Subject) else from_model(model)
     return diagnose(subject, dataset, Evaluation(**settings))[0]
-
-
-def load(settings):
-    """Returns the dataset that `settings` (a `Config` or an `Evaluation`) names."""
-    return load_dataset(
-        settings.dataset,
-        data_dir=settings.data_dir,
-        download=settings.download,
-        image_size=settings.image_size,
-        channels=settings.channels,
-        limit=settings.limit,
-    )
 
 
 def load_model(path):

@@ -163,7 +163,7 @@ def train(config, run=None):
 
 
 def load(config):
-    """Returns the dataset that `config` names."""
+    """Returns the dataset that `config` names (a `Config`, or an `Evaluation`)."""
     return load_dataset(
         config.dataset,
         data_dir=config.data_dir,

@@ -265,14 +265,15 @@ def repair_sentence(facts):
 
 def smaller_sentence(facts):
     """Returns the advice to train a smaller latent, where the codes would fit into one."""
-    if facts.recommended is None or facts.recommended >= facts.size:
+    if facts.recommended is None or facts.size is None or facts.recommended >= facts.size:
         return ""
     return f" Next: train a latent of {facts.recommended} numbers; {facts.size:,} is more than the codes use."
 
 
 def hole_kind(facts):
     """Returns the kind of hole, its cause in words, and the command that trains a better model."""
-    smaller = f"{facts.retrain} --objective vae --latent {min(facts.recommended, facts.size)}"
+    size = min(facts.recommended or facts.size, facts.size)
+    smaller = f"{facts.retrain} --objective vae --latent {size}"
     if facts.rate is None:
         return (
             "no_prior",
@@ -303,7 +304,12 @@ def hole_kind(facts):
             f"The rate is weighed by an effective beta of {number(facts.beta)}, so codes spread beyond the prior.",
             f"{facts.retrain} --objective vae",
         )
-    if mismatched and marginal is not None and marginal >= THRESHOLDS.scale_share * facts.mismatch:
+    if (
+        above(facts.mismatch, 0)
+        and mismatched
+        and marginal is not None
+        and marginal >= THRESHOLDS.scale_share * facts.mismatch
+    ):
         return (
             "mis_scaled",
             f"Single dimensions have the wrong mean or variance: they account for {number(marginal)} of"

@@ -40,8 +40,14 @@ class Mixture(LowRank):
             "seed": self.seed,
         }
 
-    def fit(self, codes):
+    def fit(self, codes, further=()):
         """Returns the sampler fitted to `codes`, a `Codes`; seconds.
+
+        Args:
+            codes: What the subspace and the noise are taken from.
+            further: Batches of means of other images, `[n, *latent]`, taken one at a time: only their
+                coordinates in the subspace are kept. A mixture wants more codes than fit into memory where
+                they are large.
 
         Warns:
             UserWarning: There are fewer components than asked for.
@@ -51,11 +57,13 @@ class Mixture(LowRank):
         rank = min(count_for_share(found.eigenvalues, SHARE), found.directions.shape[1])
         found = found._replace(directions=np.ascontiguousarray(found.directions[:, :rank]))
         coordinates = project(mean, found.center, found.directions)
+        others = [project(batch.reshape(len(batch), -1), found.center, found.directions) for batch in further]
+        coordinates = np.concatenate([coordinates, *others])
         number = self.affordable(len(mean), rank)
         if rank > 0 and number < self.components:
             warnings.warn(
                 f"the mixture has {number} of the {self.components} components, in {rank} dimensions:"
-                f" {len(mean)} codes carry no more (fit it to more images)",
+                f" {len(coordinates)} codes carry no more (fit it to more images)",
                 stacklevel=2,
             )
         mixture = fit_mixture(coordinates, number, self.seed)
