@@ -9,7 +9,7 @@ import numpy as np
 from keras_vae.principal import count_for_share, principal_components, project
 from keras_vae.samplers.low_rank import LowRank, make_density, square_root
 
-SHARE = 0.95  # of the means' variance that the subspace holds, where `rank` allows it
+SHARE = 0.98  # of the means' variance that the subspace holds, where `rank` allows it
 CODES_PER_RANK = 4  # fewer codes than this for each dimension of the subspace: a smaller subspace
 CODES_PER_COMPONENT = 2  # fewer codes than this for each dimension in each component: fewer components
 
@@ -23,7 +23,7 @@ class Mixture(LowRank):
 
     Attributes:
         components: The most components.
-        rank: The most principal components; those that hold 95% of the means' variance are enough.
+        rank: The most principal components; those that hold 98% of the means' variance are enough.
         seed: Of the mixture's start, by k-means.
     """
 
@@ -59,7 +59,7 @@ class Mixture(LowRank):
         coordinates = project(mean, found.center, found.directions)
         others = [project(batch.reshape(len(batch), -1), found.center, found.directions) for batch in further]
         coordinates = np.concatenate([coordinates, *others])
-        number = self.affordable(len(mean), rank)
+        number = self.affordable(len(coordinates), rank)
         if rank > 0 and number < self.components:
             warnings.warn(
                 f"the mixture has {number} of the {self.components} components, in {rank} dimensions:"
