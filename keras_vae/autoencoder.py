@@ -18,7 +18,7 @@ TRAINING, EVALUATION = 0, 1
 OBSERVATION, CODES = 0, 1
 STREAMS = 16
 
-# Beyond these the weight of the rate is worth a word (DIAGNOSTICS: mean for sum is off by factors of 10 to 100).
+# Beyond these the weight of the rate is worth a word: means in the place of sums are off by factors of 10 to 100.
 LOW_BETA, HIGH_BETA = 0.5, 2.0
 LOW_SIGMA, HIGH_SIGMA = 0.01, 0.5
 
