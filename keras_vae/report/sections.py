@@ -344,11 +344,12 @@ def memory(results, pictures, drawn):
 
 
 def further(results, pictures, drawn):
-    """Likelihood and disentanglement."""
+    """Likelihood and disentanglement, and what `--extended` adds."""
     words = "Measured where asked for, or where the factors of the images are known."
+    asked = ("extended",) if get(results, "extended") else ()
     made = (
         table(results, path, schema()["properties"][path]["title"])
-        for path in ("likelihood", "disentanglement")
+        for path in ("likelihood", "disentanglement", *asked)
     )
     return "further", "Likelihood and disentanglement", lead(words) + beside(*made)
 
