@@ -10,8 +10,6 @@ import contextlib
 import dataclasses
 import importlib.metadata
 import math
-import os
-import pathlib
 import resource
 import sys
 import time
@@ -22,6 +20,7 @@ import numpy as np
 from tqdm import tqdm
 
 from keras_vae.command_line import UsageError
+from keras_vae.datasets.preparing import cache_folder
 from keras_vae.features import choose_features
 from keras_vae.metrics import (
     disentanglement,
@@ -1080,8 +1079,3 @@ def version():
     """Returns the package's version, None where it is not installed."""
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         return importlib.metadata.version("keras-vae")
-
-
-def cache_folder():
-    """Returns where what is computed once for a dataset is kept."""
-    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "keras_vae"

@@ -16,7 +16,7 @@ from keras_vae.lazy import keras
 from keras_vae.likelihoods import LIKELIHOODS, Automatic, Bernoulli
 from keras_vae.runs import Run
 from keras_vae.subjects import RANGES, SPREADS
-from keras_vae.training import load
+from keras_vae.training import LOOKED_AT, load
 
 DESCRIPTION = (
     "Measures whether a trained model's latent space can generate, says why not, and repairs what can be."
@@ -201,7 +201,7 @@ def likelihood_of(settings, dataset):
     decoder = pathlib.Path(settings.decoder).absolute()
     if len(decoder.parents) > 2 and (decoder.parents[2] / "config.json").is_file():
         return Run.open(decoder.parents[2]).read_config().likelihood
-    found = settings.likelihood.resolve(dataset.train.images(0, 500))
+    found = settings.likelihood.resolve(dataset.train.images(0, LOOKED_AT))
     return Bernoulli(binarize="none") if isinstance(found, Bernoulli) else found
 
 
