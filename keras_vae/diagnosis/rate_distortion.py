@@ -1,0 +1,48 @@
+"""The two terms of the loss."""
+
+import math
+
+from keras_vae.diagnosis.reconstruction import bin_width
+from keras_vae.diagnosis.study import NO_LIKELIHOOD, NO_RATE, mean_and_error
+from keras_vae.metrics import rate, reconstruction
+
+NO_SIGMA = "the decoder's likelihood has no standard deviation of a pixel, or none that is known"
+
+
+def measure_rate_distortion(study):
+    """Rate and distortion of held-out images, and what the loss weighs them by."""
+    subject, test = study.subject, study.test
+    known = study.results["reconstruction"]["test"]
+    count = known["n"]
+    section = {
+        "n": count,
+        "distortion": known["distortion"],
+        "distortion_se": known["distortion_se"],
+        "effective_beta": subject.effective_beta,
+        "implied_sigma": subject.sigma,
+        "calibration": known["mse"] / subject.sigma**2 if subject.sigma else None,
+        **dict.fromkeys(("rate", "rate_se", "rate_per_dim", "rate_bits", "train_rate")),
+        **dict.fromkeys(("elbo", "elbo_se", "bits_per_dim", "train_elbo")),
+    }
+    if subject.is_variational:
+        rates = rate.measure_rate(test.mean[:count], test.log_var[:count]).per_image
+        learned = rate.measure_rate(study.train.mean[:count], study.train.log_var[:count]).per_image
+        section["rate"], section["rate_se"] = mean_and_error(rates)
+        section["rate_per_dim"] = section["rate"] / test.mean.shape[1]
+        section["rate_bits"] = section["rate"] / math.log(2)
+        section["train_rate"] = float(learned.mean())
+        if study.nats:
+            section["elbo"], section["elbo_se"] = mean_and_error(-study.nats["test"] - rates)
+            section["train_elbo"] = -float(study.nats["train"].mean()) - section["train_rate"]
+            pixels = math.prod(test.images.shape[1:])
+            section["bits_per_dim"] = float(
+                reconstruction.bits_per_dim(-section["elbo"], pixels, bin_width(subject))
+            )
+    for name in [name for name, value in section.items() if value is None]:
+        reason = {
+            "effective_beta": "how the loss weighs the rate is not known of a model that was not trained here",
+            "implied_sigma": NO_SIGMA,
+            "calibration": NO_SIGMA,
+        }.get(name, NO_LIKELIHOOD if subject.is_variational or "distortion" in name else NO_RATE)
+        study.explain("rate_distortion", [name], reason)
+    return section

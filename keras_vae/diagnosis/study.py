@@ -1,0 +1,141 @@
+"""What the sections share."""
+
+import dataclasses
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_vae.diagnosis.codes import Encoded, encode_split, held_out, in_batches, number_of_codes
+from keras_vae.principal import PrincipalComponents
+
+MOST_SAMPLES = 2000  # images a rung
+LARGE_LATENT = 4096  # numbers; beyond it a rung has half as many
+NO_LIKELIHOOD = "the decoder's likelihood is not known: give one (--likelihood)"
+NO_RATE = "a plain autoencoder has no prior and no noise, so it has no rate"
+
+
+@dataclasses.dataclass
+class Study:
+    """What the sections share.
+
+    Attributes:
+        subject: The model.
+        dataset: The images.
+        train, test: `Encoded` training and held-out images.
+        reference: Held-out images that are in no other set, `[n, height, width, channels]`.
+        features: What sets of images are compared in.
+        settings: An `Evaluation`.
+        results: The sections so far, for those after them.
+        pictures: What the report shows, beside numbers.
+        samplers: The fitted samplers by name.
+        components: The principal components of the training codes' means.
+        seen, seen_reference: The rungs by name, and the reference, as the features show them.
+        rungs: Images of each rung of the ladder, by name.
+        codes: The first of the posterior's and of the prior's draws, by rung.
+        nats: -log p(x|z) of training and of test images, by split.
+        reasons: Why something is null, by its dotted path.
+    """
+
+    subject: object
+    dataset: object
+    train: Encoded
+    test: Encoded
+    reference: np.ndarray
+    features: object
+    settings: object
+    results: dict = dataclasses.field(default_factory=dict)
+    pictures: dict = dataclasses.field(default_factory=dict)
+    samplers: dict = dataclasses.field(default_factory=dict)
+    components: PrincipalComponents | None = None
+    seen: dict = dataclasses.field(default_factory=dict)
+    seen_reference: "Seen | None" = None
+    rungs: dict = dataclasses.field(default_factory=dict)
+    codes: dict = dataclasses.field(default_factory=dict)
+    nats: dict = dataclasses.field(default_factory=dict)
+    reasons: dict = dataclasses.field(default_factory=dict)
+
+    @property
+    def seed(self):
+        """Of every draw."""
+        return self.settings.seed
+
+    def generator(self, use):
+        """Returns the random numbers for one `use`, a text: sections do not shift each other's draws."""
+        return np.random.default_rng([self.seed, *use.encode()])
+
+    def explain(self, section, names, reason):
+        """Notes why the fields `names` of a section are null."""
+        self.reasons.update({f"{section}.{name}": reason for name in names})
+
+    def decode(self, codes):
+        """Returns the images of flat `codes`, `[n, d]`."""
+        return in_batches(
+            self.subject.decode, codes.reshape(len(codes), *self.test.latent_shape).astype("float32")
+        )
+
+    def slopes(self, codes, directions):
+        """Returns the decoder's derivatives at flat `codes` along flat `directions`, `[n, d]` each: `[n, pixels]`."""
+        shape = (len(codes), *self.test.latent_shape)
+        tangent = self.subject.tangent or differences(self.subject.decode)
+        codes, directions = (rows.reshape(shape).astype("float32") for rows in (codes, directions))
+        return in_batches(tangent, codes, directions, size=64).reshape(len(codes), -1)
+
+    def see(self, images):
+        """Returns `images`, or a `Split`, as `Seen`."""
+        looks, probabilities = self.features.describe(images)
+        if probabilities is None:
+            return Seen(looks, None, None)
+        return Seen(looks, probabilities.max(axis=-1), probabilities.argmax(axis=-1))
+
+
+class Seen(NamedTuple):
+    """Images as the features show them.
+
+    Attributes:
+        looks: The features, `[n, F]`.
+        confidence: The classifier's largest class probability, `[n]`, None without one.
+        classes: The class of that, `[n]`, None without one.
+    """
+
+    looks: np.ndarray
+    confidence: np.ndarray | None
+    classes: np.ndarray | None
+
+    @property
+    def mean_confidence(self):
+        """The mean confidence, None without a classifier."""
+        return None if self.confidence is None else float(self.confidence.mean())
+
+    def same_classes(self, others):
+        """Returns the share of rows whose class is that of the same row of `others`, None without a classifier."""
+        return (
+            None
+            if self.classes is None
+            else float(np.mean(self.classes == others.classes[: len(self.classes)]))
+        )
+
+
+def begin(subject, size, dataset, features, settings):
+    """Returns the `Study`: the codes of training and of test images, `size` numbers each, and the reference."""
+    count = number_of_codes(size)
+    measured, reference = held_out(
+        dataset, count, MOST_SAMPLES if size <= LARGE_LATENT else MOST_SAMPLES // 2
+    )
+    train = encode_split(subject, dataset.train, min(count, len(dataset.train)), settings.seed)
+    test = encode_split(subject, dataset.test, measured, settings.seed + 1)
+    return Study(subject, dataset, train, test, reference, features, settings)
+
+
+def mean_and_error(values):
+    """Returns the mean of `values`, `[n]`, and its standard error."""
+    values = np.asarray(values, "float64")
+    error = values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else None
+    return float(values.mean()), None if error is None else float(error)
+
+
+def differences(decode, step=1e-2):
+    """Returns (codes, directions) -> the derivative of `decode` along them, by central differences."""
+    return lambda codes, directions: (
+        (decode(codes + step * directions) - decode(codes - step * directions)) / (2 * step)
+    )
