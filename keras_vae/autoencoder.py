@@ -6,16 +6,18 @@ import math
 import warnings
 
 from keras_vae.command_line import did_you_mean, from_json, to_json
+from keras_vae.corruptions import CORRUPTIONS
 from keras_vae.latents import latent_shape, show_shape, whole
 from keras_vae.layers import PACKAGE, GivenSeed
 from keras_vae.lazy import keras, ops, tf
 from keras_vae.likelihoods import LIKELIHOODS
 from keras_vae.networks import NETWORKS
 from keras_vae.objectives import OBJECTIVES
+from keras_vae.priors import PRIORS
 
-# Each use of noise within a step draws from a stream of its own.
+# Each use of noise within a step draws from a stream of its own; objectives have those from FREE on.
 TRAINING, EVALUATION = 0, 1
-OBSERVATION, CODES = 0, 1
+OBSERVATION, CODES, CORRUPTION, PRIOR, FREE = range(5)
 STREAMS = 16
 
 # Beyond these the weight of the rate is worth a word: means in the place of sums are off by factors of 10 to 100.
@@ -36,7 +38,8 @@ class Step:
 
     Attributes:
         images: What the encoder sees, `[batch, height, width, channels]`.
-        targets: What the decoder is to give; the images, unless the data came in pairs (denoising).
+        targets: What the decoder is to give: the images before they were corrupted, or the pairs' second ones.
+        labels: What a conditional model is told of each image, `[batch]`, else None.
         iteration: Number of optimizer steps so far, a float32 scalar; schedules are functions of it.
         training: Whether the networks are in training mode.
     """
@@ -44,10 +47,15 @@ class Step:
     def __init__(self, model, images, targets, training):
         self.model, self.training = model, training
         self.iteration = ops.cast(model.iteration(), "float32")
+        self.labels = None
+        if model.conditional:
+            self.labels, targets = targets, None
         observe = model.likelihood.observe
         self.images = observe(as_images(images), self.seed(OBSERVATION))
         paired = targets is not None
         self.targets = observe(as_images(targets), self.seed(OBSERVATION)) if paired else self.images
+        if training:
+            self.images = model.corruption(self.images, self.seed(CORRUPTION))
 
     def seed(self, use):
         """Returns the seed of this step for `use`: a function of the model's seed and its counters alone."""
@@ -58,17 +66,27 @@ class Step:
     @functools.cached_property
     def posterior(self):
         """The encoder's output, a dict of `[batch, *latent]`."""
-        return self.model.encoder(self.images, training=self.training)
+        return self.model.encoder(self.model.labelled(self.images, self.labels), training=self.training)
 
     @functools.cached_property
+    def draw(self):
+        """One code an image, drawn from the posterior, and its log density there (`keras_vae.latents.Draw`)."""
+        return self.model.draw(self.posterior, self.seed(CODES), self.training)
+
+    @property
     def codes(self):
         """One code an image, drawn from the posterior, `[batch, *latent]`."""
-        return self.model.latent.sample(self.model.sampling, self.posterior, self.seed(CODES))
+        return self.draw.codes
+
+    @functools.cached_property
+    def prior_codes(self):
+        """As many codes of the prior as there are images, `[batch, *latent]`."""
+        return self.model.prior.draw(self.model, ops.shape(self.images)[0], self.seed(PRIOR))
 
     @functools.cached_property
     def decoded(self):
         """The parameters of the likelihood at the codes."""
-        return self.model.decoder(self.codes, training=self.training)
+        return self.model.decoder(self.model.labelled(self.codes, self.labels), training=self.training)
 
     @functools.cached_property
     def distortion(self):
@@ -77,8 +95,49 @@ class Step:
 
     @functools.cached_property
     def rate(self):
-        """KL(posterior || prior), `[batch]`, in nats."""
-        return self.model.latent.rate(self.posterior)
+        """KL(posterior || prior), `[batch]`, in nats: in closed form where there is one, else at the codes."""
+        return self.model.rate(self.posterior, self.draw)
+
+    def draws(self, count):
+        """Returns `count` codes an image and what they weigh, `Draws`; the decoder sees `count` times the batch."""
+        repeated = {name: ops.repeat(value, count, axis=0) for name, value in self.posterior.items()}
+        labels = None if self.labels is None else ops.repeat(self.labels, count, axis=0)
+        draw = self.model.draw(repeated, self.seed(CODES), self.training)
+        targets = ops.repeat(self.targets, count, axis=0)
+        return Draws(self.model, targets, labels, draw, count, self.training)
+
+
+class Draws:
+    """Several codes an image, drawn from its posterior.
+
+    Attributes:
+        codes: `[batch * count, *latent]`, the codes of an image beside each other.
+        log_ratio: log p(z) - log q(z|x), `[batch, count]`, in nats.
+    """
+
+    def __init__(self, model, targets, labels, draw, count, training):
+        self.model, self.targets, self.labels, self.count = model, targets, labels, count
+        self.training, self.codes = training, draw.codes
+        self.log_ratio = self.per_image(model.prior.log_prob(model, draw.codes) - draw.log_density)
+
+    def log_prob(self, codes, decoder):
+        """Returns log p(targets | codes), `[batch, count]`, by `decoder`, a function of labelled codes."""
+        decoded = decoder(self.model.labelled(codes, self.labels))
+        return self.per_image(self.model.likelihood.log_prob(self.targets, decoded))
+
+    @functools.cached_property
+    def log_likelihood(self):
+        """log p(targets | codes), `[batch, count]`, in nats."""
+        return self.log_prob(self.codes, lambda codes: self.model.decoder(codes, training=self.training))
+
+    @property
+    def log_weights(self):
+        """log p(x|z) + log p(z) - log q(z|x), `[batch, count]` (Burda et al. 2016, equation 8)."""
+        return self.log_likelihood + self.log_ratio
+
+    def per_image(self, values):
+        """Returns `values`, `[batch * count]`, as `[batch, count]`."""
+        return ops.reshape(values, (-1, self.count))
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -106,6 +165,11 @@ class Autoencoder(keras.Model):
         likelihood: A name in `keras_vae.LIKELIHOODS` or a likelihood; by default `bernoulli` for grey images
             and `gaussian_optimal` for colour.
         network: A name in `keras_vae.NETWORKS` or a network.
+        prior: A name in `keras_vae.PRIORS` or a prior, trained with the model where it can be.
+        corruption: A name in `keras_vae.CORRUPTIONS` or a corruption: what is done in training to the images that
+            the encoder sees, and not to those that the decoder is to give; by default the objective's own.
+        num_classes: How many labels there are; for a conditional objective, which is then trained by
+            `fit(images, labels)`, labels whole numbers from 0.
         seed: Seed of all noise; weights are initialised by Keras' own (`keras.utils.set_random_seed`).
         **kwargs: As `keras.Model` takes them: `name`, `dtype` (the policy of the hidden layers).
 
@@ -124,6 +188,9 @@ class Autoencoder(keras.Model):
         likelihood=None,
         network="convolutional",
         seed=0,
+        prior="standard",
+        corruption="none",
+        num_classes=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -133,40 +200,90 @@ class Autoencoder(keras.Model):
         self.network = component(network, NETWORKS, "network")
         likelihood = likelihood or ("bernoulli" if self.image_shape[-1] == 1 else "gaussian_optimal")
         self.likelihood = component(likelihood, LIKELIHOODS, "likelihood")
+        self.prior = component(prior, PRIORS, "prior")
+        self.corruption = component(corruption, CORRUPTIONS, "corruption")
+        if self.corruption == CORRUPTIONS["none"]():
+            self.corruption = component(self.objective.corruption, CORRUPTIONS, "corruption")
         self.seed = seed
         self.latent = self.objective.latent
+        self.conditional = self.objective.conditional
+        self.num_classes = check_classes(num_classes, self.conditional)
         self.dims = Dims(math.prod(self.image_shape), math.prod(self.latent_shape))
-        shapes = self.image_shape, self.latent_shape
-        self.encoder = self.network.encoder(*shapes, self.latent, self.dtype_policy)
+        self.objective.check(self)
+        seen, decoded = (widened(shape, self.num_classes) for shape in (self.image_shape, self.latent_shape))
+        self.encoder = self.network.encoder(seen, self.latent_shape, self.latent, self.dtype_policy)
         self.sampling = self.latent.sampling()
-        self.decoder = self.network.decoder(*shapes, self.likelihood, self.dtype_policy)
+        self.decoder = self.objective.constrain(
+            self.network.decoder(self.image_shape, decoded, self.likelihood, self.dtype_policy)
+        )
+        self.prior_layer = self.prior.layer(self.image_shape, self.latent_shape)
+        self.critic = self.objective.critic(self.image_shape, self.latent_shape)
+        if self.critic is not None:
+            # Built here, so that its state is in every file that the model is saved to.
+            self.critic_optimizer = self.objective.critic_optimizer()
+            self.critic_optimizer.build(self.critic.trainable_variables)
         self.trackers = {
             name: keras.metrics.Mean(name=name, dtype="float32") for name in ("loss", *self.objective.terms)
         }
         # Tells the layer its shapes, for summary(), with a batch of any size.
-        self.latent.sample(self.sampling, self.encoder.output, seed=None)
+        self.draw(self.encoder.output, seed=None)
         # train_step never calls the model, so nothing else would tell Keras that its weights exist.
         self.built = True
         if advice := self.advice():
             warnings.warn(advice, stacklevel=2)
 
-    def call(self, images, training=False):
-        """Returns the reconstructions, decoded from the means: `[batch, height, width, channels]` in [0, 1]."""
-        posterior = self.encoder(as_images(images), training=training)
-        return self.decode(posterior["mean"], training=training)
+    def call(self, inputs, training=False):
+        """Returns the reconstructions, decoded from the means: `[batch, height, width, channels]` in [0, 1].
 
-    def encode(self, images):
+        `inputs` are images; of a conditional model `(images, labels)`.
+        """
+        images, labels = inputs if self.conditional else (inputs, None)
+        return self.decode(self.encode(images, labels, training)[0], labels, training)
+
+    def encode(self, images, labels=None, training=False):
         """Returns the mean and the log-variance of the codes of `images`, each `[batch, *latent]`."""
-        posterior = self.encoder(as_images(images), training=False)
-        return posterior["mean"], self.latent.log_var(posterior)
+        posterior = self.encoder(self.labelled(as_images(images), labels), training=training)
+        return self.latent.moments(self.sampling, posterior)
 
-    def decode(self, codes, training=False):
+    def decode(self, codes, labels=None, training=False):
         """Returns the images that `codes` stand for, `[batch, height, width, channels]` in [0, 1]."""
-        return self.likelihood.mean(self.decoder(codes, training=training))
+        return self.likelihood.mean(self.decoder(self.labelled(codes, labels), training=training))
 
-    def sample(self, count, seed=0):
-        """Returns `count` images decoded from N(0, I), by `seed` alone."""
-        return self.decode(keras.random.normal((count, *self.latent_shape), dtype="float32", seed=seed))
+    def sample(self, count, seed=0, labels=None):
+        """Returns `count` images decoded from codes of the prior, by `seed` alone.
+
+        A conditional model shows `labels`, `[count]`, by default each in turn.
+        """
+        if self.conditional and labels is None:
+            labels = ops.arange(count) % self.num_classes
+        return self.decode(self.prior.draw(self, count, seed), labels)
+
+    def draw(self, posterior, seed, training=False):
+        """Returns a `keras_vae.latents.Draw` of one code for each posterior."""
+        return self.latent.draw(self.sampling, posterior, seed, training)
+
+    def rate(self, posterior, draw):
+        """Returns KL(posterior || prior), `[batch]`, in nats.
+
+        In closed form where there is one, else log q(z|x) - log p(z) at the codes drawn, which has it as its mean.
+        """
+        rate = self.latent.rate(posterior) if self.prior.is_standard else None
+        return draw.log_density - self.prior.log_prob(self, draw.codes) if rate is None else rate
+
+    def labelled(self, values, labels):
+        """Returns images or codes, `[batch, ..., channels]`, with the labels as further channels, one a class.
+
+        Values of an unconditional model are returned as they are.
+        """
+        if not self.conditional:
+            return values
+        if labels is None:
+            raise ValueError("the model is conditional: give the labels too, whole numbers [batch]")
+        labels = ops.one_hot(ops.cast(ops.reshape(labels, (-1,)), "int32"), self.num_classes, dtype="float32")
+        spatial = tuple(values.shape[1:-1])
+        labels = ops.reshape(labels, (-1, *(1 for _ in spatial), self.num_classes))
+        planes = ops.broadcast_to(labels, (ops.shape(values)[0], *spatial, self.num_classes))
+        return ops.concatenate([values, planes], axis=-1)
 
     def advice(self):
         """Returns one sentence on a rate weighed far from 1 by the loss, or None.
@@ -212,17 +329,27 @@ class Autoencoder(keras.Model):
             weights = ops.reshape(ops.cast(sample_weight, "float32"), (-1,))
         for name, tracker in self.trackers.items():
             tracker.update_state(terms[name], sample_weight=weights)
-        return ops.divide_no_nan(ops.sum(weights * terms["loss"]), fair_share(ops.sum(weights)))
+        total = terms["loss"] + terms.get("critic_loss", 0.0)
+        return ops.divide_no_nan(ops.sum(weights * total), fair_share(ops.sum(weights)))
 
     def train_step(self, data):
-        """Takes one optimizer step on the mean over the (global) batch of the objective's loss."""
+        """Takes one optimizer step on the mean over the (global) batch of the objective's loss.
+
+        A critic takes its own step at the same time, on the same batch. No term reaches what it is not to train, so
+        one pass back gives the gradients of both.
+        """
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         with tf.GradientTape() as tape:
             loss = self.compute_loss(x, y, sample_weight=sample_weight, training=True)
             # Gradients are summed over replicas. Scaling keeps small float16 gradients from vanishing.
             scaled = self.optimizer.scale_loss(loss / tf.distribute.get_strategy().num_replicas_in_sync)
-        weights = self.trainable_weights
-        self.optimizer.apply(tape.gradient(scaled, weights), weights)
+        weights = self.own_weights
+        criticising = self.critic.trainable_weights if self.critic is not None else []
+        gradients = tape.gradient(scaled, [*weights, *criticising])
+        if criticising:
+            scale = self.optimizer.scale_loss(1.0)
+            self.critic_optimizer.apply([value / scale for value in gradients[len(weights) :]], criticising)
+        self.optimizer.apply(gradients[: len(weights)], weights)
         return self.get_metrics_result()
 
     def test_step(self, data):
@@ -230,6 +357,21 @@ class Autoencoder(keras.Model):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         self.compute_loss(x, y, sample_weight=sample_weight, training=False)
         return self.get_metrics_result()
+
+    @property
+    def own_weights(self):
+        """The weights that the model's optimizer trains: all but the critic's."""
+        others = {id(weight) for weight in self.critic.weights} if self.critic is not None else ()
+        return [weight for weight in self.trainable_weights if id(weight) not in others]
+
+    def compile(self, *args, **kwargs):
+        """As `keras.Model.compile`, without `loss`: the objective is it."""
+        super().compile(*args, **kwargs)
+        self.optimizer.build(self.own_weights)
+
+    def compile_from_config(self, config):
+        """Compiles a model that is being loaded."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
 
     @property
     def metrics(self):
@@ -266,6 +408,9 @@ class Autoencoder(keras.Model):
             "objective": component_to_json(self.objective, OBJECTIVES),
             "likelihood": component_to_json(self.likelihood, LIKELIHOODS),
             "network": component_to_json(self.network, NETWORKS),
+            "prior": component_to_json(self.prior, PRIORS),
+            "corruption": component_to_json(self.corruption, CORRUPTIONS),
+            "num_classes": self.num_classes or None,
             "seed": self.seed,
             "name": self.name,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
@@ -319,6 +464,23 @@ def as_images(values):
     if keras.backend.standardize_dtype(values.dtype) == "uint8":
         raise ValueError("the images are uint8: expected floats in [0, 1] (divide by 255)")
     return ops.cast(values, "float32")
+
+
+def check_classes(num_classes, conditional):
+    """Returns the number of labels that the networks are told of, 0 where the model is not conditional."""
+    if not conditional:
+        return 0
+    if num_classes is None or num_classes < 2:
+        raise ValueError(
+            f"num_classes is {num_classes}: a conditional objective takes images of two classes or more (a dataset"
+            " with labels)"
+        )
+    return num_classes
+
+
+def widened(shape, channels):
+    """Returns `shape` with so many more channels."""
+    return (*shape[:-1], shape[-1] + channels)
 
 
 def check_image_shape(shape):

@@ -223,8 +223,9 @@ class TensorBoardLog(keras.callbacks.Callback):
     """Writes scalars and, as training goes, grids of originals, reconstructions and prior samples."""
 
     def __init__(self, folder, images):
+        """Takes the images to show, with their labels where the model sees them: what it is called on."""
         super().__init__()
-        self.folder, self.images = str(folder), images[:SHOWN_IMAGES]
+        self.folder, self.images = str(folder), images
         self.writer = None
 
     def on_train_begin(self, logs=None):
@@ -236,7 +237,7 @@ class TensorBoardLog(keras.callbacks.Callback):
                 tf.summary.scalar(name, float(value))
             epochs = self.params["epochs"]
             if epoch + 1 == epochs or epoch % max(1, epochs // LOGGED_GRIDS) == 0:
-                tf.summary.image("originals, reconstructions, samples from N(0, I)", self.pictures())
+                tf.summary.image("originals, reconstructions, samples from the prior", self.pictures())
 
     def close(self):
         """Writes out what is still in memory, also where training broke off."""
@@ -245,5 +246,6 @@ class TensorBoardLog(keras.callbacks.Callback):
 
     def pictures(self):
         """Returns one image, `[1, height, width, channels]`: a row each of the three."""
+        images = self.images[0] if self.model.conditional else self.images
         reconstructions = np.asarray(self.model(self.images))
-        return grid([self.images, reconstructions, np.asarray(self.model.sample(len(self.images)))])[None]
+        return grid([images, reconstructions, np.asarray(self.model.sample(len(images)))])[None]

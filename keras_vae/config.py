@@ -5,12 +5,14 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 from keras_vae.command_line import option
+from keras_vae.corruptions import CORRUPTIONS, NoCorruption
 from keras_vae.datasets import DATASETS, Digits, check_augmentations, find_source
 from keras_vae.devices import PRECISIONS
 from keras_vae.latents import parse_shape, show_shape
 from keras_vae.likelihoods import LIKELIHOODS, Automatic
 from keras_vae.networks import NETWORKS, Convolutional
 from keras_vae.objectives import OBJECTIVES, VariationalBound
+from keras_vae.priors import PRIORS, StandardNormal
 
 
 def parse_image_size(text):
@@ -59,7 +61,11 @@ class Config:
     likelihood: object = option(
         Automatic(), "what the decoder's output means", choices={"auto": Automatic, **LIKELIHOODS}
     )
+    prior: object = option(StandardNormal(), "what the codes are to follow; trained too", choices=PRIORS)
     network: object = option(Convolutional(), "encoder and decoder", choices=NETWORKS)
+    corruption: object = option(
+        NoCorruption(), "what is done, in training, to the images that the encoder sees", choices=CORRUPTIONS
+    )
 
     epochs: int | None = option(
         None, "passes over the training images; as many as make 3,000 steps, 10 to 300"

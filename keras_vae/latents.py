@@ -6,15 +6,17 @@ A latent is a frozen dataclass over the encoder's output, the `posterior`: a dic
     heads()                          the encoder's outputs: a name and the initializer of its kernel
     bound(posterior)                 layers that bring the outputs into range, at the encoder's end
     sampling()                       the layer that draws codes, or None where nothing is drawn
-    sample(layer, posterior, seed)   codes, `[batch, *latent]`
-    rate(posterior)                  KL(posterior || prior) in nats per image, `[batch]`
-    log_var(posterior)               the log-variance of the code, `[batch, *latent]`
+    draw(layer, posterior, seed, training)   a `Draw`: one code an image, and its log density under the posterior
+    rate(posterior)                  KL(posterior || N(0, I)) in nats per image, `[batch]`; None: no closed form
+    moments(layer, posterior)        mean and log-variance of the code, each `[batch, *latent]`
+    check(latent_shape)              raises a ValueError where the latent cannot have that shape
 """
 
 import operator
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from keras_vae.densities import kl_to_standard_normal, sum_per_image
+from keras_vae.densities import gaussian_log_density, kl_to_standard_normal, sum_per_image
 from keras_vae.lazy import ops
 
 # exp(-14) is below what float32 sums resolve beside 1; exp(6) is 20 standard deviations of the prior.
@@ -23,8 +25,41 @@ MIN_LOG_VAR, MAX_LOG_VAR = -14.0, 6.0
 POINT_LOG_VAR = -100.0
 
 
+class Draw(NamedTuple):
+    """Codes drawn from posteriors.
+
+    Attributes:
+        codes: `[batch, *latent]`.
+        log_density: log q(codes|x), `[batch]`, in nats; None where the posterior has no density.
+        terms: What else the latent has to say of the draw, each `[batch]`, by name.
+    """
+
+    codes: object
+    log_density: object = None
+    terms: dict = {}
+
+
+class Latent:
+    """The common part of all latents: any shape, the encoder's output taken as it is, nothing drawn."""
+
+    def check(self, latent_shape):
+        """Accepts every shape."""
+        del latent_shape
+
+    def bound(self, posterior):
+        """Returns the posterior as it is."""
+        return posterior
+
+    def sampling(self):
+        """Returns None: nothing is drawn."""
+
+    def rate(self, posterior):
+        """Returns None: there is no closed form."""
+        del posterior
+
+
 @dataclass(frozen=True)
-class DiagonalGaussian:
+class DiagonalGaussian(Latent):
     """q(z|x) = N(mean, diag exp(log_var)) against the prior N(0, I) (Kingma and Welling 2014)."""
 
     def heads(self):
@@ -44,43 +79,40 @@ class DiagonalGaussian:
 
         return Sampling(name="sampling")
 
-    def sample(self, layer, posterior, seed):
-        """Returns mean + exp(log_var / 2) * noise."""
-        return layer([posterior["mean"], posterior["log_var"]], seed=seed)
+    def draw(self, layer, posterior, seed, training=False):
+        """Returns mean + exp(log_var / 2) * noise, and its log density."""
+        del training
+        mean, log_var = posterior["mean"], posterior["log_var"]
+        codes = layer([mean, log_var], seed=seed)
+        return Draw(codes, sum_per_image(gaussian_log_density(codes, mean, log_var)))
 
     def rate(self, posterior):
         """Returns KL(q(z|x) || N(0, I)), `[batch]`, in nats, summed over latent dimensions."""
         return sum_per_image(kl_to_standard_normal(posterior["mean"], posterior["log_var"]))
 
-    def log_var(self, posterior):
-        """Returns the encoder's log-variance."""
-        return posterior["log_var"]
+    def moments(self, layer, posterior):
+        """Returns the encoder's own mean and log-variance."""
+        del layer
+        return posterior["mean"], posterior["log_var"]
 
 
 @dataclass(frozen=True)
-class Point:
+class Point(Latent):
     """A code without noise and without a prior: the plain autoencoder's. It has no rate."""
 
     def heads(self):
         """Returns the encoder's one output."""
         return {"mean": "glorot_uniform"}
 
-    def bound(self, posterior):
-        """Returns the posterior as it is."""
-        return posterior
-
-    def sampling(self):
-        """Returns None: nothing is drawn."""
-        return None
-
-    def sample(self, layer, posterior, seed):
+    def draw(self, layer, posterior, seed, training=False):
         """Returns the mean."""
-        del layer, seed
-        return posterior["mean"]
+        del layer, seed, training
+        return Draw(posterior["mean"])
 
-    def log_var(self, posterior):
-        """Returns -100 everywhere: a standard deviation that float32 adds as nothing."""
-        return ops.full_like(posterior["mean"], POINT_LOG_VAR)
+    def moments(self, layer, posterior):
+        """Returns the code, and -100 everywhere: a standard deviation that float32 adds as nothing."""
+        del layer
+        return posterior["mean"], ops.full_like(posterior["mean"], POINT_LOG_VAR)
 
 
 def parse_shape(text):

@@ -91,3 +91,13 @@ class AppendLogSigma(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "low": self.low}
+
+
+def frozen(network, inputs, training=False):
+    """Returns what `network` makes of `inputs`, with gradients that reach the inputs and not the network.
+
+    The networks' running statistics, where it has any, stay as they are.
+    """
+    weights = [ops.stop_gradient(variable.value) for variable in network.trainable_variables]
+    others = [variable.value for variable in network.non_trainable_variables]
+    return network.stateless_call(weights, others, inputs, training=training)[0]

@@ -211,6 +211,9 @@ def build(config, dataset):
             config.likelihood,
             config.network,
             seed=config.seed,
+            prior=config.prior,
+            corruption=config.corruption,
+            num_classes=dataset.num_classes,
             dtype=config.precision,
             name="autoencoder",
         )
@@ -248,7 +251,6 @@ def default_name(config, dataset):
 def resume(run, model, dataset):
     """Loads the newest whole checkpoint of `run` into `model` and returns its state."""
     run.sweep()
-    model.optimizer.build(model.trainable_variables)  # or its slots would be skipped with a mere warning
     state, faults = run.restore(model)
     for fault in faults:
         say(f"warning: {fault}")
@@ -309,11 +311,12 @@ def fit(model, dataset, config, run, state):
     keeper = callbacks.Keeper(run, state, config.patience)
     guard, progress = callbacks.Guard(), callbacks.Progress()
     shown_split = dataset.test if len(dataset.test) else dataset.train
-    log = callbacks.TensorBoardLog(run.logs, shown_split.images(0, callbacks.SHOWN_IMAGES))
+    log = callbacks.TensorBoardLog(run.logs, examples(model, shown_split, callbacks.SHOWN_IMAGES))
+    labels = model.conditional
     training = dataset.train.training_batches(
-        config.batch_size, seed=config.seed, first_epoch=state.epoch, augment=config.augment
+        config.batch_size, config.seed, first_epoch=state.epoch, augment=config.augment, labels=labels
     )
-    validation = dataset.validation.batches(EVALUATION_BATCH) if len(dataset.validation) else None
+    validation = dataset.validation.batches(EVALUATION_BATCH, labels) if len(dataset.validation) else None
     try:
         model.fit(
             training,
@@ -354,7 +357,11 @@ def finish(run, dataset, state, begun):
     lines = [f"best model: {best}"]
     if len(dataset.test):
         lines.append(
-            describe_test(model.evaluate(dataset.test.batches(EVALUATION_BATCH), verbose=0, return_dict=True))
+            describe_test(
+                model.evaluate(
+                    dataset.test.batches(EVALUATION_BATCH, model.conditional), verbose=0, return_dict=True
+                )
+            )
         )
     preview(run, model, dataset, lines[-1])
     export(model, run.serving)
@@ -386,6 +393,13 @@ def preview(run, model, dataset, title):
 
     split = dataset.test if len(dataset.test) else dataset.train
     images = split.images(0, PREVIEW_COLUMNS)
+    shown = np.asarray(model(examples(model, split, PREVIEW_COLUMNS)))
     samples = model.sample(PREVIEW_ROWS * len(images))
     with whole(run.preview_file) as path:
-        draw(path, images, np.asarray(model(images)), np.asarray(samples), f"{run.path.name}: {title}")
+        draw(path, images, shown, np.asarray(samples), f"{run.path.name}: {title}")
+
+
+def examples(model, split, count):
+    """Returns the first `count` images of `split` as `model` is called on: with their labels, if it sees them."""
+    images = split.images(0, count)
+    return (images, split.labels[: len(images)]) if model.conditional else images

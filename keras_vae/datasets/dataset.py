@@ -148,6 +148,16 @@ class Dataset:
     skipped: tuple[str, ...] = ()
     fingerprint: str = ""
 
+    @property
+    def num_classes(self):
+        """The number of labels, 0 where the images have none."""
+        if self.label_names is not None:
+            return len(self.label_names)
+        labels = [
+            split.labels for split in (self.train, self.validation, self.test) if split.labels is not None
+        ]
+        return max((int(part.max()) + 1 for part in labels if len(part)), default=0)
+
     def limited(self, count):
         """Returns this dataset with the first `count` training images only; the other splits stay."""
         if count < 1:

@@ -1,14 +1,14 @@
 """The evidence lower bound, and the rate weighed otherwise in it."""
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Literal
 
-from keras_vae.latents import DiagonalGaussian
 from keras_vae.lazy import ops
+from keras_vae.objectives.objective import Objective
 
 
 @dataclass(frozen=True)
-class VariationalBound:
+class VariationalBound(Objective):
     """The negative evidence lower bound, distortion + rate (Kingma and Welling 2014, equation 3).
 
     `reduction` is there to study a mistake that is common: means in the place of sums. A mean over P pixels
@@ -23,8 +23,6 @@ class VariationalBound:
         default="sum",
         metadata={"help": "sum is the bound; mean, the common mistake, weighs the rate by pixels/latents"},
     )
-    latent: ClassVar = DiagonalGaussian()
-    terms: ClassVar = ("distortion", "rate")
 
     def __post_init__(self):
         if self.warmup < 0:

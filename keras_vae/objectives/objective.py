@@ -1,0 +1,56 @@
+"""What every objective says of itself, with the answers that most of them give."""
+
+from typing import ClassVar
+
+from keras_vae.latents import DiagonalGaussian
+
+
+class Objective:
+    """The common part of all objectives.
+
+    Attributes:
+        latent: The kind of latent that it trains (`keras_vae.latents`).
+        terms: The names, besides the loss, of what it reports; each `[batch]`.
+        prior: Which priors it goes with: "any", "standard" (N(0, I) alone) or "none" (it uses no prior).
+        conditional: Whether encoder and decoder see the images' labels.
+        corruption: What is done to the images that the encoder sees in training, unless the user says otherwise.
+    """
+
+    latent: ClassVar = DiagonalGaussian()
+    terms: ClassVar = ("distortion", "rate")
+    prior: ClassVar = "any"
+    conditional: ClassVar = False
+    corruption: ClassVar = "none"
+
+    def check(self, model):
+        """Raises a ValueError where the objective does not go with the shapes, likelihood or prior of `model`."""
+        self.latent.check(model.latent_shape)
+        if self.prior != "any" and not model.prior.is_standard:
+            reason = "uses no prior" if self.prior == "none" else "is derived for the prior N(0, I)"
+            raise ValueError(
+                f"objective {type(self).__name__} {reason}: leave the prior out (--prior standard)"
+            )
+
+    def effective_beta(self, dims):
+        """Returns the weight of the rate against the distortion once every schedule has run out.
+
+        `dims` has the number of `pixels` and of `latents`. None where there is no rate or it has no one weight.
+        """
+        del dims
+
+    def constrain(self, decoder):
+        """Returns the decoder, its layers changed where the objective bounds them."""
+        return decoder
+
+    def critic(self, image_shape, latent_shape):
+        """Returns the network that plays against the others, a `keras.Model` in float32, or None.
+
+        `model.critic` is it. The objective's term `critic_loss`, which it then gives and which is no part of
+        `loss`, trains the critic; its gradients must reach nothing else (`ops.stop_gradient`), and the loss must
+        reach the critic's inputs alone (`frozen(model.critic, inputs)`).
+        """
+        del image_shape, latent_shape
+
+    def critic_optimizer(self):
+        """Returns the optimizer of the critic."""
+        raise NotImplementedError(f"{type(self).__name__} has a critic and no critic_optimizer()")
