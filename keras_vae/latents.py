@@ -31,12 +31,12 @@ class Draw(NamedTuple):
     Attributes:
         codes: `[batch, *latent]`.
         log_density: log q(codes|x), `[batch]`, in nats; None where the posterior has no density.
-        terms: What else the latent has to say of the draw, each `[batch]`, by name.
+        terms: What else the latent has to say of the draw, each `[batch]`, by name; or None.
     """
 
     codes: object
     log_density: object = None
-    terms: dict = {}
+    terms: dict | None = None
 
 
 class Latent:
