@@ -18,6 +18,7 @@ ORDER = [
     "principal",
     "devices",
     "layers",
+    "flows",
     "likelihoods",
     "latents",
     "networks",

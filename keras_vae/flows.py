@@ -1,0 +1,263 @@
+"""Normalizing flows on flat codes: invertible maps that say how they change volumes.
+
+    forward(codes, context)        the mapped codes `[n, dim]` and log |det d mapped / d codes|, `[n]`
+    inverse(mapped, context)       the codes, but for float32 rounding
+
+As a density over codes, a prior or a sampler, a flow maps codes to noise: log p(z) = log N(forward(z); 0, I) +
+log det. As a posterior it maps the draws of a diagonal Gaussian to those of a richer density, log q(forward(z)) =
+log q(z) - log det, with what the encoder saw as `context`, `[n, context_dim]`.
+
+    kind       a step                                                         forward      inverse
+    maf        u_i = (z_i - mu_i) exp(-alpha_i), both functions of z_<i       one pass     dim passes
+    realnvp    the same, of the other half of the dimensions                  one pass     two passes
+    iaf        u_i = gate_i z_i + (1 - gate_i) mu_i, both of z_<i             one pass     dim passes
+    planar     u = z + v tanh(w' z + b)                                       a product    not in closed form
+
+A pass is a run of the step's network, over all dimensions at once. Networks end in zeros, so that a flow of maf
+or realnvp begins as the identity. All is float32, whatever the dtype policy: log-determinants need it.
+"""
+
+import numpy as np
+
+from keras_vae.densities import standard_normal_log_density, sum_per_image
+from keras_vae.layers import PACKAGE
+from keras_vae.lazy import keras, ops
+
+# A step scales by at most e^3, and at least e^-3: a code far from all others cannot make it overflow.
+MOST_LOG_SCALE = 3.0
+# Of the gate's logit at the start: Kingma et al. 2016 advise +1 or +2, which leaves most of the code as it is.
+OPEN_GATE = 2.0
+
+
+class Step(keras.layers.Layer):
+    """One step of a flow, of number `index`; `build` makes its weights."""
+
+    def __init__(self, dim, index, width, context_dim, seed):
+        super().__init__(dtype="float32", name=f"step_{index}")
+        self.dim, self.index, self.width, self.context_dim = dim, index, width, context_dim
+        self.seed = seed
+
+    def weight(self, name, shape, initializer="zeros"):
+        """Adds a weight that stays float32 inside models of a lower precision."""
+        return self.add_weight(name=name, shape=shape, initializer=initializer, autocast=False)
+
+    def random(self, name, shape, scale=1.0):
+        """Adds a weight of random numbers, fixed by the flow's seed, the step and the name; no global state."""
+        seed = np.random.SeedSequence([self.seed, self.index, *name.encode()]).generate_state(1)[0]
+        initializer = keras.initializers.VarianceScaling(scale, "fan_avg", "uniform", seed=int(seed >> 1))
+        return self.weight(name, shape, initializer)
+
+
+class Autoregressive(Step):
+    """A masked autoregressive step (Papamakarios et al. 2017, equations 2 to 5).
+
+    u_i = (z_i - mu_i) exp(-alpha_i), where a network of two hidden layers makes mu_i and alpha_i of the
+    dimensions before i alone: each unit has a degree, and sees units of no higher degree; outputs see lower
+    ones (Germain et al. 2015, equations 12 and 13). alpha is bounded smoothly. Hidden layers see all of the
+    context. Each second step takes the dimensions in reversed order.
+    """
+
+    def degrees(self):
+        """Returns each dimension's place in the order, from 1 on, `[dim]`; equal ones do not see each other."""
+        order = np.arange(1, self.dim + 1)
+        return order if self.index % 2 == 0 else order[::-1].copy()
+
+    def build(self, input_shape=None):
+        degrees = self.degrees()
+        # Hidden units of degree 0 see nothing but the context.
+        lowest, highest = 0 if self.context_dim else 1, max(degrees.max() - 1, 0)
+        hidden = np.linspace(lowest, max(highest, lowest), self.width).round()
+        self.masks = [
+            (lower[:, None] <= upper).astype("float32")
+            for lower, upper in [(degrees, hidden), (hidden, hidden), (hidden, np.tile(degrees - 1, 2))]
+        ]
+        shapes = [mask.shape for mask in self.masks]
+        self.kernels = [self.random("first", shapes[0]), self.random("second", shapes[1])]
+        self.kernels.append(self.weight("last", shapes[2]))
+        self.biases = [self.weight(f"bias_{layer}", shape[1:]) for layer, shape in enumerate(shapes)]
+        if self.context_dim:
+            shape = (self.context_dim, self.width)
+            self.context_kernels = [self.random(f"context_{layer}", shape) for layer in range(2)]
+
+    def network(self, codes, context):
+        """Returns two numbers for each dimension, `[n, dim]` each, functions of the dimensions of lower degree."""
+        values = codes
+        for layer, (kernel, mask, bias) in enumerate(zip(self.kernels, self.masks, self.biases)):
+            values = ops.matmul(values, kernel * mask) + bias
+            if layer < 2:
+                if self.context_dim:
+                    values = values + ops.matmul(context, self.context_kernels[layer])
+                values = ops.silu(values)
+        return values[:, : self.dim], values[:, self.dim :]
+
+    def scale(self, codes, context):
+        """Returns log_scale and shift, `[n, dim]` each, of u = exp(log_scale) z + shift."""
+        alpha, mu = self.network(codes, context)
+        log_scale = -MOST_LOG_SCALE * ops.tanh(alpha / MOST_LOG_SCALE)
+        return log_scale, -mu * ops.exp(log_scale)
+
+    def forward(self, codes, context=None):
+        log_scale, shift = self.scale(codes, context)
+        return codes * ops.exp(log_scale) + shift, ops.sum(log_scale, axis=1)
+
+    def inverse(self, mapped, context=None):
+        """Returns the codes; in pass k, those of degree k, which depend on known ones alone, become known."""
+        degrees = self.degrees()
+
+        def learn(number, codes):
+            log_scale, shift = self.scale(codes, context)
+            return ops.where(degrees == number + 1, (mapped - shift) * ops.exp(-log_scale), codes)
+
+        return ops.fori_loop(0, int(degrees.max()), learn, mapped)
+
+
+class Coupling(Autoregressive):
+    """An affine coupling (Dinh et al. 2017, equations 4 and 5): half of the dimensions scale and shift the others.
+
+    That is an autoregressive step of two degrees. The halves are drawn by the seed, and change roles at each
+    second step. The first half is scaled and shifted too, by learned constants, as by the paper's batch
+    normalization.
+    """
+
+    def degrees(self):
+        shuffled = np.random.default_rng([self.seed, self.index // 2]).permutation(self.dim)
+        return np.where((shuffled < self.dim / 2) == (self.index % 2 == 0), 1, 2)
+
+
+class Gated(Autoregressive):
+    """An inverse autoregressive step with its gate (Kingma et al. 2016, algorithm 1 in its gated form).
+
+    u = gate z + (1 - gate) mu, and the log-determinant is the sum of log gate, so that it only ever contracts.
+    """
+
+    def scale(self, codes, context):
+        logit, mu = self.network(codes, context)
+        logit = logit + OPEN_GATE
+        return ops.log_sigmoid(logit), ops.sigmoid(-logit) * mu
+
+
+class Planar(Step):
+    """A planar step (Rezende and Mohamed 2015, equations 10 to 12), kept invertible as in their appendix A.1.
+
+    u = z + v tanh(w' z + b) is invertible where w' v >= -1. So v = v0 + (m(w' v0) - w' v0) w / |w|^2 with
+    m(x) = log(1 + e^x) - 1 > -1. With a context, v0, w and b are linear in it.
+    """
+
+    def build(self, input_shape=None):
+        # Small, or else far from the identity at the start.
+        self.direction = self.random("direction", (1, self.dim), 0.1)
+        self.normal = self.random("normal", (1, self.dim))
+        self.offset = self.weight("offset", (1, 1))
+        if self.context_dim:
+            self.context_kernel = self.random("context", (self.context_dim, 2 * self.dim + 1), 0.1)
+
+    def parameters(self, context):
+        """Returns v, w and b, `[n or 1, dim]`, `[n or 1, dim]` and `[n or 1, 1]`, with w' v > -1."""
+        direction, normal, offset = (
+            ops.convert_to_tensor(w) for w in (self.direction, self.normal, self.offset)
+        )
+        if self.context_dim:
+            linear = ops.matmul(context, self.context_kernel)
+            direction, normal = direction + linear[:, : self.dim], normal + linear[:, self.dim : 2 * self.dim]
+            offset = offset + linear[:, 2 * self.dim :]
+        along = ops.sum(normal * direction, axis=1, keepdims=True)
+        squared = ops.sum(ops.square(normal), axis=1, keepdims=True)
+        # Where w is 0, so is what is added.
+        direction = direction + (ops.softplus(along) - 1 - along) * normal / ops.maximum(squared, 1e-12)
+        return direction, normal, offset
+
+    def forward(self, codes, context=None):
+        direction, normal, offset = self.parameters(context)
+        bent = ops.tanh(ops.sum(codes * normal, axis=1, keepdims=True) + offset)
+        slope = (1 - ops.square(bent)) * ops.sum(normal * direction, axis=1, keepdims=True)
+        return codes + direction * bent, ops.log1p(slope)[:, 0]
+
+    def inverse(self, mapped, context=None):
+        raise ValueError(
+            "a planar flow has no inverse in closed form: it serves as a posterior, not to draw from a density"
+            f" (try {', '.join(kind for kind in STEPS if kind != 'planar')})"
+        )
+
+
+STEPS = {
+    "maf": Autoregressive,
+    "realnvp": Coupling,
+    "iaf": Gated,
+    "planar": Planar,
+}
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class Flow(keras.layers.Layer):
+    """A stack of `depth` steps of one kind; called on codes `[n, dim]`, it returns what `forward` does.
+
+    The weights are made at once, from `seed` alone.
+
+    Args:
+        dim: Of the codes.
+        kind: A name in `STEPS`.
+        depth: How many steps. The papers take 5 to 10, of planar ones up to 32.
+        width: Of the networks' two hidden layers, best above `dim`.
+        context_dim: Of the context, 0 where there is none.
+        seed: Of the weights at the start and of the halves of realnvp.
+
+    Raises:
+        ValueError: There is no such kind, or a size is below 1.
+    """
+
+    def __init__(self, dim, kind="maf", depth=5, width=128, context_dim=0, seed=0, **kwargs):
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        if kind not in STEPS:
+            raise ValueError(f"flow kind is {kind!r}: expected one of {', '.join(STEPS)}")
+        if min(dim, depth, width) < 1:
+            raise ValueError(f"flow has dim {dim}, depth {depth} and width {width}: each must be at least 1")
+        self.settings = {
+            "dim": dim,
+            "kind": kind,
+            "depth": depth,
+            "width": width,
+            "context_dim": context_dim,
+            "seed": seed,
+        }
+        self.steps = [STEPS[kind](dim, index, width, context_dim, seed) for index in range(depth)]
+        self.build((None, dim))
+
+    def build(self, input_shape):
+        for step in self.steps:
+            step.build(input_shape)
+
+    def call(self, codes, context=None):
+        return self.forward(codes, context)
+
+    def forward(self, codes, context=None):
+        """Returns the mapped codes, `[n, dim]`, and the log-determinant, `[n]`."""
+        codes = ops.cast(codes, "float32")
+        log_det = ops.zeros_like(codes[:, 0])
+        for step in self.steps:
+            codes, change = step.forward(codes, context)
+            log_det = log_det + change
+        return codes, log_det
+
+    def inverse(self, mapped, context=None):
+        """Returns the codes, `[n, dim]`, that `forward` takes to `mapped`.
+
+        Raises:
+            ValueError: The flow is planar.
+        """
+        codes = ops.cast(mapped, "float32")
+        for step in reversed(self.steps):
+            codes = step.inverse(codes, context)
+        return codes
+
+    def log_prob(self, codes, context=None):
+        """Returns the log density of `codes`, `[n]`, in nats, where `forward` makes them N(0, I)."""
+        noise, log_det = self.forward(codes, context)
+        return sum_per_image(standard_normal_log_density(noise)) + log_det
+
+    def sample(self, count, seed=None, context=None):
+        """Returns `count` codes of that density, `[count, dim]`; `seed` as in `keras.random`."""
+        noise = keras.random.normal((count, self.settings["dim"]), dtype="float32", seed=seed)
+        return self.inverse(noise, context)
+
+    def get_config(self):
+        return {**super().get_config(), **self.settings}
