@@ -9,6 +9,7 @@ import math
 from keras_vae.lazy import ops
 
 LOG_2_PI = math.log(2 * math.pi)
+SERIES_BELOW = 0.5  # four terms of a power series are exact to float32 there, and closed forms above
 
 
 def sum_per_image(values):
@@ -44,6 +45,109 @@ def bernoulli_log_density(values, logits):
     return values * logits - ops.softplus(logits)
 
 
+def continuous_bernoulli_log_density(values, logits):
+    """Returns the log density of the continuous Bernoulli over [0, 1], elementwise.
+
+    Loaiza-Ganem and Cunningham 2019, equation 4, which with logits t is exp(t x) t / (exp(t) - 1); that is
+    t (x - 1/2) - log(sinh(a) / a) at a = |t| / 2, without a hole at t = 0, where their normaliser has 0 / 0.
+    """
+    half = 0.5 * ops.abs(logits)
+    large = ops.maximum(half, SERIES_BELOW)
+    exact = large + ops.log(-ops.expm1(-2 * large)) - ops.log(2 * large)
+    square = ops.square(ops.minimum(half, SERIES_BELOW))
+    series = square * (1 / 6 - square * (1 / 180 - square / 2835))
+    return logits * (values - 0.5) - ops.where(half < SERIES_BELOW, series, exact)
+
+
+def continuous_bernoulli_mean(logits):
+    """Returns the mean of the continuous Bernoulli, elementwise (their equation 7): 1/2 + (coth(t/2) - 2/t) / 2."""
+    half = 0.5 * logits
+    is_small = ops.abs(half) < SERIES_BELOW
+    large = ops.where(is_small, SERIES_BELOW, half)
+    small = ops.clip(half, -SERIES_BELOW, SERIES_BELOW)
+    square = ops.square(small)
+    series = small * (1 / 3 - square * (1 / 45 - square * (2 / 945 - square / 4725)))
+    return 0.5 + 0.5 * ops.where(is_small, series, 1 / ops.tanh(large) - 1 / large)
+
+
+def laplace_log_density(values, location, log_scale):
+    """Returns log Laplace(values; location, exp(log_scale)), elementwise."""
+    return -math.log(2) - log_scale - ops.abs(values - location) * ops.exp(-log_scale)
+
+
+def logistic_log_mass(values, location, log_scale, levels):
+    """Returns the log mass of a logistic in the cells of `levels` values from 0 to 1, elementwise.
+
+    Salimans et al. 2017 (PixelCNN++), equation 2: sigmoid(above) - sigmoid(below), where the cells of 0 and of 1
+    reach to infinity. The difference is sigmoid(above) sigmoid(-below) (1 - exp(below - above)), which no scale
+    makes vanish in float32. `values` between two levels belong to the nearer.
+    """
+    gaps = levels - 1
+    level, precision = ops.round(values * gaps), ops.exp(-log_scale)
+    above = ((level + 0.5) / gaps - location) * precision
+    below = ((level - 0.5) / gaps - location) * precision
+    is_first, is_last = level <= 0, level >= gaps
+    log_mass = ops.where(is_last, 0.0, ops.log_sigmoid(above)) + ops.where(
+        is_first, 0.0, ops.log_sigmoid(-below)
+    )
+    width = ops.log(-ops.expm1(-precision / gaps))
+    return log_mass + ops.where(ops.logical_or(is_first, is_last), 0.0, width)
+
+
+def clipped_logistic_mean(location, log_scale):
+    """Returns the mean of a logistic that is clipped to [0, 1]: the integral over t of P(value > t), elementwise."""
+    scale = ops.exp(log_scale)
+    mean = scale * (ops.softplus(location / scale) - ops.softplus((location - 1) / scale))
+    return ops.clip(mean, 0.0, 1.0)  # where the location is far, the difference is rounded
+
+
+def soft_bounds(values, low, high):
+    """Returns `values` kept between `low` and `high` smoothly: nearly the identity in between.
+
+    A hard clip has no gradient outside: a log-variance that strays there never comes back. This one's falls off
+    by a factor of e a unit, so that one that strays by ten still does.
+    """
+    below = high - ops.softplus(high - values)
+    return low + ops.softplus(below - low)
+
+
 def log_mean_exp(values, axis):
     """Returns log of the mean of exp(values) along `axis`, without overflow."""
     return ops.logsumexp(values, axis=axis) - math.log(values.shape[axis])
+
+
+def squared_distances(rows, others):
+    """Returns |row_i - other_j|^2 of `[n, d]` and `[m, d]`: `[n, m]`, without a table of n x m x d."""
+    lengths = ops.sum(ops.square(rows), axis=1)[:, None] + ops.sum(ops.square(others), axis=1)[None]
+    return ops.maximum(lengths - 2 * ops.matmul(rows, ops.transpose(others)), 0.0)
+
+
+def gaussian_kernel(distances, size):
+    """Returns exp(-distances / size), elementwise; squared distances of rows of `size` numbers."""
+    return ops.exp(-distances / size)
+
+
+def inverse_multiquadratic(distances, size, scales=(0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)):
+    """Returns the sum over scales s of C / (C + distances) with C = 2 `size` s, elementwise (Tolstikhin et al. 2018).
+
+    2 `size` is the mean squared distance of two draws of N(0, I) of `size` numbers.
+    """
+    return sum(2 * size * scale / (2 * size * scale + distances) for scale in scales)
+
+
+def maximum_mean_discrepancy(rows, others, kernel):
+    """Returns the squared discrepancy of two sets, `[n, d]` and `[m, d]`, a number (Gretton et al. 2012, equation 3).
+
+        sum_{i != j} k(x_i, x_j) / n(n - 1) + sum_{i != j} k(y_i, y_j) / m(m - 1) - 2 sum_ij k(x_i, y_j) / nm
+
+    Without bias: its mean is 0 for sets of one distribution, so it can come out below 0. `kernel` is a function of
+    squared distances and of d. A set of one row has nothing within it, and counts as if it had 0 there.
+    """
+    size = rows.shape[1]
+
+    def within(values):
+        kernels, count = kernel(squared_distances(values, values), size), ops.shape(values)[0]
+        pairs = ops.cast(count * ops.maximum(count - 1, 1), "float32")
+        return ops.sum(ops.where(ops.eye(count, dtype="bool"), 0.0, kernels)) / pairs
+
+    return within(rows) + within(others) - 2 * ops.mean(kernel(squared_distances(rows, others), size))

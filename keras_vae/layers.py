@@ -1,5 +1,6 @@
 """The layers that Keras lacks."""
 
+from keras_vae.densities import soft_bounds
 from keras_vae.lazy import keras, ops
 
 PACKAGE = "keras_vae"  # the name that our classes are registered under with Keras
@@ -50,19 +51,14 @@ class Sampling(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class SoftBounds(keras.layers.Layer):
-    """Keeps values between `low` and `high` smoothly: nearly the identity in between.
-
-    A hard clip has no gradient outside: a log-variance that strays there never comes back. This one's falls
-    off by a factor of e a unit, so that one that strays by ten still does.
-    """
+    """Keeps values between `low` and `high` smoothly (`keras_vae.densities.soft_bounds`)."""
 
     def __init__(self, low, high, **kwargs):
         super().__init__(**kwargs)
         self.low, self.high = low, high
 
     def call(self, inputs):
-        below = self.high - ops.softplus(self.high - inputs)
-        return self.low + ops.softplus(below - self.low)
+        return soft_bounds(inputs, self.low, self.high)
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -73,7 +69,7 @@ class SoftBounds(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class AppendLogSigma(keras.layers.Layer):
-    """Appends a channel that holds one learned number, the log of a standard deviation, never below `low`."""
+    """Appends a channel that holds one learned number, the log of a scale (a standard deviation), never below `low`."""
 
     def __init__(self, low, **kwargs):
         super().__init__(**kwargs)

@@ -1,0 +1,78 @@
+"""Gaussian pixels: of one standard deviation that is fixed, learned or the best, or of one each."""
+
+import math
+from dataclasses import dataclass, field
+
+from keras_vae.densities import gaussian_log_density, soft_bounds, sum_per_image
+from keras_vae.lazy import ops
+from keras_vae.likelihoods.likelihood import LearnedScale, Located, check_scale
+
+# Below exp(-6) of the grey range a variance only measures rounding (Rybkin et al. 2021, section 4).
+MIN_LOG_SIGMA = -6.0
+MAX_LOG_SIGMA = 1.0
+
+
+@dataclass(frozen=True)
+class Gaussian(Located):
+    """Independent Gaussian pixels of one fixed standard deviation: squared error, on the scale of `sigma`."""
+
+    sigma: float = field(
+        default=0.1, metadata={"help": "standard deviation of a pixel whose range is 0 to 1"}
+    )
+
+    def __post_init__(self):
+        check_scale("sigma", self.sigma)
+
+    def log_prob(self, images, decoded):
+        """Returns log p(images | decoded), `[batch]`, in nats."""
+        return sum_per_image(gaussian_log_density(images, decoded, 2 * math.log(self.sigma)))
+
+
+@dataclass(frozen=True)
+class LearnedGaussian(LearnedScale):
+    """Gaussian pixels of one standard deviation, learned with the network (Rybkin et al. 2021, section 4.1)."""
+
+    min_log_scale, scale_name = MIN_LOG_SIGMA, "log_sigma"
+
+    def log_prob(self, images, decoded):
+        """Returns log p(images | decoded), `[batch]`, in nats; the last channel is the log sigma."""
+        return sum_per_image(gaussian_log_density(images, decoded[..., :-1], 2 * decoded[..., -1:]))
+
+
+@dataclass(frozen=True)
+class GaussianPerPixel(Located):
+    """Gaussian pixels, each of its own mean and standard deviation (Kingma and Welling 2014, appendix C.2).
+
+    The decoder puts out the means and then the log sigmas, kept softly between -6 and 1. Where images never
+    change, sigma falls to that bound: high densities there are no merit.
+    """
+
+    def num_parameters(self, channels):
+        """Returns a mean and a log sigma a channel."""
+        return 2 * channels
+
+    def log_prob(self, images, decoded):
+        """Returns log p(images | decoded), `[batch]`, in nats."""
+        mean, log_sigma = ops.split(decoded, 2, axis=-1)
+        log_var = 2 * soft_bounds(log_sigma, MIN_LOG_SIGMA, MAX_LOG_SIGMA)
+        return sum_per_image(gaussian_log_density(images, mean, log_var))
+
+    def mean(self, decoded):
+        """Returns the means, clipped to [0, 1]."""
+        return super().mean(ops.split(decoded, 2, axis=-1)[0])
+
+
+@dataclass(frozen=True)
+class OptimalGaussian(Located):
+    """Gaussian pixels of the variance that suits the batch best: its mean squared error (sigma-VAE).
+
+    Rybkin, Daniilidis and Levine 2021, section 4.2, equation 6: sigma^2 = MSE makes the density largest, so
+    nothing has to be learned or set. As the variance is taken from the batch that is scored, the figure
+    flatters by about half a nat a batch.
+    """
+
+    def log_prob(self, images, decoded):
+        """Returns log p(images | decoded), `[batch]`, in nats."""
+        squared_error = ops.mean(ops.square(images - decoded))
+        log_var = ops.maximum(ops.log(squared_error + 1e-12), 2 * MIN_LOG_SIGMA)
+        return sum_per_image(gaussian_log_density(images, decoded, log_var))
