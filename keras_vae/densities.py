@@ -141,13 +141,16 @@ def maximum_mean_discrepancy(rows, others, kernel):
         sum_{i != j} k(x_i, x_j) / n(n - 1) + sum_{i != j} k(y_i, y_j) / m(m - 1) - 2 sum_ij k(x_i, y_j) / nm
 
     Without bias: its mean is 0 for sets of one distribution, so it can come out below 0. `kernel` is a function of
-    squared distances and of d. A set of one row has nothing within it, and counts as if it had 0 there.
+    squared distances and of d. A set of one row tells nothing, and the answer is 0.
     """
     size = rows.shape[1]
 
     def within(values):
         kernels, count = kernel(squared_distances(values, values), size), ops.shape(values)[0]
-        pairs = ops.cast(count * ops.maximum(count - 1, 1), "float32")
-        return ops.sum(ops.where(ops.eye(count, dtype="bool"), 0.0, kernels)) / pairs
+        return ops.sum(ops.where(ops.eye(count, dtype="bool"), 0.0, kernels)) / ops.cast(
+            count * ops.maximum(count - 1, 1), "float32"
+        )
 
-    return within(rows) + within(others) - 2 * ops.mean(kernel(squared_distances(rows, others), size))
+    across = ops.mean(kernel(squared_distances(rows, others), size))
+    is_known = ops.minimum(ops.shape(rows)[0], ops.shape(others)[0]) > 1
+    return ops.where(is_known, within(rows) + within(others) - 2 * across, 0.0)

@@ -9,6 +9,9 @@ class Objective:
     """The common part of all objectives.
 
     Attributes:
+        formula: The loss in one line, with D for the distortion and R for the rate.
+        paper: Who came up with it.
+        good_for: What it is good for, in a few words.
         latent: The kind of latent that it trains (`keras_vae.latents`).
         terms: The names, besides the loss, of what it reports; each `[batch]`.
         prior: Which priors it goes with: "any", "standard" (N(0, I) alone) or "none" (it uses no prior).
@@ -16,11 +19,25 @@ class Objective:
         corruption: What is done to the images that the encoder sees in training, unless the user says otherwise.
     """
 
+    formula: ClassVar = ""
+    paper: ClassVar = ""
+    good_for: ClassVar = ""
+
     latent: ClassVar = DiagonalGaussian()
     terms: ClassVar = ("distortion", "rate")
     prior: ClassVar = "any"
     conditional: ClassVar = False
     corruption: ClassVar = "none"
+
+    def settle(self, num_images, num_steps):
+        """Returns the objective with what was left to the training decided by it: fields that were 0, as a rule.
+
+        Args:
+            num_images: How many images it is trained on.
+            num_steps: How many optimizer steps it is trained for.
+        """
+        del num_images, num_steps
+        return self
 
     def check(self, model):
         """Raises a ValueError where the objective does not go with the shapes, likelihood or prior of `model`."""
