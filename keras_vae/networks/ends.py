@@ -1,0 +1,38 @@
+"""Where networks end: the encoder in a posterior, the decoder in the parameters of a likelihood, both float32."""
+
+from keras_vae.lazy import keras
+
+
+def posterior(features, latent_shape, latent):
+    """Returns the encoder's outputs by name, each `[batch, *latent_shape]`."""
+    return latent.bound(
+        {
+            name: head(latent_shape, initializer, name)(features)
+            for name, initializer in latent.heads().items()
+        }
+    )
+
+
+def head(latent_shape, initializer, name):
+    """Returns the float32 layer that ends the encoder: dense for a vector, a 1x1 convolution for a map."""
+    if len(latent_shape) == 1:
+        layer = keras.layers.Dense(
+            latent_shape[0], kernel_initializer=initializer, dtype="float32", name=name
+        )
+    else:
+        layer = keras.layers.Conv2D(
+            latent_shape[-1], 1, kernel_initializer=initializer, dtype="float32", name=name
+        )
+    return layer
+
+
+def parameters(decoded, likelihood):
+    """Returns what the likelihood reads.
+
+    The last layer of weights runs in the compute dtype and its output is cast: a float32 convolution at full
+    resolution would cost a third of the training time under a mixed policy.
+    """
+    decoded = keras.layers.Activation("linear", dtype="float32", name="float32")(decoded)
+    for layer in likelihood.head():
+        decoded = layer(decoded)
+    return decoded

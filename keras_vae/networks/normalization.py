@@ -1,0 +1,20 @@
+"""What follows a convolution."""
+
+import math
+
+from keras_vae.lazy import keras
+
+
+def groups(width, most=8):
+    """Returns the number of groups for `width` channels: at most `most`, each of 4 channels or more.
+
+    A group of one channel would make the features of a 1x1 map zero, and their gradients with them.
+    """
+    return max(1, math.gcd(width, 4 * most) // 4)
+
+
+NORMALIZATIONS = {
+    "batch": lambda width: lambda **names: keras.layers.BatchNormalization(**names),
+    "layer": lambda width: lambda **names: keras.layers.LayerNormalization(**names),
+    "group": lambda width: lambda **names: keras.layers.GroupNormalization(groups(width), **names),
+}
