@@ -5,6 +5,7 @@ layer. Its methods have the same signature in all of them:
 
     layer(image_shape, latent_shape)    the layer that holds its weights, or None where it has none
     log_prob(model, codes)              log p(codes), `[batch]`, in nats
+    adapt(model, images)                starts what it learns from training images, where that helps
     draw(model, count, seed)            codes, `[count, *latent]`; `seed` as in `keras.random`
     sampler(model)                      the same density as a fitted sampler (`keras_vae.samplers`), for export
 
@@ -12,6 +13,13 @@ layer. Its methods have the same signature in all of them:
 whether it is N(0, I), for which a Gaussian posterior has its rate in closed form.
 """
 
+from keras_vae.priors.flow import FlowPrior
+from keras_vae.priors.mixture import Mixture, Vamp
 from keras_vae.priors.standard import StandardNormal
 
-PRIORS = {"standard": StandardNormal}
+PRIORS = {
+    "standard": StandardNormal,
+    "mixture": Mixture,
+    "vamp": Vamp,
+    "flow": FlowPrior,
+}

@@ -5,10 +5,11 @@ from typing import ClassVar
 
 from keras_vae.densities import standard_normal_log_density, sum_per_image
 from keras_vae.lazy import keras
+from keras_vae.priors.prior import Prior
 
 
 @dataclass(frozen=True)
-class StandardNormal:
+class StandardNormal(Prior):
     """N(0, I) (Kingma and Welling 2014). A plain autoencoder's codes have no prior; this one stands in."""
 
     is_standard: ClassVar = True
@@ -28,6 +29,6 @@ class StandardNormal:
 
     def sampler(self, model):
         """Returns the sampler of N(0, I)."""
-        from keras_vae.samplers import Prior
+        from keras_vae import samplers
 
-        return Prior(model.latent_shape)
+        return samplers.Prior(model.latent_shape)
