@@ -63,6 +63,10 @@ class Step:
         stream = (self.model.seed * 2 + mode) * STREAMS + use
         return GivenSeed(stream % 2**31, self.model.noise_counter(self.training))
 
+    def own_seed(self, number=0):
+        """Returns the seed of this step for an objective's own use, of which it may have several, from 0."""
+        return self.seed(FREE + number)
+
     @functools.cached_property
     def posterior(self):
         """The encoder's output, a dict of `[batch, *latent]`."""
@@ -86,7 +90,11 @@ class Step:
     @functools.cached_property
     def decoded(self):
         """The parameters of the likelihood at the codes."""
-        return self.model.decoder(self.model.labelled(self.codes, self.labels), training=self.training)
+        return self.decode(self.codes)
+
+    def decode(self, codes):
+        """Returns the parameters of the likelihood at any codes, `[batch, *latent]`, of these images."""
+        return self.model.decoder(self.model.labelled(codes, self.labels), training=self.training)
 
     @functools.cached_property
     def distortion(self):
@@ -100,24 +108,27 @@ class Step:
 
     def draws(self, count):
         """Returns `count` codes an image and what they weigh, `Draws`; the decoder sees `count` times the batch."""
-        repeated = {name: ops.repeat(value, count, axis=0) for name, value in self.posterior.items()}
-        labels = None if self.labels is None else ops.repeat(self.labels, count, axis=0)
-        draw = self.model.draw(repeated, self.seed(CODES), self.training)
-        targets = ops.repeat(self.targets, count, axis=0)
-        return Draws(self.model, targets, labels, draw, count, self.training)
+        seed = self.seed(CODES)
+        return Draws(self.model, self.posterior, self.targets, self.labels, count, seed, self.training)
 
 
 class Draws:
-    """Several codes an image, drawn from its posterior.
+    """Several codes an image, `count`, drawn from its posterior by `seed`.
 
     Attributes:
         codes: `[batch * count, *latent]`, the codes of an image beside each other.
         log_ratio: log p(z) - log q(z|x), `[batch, count]`, in nats.
     """
 
-    def __init__(self, model, targets, labels, draw, count, training):
-        self.model, self.targets, self.labels, self.count = model, targets, labels, count
-        self.training, self.codes = training, draw.codes
+    def __init__(self, model, posterior, targets, labels, count, seed, training):
+        self.model, self.count, self.training = model, count, training
+        self.targets = ops.repeat(targets, count, axis=0)
+        self.labels = None if labels is None else ops.repeat(labels, count, axis=0)
+        repeated = {name: ops.repeat(value, count, axis=0) for name, value in posterior.items()}
+        draw = model.draw(repeated, seed, training)
+        if draw.log_density is None:
+            raise ValueError(f"the codes of a {type(model.latent).__name__} latent have no density to weigh them by")
+        self.codes = draw.codes
         self.log_ratio = self.per_image(model.prior.log_prob(model, draw.codes) - draw.log_density)
 
     def log_prob(self, codes, decoder):
@@ -200,19 +211,20 @@ class Autoencoder(keras.Model):
         self.network = component(network, NETWORKS, "network")
         likelihood = likelihood or ("bernoulli" if self.image_shape[-1] == 1 else "gaussian_optimal")
         self.likelihood = component(likelihood, LIKELIHOODS, "likelihood")
-        self.prior = component(prior, PRIORS, "prior")
+        self.chosen_prior = component(prior, PRIORS, "prior")
         self.corruption = component(corruption, CORRUPTIONS, "corruption")
         if self.corruption == CORRUPTIONS["none"]():
             self.corruption = component(self.objective.corruption, CORRUPTIONS, "corruption")
         self.seed = seed
         self.latent = self.objective.latent
+        self.prior = self.latent.prior(self.chosen_prior)
         self.conditional = self.objective.conditional
         self.num_classes = check_classes(num_classes, self.conditional)
         self.dims = Dims(math.prod(self.image_shape), math.prod(self.latent_shape))
         self.objective.check(self)
         seen, decoded = (widened(shape, self.num_classes) for shape in (self.image_shape, self.latent_shape))
         self.encoder = self.network.encoder(seen, self.latent_shape, self.latent, self.dtype_policy)
-        self.sampling = self.latent.sampling()
+        self.sampling = self.latent.sampling(self.latent_shape)
         self.decoder = self.objective.constrain(
             self.network.decoder(self.image_shape, decoded, self.likelihood, self.dtype_policy)
         )
@@ -221,6 +233,8 @@ class Autoencoder(keras.Model):
         if self.critic is not None:
             # Built here, so that its state is in every file that the model is saved to.
             self.critic_optimizer = self.objective.critic_optimizer()
+            if self.dtype_policy.name == "mixed_float16":  # as compile does: a step that overflows is passed over
+                self.critic_optimizer = keras.optimizers.LossScaleOptimizer(self.critic_optimizer)
             self.critic_optimizer.build(self.critic.trainable_variables)
         self.trackers = {
             name: keras.metrics.Mean(name=name, dtype="float32") for name in ("loss", *self.objective.terms)
@@ -231,6 +245,14 @@ class Autoencoder(keras.Model):
         self.built = True
         if advice := self.advice():
             warnings.warn(advice, stacklevel=2)
+
+    def adapt(self, images):
+        """Starts from training images what learns better so, before `fit`: VampPrior's pseudo-inputs.
+
+        Args:
+            images: Some thousand of them at most, `[n, height, width, channels]` in [0, 1].
+        """
+        self.prior.adapt(self, images)
 
     def call(self, inputs, training=False):
         """Returns the reconstructions, decoded from the means: `[batch, height, width, channels]` in [0, 1].
@@ -244,6 +266,24 @@ class Autoencoder(keras.Model):
         """Returns the mean and the log-variance of the codes of `images`, each `[batch, *latent]`."""
         posterior = self.encoder(self.labelled(as_images(images), labels), training=training)
         return self.latent.moments(self.sampling, posterior)
+
+    def log_weights(self, observed, count, seed, labels=None):
+        """Returns log p(x|z) + log p(z) - log q(z|x) at `count` codes of each posterior, `[batch, count]`, in nats.
+
+        The log of their mean over codes is a lower bound on log p(x), and that in the end (Burda et al. 2016,
+        equation 8); `keras_vae.metrics.importance` says whether it may be called so.
+
+        Args:
+            observed: Images as the likelihood has them, `[batch, height, width, channels]` (`likelihood.observe`).
+            count: Codes an image; the decoder sees `batch * count` codes at a time.
+            seed: As in `keras.random`.
+            labels: Of a conditional model.
+
+        Raises:
+            ValueError: The posterior has no density.
+        """
+        posterior = self.encoder(self.labelled(as_images(observed), labels), training=False)
+        return Draws(self, posterior, observed, labels, count, seed, False).log_weights
 
     def decode(self, codes, labels=None, training=False):
         """Returns the images that `codes` stand for, `[batch, height, width, channels]` in [0, 1]."""
@@ -347,8 +387,9 @@ class Autoencoder(keras.Model):
         criticising = self.critic.trainable_weights if self.critic is not None else []
         gradients = tape.gradient(scaled, [*weights, *criticising])
         if criticising:
-            scale = self.optimizer.scale_loss(1.0)
-            self.critic_optimizer.apply([value / scale for value in gradients[len(weights) :]], criticising)
+            # The critic's optimizer has a scale of its own.
+            scale = self.critic_optimizer.scale_loss(1.0) / self.optimizer.scale_loss(1.0)
+            self.critic_optimizer.apply([value * scale for value in gradients[len(weights) :]], criticising)
         self.optimizer.apply(gradients[: len(weights)], weights)
         return self.get_metrics_result()
 
@@ -408,7 +449,7 @@ class Autoencoder(keras.Model):
             "objective": component_to_json(self.objective, OBJECTIVES),
             "likelihood": component_to_json(self.likelihood, LIKELIHOODS),
             "network": component_to_json(self.network, NETWORKS),
-            "prior": component_to_json(self.prior, PRIORS),
+            "prior": component_to_json(self.chosen_prior, PRIORS),
             "corruption": component_to_json(self.corruption, CORRUPTIONS),
             "num_classes": self.num_classes or None,
             "seed": self.seed,

@@ -9,6 +9,8 @@ import math
 from keras_vae.lazy import ops
 
 LOG_2_PI = math.log(2 * math.pi)
+# Of log-variances: exp(-14) is below what float32 sums resolve beside 1; exp(6) is 20 standard deviations of the prior.
+MIN_LOG_VAR, MAX_LOG_VAR = -14.0, 6.0
 SERIES_BELOW = 0.5  # four terms of a power series are exact to float32 there, and closed forms above
 
 

@@ -20,7 +20,7 @@ or realnvp begins as the identity. All is float32, whatever the dtype policy: lo
 import numpy as np
 
 from keras_vae.densities import standard_normal_log_density, sum_per_image
-from keras_vae.layers import PACKAGE
+from keras_vae.layers import PACKAGE, Sampling
 from keras_vae.lazy import keras, ops
 
 # A step scales by at most e^3, and at least e^-3: a code far from all others cannot make it overflow.
@@ -261,3 +261,30 @@ class Flow(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), **self.settings}
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class FlowSampling(Sampling):
+    """Draws codes from a diagonal Gaussian and sends them through a flow (`Flow`, whose arguments it takes).
+
+    Called on `[mean, log_var, context]`, each `[batch, *latent]`, `dim` numbers taken flat, it returns the Gaussian's
+    codes and those of the flow, of that shape, and the log-determinant, `[batch]`.
+    """
+
+    def __init__(self, dim, kind, depth, width, **kwargs):
+        super().__init__(**kwargs)
+        self.flow = Flow(dim, kind, depth, width, context_dim=dim, name="flow")
+
+    def call(self, inputs, seed=None):
+        mean, log_var, context = inputs
+        base = super().call([mean, log_var], seed=seed)
+        flat = [ops.reshape(values, (-1, self.flow.settings["dim"])) for values in (base, context)]
+        codes, log_det = self.flow.forward(*flat)
+        return base, ops.reshape(codes, ops.shape(mean)), log_det
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0], input_shape[0], input_shape[0][:1]
+
+    def get_config(self):
+        flow = {name: self.flow.settings[name] for name in ("dim", "kind", "depth", "width")}
+        return {**super().get_config(), **flow}

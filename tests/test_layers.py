@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from keras_vae.latents import MAX_LOG_VAR, MIN_LOG_VAR, POINT_LOG_VAR, DiagonalGaussian, Point
+from keras_vae.densities import MAX_LOG_VAR, MIN_LOG_VAR
+from keras_vae.latents import POINT_LOG_VAR, DiagonalGaussian, Point
 from keras_vae.layers import AppendLogSigma, GivenSeed, Sampling, SoftBounds
 from keras_vae.lazy import keras, tf
 
@@ -107,9 +108,9 @@ def test_a_given_seed_is_a_function_of_its_two_numbers():
 
 def test_a_point_has_no_noise_and_says_so():
     posterior = {"mean": np.ones((2, 3), "float32")}
-    np.testing.assert_array_equal(Point().sample(None, posterior, seed=None), posterior["mean"])
-    np.testing.assert_array_equal(Point().log_var(posterior), np.full((2, 3), POINT_LOG_VAR))
-    assert Point().sampling() is None
+    np.testing.assert_array_equal(Point().draw(None, posterior, seed=None).codes, posterior["mean"])
+    np.testing.assert_array_equal(Point().moments(None, posterior)[1], np.full((2, 3), POINT_LOG_VAR))
+    assert Point().sampling((3,)) is None
 
 
 @pytest.mark.parametrize("shape", [(3,), (4, 4, 3)])

@@ -1,0 +1,41 @@
+"""What all latents share."""
+
+from typing import NamedTuple
+
+
+class Draw(NamedTuple):
+    """Codes drawn from posteriors.
+
+    Attributes:
+        codes: `[batch, *latent]`.
+        log_density: log q(codes|x), `[batch]`, in nats; None where the posterior has no density.
+        terms: What else the latent has to say of the draw, each `[batch]`, by name; or None.
+    """
+
+    codes: object
+    log_density: object = None
+    terms: dict | None = None
+
+
+class Latent:
+    """The common part of all latents: any shape, the encoder's output taken as it is, nothing drawn."""
+
+    def check(self, latent_shape):
+        """Accepts every shape."""
+        del latent_shape
+
+    def bound(self, posterior):
+        """Returns the posterior as it is."""
+        return posterior
+
+    def sampling(self, latent_shape):
+        """Returns None: nothing is drawn."""
+        del latent_shape
+
+    def rate(self, posterior):
+        """Returns None: there is no closed form."""
+        del posterior
+
+    def prior(self, chosen):
+        """Returns the prior of the codes: the one that was chosen (`keras_vae.priors`)."""
+        return chosen

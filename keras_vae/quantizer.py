@@ -1,0 +1,89 @@
+"""The layer that holds a codebook."""
+
+from keras_vae.layers import PACKAGE
+from keras_vae.lazy import keras, ops, tf
+
+USE_DECAY = 0.99  # of the running use of the entries, where they are trained by gradients
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class Quantizer(keras.layers.Layer):
+    """Replaces each vector of `[..., dim]` by the nearest of `size` entries (van den Oord et al. 2017, equation 1).
+
+    Called, it returns the entries, `[..., dim]`, and their indices, `[...]`. In float32, whatever the policy.
+
+    Args:
+        size: Number of entries.
+        dim: Of an entry.
+        decay: Of the moving averages that the entries are of what they replace; 0: they are a trainable weight.
+        revive: An entry whose running use is less than `revive / size` is moved to a vector of the batch.
+    """
+
+    def __init__(self, size, dim, decay=0.99, revive=0.1, **kwargs):
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.size, self.dim, self.decay, self.revive = size, dim, decay, revive
+        # What one replica has written all read: they compute the same, but for where dead entries are moved.
+        shared = {"autocast": False, "aggregation": "only_first_replica"}
+        self.codebook = self.add_weight(
+            (size, dim),
+            keras.initializers.VarianceScaling(distribution="uniform", mode="fan_out"),
+            name="codebook",
+            trainable=decay == 0,
+            **(shared if decay else {"autocast": False}),
+        )
+        # From 0 on: in the first step nearly all entries are dead, and so begin at vectors of the first batch.
+        self.use = self.add_weight((size,), "zeros", name="use", trainable=False, **shared)
+        self.built = True
+
+    def call(self, values):
+        book = ops.convert_to_tensor(self.codebook)
+        # |v - e|^2 but for |v|^2, which is the same for all entries.
+        distance = ops.sum(ops.square(book), axis=1) - 2 * ops.matmul(values, ops.transpose(book))
+        indices = ops.argmin(distance, axis=-1)
+        return ops.take(book, indices, axis=0), indices
+
+    def shares(self, indices):
+        """Returns the share of `indices` that each entry has, `[size]`."""
+        flat = ops.reshape(indices, (-1,))
+        counts = ops.segment_sum(ops.ones_like(flat, dtype="float32"), flat, num_segments=self.size)
+        return counts / ops.sum(counts)
+
+    def learn(self, values, indices, seed):
+        """Moves the entries towards the means of the vectors that they replace, and dead ones to random vectors.
+
+        Van den Oord et al. 2017, equations 6 to 8: N = decay N + (1 - decay) n, m = decay m + (1 - decay) sum of
+        the n vectors, e = m / N. Here n and the sum are divided by the number of vectors, and m is eliminated:
+
+            e = e + (1 - decay) (sum - n e) / N
+
+        which leaves an entry that is not used where it is, however long. Under a strategy, over all replicas.
+        """
+        flat = ops.stop_gradient(ops.reshape(values, (-1, self.dim)))
+        used = self.shares(indices)
+        sums = ops.segment_sum(flat, ops.reshape(indices, (-1,)), num_segments=self.size)
+        used, sums = mean_over_replicas([used, sums / ops.cast(ops.shape(flat)[0], "float32")])
+        rest = 1 - (self.decay or USE_DECAY)
+        use = self.use + rest * (used - self.use)
+        book = ops.convert_to_tensor(self.codebook)
+        if self.decay:
+            book = book + ops.divide_no_nan(rest * (sums - used[:, None] * book), use[:, None])
+        dead = use < self.revive / self.size
+        chosen = keras.random.randint((self.size,), 0, ops.shape(flat)[0], dtype="int32", seed=seed)
+        book = ops.where(dead[:, None], ops.take(flat, chosen, axis=0), book)
+        self.use.assign(ops.where(dead, 1 / self.size, use))
+        if self.decay or self.revive:
+            self.codebook.assign(book)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape, input_shape[:-1]
+
+    def get_config(self):
+        own = {"size": self.size, "dim": self.dim, "decay": self.decay, "revive": self.revive}
+        return {**super().get_config(), **own}
+
+
+def mean_over_replicas(values):
+    """Returns the mean of each tensor over the replicas of the strategy."""
+    if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+        return values
+    return tf.distribute.get_replica_context().all_reduce("mean", values)

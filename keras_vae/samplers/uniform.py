@@ -1,0 +1,99 @@
+"""The uniform density over the codes of a codebook, and what else samplers of discrete codes share."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_vae.lazy import tf
+from keras_vae.samplers.codes import Fitted
+from keras_vae.samplers.noise import standard_normal
+
+# More different vectors than this are no codebook.
+MOST_ENTRIES = 2**14
+
+
+class Entries(NamedTuple):
+    """What has been found in the codes.
+
+    Attributes:
+        codebook: The different vectors, `[entries, channels]`, float32.
+    """
+
+    codebook: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class UniformCodes(Fitted):
+    """Any entry of the codebook at each position, all alike: what a VQ-VAE is trained against."""
+
+    density: Entries | None = field(default=None, kw_only=True, repr=False)
+
+    @classmethod
+    def of_codebook(cls, codebook, latent_shape):
+        """Returns the sampler over all entries of `codebook`, `[entries, channels]`."""
+        return cls(latent_shape, density=Entries(np.array(codebook, "float32")))
+
+    @property
+    def settings(self):
+        """What it was made with, a dict of numbers."""
+        return {"entries": len(self.fitted().codebook)}
+
+    def fit(self, codes):
+        """Returns the sampler over the vectors that `codes`, a `Codes`, are made of.
+
+        Raises:
+            ValueError: The codes are not quantised.
+        """
+        self.flat(codes)
+        return dataclasses.replace(self, density=Entries(find_entries(codes.mean)[0]))
+
+    def sample(self, seeds):
+        """Returns codes, float32 `[n, *latent]`, row i from `seeds[i]` alone."""
+        codebook = self.fitted().codebook
+        chosen = uniform(seeds, self.latent_shape[:-1]) * len(codebook)
+        return tf.gather(codebook, tf.minimum(tf.cast(chosen, "int32"), len(codebook) - 1))
+
+    def log_prob(self, codes):
+        """Returns the log probability of `codes`, `[n, *latent]`, `[n]`, in nats; -inf of what is not in the codebook.
+
+        It is a probability of discrete codes and no density.
+        """
+        indices = find_indices(codes, self.fitted().codebook)
+        each = np.where(indices < 0, -np.inf, -np.log(len(self.fitted().codebook)))
+        return each.reshape(len(indices), -1).sum(axis=1)
+
+
+def uniform(seeds, shape, stream=0):
+    """Returns numbers from 0 to 1, float32 `[n, *shape]`, row i from `seeds[i]` alone (`standard_normal`)."""
+    return 0.5 * tf.math.erfc(-standard_normal(seeds, shape, stream) / np.sqrt(2))
+
+
+def find_entries(codes):
+    """Returns the different vectors in `codes`, `[n, ..., d]`: `[entries, d]`, sorted, and their indices `[n, ...]`.
+
+    Raises:
+        ValueError: There are more than a codebook would have.
+    """
+    codes = np.asarray(codes, "float32") + 0.0  # -0 becomes 0
+    vectors = codes.reshape(-1, codes.shape[-1])
+    # Compared as strings of bytes: NumPy's own way by rows takes ten times as long.
+    rows = np.ascontiguousarray(vectors).view(np.dtype((np.void, vectors.itemsize * vectors.shape[1])))
+    _, first, indices = np.unique(rows.ravel(), return_index=True, return_inverse=True)
+    if codes.ndim < 4 or len(first) > MOST_ENTRIES:
+        raise ValueError(
+            f"the codes have {len(first):,} different vectors at {len(vectors):,} positions: this sampler is for codes"
+            f" of height x width positions from a codebook of {MOST_ENTRIES:,} entries at most (--objective vq_vae)"
+        )
+    return vectors[first], indices.reshape(codes.shape[:-1])
+
+
+def find_indices(codes, codebook):
+    """Returns the index in `codebook`, `[entries, d]`, of each vector of `codes`, `[n, ..., d]`; -1 where it has none."""
+    codes = np.asarray(codes, "float32") + 0.0
+    known = {entry.tobytes(): index for index, entry in enumerate(codebook + 0.0)}
+    vectors = codes.reshape(-1, codes.shape[-1])
+    return np.array([known.get(vector.tobytes(), -1) for vector in vectors], "int64").reshape(
+        codes.shape[:-1]
+    )
