@@ -27,8 +27,8 @@ def parse_image_size(text):
 
 
 @dataclass(frozen=True)
-class Config:
-    """A run: its images, its model, its training and where it goes.
+class DataSettings:
+    """Where the images come from and what is made of them: what training and evaluation have in common.
 
     Components and shapes may be given as one would type them: `Config(dataset="mnist", latent="8x8x16")`.
     """
@@ -50,6 +50,20 @@ class Config:
     )
     channels: int | None = option(None, "1 for grey, 3 for colour; as the images are by default")
     limit: int | None = option(None, "take the first N training images", metavar="N")
+
+    def __post_init__(self):
+        for field in fields(self):
+            object.__setattr__(self, field.name, as_typed(field, getattr(self, field.name)))
+        if self.limit is not None and self.limit < 1:
+            raise ValueError(f"limit is {self.limit}: it must be at least 1 (try --limit 1)")
+        if self.channels not in (None, 1, 3):
+            raise ValueError(f"channels is {self.channels}: expected 1 (grey) or 3 (colour)")
+
+
+@dataclass(frozen=True)
+class Config(DataSettings):
+    """A run: its images, its model, its training and where it goes."""
+
     augment: tuple[str, ...] = option((), "changes to training images: flip,crop,rotate,shift,zoom,...")
 
     latent: tuple = option(
@@ -82,10 +96,9 @@ class Config:
     output: str = option("saved_models", "folder that the run's folder is made in")
 
     def __post_init__(self):
-        for field in fields(self):
-            object.__setattr__(self, field.name, as_typed(field, getattr(self, field.name)))
+        super().__post_init__()
         object.__setattr__(self, "augment", check_augmentations(self.augment))
-        for name, least in (("epochs", 1), ("batch_size", 1), ("limit", 1), ("patience", 1), ("seed", 0)):
+        for name, least in (("epochs", 1), ("batch_size", 1), ("patience", 1), ("seed", 0)):
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ValueError(f"{name} is {value}: it must be at least {least} (try --{name} {least})")
@@ -95,8 +108,6 @@ class Config:
                 raise ValueError(f"{name} is {value}: it must be above 0")
         if self.seed >= 2**31:
             raise ValueError(f"seed is {self.seed}: it must be below 2147483648")
-        if self.channels not in (None, 1, 3):
-            raise ValueError(f"channels is {self.channels}: expected 1 (grey) or 3 (colour)")
         if self.name is not None and not is_folder_name(self.name):
             raise ValueError(
                 f"name is {self.name!r}: it becomes a folder's name, without slashes (try --name first)"
@@ -104,7 +115,7 @@ class Config:
 
 
 def as_typed(field, value):
-    """Returns `value` of a field of `Config`, or what it stands for where it is a text or a single size."""
+    """Returns `value` of a field, or what it stands for where it is a text or a single size."""
     metadata = field.metadata
     if isinstance(value, str | os.PathLike) and "choices" in metadata:
         text = os.fspath(value)

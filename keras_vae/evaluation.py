@@ -8,10 +8,9 @@ from typing import Literal
 
 from keras_vae import devices
 from keras_vae.command_line import UsageError, command, option, parse
-from keras_vae.config import parse_image_size
-from keras_vae.datasets import DATASETS, DatasetError, Digits, find_source
+from keras_vae.config import DataSettings
+from keras_vae.datasets import DatasetError
 from keras_vae.features import KINDS, FeatureError
-from keras_vae.latents import show_shape
 from keras_vae.lazy import keras
 from keras_vae.likelihoods import LIKELIHOODS, Automatic, Bernoulli
 from keras_vae.runs import Run
@@ -32,8 +31,8 @@ examples:
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """How to measure; and, for a model that was not made here, what it is."""
+class Evaluation(DataSettings):
+    """How to measure; and, for a model in files, what it was trained on and what it is."""
 
     seed: int = option(0, "of all draws: the same seed gives the same report")
     features: Literal[KINDS] = option(
@@ -57,24 +56,12 @@ class Evaluation:
     decoder_range: Literal[tuple(RANGES)] = option(
         "probabilities", "what the decoder puts out; symmetric: -1 to 1"
     )
-    dataset: object = option(
-        Digits(),
-        "what the model was trained on, as train.py takes it",
-        choices=DATASETS,
-        fallback=find_source,
-    )
-    data_dir: str | None = option(None, "folder of prepared data, or of the dataset's own download files")
-    download: bool = option(True, "let TensorFlow Datasets fetch what is not under data_dir")
-    image_size: tuple | None = option(
-        None, "resize to 64 or to 48x64", parse=parse_image_size, show=show_shape, metavar="SIZE"
-    )
-    channels: int | None = option(None, "1 for grey, 3 for colour; as the images are by default")
-    limit: int | None = option(None, "the first N training images", metavar="N")
     likelihood: object = option(
         Automatic(), "what the decoder's output means", choices={"auto": Automatic, **LIKELIHOODS}
     )
 
     def __post_init__(self):
+        super().__post_init__()
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"seed is {self.seed}: it must be from 0 to {2**32 - 1}")
         if self.nll_samples < 0:
@@ -131,14 +118,12 @@ def measure_all(settings, runs, given):
         page = report.write_report(folder, results, pictures)
         print(summary(results, page))
         return
-    data = {name: getattr(settings, name) for name in DATA_FIELDS if name in given}
+    names = [field.name for field in dataclasses.fields(DataSettings) if field.name in given]
+    data = {name: getattr(settings, name) for name in names}
     measured = [measure_run(settings, run, data) for run in runs]
     if len(runs) > 1:
         folder = runs[0].path.parent / "comparison"
         print(f"side by side: {report.write_comparison(folder, *map(list, zip(*measured)))}")
-
-
-DATA_FIELDS = ("dataset", "data_dir", "download", "image_size", "channels", "limit")
 
 
 def measure_run(settings, run, data):
@@ -158,7 +143,7 @@ def measure_run(settings, run, data):
         dataset,
         settings,
         command=f"python evaluate.py {run.path}",
-        retrain=f"python train.py --config {run.config_file}",
+        retrain=retraining(run),
     )
     if settings.repair:
         results["samplers"], results["exported"] = repair(run, model, results, samplers)
@@ -173,34 +158,56 @@ def measure_run(settings, run, data):
 def measure_files(settings):
     """Returns the results and the pictures of the model in the files that `settings` names."""
     from keras_vae.diagnosis import diagnose
-    from keras_vae.subjects import from_files
+    from keras_vae.subjects import run_of
 
     dataset = load(settings)
-    likelihood = likelihood_of(settings, dataset)
-    subject = from_files(
+    run = run_of(settings.decoder)
+    results, pictures, _ = diagnose(
+        subject_of(settings, dataset),
+        dataset,
+        settings,
+        command=f"python evaluate.py --encoder {settings.encoder} --decoder {settings.decoder}",
+        retrain=run and retraining(run),
+    )
+    return results, pictures
+
+
+def subject_of(settings, dataset):
+    """Returns the `Subject` of the files: as they describe themselves, unless another likelihood is asked for."""
+    from keras_vae.export import Description
+    from keras_vae.subjects import from_export, from_files
+
+    asked = settings.likelihood
+    found = [Description.read(path) for path in (settings.encoder, settings.decoder)]
+    if all(found) and (isinstance(asked, Automatic) or asked == found[1].likelihood):
+        return from_export(settings.encoder, settings.decoder)
+    return from_files(
         settings.encoder,
         settings.decoder,
-        likelihood,
+        likelihood_of(settings, dataset),
         settings.encoder_outputs,
         settings.spread,
         settings.decoder_range,
         dataset.image_shape,
     )
-    command = f"python evaluate.py --encoder {settings.encoder} --decoder {settings.decoder}"
-    results, pictures, _ = diagnose(subject, dataset, settings, command, retrain=None)
-    return results, pictures
+
+
+def retraining(run):
+    """Returns the command that trains a run like `run`."""
+    return f"python train.py --config {run.config_file}"
 
 
 def likelihood_of(settings, dataset):
-    """Returns the likelihood asked for; else that of the run that the decoder was exported from; else by the images.
+    """Returns the likelihood asked for; else that of the run that the decoder lies in; else one by the images.
 
     A model that was trained elsewhere has seen grey values as they are.
     """
+    from keras_vae.subjects import run_of
+
     if not isinstance(settings.likelihood, Automatic):
         return settings.likelihood
-    decoder = pathlib.Path(settings.decoder).absolute()
-    if len(decoder.parents) > 2 and (decoder.parents[2] / "config.json").is_file():
-        return Run.open(decoder.parents[2]).read_config().likelihood
+    if run := run_of(settings.decoder):
+        return run.read_config().likelihood
     found = settings.likelihood.resolve(dataset.train.images(0, LOOKED_AT))
     return Bernoulli(binarize="none") if isinstance(found, Bernoulli) else found
 

@@ -3,6 +3,10 @@
     serving/decoder/1/    decode (also serving_default): latent -> image;  sample: seed -> image, latent
     serving/encoder/1/    encode (also serving_default): image -> mean, log_var;  reconstruct: image -> image
 
+Two further things are for evaluation, which finds in them what it finds in the model itself: beside its signatures
+a loaded decoder has the function `parameters`, latent -> what the likelihood takes, before it is made an image of;
+and `assets.extra/keras_vae.json` holds the `Description` of the model.
+
 The batch size is free and all tensors are float32, whatever precision the model was trained in: a float32 twin
 of the model is exported. On a CPU it gives a float32 model's own images bit for bit, and its own rows too where
 the batch is larger or smaller, but for float32 rounding: convolutions choose their algorithm by the batch's size.
@@ -16,14 +20,55 @@ import re
 import shutil
 import uuid
 import warnings
+from dataclasses import MISSING, dataclass
 from pathlib import Path
 
+from keras_vae.command_line import option, read_config, to_json
 from keras_vae.latents import show_shape
-from keras_vae.lazy import keras, tf
-from keras_vae.samplers import Prior
+from keras_vae.lazy import tf
+from keras_vae.likelihoods import LIKELIHOODS
+from keras_vae.objectives import OBJECTIVES
+from keras_vae.runs import locked, write_json
 
+DESCRIPTION = "assets.extra/keras_vae.json"  # TensorFlow leaves that folder to others
+UNFINISHED = ".unfinished-"
 # What a rename answers where another process has just taken the name.
 TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a model is, beyond its functions: as much as evaluation has to know.
+
+    `effective_beta` is the weight of the rate in the loss once every schedule has run out, None without a rate.
+    """
+
+    image_shape: tuple[int, ...]
+    latent_shape: tuple[int, ...]
+    objective: object = option(MISSING, "how the terms of the loss are weighed", choices=OBJECTIVES)
+    likelihood: object = option(MISSING, "what the decoder's output means", choices=LIKELIHOODS)
+    effective_beta: float | None = None
+
+    @classmethod
+    def of(cls, model):
+        """Returns the description of an `Autoencoder`."""
+        return cls(
+            model.image_shape,
+            model.latent_shape,
+            model.objective,
+            model.likelihood,
+            model.objective.effective_beta(model.dims),
+        )
+
+    @classmethod
+    def read(cls, version):
+        """Returns the description in the SavedModel's folder `version`, None where there is none.
+
+        Raises:
+            UsageError: It cannot be read: it names a component that is not registered here, say.
+        """
+        path = Path(version) / DESCRIPTION
+        return read_config(cls, path) if path.is_file() else None
 
 
 def export(model, folder, sampler=None):
@@ -32,8 +77,8 @@ def export(model, folder, sampler=None):
     Args:
         model: An `Autoencoder`, of any precision.
         folder: The folder of both, a run's `serving`; it is made where there is none.
-        sampler: What `sample` draws codes from (`keras_vae.samplers`); by default N(0, I), for a plain
-            autoencoder too.
+        sampler: What `sample` draws codes from (`keras_vae.samplers`); by default the model's prior,
+            N(0, I) for a plain autoencoder too.
 
     Returns:
         The folders written, a dict of `decoder` and `encoder`, such as `serving/decoder/1`.
@@ -44,19 +89,19 @@ def export(model, folder, sampler=None):
     """
     twin = float32_twin(model)
     return {
-        "decoder": write_version(Path(folder) / "decoder", decoder_endpoints(twin, sampler)),
-        "encoder": write_version(Path(folder) / "encoder", encoder_endpoints(twin)),
+        "decoder": write_decoder(twin, folder, sampler),
+        "encoder": write_encoder(twin, folder),
     }
 
 
 def export_decoder(model, folder, sampler=None):
     """Writes the next version of the decoder alone, `folder/decoder/N`; as `export`, and returns its path."""
-    return write_version(Path(folder) / "decoder", decoder_endpoints(float32_twin(model), sampler))
+    return write_decoder(float32_twin(model), folder, sampler)
 
 
 def export_encoder(model, folder):
     """Writes the next version of the encoder alone, `folder/encoder/N`; as `export`, and returns its path."""
-    return write_version(Path(folder) / "encoder", encoder_endpoints(float32_twin(model)))
+    return write_encoder(float32_twin(model), folder)
 
 
 def float32_twin(model):
@@ -74,13 +119,13 @@ def float32_twin(model):
     return twin
 
 
-def decoder_endpoints(model, sampler=None):
-    """Returns the decoder's signatures: a function and its input by name, the default first."""
-    sampler = sampler or Prior(model.latent_shape)
-    decode_rows = of_any_count(model.decode)
+def write_decoder(model, folder, sampler=None):
+    """Writes the next version of the decoder of a float32 model, and returns its path."""
+    sampler = sampler or model.prior.sampler(model)
+    parameters = of_any_count(lambda latent: model.decoder(model.labelled(latent, None), training=False))
 
     def decode(latent):
-        return {"image": decode_rows(latent)}
+        return {"image": model.likelihood.mean(parameters(latent))}
 
     def sample(seed):
         latent = sampler.sample(seed)
@@ -89,16 +134,19 @@ def decoder_endpoints(model, sampler=None):
                 f"the sampler draws codes of shape {show_shape(latent.shape[1:])}: the decoder takes"
                 f" {show_shape(model.latent_shape)} (fit the sampler to this model's codes)"
             )
-        return {"image": decode_rows(latent), "latent": latent}
+        return {**decode(latent), "latent": latent}
 
-    return {
-        "decode": (decode, tf.TensorSpec((None, *model.latent_shape), "float32", "latent")),
-        "sample": (sample, tf.TensorSpec((None,), "int64", "seed")),
+    codes = tf.TensorSpec((None, *model.latent_shape), "float32", "latent")
+    signatures = {
+        "decode": traced(decode, codes),
+        "sample": traced(sample, tf.TensorSpec((None,), "int64", "seed")),
     }
+    functions = {"parameters": traced(parameters, codes)}
+    return write_version(Path(folder) / "decoder", Description.of(model), signatures, functions)
 
 
-def encoder_endpoints(model):
-    """Returns the encoder's signatures: a function and its input by name, the default first."""
+def write_encoder(model, folder):
+    """Writes the next version of the encoder of a float32 model, and returns its path."""
     encode_rows = of_any_count(model.encode)
     reconstruct_rows = of_any_count(lambda image: model.decode(model.encode(image)[0]))
 
@@ -110,7 +158,15 @@ def encoder_endpoints(model):
         return {"image": reconstruct_rows(image)}
 
     images = tf.TensorSpec((None, *model.image_shape), "float32", "image")
-    return {"encode": (encode, images), "reconstruct": (reconstruct, images)}
+    signatures = {"encode": traced(encode, images), "reconstruct": traced(reconstruct, images)}
+    return write_version(Path(folder) / "encoder", Description.of(model), signatures)
+
+
+def traced(function, spec):
+    """Returns `function` of one tensor as a `tf.function` that has been traced for it."""
+    compiled = tf.function(function, input_signature=[spec], autograph=False)
+    compiled.get_concrete_function()
+    return compiled
 
 
 def of_any_count(function):
@@ -132,28 +188,55 @@ def of_any_count(function):
     return padded
 
 
-def write_version(servable, endpoints):
+def write_version(servable, description, signatures, functions=None):
     """Writes a SavedModel as the next version below the folder `servable` and returns its folder.
 
     It is written beside the versions under a name that is no number, which TF Serving passes over, and renamed
     when it is complete.
+
+    Args:
+        servable: A path.
+        description: A `Description`.
+        signatures: The traced functions by name, the first of them also the default.
+        functions: Those that are no signatures, but attributes of what `tf.saved_model.load` returns.
     """
-    # Nothing is tracked: what the functions use is stored anyway, and what is tracked is stored once more.
-    archive = keras.export.ExportArchive()
-    for name, (function, signature) in endpoints.items():
-        archive.add_endpoint(name, function, [signature]).get_concrete_function()
-    unfinished = servable / f".unfinished-{uuid.uuid4().hex}"
+    everything = {**signatures, **(functions or {})}
+    root = tf.Module()
+    for name, function in everything.items():
+        setattr(root, name, function)
+    # No model is tracked, which would store its weights once more: the variables that the functions use are.
+    root.used = [function.get_concrete_function().variables for function in everything.values()]
     try:
-        servable.mkdir(parents=True, exist_ok=True)
-        archive.write_out(str(unfinished), verbose=False)
-        return publish(unfinished)
+        with unfinished_version(servable) as folder:
+            tf.saved_model.save(
+                root, str(folder), {"serving_default": next(iter(signatures.values())), **signatures}
+            )
+            write_json(folder / DESCRIPTION, to_json(description))
+            return publish(folder)
     except (OSError, tf.errors.OpError) as error:
         raise OSError(
             f"cannot write a SavedModel into {servable}: {reason(error)}"
             " (it takes a folder that can be written and room for the weights)"
         ) from error
+
+
+@contextlib.contextmanager
+def unfinished_version(servable):
+    """Yields a new folder below `servable` to write a version into; one that is still there at the end is removed.
+
+    So is what killed processes have left: a folder is locked as long as the process lives that writes into it.
+    """
+    folder = servable / f"{UNFINISHED}{uuid.uuid4().hex}"
+    try:
+        folder.mkdir(parents=True)
+        with locked(folder):
+            for other in servable.glob(f"{UNFINISHED}*"):
+                with locked(other) as abandoned:
+                    if abandoned:
+                        shutil.rmtree(other, ignore_errors=True)
+            yield folder
     finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(OSError):
             servable.rmdir()  # goes only where it is empty: no version was there, and none came
 

@@ -40,6 +40,31 @@ def whole(path):
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def locked(folder):
+    """Locks `folder` against other processes while the block runs; the lock dies with its process.
+
+    Yields:
+        True; False where somebody else holds it; None where it cannot be told: Windows and some network drives
+        have no such locks.
+    """
+    mine = descriptor = None
+    with contextlib.suppress(ImportError, OSError):
+        import fcntl
+
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            mine = True
+        except BlockingIOError:
+            mine = False
+    try:
+        yield mine
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
 def write_json(path, data):
     """Writes `data` to `path` as indented JSON."""
     with whole(path) as temporary:
@@ -84,23 +109,12 @@ class Run:
         Raises:
             UsageError: Another process trains here.
         """
-        descriptor = None
-        with contextlib.suppress(ImportError, OSError):  # not on Windows; not on every network drive
-            import fcntl
-
-            descriptor = os.open(self.path, os.O_RDONLY)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(descriptor)
+        with locked(self.path) as mine:
+            if mine is False:
                 raise UsageError(
                     f"{self.path} is in training by another process: wait for it, or stop it first"
-                ) from None
-        try:
+                )
             yield
-        finally:
-            if descriptor is not None:
-                os.close(descriptor)
 
     @classmethod
     def open(cls, path):

@@ -3,12 +3,13 @@
     encode(images) -> (mean, log_var)     images `[n, height, width, channels]` in [0, 1]; codes `[n, *latent]`
     decode(codes)  -> images
 
-A `Subject` comes from a model of ours, from two SavedModels or `.keras` files of anybody's, or from two
-functions. Whatever it comes from, the same measurements are taken of it.
+A `Subject` comes from a model of ours, from the SavedModels that it was exported to, from two SavedModels or
+`.keras` files of anybody's, or from two functions. Whatever it comes from, the same measurements are taken of it.
 """
 
 import dataclasses
 import math
+import os
 import pathlib
 import re
 from collections.abc import Callable
@@ -17,10 +18,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_vae.command_line import UsageError
-from keras_vae.densities import LOG_2_PI
+from keras_vae.export import DESCRIPTION, Description, float32_twin
 from keras_vae.latents import POINT_LOG_VAR, show_shape
 from keras_vae.lazy import keras, ops, tf
-from keras_vae.likelihoods import Bernoulli, Gaussian
+from keras_vae.likelihoods import Bernoulli, LearnedGaussian, OptimalGaussian
+from keras_vae.runs import Run
 
 # What people call an encoder's outputs, and what the second of them is by its name.
 MEAN_NAMES = ("mean", "means", "mu", "loc")
@@ -74,6 +76,9 @@ class Subject:
         effective_beta: Weight of the rate in the loss, None where it is not known.
         sigma: The decoder's standard deviation of a pixel, None where it has none.
         tangent: (codes, directions) -> the decoder's derivative along them, or None: then by differences.
+        pullback: (codes, images) -> the gradient by the codes of the inner product of decoded and given images; None
+            where no gradient goes through the decoder.
+        score: (images, codes) -> log_prob and its gradient by the codes, or None likewise.
         objective, likelihood: Their names, or None.
     """
 
@@ -86,29 +91,87 @@ class Subject:
     effective_beta: float | None = None
     sigma: float | None = None
     tangent: Callable | None = None
+    pullback: Callable | None = None
+    score: Callable | None = None
     objective: str | None = None
     likelihood: str | None = None
 
 
 def from_model(model, name=None):
-    """Returns the `Subject` of an `Autoencoder`."""
-    encode = graph(lambda images: model.encode(images))
-    decode = graph(lambda codes: model.decode(codes))
-    log_prob = graph(
-        lambda images, codes: model.likelihood.log_prob(images, model.decoder(codes, training=False))
+    """Returns the `Subject` of an `Autoencoder`, in float32, which is what is exported of it."""
+    if model.dtype_policy.name != "float32":
+        model = float32_twin(model)
+    return described(
+        name or model.name,
+        Description.of(model),
+        model.encode,
+        model.decode,
+        lambda codes: model.decoder(model.labelled(codes, None), training=False),
     )
+
+
+def from_export(encoder, decoder):
+    """Returns the `Subject` of the two SavedModels of one `Autoencoder`: all that is measured is as of the model.
+
+    Args:
+        encoder, decoder: The folders of two versions, which both have a `Description`.
+
+    Raises:
+        UsageError: They are of two models, or cannot be read.
+    """
+    description = Description.read(encoder)
+    if description != Description.read(decoder):
+        raise UsageError(
+            f"{encoder} and {decoder} are not of one model: their {DESCRIPTION} differ (give two of one run)"
+        )
+    encode, decode = (load_saved_model(path) for path in (encoder, decoder))
+
+    def both(images):
+        outputs = encode.signatures["encode"](image=images)
+        return outputs["mean"], outputs["log_var"]
+
+    def images_of(codes):
+        return decode.signatures["decode"](latent=codes)["image"]
+
+    return described(name_of(decoder), description, both, images_of, decode.parameters)
+
+
+def described(name, description, encode, decode, parameters):
+    """Returns the `Subject` of a model of ours.
+
+    Args:
+        name: What it is called.
+        description: Its `Description`.
+        encode, decode: As a `Subject` has them, over tensors.
+        parameters: codes -> what the likelihood takes.
+    """
+    likelihood = description.likelihood
+    images, codes = (
+        tf.TensorSpec((None, *shape), "float32")
+        for shape in (description.image_shape, description.latent_shape)
+    )
+
+    def log_prob(images, codes):
+        return likelihood.log_prob(images, parameters(codes))
+
     return Subject(
-        name=name or model.name,
-        encode=encode,
-        decode=decode,
-        log_prob=log_prob,
-        observe=lambda images, seed: observe(model.likelihood, images, seed),
-        is_variational="rate" in model.objective.terms,
-        effective_beta=model.objective.effective_beta(model.dims),
-        sigma=sigma_of(model),
-        tangent=tangent_of(lambda codes: model.decode(codes)),
-        objective=type(model.objective).__name__,
-        likelihood=type(model.likelihood).__name__,
+        name=name,
+        encode=graph(encode, images),
+        decode=graph(decode, codes),
+        log_prob=graph(log_prob, images, codes),
+        observe=lambda images, seed: observe(likelihood, images, seed),
+        is_variational="rate" in description.objective.terms,
+        effective_beta=description.effective_beta,
+        sigma=learned_sigma(parameters, description.latent_shape)
+        if isinstance(likelihood, LearnedGaussian)
+        else getattr(likelihood, "sigma", None),
+        tangent=graph(tangent_of(decode), codes, codes),
+        pullback=graph(pullback_of(decode), codes, images),
+        score=graph(
+            lambda images, codes: value_and_gradient(lambda z: log_prob(images, z), codes), images, codes
+        ),
+        objective=type(description.objective).__name__,
+        likelihood=type(likelihood).__name__,
     )
 
 
@@ -118,9 +181,14 @@ def from_functions(encode, decode, likelihood=None, name="model"):
     Args:
         encode: images -> (mean, log_var), or the code alone for a plain autoencoder.
         decode: codes -> images in [0, 1].
-        likelihood: `Bernoulli` or `Gaussian` of `keras_vae.likelihoods`; None leaves out what needs one.
+        likelihood: One of `keras_vae.likelihoods` that needs no more than the images; None leaves out what needs
+            one.
         name: What the model is called.
+
+    Raises:
+        UsageError: The likelihood needs more than the images.
     """
+    density = None if likelihood is None else image_log_prob(likelihood)
 
     def encode_both(images):
         code = encode(images)
@@ -135,11 +203,9 @@ def from_functions(encode, decode, likelihood=None, name="model"):
         name=name,
         encode=encode_both,
         decode=decode_images,
-        log_prob=None
-        if likelihood is None
-        else lambda images, codes: image_log_prob(likelihood, images, decode_images(codes)),
+        log_prob=density and (lambda images, codes: density(images, decode_images(codes))),
         observe=lambda images, seed: observe(likelihood, images, seed),
-        sigma=likelihood.sigma if isinstance(likelihood, Gaussian) else None,
+        sigma=getattr(likelihood, "sigma", None),
         likelihood=None if likelihood is None else type(likelihood).__name__,
     )
 
@@ -236,15 +302,20 @@ def from_files(
             decoded = decoded.reshape(len(decoded), *image_shape)
         return RANGES[decoder_range](decoded)
 
-    name = pathlib.Path(decoder).absolute()
-    return from_functions(encode_both, decode_images, likelihood, name_of(name))
+    return from_functions(encode_both, decode_images, likelihood, name_of(decoder))
+
+
+def run_of(path):
+    """Returns the run that the SavedModel in the folder `path` was exported from, or None."""
+    run = Run(os.path.normpath(os.path.join(path, *[os.pardir] * 3)))
+    return run if run.config_file.is_file() else None
 
 
 def name_of(path):
     """Returns what a model is called: the run that it was exported from, else the folder and the file's name."""
-    run = path.parents[2] if len(path.parents) > 2 else path
-    if (run / "config.json").is_file():
-        return run.name
+    if run := run_of(path):
+        return run.path.resolve().name
+    path = pathlib.Path(path).absolute()
     return f"{path.parent.name}-{path.stem}" if path.parent.name else path.stem
 
 
@@ -255,20 +326,9 @@ def load_function(path):
     `input_shape`, that of one input, with None where any size is taken, or None.
     """
     path = pathlib.Path(path)
-    if not path.exists():
-        raise UsageError(f"{path} does not exist: expected a SavedModel's folder or a .keras file")
-    try:
-        if path.is_dir():
-            return saved_model_function(path)
-        from keras_vae.layers import Sampling
-
-        # Most variational autoencoders have a layer of this name; ours does what theirs do.
-        model = keras.saving.load_model(path, custom_objects={"Sampling": Sampling}, compile=False)
-    except Exception as error:  # whatever reading somebody's file may raise
-        sentence = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UsageError(
-            f"{path} cannot be loaded: {sentence} (a SavedModel, from model.export, needs no classes of yours)"
-        ) from error
+    if path.is_dir():
+        return saved_model_function(path)
+    model = readable(load_keras_file, path)
     if not isinstance(model, keras.Model):
         raise UsageError(f"{path} holds a {type(model).__name__}: expected a model")
     names = [name.split("/")[-1] for name in getattr(model, "output_names", [])]
@@ -288,15 +348,40 @@ def load_function(path):
     return run
 
 
+def load_keras_file(path):
+    """Returns what a `.keras` file holds."""
+    from keras_vae.layers import Sampling
+
+    # Most variational autoencoders have a layer of this name; ours does what theirs do.
+    return keras.saving.load_model(path, custom_objects={"Sampling": Sampling}, compile=False)
+
+
+def load_saved_model(path):
+    """Returns what the SavedModel in the folder `path` holds; a UsageError where it cannot be read."""
+    return readable(lambda folder: tf.saved_model.load(str(folder)), path)
+
+
+def readable(load, path):
+    """Returns `load(path)`; raises a UsageError where somebody's file cannot be read, whatever that raises."""
+    if not pathlib.Path(path).exists():
+        raise UsageError(f"{path} does not exist: expected a SavedModel's folder or a .keras file")
+    try:
+        return load(path)
+    except Exception as error:
+        sentence = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UsageError(
+            f"{path} cannot be loaded: {sentence} (a SavedModel, from model.export, needs no classes of yours)"
+        ) from error
+
+
 def saved_model_function(path):
     """Returns the default signature of a SavedModel as a function of one array, as `load_function`."""
-    loaded = tf.saved_model.load(str(path))
+    loaded = load_saved_model(path)
     signature = loaded.signatures.get("serving_default")
-    if signature is None:
-        raise ValueError("it has no signature `serving_default`")
-    specs = signature.structured_input_signature[1]
+    specs = {} if signature is None else signature.structured_input_signature[1]
     if len(specs) != 1:
-        raise ValueError(f"its signature takes {', '.join(specs)}: expected one input")
+        has = f"takes {', '.join(specs)}" if specs else "is not there"
+        raise UsageError(f"{path} cannot be loaded: its signature serving_default {has}: expected one input")
     ((name, spec),) = specs.items()
 
     def run(inputs):
@@ -366,20 +451,32 @@ def word(name, words):
     return max(inside, key=len, default=None)
 
 
-def image_log_prob(likelihood, images, decoded):
-    """Returns log p(images | codes), `[n]`, in nats, from decoded images in [0, 1].
+def image_log_prob(likelihood):
+    """Returns (images, decoded) -> log p(images | codes), `[n]`, in nats, of decoded images in [0, 1].
 
-    Probabilities are kept a float32 rounding away from 0 and 1. The optimal variance is the mean squared error of
-    these very images.
+    Probabilities are kept a float32 rounding away from 0 and 1. A learned variance is not to be seen in images: the
+    optimal one, which it is trained to become, stands in.
+
+    Raises:
+        UsageError: The likelihood has parameters that are not to be seen in images.
     """
-    images, decoded = images.astype("float64"), decoded.astype("float64")
-    axes = tuple(range(1, images.ndim))
     if isinstance(likelihood, Bernoulli):
-        probability = np.clip(decoded, 1e-7, 1 - 1e-7)
-        return (images * np.log(probability) + (1 - images) * np.log1p(-probability)).sum(axes)
-    error = np.square(images - decoded)
-    variance = likelihood.sigma**2 if isinstance(likelihood, Gaussian) else max(error.mean(), 1e-10)
-    return -0.5 * (LOG_2_PI + np.log(variance) + error / variance).sum(axes)
+        return bernoulli_log_prob
+    known = OptimalGaussian() if isinstance(likelihood, LearnedGaussian) else likelihood
+    grey = np.linspace(0, 1, 12, dtype="float32").reshape(1, 2, 2, 3)
+    if known.head() or known.num_parameters(3) != 3 or not np.allclose(known.mean(grey), grey, atol=1e-6):
+        raise UsageError(
+            f"likelihood {type(likelihood).__name__} cannot be told from a decoder's images: it has other parameters"
+            " (try --likelihood gaussian_optimal)"
+        )
+    return lambda images, decoded: as_array(known.log_prob(as_array(images), decoded))
+
+
+def bernoulli_log_prob(images, decoded):
+    """Returns the log probability of `images` by the probabilities `decoded`, `[n]`, in nats."""
+    probability = np.clip(decoded.astype("float64"), 1e-7, 1 - 1e-7)
+    nats = images * np.log(probability) + (1 - images) * np.log1p(-probability)
+    return nats.sum(tuple(range(1, images.ndim)))
 
 
 def observe(likelihood, images, seed):
@@ -390,9 +487,9 @@ def observe(likelihood, images, seed):
     return (images > 0.5).astype("float32") if rule == "threshold" else images
 
 
-def graph(function):
-    """Returns `function` compiled, NumPy in and out."""
-    compiled = tf.function(function, reduce_retracing=True)
+def graph(function, *specs):
+    """Returns `function` of tensors of the shapes `specs` compiled, NumPy in and out."""
+    compiled = tf.function(function, input_signature=specs, autograph=False)
 
     def run(*arrays):
         results = compiled(*(tf.constant(array, "float32") for array in arrays))
@@ -404,23 +501,31 @@ def graph(function):
 def tangent_of(decode):
     """Returns (codes, directions) -> the derivative of `decode` along them, by forward differentiation."""
 
-    @tf.function(reduce_retracing=True)
     def derivative(codes, directions):
         with tf.autodiff.ForwardAccumulator(codes, directions) as accumulator:
             images = decode(codes)
         return accumulator.jvp(images)
 
-    return lambda codes, directions: as_array(derivative(tf.constant(codes), tf.constant(directions)))
+    return derivative
 
 
-def sigma_of(model):
-    """Returns the decoder's standard deviation of a pixel, where the model has one number for it."""
-    if isinstance(model.likelihood, Gaussian):
-        return model.likelihood.sigma
-    for layer in model.decoder.layers:
-        if layer.name == "log_sigma":
-            return float(np.exp(as_array(layer(ops.zeros((1, 1, 1, 1))))[0, 0, 0, -1]))
-    return None
+def pullback_of(decode):
+    """Returns (codes, images) -> the gradient by the codes of the sum of `decode(codes)` times `images`."""
+    return lambda codes, images: value_and_gradient(lambda z: ops.sum(decode(z) * images), codes)[1]
+
+
+def value_and_gradient(function, codes):
+    """Returns `function(codes)`, a number a row or one, and the gradient by the codes of its sum, as tensors."""
+    with tf.GradientTape() as tape:
+        tape.watch(codes)
+        value = function(codes)
+    return value, tape.gradient(value, codes)
+
+
+def learned_sigma(parameters, latent_shape):
+    """Returns the standard deviation that a `LearnedGaussian` has learned: one number for all codes and pixels."""
+    log_sigma = parameters(tf.zeros((1, *latent_shape)))[..., -1]
+    return float(np.exp(as_array(log_sigma).flat[0]))
 
 
 def as_array(values):

@@ -4,6 +4,7 @@ import json
 import math
 import random
 import resource
+import signal
 import subprocess
 import sys
 import textwrap
@@ -17,7 +18,14 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from keras_vae.autoencoder import VAE, Autoencoder
-from keras_vae.export import export, export_decoder, export_encoder, publish
+from keras_vae.export import (
+    Description,
+    export,
+    export_decoder,
+    export_encoder,
+    publish,
+    unfinished_version,
+)
 from keras_vae.samplers import Prior, standard_normal
 
 SMALL = {"kind": "convolutional", "widths": [4, 8], "dense": 16}
@@ -368,6 +376,75 @@ def test_publishing_never_replaces_an_old_version(tmp_path):
         publish(unfinished)
     assert (tmp_path / "1" / "text").read_text() == "first"
     assert (tmp_path / "2" / "text").read_text() == "second"
+
+
+def test_a_version_describes_its_model(tmp_path):
+    objective = {"kind": "beta_vae", "beta": 4.0, "warmup": 10, "reduction": "mean"}
+    model = make("spatial", objective=objective, likelihood={"kind": "gaussian", "sigma": 0.25})
+    paths = export(model, tmp_path)
+    for path in paths.values():
+        assert Description.read(path) == Description.of(model)
+    written = json.loads((paths["decoder"] / "assets.extra" / "keras_vae.json").read_text())
+    assert written.pop("objective").items() >= objective.items()  # and the fields that were left out
+    assert written == {
+        "image_shape": [8, 8, 1],
+        "latent_shape": [4, 4, 2],
+        "likelihood": {"kind": "gaussian", "sigma": 0.25},
+        "effective_beta": 4.0 * 64 / 32,
+    }
+
+
+def test_a_folder_without_a_description_has_none(tmp_path):
+    assert Description.read(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    "likelihood", ["bernoulli", "gaussian_learned", "gaussian_per_pixel", "logistic_mixture"]
+)
+def test_a_loaded_decoder_gives_all_that_the_likelihood_takes(likelihood, tmp_path):
+    model = make("vector", likelihood=likelihood)
+    inputs = make_inputs(model)
+    decoder = tf.saved_model.load(str(export_decoder(model, tmp_path)))
+    parameters = decoder.parameters(tf.constant(inputs["latent"]))
+    np.testing.assert_array_equal(parameters, compiled(model.decoder, inputs["latent"]))
+    own = model.likelihood.log_prob(inputs["image"], model.decoder(inputs["latent"], training=False))
+    np.testing.assert_allclose(model.likelihood.log_prob(inputs["image"], parameters), own, rtol=1e-5)
+
+
+def test_what_a_killed_export_left_is_swept_by_the_next_one(tmp_path):
+    script = textwrap.dedent("""
+        import os, signal, sys
+        import tensorflow as tf
+        from keras_vae.autoencoder import VAE
+        from keras_vae.export import export
+        save = tf.saved_model.save
+
+        def save_and_die(*arguments):
+            save(*arguments)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        tf.saved_model.save = save_and_die
+        export(VAE((4, 4, 1), 2), sys.argv[1])
+    """)
+    process = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True)
+    assert process.returncode == -signal.SIGKILL, process.stderr
+    (left,) = (tmp_path / "decoder").iterdir()
+    assert left.name.startswith(".unfinished-")
+    assert (left / "saved_model.pb").is_file()
+    export(make("vector"), tmp_path)
+    assert names(tmp_path / "decoder") == names(tmp_path / "encoder") == ["1"]
+
+
+def test_what_another_process_is_writing_is_left_alone(tmp_path):
+    with unfinished_version(
+        tmp_path
+    ) as folder:  # a lock is that of an opened file: this process has it as another
+        (folder / "half").write_text("of it")
+        with unfinished_version(tmp_path) as other:
+            assert {folder.name, other.name} == set(names(tmp_path))
+        assert names(tmp_path) == [folder.name]
+        assert names(folder) == ["half"]
+    assert not tmp_path.exists()  # it was empty
 
 
 @pytest.fixture

@@ -4,9 +4,26 @@ import keras
 import numpy as np
 import pytest
 
+from keras_vae.autoencoder import Autoencoder
 from keras_vae.command_line import UsageError
-from keras_vae.likelihoods import Bernoulli, Gaussian
-from keras_vae.subjects import from_files, from_functions, image_log_prob, observe
+from keras_vae.export import DESCRIPTION, export
+from keras_vae.likelihoods import (
+    Bernoulli,
+    ContinuousBernoulli,
+    Gaussian,
+    GaussianPerPixel,
+    Laplace,
+    LearnedGaussian,
+    LogisticMixture,
+)
+from keras_vae.subjects import (
+    from_export,
+    from_files,
+    from_functions,
+    from_model,
+    image_log_prob,
+    observe,
+)
 
 SHAPE = (6, 6, 1)
 IMAGES = np.random.default_rng(0).random((5, *SHAPE)).astype("float32")
@@ -160,10 +177,25 @@ def test_a_file_that_is_no_model_is_refused_in_one_line(content, tmp_path):
 
 def test_log_probabilities_are_those_of_the_densities():
     decoded = np.full(IMAGES.shape, 0.3, "float32")
-    found = image_log_prob(Bernoulli(), np.ones_like(IMAGES), decoded)
+    found = image_log_prob(Bernoulli())(np.ones_like(IMAGES), decoded)
     np.testing.assert_allclose(found, 36 * np.log(0.3), rtol=1e-6)
-    found = image_log_prob(Gaussian(sigma=0.2), decoded + 0.2, decoded)
+    found = image_log_prob(Gaussian(sigma=0.2))(decoded + 0.2, decoded)
     np.testing.assert_allclose(found, -36 * (0.5 * np.log(2 * np.pi * 0.04) + 0.5), rtol=1e-5)
+    # Laplace at a distance of its scale: -log(2 scale) - 1 a pixel.
+    found = image_log_prob(Laplace(scale=0.1))(decoded + 0.1, decoded)
+    np.testing.assert_allclose(found, -36 * (np.log(0.2) + 1), rtol=1e-5)
+
+
+def test_a_learned_variance_is_taken_as_the_best_one_where_only_images_are_known():
+    decoded = IMAGES + 0.1
+    found = image_log_prob(LearnedGaussian())(IMAGES, decoded)
+    np.testing.assert_allclose(found, -36 * (0.5 * np.log(2 * np.pi * 0.01) + 0.5), rtol=1e-5)
+
+
+@pytest.mark.parametrize("likelihood", [GaussianPerPixel(), ContinuousBernoulli(), LogisticMixture()])
+def test_a_likelihood_that_images_do_not_tell_is_refused(likelihood):
+    with pytest.raises(UsageError, match=r"cannot be told from a decoder's images.*--likelihood"):
+        from_functions(lambda images: images, lambda codes: codes, likelihood)
 
 
 def test_images_are_observed_as_the_likelihood_says_and_the_same_for_a_seed():
@@ -181,3 +213,90 @@ def test_a_function_that_gives_the_code_alone_is_a_plain_autoencoder():
     assert mean.shape == log_var.shape == (5, 2)
     assert (log_var == -100).all()
     assert subject.log_prob is None
+
+
+class Noise(keras.layers.Layer):
+    """The sampling layer of keras.io's example; saved under the name that it has there."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.seed_generator = keras.random.SeedGenerator(1337)
+
+    def call(self, inputs):
+        mean, log_var = inputs
+        noise = keras.random.normal(keras.ops.shape(mean), seed=self.seed_generator)
+        return mean + keras.ops.exp(0.5 * log_var) * noise
+
+
+def test_a_keras_file_with_a_sampling_layer_of_somebodys_own_is_read(tmp_path):
+    own = type("Sampling", (Noise,), {"__module__": "a_module_that_is_not_here"})
+    inputs, mean, log_var = branches()
+    outputs = [mean, log_var, own()([mean, log_var])]
+    subject = subject_of(keras.Model(inputs, outputs, name="encoder"), decoder(), tmp_path)
+    for found, expected in zip(subject.encode(IMAGES), truth()):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def exported(folder, **settings):
+    """A model of ours, and the folders of its decoder and encoder."""
+    keras.utils.set_random_seed(0)
+    network = {"kind": "convolutional", "widths": [4], "dense": 8, "normalization": "batch"}
+    model = Autoencoder(**{"image_shape": SHAPE, "latent": 2, "network": network, **settings})
+    return model, export(model, folder)
+
+
+def test_exported_networks_have_the_functions_and_derivatives_of_the_model(tmp_path):
+    model, paths = exported(
+        tmp_path, likelihood="gaussian_learned", objective={"kind": "beta_vae", "beta": 1.5}
+    )
+    own, loaded = from_model(model, "m"), from_export(paths["encoder"], paths["decoder"])
+    codes, directions = np.random.default_rng(3).standard_normal((2, 7, 2)).astype("float32")
+    images = np.random.default_rng(4).random((7, *SHAPE)).astype("float32")
+    for one, two in (
+        (own.encode(images), loaded.encode(images)),
+        (own.decode(codes), loaded.decode(codes)),
+        (own.log_prob(images, codes), loaded.log_prob(images, codes)),
+        (own.tangent(codes, directions), loaded.tangent(codes, directions)),
+        (own.pullback(codes, images), loaded.pullback(codes, images)),
+        *zip(own.score(images, codes), loaded.score(images, codes)),
+    ):
+        np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-6)
+    assert np.abs(own.tangent(codes, directions)).max() > 0.01
+    for fact in ("is_variational", "effective_beta", "sigma", "objective", "likelihood"):
+        assert getattr(own, fact) == getattr(loaded, fact)
+    assert loaded.effective_beta == 1.5
+    assert loaded.sigma == pytest.approx(np.exp(-6 + np.log1p(np.exp(6))), rel=1e-5)  # softly above -6, at 0
+
+
+def test_a_tangent_is_the_decoders_slope(tmp_path):
+    _, paths = exported(tmp_path, likelihood="bernoulli")
+    subject = from_export(paths["encoder"], paths["decoder"])
+    codes, directions = np.random.default_rng(3).standard_normal((2, 7, 2)).astype("float32")
+    step = 1e-2
+    slope = (subject.decode(codes + step * directions) - subject.decode(codes - step * directions)) / (
+        2 * step
+    )
+    np.testing.assert_allclose(subject.tangent(codes, directions), slope, atol=1e-4)
+
+
+def test_the_halves_of_two_models_are_refused(tmp_path):
+    first = exported(tmp_path / "first", likelihood="bernoulli")[1]
+    second = exported(tmp_path / "second", likelihood="gaussian")[1]
+    with pytest.raises(UsageError, match="not of one model"):
+        from_export(first["encoder"], second["decoder"])
+
+
+def test_a_description_of_what_is_not_registered_is_refused_by_name(tmp_path):
+    _, paths = exported(tmp_path)
+    for path in paths.values():
+        file = path / DESCRIPTION
+        file.write_text(file.read_text().replace('"bernoulli"', '"poisson"'))
+    with pytest.raises(UsageError, match=r"keras_vae\.json.*poisson"):
+        from_export(paths["encoder"], paths["decoder"])
+
+
+def test_the_model_of_a_mixed_precision_is_measured_as_it_is_exported(tmp_path):
+    model, paths = exported(tmp_path, likelihood="gaussian", dtype="mixed_bfloat16")
+    images = from_export(paths["encoder"], paths["decoder"]).decode(np.ones((3, 2), "float32"))
+    np.testing.assert_array_equal(from_model(model).decode(np.ones((3, 2), "float32")), images)
+    assert np.abs(np.asarray(model.decode(np.ones((3, 2), "float32"))) - images).max() > 0
