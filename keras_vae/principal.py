@@ -51,6 +51,11 @@ def principal_components(codes, count=256):
     return PrincipalComponents(center, unbiased, directions.astype("float32"))
 
 
+def first_components(components, count):
+    """Returns `components` with `count` directions at most."""
+    return components._replace(directions=np.ascontiguousarray(components.directions[:, :count]))
+
+
 def project(codes, center, directions):
     """Returns the coordinates of `codes`, `[n, d]`, along `directions`, `[d, r]`, from `center`: `[n, r]`."""
     coordinates = np.zeros((len(codes), directions.shape[1]))

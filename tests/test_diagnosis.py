@@ -1,5 +1,6 @@
 """Every measurement at once: on a model that is known in closed form, and on small untrained ones of all kinds."""
 
+import dataclasses
 import functools
 import importlib.resources
 import json
@@ -8,6 +9,7 @@ import math
 import jsonschema
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import keras_vae
 from keras_vae import VAE, Autoencoder, evaluate, from_functions
@@ -249,14 +251,48 @@ def test_results_are_strict_json_as_the_schema_says_with_a_reason_for_every_null
     check(results_of(kind))
 
 
-def test_extended_adds_a_section_of_its_own():
-    results = check(evaluate(linear_model(), linear_data(), extended=True, features="random"))
-    found = results["extended"]
-    # The largest column of W, as all codes' directions are measured.
-    assert found["spectral_norm"] == pytest.approx(LENGTHS.max(), rel=0.01)
-    # Codes that fill the prior cannot be told from it.
-    accuracy = found["prior_classifier"]
-    assert abs(accuracy["accuracy"] - 0.5) < 4 * accuracy["accuracy_se"]
-    assert found["swapped_mse_ratio"] > 1.2  # quadrants swapped, most of an image lies outside the span of W
-    assert found["frechet_by_n"]["limit"]["real"] < results["generation_gap"]["real"]["frechet"]
-    assert "extended" not in linear_results()
+def test_sixty_held_out_images_are_enough_to_measure_and_too_few_to_judge():
+    results = check(evaluate(small_vae(), dataset_of(300)))
+    assert results["num_held_out"] == 60
+    assert results["generation_gap"]["n"] == 30
+    assert results["verdict"]["name"] == "insufficient_data"
+    assert results["memorisation"]["copies"] is None
+    assert "30 images are too few" in results["reasons"]["memorisation.copies"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Copying:
+    """A sampler that returns codes of training images as they are, in the place of both fitted ones."""
+
+    latent_shape: tuple
+    components: int = 0
+    rank: int = 0
+    seed: int = 0
+    kept: np.ndarray | None = None
+    settings = {}  # noqa: RUF012
+
+    def fit(self, codes, *further):
+        return dataclasses.replace(self, kept=codes.mean)
+
+    def sample(self, seeds):
+        return tf.gather(self.kept, np.asarray(seeds) % len(self.kept))
+
+
+def test_a_sampler_that_copies_training_images_repairs_nothing(monkeypatch):
+    monkeypatch.setattr("keras_vae.diagnosis.samplers.Gaussian", Copying)
+    monkeypatch.setattr("keras_vae.diagnosis.samplers.Mixture", Copying)
+    whole = from_functions(
+        lambda images: 10 * images.reshape(len(images), -1),
+        lambda codes: np.clip(codes / 10, 0, 1).reshape(-1, SIDE, SIDE, 1),
+        name="copies",
+    )
+    results = check(evaluate(whole, linear_data(5000), features="random"))
+    gap, reasons = results["generation_gap"], results["reasons"]
+    assert gap["gaussian"]["frechet"] < 0.1 * gap["prior"]["frechet"]
+    for name in ("gaussian", "mixture"):
+        assert results["memorisation"]["rungs"][name]["authenticity"] < 0.05
+        assert reasons[f"samplers.{name}"].startswith("not used: samples are closer to training images")
+    assert gap["best_sampler"] == "prior"
+    assert gap["repaired_fraction"] is None
+    assert "copies" in reasons["generation_gap.repaired_fraction"]
+    assert "fitted gaussian" not in results["verdict"]["remedy"]

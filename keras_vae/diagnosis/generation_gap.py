@@ -6,7 +6,6 @@ from keras_vae.diagnosis.codes import in_batches
 from keras_vae.metrics import frechet, kernel, manifold
 from keras_vae.samplers import Prior
 
-RUNGS = ("real", "reconstruction", "posterior", "shuffled", "gaussian", "mixture", "prior")
 KEPT = 500  # draws of the posterior and of the prior that are kept, for paths and pictures
 LEAST_GAP = 0.1  # of the reconstructions' distance, below which a share of the gap is a ratio of noise
 WORTH_REPAIRING = 0.9  # of the prior's distance; above that a fitted sampler is not worth its export
@@ -26,7 +25,8 @@ def measure_generation_gap(study):
             )
             continue
         study.rungs[name] = study.decode(codes)
-    study.rungs = {name: study.rungs[name] for name in RUNGS if name in study.rungs}
+    order = ("real", "reconstruction", "posterior", "shuffled", *study.samplers, "prior")
+    study.rungs = {name: study.rungs[name] for name in order if name in study.rungs}
     study.seen = {name: study.see(images) for name, images in study.rungs.items()}
     study.seen_reference = study.see(study.reference)
     section = {"n": n, "features": describe_features(study.features)}

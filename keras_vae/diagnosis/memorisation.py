@@ -23,7 +23,7 @@ def measure_memorisation(study):
         study.explain("memorisation", ("elbo_gap", "elbo_gap_fraction"), reason)
     else:
         section["elbo_gap"] = rates["train_elbo"] - rates["elbo"]
-        section["elbo_gap_fraction"] = section["elbo_gap"] / max(abs(rates["train_elbo"]), 1e-9)
+        section["elbo_gap_fraction"] = section["elbo_gap"] / max(rates["rate"], 1e-9)
     training = study.see(study.dataset.train.take(MOST_TRAINING)).looks
     looks = {name: seen.looks[:MOST_COMPARED] for name, seen in study.seen.items()}
     test_distances = memorisation.nearest_training_images(looks["real"], training)[1][:, 0]

@@ -2,9 +2,9 @@
 
 import math
 
-from keras_vae.diagnosis.reconstruction import bin_width
+from keras_vae.diagnosis.reconstruction import NO_DENSITY, bits_per_dim
 from keras_vae.diagnosis.study import NO_LIKELIHOOD, NO_RATE, mean_and_error
-from keras_vae.metrics import rate, reconstruction
+from keras_vae.metrics import rate
 
 NO_SIGMA = "the decoder's likelihood has no standard deviation of a pixel, or none that is known"
 
@@ -34,15 +34,14 @@ def measure_rate_distortion(study):
         if study.nats:
             section["elbo"], section["elbo_se"] = mean_and_error(-study.nats["test"] - rates)
             section["train_elbo"] = -float(study.nats["train"].mean()) - section["train_rate"]
-            pixels = math.prod(test.images.shape[1:])
-            section["bits_per_dim"] = float(
-                reconstruction.bits_per_dim(-section["elbo"], pixels, bin_width(subject))
-            )
+            section["bits_per_dim"] = bits_per_dim(study, -section["elbo"])
+    unknown = NO_LIKELIHOOD if subject.is_variational else NO_RATE
     for name in [name for name, value in section.items() if value is None]:
         reason = {
             "effective_beta": "how the loss weighs the rate is not known of a model that was not trained here",
             "implied_sigma": NO_SIGMA,
             "calibration": NO_SIGMA,
-        }.get(name, NO_LIKELIHOOD if subject.is_variational or "distortion" in name else NO_RATE)
+            "bits_per_dim": unknown if section["elbo"] is None else NO_DENSITY,
+        }.get(name, NO_LIKELIHOOD if "distortion" in name else unknown)
         study.explain("rate_distortion", [name], reason)
     return section

@@ -8,6 +8,8 @@ from keras_vae.diagnosis.codes import in_batches
 from keras_vae.diagnosis.study import MOST_SAMPLES, NO_LIKELIHOOD, mean_and_error
 from keras_vae.metrics import reconstruction
 
+NO_DENSITY = "what the decoder is trained on is a distortion and no density over images: it has no bits"
+
 
 def measure_reconstruction(study):
     """Distortion and errors of reconstructions from the means, on training and on held-out images."""
@@ -40,10 +42,14 @@ def distortion_of(study, split, count, use):
     nats = -in_batches(study.subject.log_prob, split.observed[:count], codes)
     study.nats[use] = nats
     mean, error = mean_and_error(nats)
-    bits = reconstruction.bits_per_dim(mean, math.prod(split.images.shape[1:]), bin_width(study.subject))
+    bits = bits_per_dim(study, mean)
+    if bits is None:
+        study.explain(f"reconstruction.{use}", ["bits_per_dim"], NO_DENSITY)
     return {"distortion": mean, "distortion_se": error, "bits_per_dim": bits}
 
 
-def bin_width(subject):
-    """Returns the width that makes of the likelihood's density a mass: 1 where it is one, else an 8-bit level."""
-    return 1.0 if subject.likelihood == "Bernoulli" else 1 / 255
+def bits_per_dim(study, nats):
+    """Returns nats an image as bits a dimension; None where the likelihood is no density."""
+    width = study.subject.bin_width
+    num_dims = math.prod(study.test.images.shape[1:])
+    return None if width is None else float(reconstruction.bits_per_dim(nats, num_dims, width))

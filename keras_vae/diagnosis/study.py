@@ -12,6 +12,7 @@ from keras_vae.principal import PrincipalComponents
 MOST_SAMPLES = 2000  # images a rung
 LARGE_LATENT = 4096  # numbers; beyond it a rung has half as many
 NO_LIKELIHOOD = "the decoder's likelihood is not known: give one (--likelihood)"
+NO_GRADIENT = "no gradient goes through this decoder: it is known by what it puts out alone"
 NO_RATE = "a plain autoencoder has no prior and no noise, so it has no rate"
 
 
@@ -68,18 +69,37 @@ class Study:
         """Notes why the fields `names` of a section are null."""
         self.reasons.update({f"{section}.{name}": reason for name in names})
 
+    def shaped(self, codes):
+        """Returns flat `codes`, `[n, d]`, as the model takes them."""
+        return codes.reshape(len(codes), *self.test.latent_shape).astype("float32")
+
     def decode(self, codes):
         """Returns the images of flat `codes`, `[n, d]`."""
-        return in_batches(
-            self.subject.decode, codes.reshape(len(codes), *self.test.latent_shape).astype("float32")
-        )
+        return in_batches(self.subject.decode, self.shaped(codes))
+
+    def log_prob(self, images, codes):
+        """Returns log p(x|z) of `images` as the model sees them, by flat `codes`, `[n]`, in nats."""
+        return in_batches(self.subject.log_prob, images, self.shaped(codes))
+
+    def score(self, images, codes):
+        """Returns the same, and its gradient by the flat codes, `[n, d]`."""
+        value, gradient = in_batches(self.subject.score, images, self.shaped(codes))
+        return value, gradient.reshape(len(codes), -1)
 
     def slopes(self, codes, directions):
         """Returns the decoder's derivatives at flat `codes` along flat `directions`, `[n, d]` each: `[n, pixels]`."""
-        shape = (len(codes), *self.test.latent_shape)
         tangent = self.subject.tangent or differences(self.subject.decode)
-        codes, directions = (rows.reshape(shape).astype("float32") for rows in (codes, directions))
-        return in_batches(tangent, codes, directions, size=64).reshape(len(codes), -1)
+        slopes = in_batches(tangent, self.shaped(codes), self.shaped(directions), size=64)
+        return slopes.reshape(len(codes), -1)
+
+    def pull(self, codes, weights):
+        """Returns the gradient by flat `codes` of what they decode to times `weights`, `[n, pixels]`: `[n, d]`."""
+        images = weights.reshape(len(codes), *self.test.images.shape[1:]).astype("float32")
+        return in_batches(self.subject.pullback, self.shaped(codes), images, size=64).reshape(len(codes), -1)
+
+    def affordable(self, count, large):
+        """Returns how many of something a costly measurement takes: `count`, or `large` where the latent is large."""
+        return count if self.test.mean.shape[1] <= LARGE_LATENT else large
 
     def see(self, images):
         """Returns `images`, or a `Split`, as `Seen`."""

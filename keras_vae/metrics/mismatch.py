@@ -173,15 +173,16 @@ def log_ratio(aggregate, rank, codes):
     return log_ratios(aggregate, rank, lambda block: codes[:, block], *codes.shape)
 
 
-def contrast(mean, log_var, seed):
+def contrast(mean, log_var, seed, most=MOST_PAIRED):
     """Returns the `Contrast` of codes `[n, d]` (Poole et al. 2019, equations 12 and 13).
 
         I_NCE = E log q(z_i|x_i) - log (1/N) sum_j q(z_i|x_j),  I_LOO: the mean over j other than i
 
     I_NCE cannot exceed log N: at R = 20 nats and N = 1,000 it reads 6.9 whatever the model is. That is no sign
-    of a hole. The number of images used is what `PAIRS` affords, evenly spaced: 873 at 65,536 dimensions, 4,000 at up to 3,125.
+    of a hole. The number of images used is what `PAIRS` affords, `most` at most, evenly spaced: 873 at 65,536
+    dimensions, 4,000 at up to 3,125.
     """
-    count = min(len(mean), MOST_PAIRED, max(math.isqrt(int(PAIRS / mean.shape[1])), 2))
+    count = min(len(mean), most, max(math.isqrt(int(PAIRS / mean.shape[1])), 2))
     chosen = np.linspace(0, len(mean) - 1, count).astype(int)
     generator = np.random.default_rng(seed)
     center = mean.mean(axis=0, dtype="float64")

@@ -4,9 +4,8 @@ import math
 
 import numpy as np
 
-WINDOW = 11  # pixels across the window of SSIM, and the standard deviation of its Gaussian (Wang et al. 2004)
-WINDOW_SIGMA = 1.5
-SSIM_CONSTANTS = (0.01**2, 0.03**2)  # C1 and C2 for values that span 1
+from keras_vae.likelihoods.ms_ssim import SSIM_CONSTANTS, gaussian_window
+
 LARGEST_PSNR = 100.0  # decibels: equal images are given this, so that means stay finite
 PIXELS_AT_ONCE = 2**23  # bounds the working memory to some hundred MiB
 
@@ -68,14 +67,6 @@ def ssim(images, reconstructions):
     )
 
 
-def gaussian_window(side):
-    """Returns the window of `ssim` along one axis, `[size]`, for images whose smaller side is `side`."""
-    size = min(WINDOW, side - 1 + side % 2)
-    places = np.arange(size) - size // 2
-    weights = np.exp(-0.5 * np.square(places / WINDOW_SIGMA))
-    return weights / weights.sum()
-
-
 def bits_per_dim(nats, num_dims, bin_width=1.0):
     """Returns nats per image as bits per dimension, of the same shape.
 
@@ -89,8 +80,7 @@ def bits_per_dim(nats, num_dims, bin_width=1.0):
     Args:
         nats: Negative log density or log mass of whole images.
         num_dims: height x width x channels.
-        bin_width: 1/255 for a density over 8-bit values scaled to [0, 1]; 1 for what is a mass already
-            (Bernoulli, categorical, discretised likelihoods).
+        bin_width: As the likelihood has it (`keras_vae.likelihoods.likelihood`).
     """
     return (np.asarray(nats) / num_dims - math.log(bin_width)) / math.log(2)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_vae.report import figures
+from keras_vae.report import curves, figures
 from keras_vae.report.page import NAME, clean, number, plot, scrolling, strip, tag, text
 from keras_vae.report.tables import entry_title, get, rung_title
 
@@ -124,6 +124,11 @@ def run_plots(results, pictures):
             "Samples, and below each its nearest training images",
             neighbour_rows(pictures),
         ),
+        "frechet_by_n": (curves.frechet_by_n, get(results, "extended.frechet_by_n")),
+        "kid_by_n": (curves.kid_by_n, get(results, "extended.kid_by_n")),
+        "survival": (curves.survival, get(results, "extended.class_survival")),
+        "cells": (curves.cells, get(results, "extended.cell_z")),
+        "importance": (curves.importance, get(results, "extended.importance")),
         "plane": (
             figures.strips,
             "The latent plane, decoded",

@@ -198,7 +198,7 @@ def matrix(results, path, kind, words, names=None):
     columns = {
         key: node
         for key, node in schema()["$defs"][kind]["properties"].items()
-        if not key.endswith("_se") and key not in LEFT_OUT
+        if not key.endswith("_se") and key not in LEFT_OUT and is_number(node)
     }
     head = tag("td", "") + "".join(column_head(kind, key) for key in columns)
     rows = []

@@ -1,0 +1,26 @@
+"""How much the decoder stretches: the largest singular value of its Jacobian."""
+
+import numpy as np
+
+ITERATIONS = 20
+
+
+def spectral_norms(tangent, pullback, codes, generator):
+    """Returns the spectral norm of the decoder's Jacobian at `codes`, `[n, d]`: `[n]`.
+
+    Power iteration on J'J from a random direction, with products alone (Arvanitidis et al. 2018 measure by the same
+    J'J). It comes from below: after t steps the relative error is at most that of (second / first)^(4t) where the
+    start has as much of either.
+
+    Args:
+        tangent: (codes, directions `[n, d]`) -> J v, `[n, pixels]`.
+        pullback: (codes, weights `[n, pixels]`) -> J' w, `[n, d]`.
+        codes: `[n, d]`.
+        generator: Of the random numbers.
+    """
+    directions = generator.standard_normal(codes.shape)
+    for _ in range(ITERATIONS):
+        directions /= np.maximum(np.linalg.norm(directions, axis=1, keepdims=True), 1e-30)
+        stretched = tangent(codes, directions)
+        directions = np.asarray(pullback(codes, stretched), "float64")
+    return np.linalg.norm(stretched, axis=1)

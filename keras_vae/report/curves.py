@@ -1,0 +1,213 @@
+"""The plots of what `--extended` measured, each a function as in `figures`."""
+
+import numpy as np
+
+from keras_vae.report.figures import (
+    BLUE,
+    CLASSES,
+    INK,
+    MUTED,
+    canvas,
+    known,
+    plain_ticks,
+    rung_colour,
+    rung_name,
+    rungs_of,
+)
+from keras_vae.report.page import clean, number
+
+LINEAR = 30  # times its error that a value may be on an axis that is not logarithmic
+MARKERS = "osD^vPX*"
+
+
+def styled(rungs):
+    """Yields rungs in the ladder's order, each with a colour and a marker of its own."""
+    for index, name in enumerate(rungs_of({name: {"frechet": 0} for name in rungs})):
+        yield name, {"color": rung_colour(name), "marker": MARKERS[index % len(MARKERS)], "markersize": 4.5}
+
+
+def below(figure, columns=3):
+    """Puts the legend below the axes."""
+    figure.legend(
+        loc="outside lower left", ncols=columns, columnspacing=1.0, handlelength=1.4, handletextpad=0.4
+    )
+
+
+def frechet_by_n(section):
+    """The Fréchet distance of each rung against 1 / n, with the lines that lead to infinite n."""
+    sizes, rungs = known((section or {}).get("n")), (section or {}).get("rungs") or {}
+    if not len(sizes) or not rungs:
+        return None
+    figure, axes = canvas(height=3.9)
+    fractions = np.linspace(0, 1 / sizes.min(), 60)
+    positive = [
+        value for values in (*rungs.values(), section["limit"].values()) for value in values if value > 0
+    ]
+    if not positive:
+        return None
+    bottom = 0.5 * min(positive)
+    for name, look in styled(rungs):
+        values, limit = known(rungs[name]), section["limit"][name]
+        line = np.polyval(np.polyfit(1 / sizes, values, 1), fractions)
+        axes.plot(fractions, np.where(line > 0, line, np.nan), color=look["color"], linewidth=1)
+        axes.plot(1 / sizes, values, linestyle="none", label=rung_name(name), **look)
+        if limit > 0:
+            error = section["limit_se"][name]
+            bars = [[min(error, limit - bottom)], [error]]  # a logarithmic axis has no end below
+            axes.errorbar(0, limit, bars, capsize=2, linewidth=1, markerfacecolor="white", **look)  # fmt: skip
+    axes.set_yscale("log")
+    axes.set_ylim(bottom=bottom)
+    axes.set_xlim(left=-0.04 / sizes.min())
+    axes.set_xticks([0, *1 / sizes], ["∞", *(number(int(size)) for size in sizes)])
+    axes.set(xlabel="images, at even steps of 1 / n", ylabel="Fréchet distance, log scale")
+    plain_ticks(axes.yaxis, log=True)
+    below(figure)
+    listed = "; ".join(
+        f"{rung_name(name)} from {number(float(rungs[name][-1]))} at n = {number(int(sizes[-1]))} to"
+        f" {number(float(section['limit'][name]))}"
+        for name, _ in styled(rungs)
+    )
+    return (
+        figure,
+        f"Fréchet distance of each rung against 1/n, and where its line ends at infinite n: {listed}.",
+    )
+
+
+def kid_by_n(section):
+    """The kernel distance of each rung against n, with its standard error."""
+    sizes, rungs = known((section or {}).get("n")), (section or {}).get("rungs") or {}
+    if not len(sizes) or not rungs:
+        return None
+    figure, axes = canvas(height=3.9)
+    errors = {name: known(section["rungs_se"][name]) for name in rungs}
+    axes.axhline(0, color=MUTED, linewidth=1)
+    for index, (name, look) in enumerate(styled(rungs)):
+        shift = 0.008 * np.ptp(sizes) * (index - len(rungs) / 2)  # bars beside each other
+        axes.errorbar(sizes + shift, known(rungs[name]), errors[name], linewidth=1.2, capsize=2, label=rung_name(name), **look)  # fmt: skip
+    threshold = max(float(np.nanmax([error.max() for error in errors.values()])), 1e-9)
+    axes.set_xticks(sizes, [number(int(size)) for size in sizes])
+    axes.set(xlabel="images", ylabel="KID ± standard error")
+    symmetric_log(axes, threshold)
+    below(figure)
+    listed = "; ".join(
+        f"{rung_name(name)} {number(float(rungs[name][0]))} and {number(float(rungs[name][-1]))}"
+        for name, _ in styled(rungs)
+    )
+    return figure, (
+        f"KID of each rung at {number(int(sizes[0]))} and at {number(int(sizes[-1]))} images, with error bars: {listed}."
+    )
+
+
+def symmetric_log(axes, threshold):
+    """Makes the vertical axis logarithmic from `threshold` on, either side, where values go far beyond it."""
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    axis, reach = axes.yaxis, np.abs(axes.get_ylim()).max()
+    if reach < LINEAR * threshold:
+        plain_ticks(axis)
+        return
+    axes.set_yscale("symlog", linthresh=threshold)
+    axes.autoscale(axis="y")
+    low, high = axes.get_ylim()
+    first, last = int(np.ceil(np.log10(threshold))), int(np.floor(np.log10(reach)))
+    powers = 10.0 ** np.arange(first, last + 1)
+    ticks = np.concatenate([-powers[::-1], [0], powers])
+    axis.set_major_locator(FixedLocator(ticks[(low <= ticks) & (ticks <= high)]))
+    axis.set_minor_locator(NullLocator())
+    plain_ticks(axis)
+
+
+def cells(section):
+    """The copying z-score of each rung: a point for each cell, a larger one for their mean."""
+    section = section or {}
+    rungs = {
+        name: known(parts)
+        for name, parts in (section.get("cells") or {}).items()
+        if any(part is not None for part in parts)
+    }
+    if not rungs:
+        return None
+    figure, axes = canvas(height=1.2 + 0.36 * len(rungs))
+    order = [name for name, _ in styled(rungs)]
+    axes.axvline(0, color=MUTED, linewidth=1)
+    for row, name in enumerate(order):
+        axes.plot(
+            rungs[name],
+            np.full(len(rungs[name]), row),
+            "o",
+            color=rung_colour(name),
+            markersize=4,
+            alpha=0.55,
+        )
+        axes.plot(section["rungs"][name], row, "D", color=rung_colour(name), markersize=8)
+    axes.plot([], [], "o", color=MUTED, markersize=4, label="a cell")
+    axes.plot([], [], "D", color=MUTED, markersize=8, label="C_T, their mean")
+    axes.set_ylim(len(order) - 0.5, -0.5)
+    axes.set_yticks(range(len(order)), [rung_name(name) for name in order], color=INK)
+    axes.grid(axis="y", visible=False)
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel("z: left, closer to training images than test images are")
+    plain_ticks(axes.xaxis)
+    figure.legend(loc="outside upper left", ncols=2, handletextpad=0.2)
+    listed = ", ".join(f"{rung_name(name)} {number(float(section['rungs'][name]))}" for name in order)
+    return figure, f"Copying z-scores of each rung, a point a cell. Their means: {listed}."
+
+
+def survival(section):
+    """The share of each class that is alive, angle by angle."""
+    section = section or {}
+    angles, classes = known(section.get("angles")), section.get("classes") or {}
+    if not len(angles) or not classes:
+        return None
+    figure, axes = canvas(width=4.8, height=3.2)
+    labels = [label for label in classes if label != "all"]
+    for index, label in enumerate(labels):
+        shares = 100 * known(classes[label]["share"])
+        axes.plot(angles, shares, color=CLASSES[index % len(CLASSES)], linewidth=1.3, label=clean(label, 14))
+    if "all" in classes:
+        shares, errors = (100 * known(classes["all"][key]) for key in ("share", "share_se"))
+        axes.fill_between(
+            angles, shares - 2 * errors, shares + 2 * errors, color=INK, alpha=0.15, linewidth=0
+        )
+        axes.plot(angles, shares, color=INK, linewidth=2.4, label="all")
+    axes.set_ylim(0, 104)
+    ticks = [angle for angle in (0, 15, 30, 45, 60, 75, 90) if angle <= angles.max()]
+    axes.set_xticks(ticks, [f"{angle}°" for angle in ticks])
+    axes.set(
+        xlabel="from the image's code (0°) to a draw of N(0, I) (90°)", ylabel="still of its class, per cent"
+    )
+    figure.legend(loc="outside right center", title="class", handlelength=1.2)
+    listed = ", ".join(
+        f"{clean(label, 14)} "
+        + (f"{entry['median_angle']:.0f}°" if entry.get("median_angle") is not None else "beyond 90°")
+        for label, entry in classes.items()
+    )
+    return figure, f"Survival curves of the class on the way to the prior. Half are dead at: {listed}."
+
+
+def importance(section):
+    """The importance-weighted bound against the number of samples."""
+    section = section or {}
+    samples, nats, errors = (known(section.get(key)) for key in ("samples", "nats", "nats_se"))
+    if not len(samples) or not np.isfinite(nats).all():
+        return None
+    figure, axes = canvas()
+    axes.errorbar(samples, nats, np.nan_to_num(errors), color=BLUE, linewidth=1.5, capsize=3)
+    accepted = np.array(section["accepted"], bool)
+    for chosen, face, label in ((accepted, BLUE, "enough samples count"), (~accepted, "white", "too few count: a bound only")):  # fmt: skip
+        if chosen.any():
+            axes.plot(samples[chosen], nats[chosen], "o", color=BLUE, markerfacecolor=face, markersize=7, label=label)  # fmt: skip
+    for x, y, size in zip(samples, nats, section["effective_sample_size"]):
+        axes.annotate(f"{size:.1f}", (x, y), (6, 6), textcoords="offset points", color=MUTED, fontsize=8.5)
+    axes.set_xscale("log", base=4)
+    axes.set_xlim(samples.min() * 0.7, samples.max() * 2)
+    axes.set_xticks(samples, [number(int(value)) for value in samples])
+    axes.minorticks_off()
+    axes.set(xlabel="samples an image (beside the points: how many count)", ylabel="nats an image")
+    plain_ticks(axes.yaxis)
+    figure.legend(loc="outside upper left", ncols=2, handletextpad=0.2)
+    listed = ", ".join(
+        f"{number(float(value))} nats from {number(int(count))}" for value, count in zip(nats, samples)
+    )
+    return figure, f"The bound on the negative log-likelihood falls with the samples an image: {listed}."
