@@ -8,11 +8,45 @@ in nats per image. `step` is one pass of a batch through the model, computed as 
 (`keras_vae.autoencoder.Step`). What else an objective may say of itself stands in `Objective`.
 """
 
-from keras_vae.objectives.autoencoding import PlainAutoencoder
+from keras_vae.objectives.adversarial import AdversarialAutoencoder, FactorVAE
+from keras_vae.objectives.autoencoding import DenoisingAutoencoder, PlainAutoencoder
+from keras_vae.objectives.capacity import Capacity, FreeBits
+from keras_vae.objectives.discrepancy import InfoVAE, WassersteinMMD
+from keras_vae.objectives.flow_posterior import InverseAutoregressiveFlow, PlanarFlow
+from keras_vae.objectives.importance_weighted import (
+    CombinedImportanceWeighted,
+    ImportanceWeighted,
+    MultipleImportanceWeighted,
+    PartiallyImportanceWeighted,
+)
+from keras_vae.objectives.moments import CodesCovariance, MeansCovariance
+from keras_vae.objectives.quantized import VectorQuantized
+from keras_vae.objectives.regularized import RegularizedGradientPenalty, RegularizedL2, RegularizedSpectral
+from keras_vae.objectives.total_correlation import BetaTCVAE
 from keras_vae.objectives.variational import BetaVAE, VariationalBound
 
 OBJECTIVES = {
+    "adversarial_autoencoder": AdversarialAutoencoder,
     "autoencoder": PlainAutoencoder,
+    "beta_tcvae": BetaTCVAE,
     "beta_vae": BetaVAE,
+    "capacity": Capacity,
+    "ciwae": CombinedImportanceWeighted,
+    "denoising": DenoisingAutoencoder,
+    "dip_vae_i": MeansCovariance,
+    "dip_vae_ii": CodesCovariance,
+    "factor_vae": FactorVAE,
+    "free_bits": FreeBits,
+    "iaf": InverseAutoregressiveFlow,
+    "info_vae": InfoVAE,
+    "iwae": ImportanceWeighted,
+    "miwae": MultipleImportanceWeighted,
+    "piwae": PartiallyImportanceWeighted,
+    "planar_flow": PlanarFlow,
+    "rae_gradient_penalty": RegularizedGradientPenalty,
+    "rae_l2": RegularizedL2,
+    "rae_spectral": RegularizedSpectral,
     "vae": VariationalBound,
+    "vq_vae": VectorQuantized,
+    "wae_mmd": WassersteinMMD,
 }
