@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_vae.densities import LOG_2_PI
 from keras_vae.lazy import keras, ops
-from keras_vae.priors.prior import Prior, WeightsOfPrior
+from keras_vae.priors.prior import Prior
 
 # Where the components' means start, in standard deviations of the prior: apart, or they would stay one.
 START_SPREAD = 0.5
@@ -54,10 +54,13 @@ class Mixture(MixtureOfGaussians):
 
     def layer(self, image_shape, latent_shape):
         """Returns the layer of `[components, *latent]` means and log-variances, and `[components]` log weights."""
+        from keras_vae.layers import Weights
+
         del image_shape
         shape = (self.components, *latent_shape)
         spread = START_SPREAD if self.components > 1 else 0.0
-        return WeightsOfPrior(
+        return Weights(
+            "prior",
             means=(shape, keras.initializers.RandomNormal(stddev=spread)),
             log_vars=(shape, keras.initializers.Constant(math.log(1 - spread**2))),
             logits=((self.components,), keras.initializers.Zeros()),
@@ -85,9 +88,11 @@ class Vamp(MixtureOfGaussians):
 
     def layer(self, image_shape, latent_shape):
         """Returns the layer of the pseudo-inputs' logits, `[components, *image]`."""
+        from keras_vae.layers import Weights
+
         del latent_shape
         start = keras.initializers.RandomNormal(-1.0)
-        return WeightsOfPrior(pseudo_inputs=((self.components, *image_shape), start))
+        return Weights("prior", pseudo_inputs=((self.components, *image_shape), start))
 
     def adapt(self, model, images):
         """Starts the pseudo-inputs at the first of `images`, `[n, height, width, channels]`, as far as they go."""

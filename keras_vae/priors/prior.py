@@ -1,8 +1,6 @@
-"""What all priors share, and the layer that holds what they learn."""
+"""What all priors share."""
 
 from typing import ClassVar
-
-from keras_vae.lazy import keras
 
 
 class Prior:
@@ -13,17 +11,3 @@ class Prior:
     def adapt(self, model, images):
         """Starts what is learned from `images`, training images in [0, 1]; most priors start from nothing."""
         del model, images
-
-
-class WeightsOfPrior(keras.layers.Layer):
-    """Holds weights as attributes, in float32 whatever the policy.
-
-    Args:
-        **weights: `(shape, initializer)` of each, by name.
-    """
-
-    def __init__(self, **weights):
-        super().__init__(dtype="float32", name="prior")
-        for name, (shape, initializer) in weights.items():
-            setattr(self, name, self.add_weight(shape, initializer, name=name, autocast=False))
-        self.built = True

@@ -1,0 +1,74 @@
+"""What there is to choose from, as Markdown tables made from the registries: `python -m keras_vae.catalogue`.
+
+The README's section between the two marks is what this prints; with the README's path as an argument it is
+written there.
+"""
+
+import dataclasses
+import pathlib
+import re
+import sys
+
+from keras_vae.corruptions import CORRUPTIONS
+from keras_vae.likelihoods import LIKELIHOODS
+from keras_vae.networks import NETWORKS
+from keras_vae.objectives import OBJECTIVES
+from keras_vae.priors import PRIORS
+from keras_vae.samplers import SAMPLERS
+
+START, END = "<!-- catalogue -->", "<!-- end of catalogue -->"
+# What goes by flags of train.py, and what is fitted after training.
+FLAGS = {
+    "--likelihood": LIKELIHOODS,
+    "--prior": PRIORS,
+    "--network": NETWORKS,
+    "--corruption": CORRUPTIONS,
+    "samplers, fitted by evaluate.py": SAMPLERS,
+}
+
+
+def objectives_table():
+    """Returns the table of objectives: name, loss in one line, paper, what it is good for, settings."""
+    rows = ["| `--objective` | loss | paper | good for | settings |", "|---|---|---|---|---|"]
+    for name, kind in sorted(OBJECTIVES.items()):
+        settings = ", ".join(f"`{field.name}`" for field in dataclasses.fields(kind))
+        words = (text.replace("|", r"\|") for text in (kind.formula, kind.paper, kind.good_for))
+        rows.append(f"| `{name}` | {' | '.join(words)} | {settings} |")
+    return "\n".join(rows)
+
+
+def components_table():
+    """Returns the table of all other components: the flag, the name, what its docstring says in a line."""
+    rows = ["| | | |", "|---|---|---|"]
+    for flag, kinds in FLAGS.items():
+        for name, kind in kinds.items():
+            title = f"`{flag}`" if flag.startswith("--") else flag
+            rows.append(f"| {title} | `{name}` | {first_line(kind)} |")
+            flag = ""
+    return "\n".join(row.replace("| `` |", "| |").replace("|  |", "| |") for row in rows)
+
+
+def first_line(kind):
+    """Returns the first sentence of a class's docstring, without its full stop."""
+    paragraph = " ".join(kind.__doc__.strip().partition("\n\n")[0].split())
+    return re.split(r"(?<!et al)\.(?: |$)", paragraph)[0].replace("|", r"\|")
+
+
+def catalogue():
+    """Returns both tables between the marks."""
+    key = "D is the distortion, R the rate, both in nats an image."
+    return "\n\n".join((START, objectives_table(), key, components_table(), END))
+
+
+def replaced(text):
+    """Returns `text`, a README, with the catalogue in the place of what stands between the marks."""
+    before, _, rest = text.partition(START)
+    return before + catalogue() + rest.partition(END)[2]
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 1:
+        print(catalogue())
+    for name in sys.argv[1:]:
+        path = pathlib.Path(name)
+        path.write_text(replaced(path.read_text(encoding="utf-8")), encoding="utf-8")
