@@ -79,6 +79,7 @@ class Subject:
         pullback: (codes, images) -> the gradient by the codes of the inner product of decoded and given images; None
             where no gradient goes through the decoder.
         score: (images, codes) -> log_prob and its gradient by the codes, or None likewise.
+        bin_width: What makes a mass of exp(log_prob), as its likelihood has it; None where it is no density.
         objective, likelihood: Their names, or None.
     """
 
@@ -93,6 +94,7 @@ class Subject:
     tangent: Callable | None = None
     pullback: Callable | None = None
     score: Callable | None = None
+    bin_width: float | None = None
     objective: str | None = None
     likelihood: str | None = None
 
@@ -170,6 +172,7 @@ def described(name, description, encode, decode, parameters):
         score=graph(
             lambda images, codes: value_and_gradient(lambda z: log_prob(images, z), codes), images, codes
         ),
+        bin_width=likelihood.bin_width,
         objective=type(description.objective).__name__,
         likelihood=type(likelihood).__name__,
     )
@@ -206,6 +209,7 @@ def from_functions(encode, decode, likelihood=None, name="model"):
         log_prob=density and (lambda images, codes: density(images, decode_images(codes))),
         observe=lambda images, seed: observe(likelihood, images, seed),
         sigma=getattr(likelihood, "sigma", None),
+        bin_width=getattr(likelihood, "bin_width", None),
         likelihood=None if likelihood is None else type(likelihood).__name__,
     )
 

@@ -300,3 +300,11 @@ def test_the_model_of_a_mixed_precision_is_measured_as_it_is_exported(tmp_path):
     images = from_export(paths["encoder"], paths["decoder"]).decode(np.ones((3, 2), "float32"))
     np.testing.assert_array_equal(from_model(model).decode(np.ones((3, 2), "float32")), images)
     assert np.abs(np.asarray(model.decode(np.ones((3, 2), "float32"))) - images).max() > 0
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "width"),
+    [(Gaussian(), 1 / 255), (Bernoulli(), 1), (Bernoulli("none"), None), (None, None)],
+)
+def test_a_subject_has_the_bits_of_its_likelihood(likelihood, width):
+    assert from_functions(lambda images: images, lambda codes: codes, likelihood).bin_width == width
