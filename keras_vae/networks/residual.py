@@ -16,6 +16,9 @@ class Residual(Pyramid):
     A block adds to its input: normalization, activation, convolution, twice (He et al. 2016, "Identity Mappings",
     figure 4e; Wu and He 2018). Its last convolution starts small, with a variance divided by the number of blocks
     (Child 2021, section 3), so that the sum over a deep stack starts at about its input's size.
+
+    At the default sizes and 28x28x1 it costs 65 million multiply-adds an image, where `Convolutional` costs 8.5, and
+    trained at about a tenth of its images a second on two busy CPU cores: a network for a GPU, or for patience.
     """
 
     groups: int = field(default=8, metadata={"help": "groups of GroupNorm at most, of 4 channels or more"})
