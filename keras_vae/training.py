@@ -202,12 +202,13 @@ def build(config, dataset):
     """Returns the model, compiled."""
     from keras_vae.autoencoder import Autoencoder
 
+    steps = config.epochs * steps_per_epoch(config, dataset)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         model = Autoencoder(
             dataset.image_shape,
             config.latent,
-            config.objective,
+            config.objective.settle(len(dataset.train), steps),
             config.likelihood,
             config.network,
             seed=config.seed,
@@ -219,7 +220,7 @@ def build(config, dataset):
         )
     for warning in caught:
         say(f"warning: {warning.message}")
-    steps = config.epochs * steps_per_epoch(config, dataset)
+    model.adapt(dataset.train.images(0, LOOKED_AT))
     model.compile(keras.optimizers.Adam(learning_rate(config, steps), global_clipnorm=config.clip_norm))
     return model
 
