@@ -50,6 +50,7 @@ def spread_code():
         "rate_distortion.implied_sigma": "the likelihood is not a squared error",
         "rate_distortion.calibration": "the likelihood is not a squared error",
         "interpolation.posterior_to_prior.frechet": "only with --extended",
+        "extended.mutual_information": "65,536 dimensions are too many",
     }
     return {
         "schema_version": 1,
@@ -220,6 +221,7 @@ def spread_code():
         },
         "likelihood": None,
         "disentanglement": None,
+        "extended": measured_longer(),
         "verdict": {
             "name": "prior_hole",
             "continuity": "continuity: ok (steepest over median 1.3, largest step of a path over the mean 1.55); near codes decode to near images",
@@ -271,6 +273,84 @@ def spread_code():
     }
 
 
+def measured_longer():
+    """What `--extended` adds to the spread code."""
+    sizes, rungs = (
+        [125, 154, 200, 286, 500],
+        {"real": 6.2, "reconstruction": 8.6, "further": 20.0, "prior": 435.0},
+    )
+    angles = [0, 30, 60, 90]
+
+    def alive(*share):
+        return {"n": 60, "share": list(share), "share_se": [0.05] * 4, "median_angle": 40.0}
+
+    return {
+        "n": 500,
+        "frechet_by_n": {
+            "n": sizes,
+            "rungs": {name: [value - 3 + 1500 / size for size in sizes] for name, value in rungs.items()},
+            "limit": {name: value - 3 for name, value in rungs.items()} | {"real": -0.2},
+            "limit_se": dict.fromkeys(rungs, 1.1),
+            "seconds": 9.0,
+        },
+        "kid_by_n": {
+            "n": sizes,
+            "rungs": {name: [value / 40] * 5 for name, value in rungs.items()} | {"real": [-0.01] * 5},
+            "rungs_se": {name: [0.05] * 5 for name in rungs},
+            "seconds": 5.0,
+        },
+        "cell_z": {
+            "n": 500,
+            "rungs": {"reconstruction": 1.8, "further": -9.1, "prior": None},
+            "cells": {"reconstruction": [1.0, None, 2.6], "further": [-9.0, -9.2, None], "prior": [None] * 3},
+            "seconds": 2.0,
+        },
+        "class_survival": {
+            "n": 120,
+            "angles": angles,
+            "classes": {"all": alive(1, 0.7, 0.3, 0.1), "0": alive(1, 0.8, 0.3, 0.0)}
+            | {"7": alive(1, 0.9, 0.8, 0.6) | {"median_angle": None}},
+            "seconds": 7.0,
+        },
+        "prior_classifier": {"n": 500, "accuracy": 0.997, "accuracy_se": 0.002, "seconds": 3.0},
+        "mutual_information": None,
+        "spectral_norm": {"n": 64, "median": 3.1, "p95": 4.4, "seconds": 5.0},
+        "path_length": {"n": 250, "mean": 1.9, "mean_se": 0.1, "relative": 2.2, "seconds": 1.0},
+        "swapped_quadrants": {"n": 500, "ratio": 4.3, "ratio_se": 0.1, "seconds": 2.0},
+        "importance": {
+            "n": 30,
+            "samples": [1, 4, 16],
+            "nats": [533.0, 510.0, 497.0],
+            "nats_se": [3.0, 3.0, 3.0],
+            "effective_sample_size": [1.0, 1.1, 1.2],
+            "accepted": [False, False, False],
+            "seconds": 40.0,
+        },
+        "amortisation_gap": {
+            "n": 32,
+            "nats": 21.4,
+            "nats_se": 0.9,
+            "elbo": -533.0,
+            "optimised_elbo": -511.6,
+            "steps": 100,
+            "seconds": 60.0,
+        },
+        "annealed": {
+            "n": 4,
+            "nats": 441.0,
+            "nats_se": 12.0,
+            "inference_gap": 92.0,
+            "inference_gap_se": 5.0,
+            "effective_sample_size": 1.3,
+            "acceptance": 0.66,
+            "chains": 4,
+            "temperatures": 100,
+            "seconds": 130.0,
+        },
+        "seconds": 300.0,
+    }
+
+
 def split(count, distortion, distortion_se, mse, mse_se):
     return {
         "n": count,
@@ -293,6 +373,7 @@ def nulls(section):
 def plain_autoencoder():
     """A plain autoencoder without labels: no rate, no confidence, and few images."""
     results = spread_code()
+    del results["extended"]
     results.update(
         run="folder-ae-16",
         dataset="pictures",
@@ -585,6 +666,17 @@ def test_every_link_within_the_page_has_its_target(reports, comparisons):
         assert len(page.ids) == len(set(page.ids))
 
 
+def test_what_took_longer_stands_with_n_error_time_and_reason(reports):
+    page, words = reports["complete"][1].read_text("utf-8"), reports["complete"][2].words
+    assert "Amortisation gapn = 32, 60.0 s" in words
+    assert "21.4 ± 0.9 nats" in words
+    assert "Information with more codes: not computed: 65,536 dimensions are too many" in words
+    assert "\u22120.2 ± 1.1" in words  # the limit of real images
+    assert "\u22129.10" in words  # C_T of the copying sampler
+    assert 'id="extended"' in page
+    assert "extended" not in reports["sparse"][2].ids
+
+
 def test_the_verdict_comes_first_in_plain_words(reports):
     words = reports["complete"][2].words
     title = words.index("It reconstructs, but it cannot generate")
@@ -669,7 +761,7 @@ def test_results_are_written_as_strict_json(tmp_path, digits):
 
 
 EXPECTED = {
-    "complete": "distances shares eigenvalues kl_spectrum mismatch norms signal_radius map path ladder"
+    "complete": "frechet_by_n kid_by_n survival cells importance distances shares eigenvalues kl_spectrum mismatch norms signal_radius map path ladder"
     " interpolation posterior_to_prior noise_around_mean neighbours",
     "sparse": "distances shares eigenvalues ladder",
 }
@@ -707,7 +799,7 @@ def test_inlined_strips_hold_the_images(reports, digits):
 def test_plots_take_the_colours_of_the_page(reports):
     source = reports["complete"][1].read_text("utf-8")
     drawings = re.findall(r"<svg.*?</svg>", source, flags=re.S)
-    assert len(drawings) == 9
+    assert len(drawings) == 14
     for drawing in drawings:
         assert "var(--" in drawing
         assert "font-family" not in drawing
