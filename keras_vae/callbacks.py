@@ -23,9 +23,12 @@ LOGGED_GRIDS = 20  # image grids over a whole training in the TensorBoard logs
 def judged(logs):
     """Returns what a model is judged by: the held-out distortion + rate, in nats per image; lower is better.
 
-    Without held-out images it is the training's. A plain autoencoder has no rate.
+    Without held-out images it is the training's. A plain autoencoder has no rate; where the objective has a
+    tighter bound than distortion + rate, it is that.
     """
     prefix = "val_" if "val_loss" in logs else ""
+    if f"{prefix}bound" in logs:
+        return logs[f"{prefix}bound"]
     return logs[f"{prefix}distortion"] + logs.get(f"{prefix}rate", 0.0)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import sklearn.datasets
 
-from keras_vae.autoencoder import Autoencoder
+from keras_vae.autoencoder import Autoencoder, Step
 from keras_vae.lazy import keras, tf
 from keras_vae.networks import Convolutional
 from keras_vae.objectives import OBJECTIVES
@@ -12,10 +12,22 @@ from keras_vae.objectives import OBJECTIVES
 POLICIES = ("float32", "mixed_bfloat16")
 LATENTS = ((3,), (2, 2, 3))
 NETWORK = Convolutional(widths=(6, 8), dense=16, activation="elu")
+
+
+def goes_with(objective, latent):
+    """Returns whether the objective takes a latent of that shape."""
+    try:
+        objective.latent.check(latent)
+    except ValueError:
+        return False
+    return True
+
+
 ROWS = [
     pytest.param(name, latent, policy, id=f"{name}-{'vector' if len(latent) == 1 else 'spatial'}-{policy}")
     for name in OBJECTIVES
     for latent in LATENTS
+    if goes_with(OBJECTIVES[name](), latent)
     for policy in POLICIES
 ]
 every_row = pytest.mark.parametrize(("objective", "latent", "policy"), ROWS)
@@ -27,8 +39,19 @@ def digits():
     return (sklearn.datasets.load_digits().images[:256, ..., None] / 16).astype("float32")
 
 
+# The papers' sizes, made small.
+SIZES = {
+    "factor_vae": {"critic_widths": (16, 16)},
+    "adversarial_autoencoder": {"critic_widths": (16, 16)},
+    "ciwae": {"num_samples": 3},
+    "miwae": {"num_samples": 2, "num_estimates": 2},
+    "piwae": {"num_samples": 2, "num_estimates": 2},
+}
+
+
 def make(objective, latent, policy, **kwargs):
     keras.utils.set_random_seed(1)
+    objective = OBJECTIVES[objective](**SIZES.get(objective, {})).settle(num_images=256, num_steps=32)
     model = Autoencoder((8, 8, 1), latent, objective, network=NETWORK, dtype=policy, **kwargs)
     model.compile(keras.optimizers.Adam(3e-3))
     return model
@@ -51,15 +74,25 @@ def test_outputs_are_finite_and_have_their_shapes(objective, latent, policy, dig
 
 
 @every_row
+def test_the_terms_are_those_that_are_named_each_a_number_an_image(objective, latent, policy, digits):
+    model = make(objective, latent, policy)
+    terms = model.objective(model, Step(model, digits[:5], None, True))
+    assert set(terms) == {"loss", *model.objective.terms}
+    assert all(np.shape(value) == (5,) for value in terms.values())
+
+
+@every_row
 def test_gradients_reach_every_weight(objective, latent, policy, digits):
     model = make(objective, latent, policy, likelihood="gaussian_learned")
+    noise = np.random.default_rng(0)
+    for weight in model.trainable_weights:  # networks that end in zeros pass no gradient on
+        weight.assign_add(0.01 * noise.normal(size=weight.shape))
     with tf.GradientTape() as tape:
         loss = model.compute_loss(digits[:16])
     assert np.isfinite(loss)
     weights = model.trainable_weights
-    assert {id(w) for w in weights} == {
-        id(w) for part in (model.encoder, model.decoder) for w in part.weights
-    }
+    parts = (model.encoder, model.decoder, model.sampling, model.prior_layer, model.critic)
+    assert {id(w) for w in weights} == {id(w) for part in parts if part for w in part.trainable_weights}
     for weight, gradient in zip(weights, tape.gradient(loss, [weight.value for weight in weights])):
         assert gradient is not None, weight.path
         assert np.isfinite(gradient).all(), weight.path
@@ -78,8 +111,10 @@ def test_loss_falls_and_a_saved_model_is_the_same_model(objective, latent, polic
     assert loaded.get_config() == model.get_config()
     np.testing.assert_array_equal(loaded.predict(digits[:8], verbose=0), model.predict(digits[:8], verbose=0))
     assert loaded.optimizer.iterations == 32
-    for ours, theirs in zip(model.optimizer.variables, loaded.optimizer.variables):
-        np.testing.assert_array_equal(ours, theirs)
+    optimizers = [(one.optimizer, getattr(one, "critic_optimizer", None)) for one in (model, loaded)]
+    for optimizer, twin in zip(*optimizers):
+        for ours, theirs in zip(optimizer.variables if optimizer else (), twin.variables if twin else ()):
+            np.testing.assert_array_equal(ours, theirs)
     assert loaded.evaluate(digits, verbose=0, return_dict=True) == model.evaluate(
         digits, verbose=0, return_dict=True
     )
