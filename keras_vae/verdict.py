@@ -14,22 +14,21 @@ class Thresholds:
 
     fewest_images: int = 200  # held-out originals below which distances between sets are noise
     collapsed_rate: float = 1.0  # nats an image
-    useless_reconstruction: float = 0.9  # share of the mean image's squared error that is left
+    useless_reconstruction: float = 0.9  # share of the mean image's squared error that is left, in training
     overfitted_mse: float = 1.5  # test over train
-    overfitted_elbo: float = 0.10  # share of the ELBO
+    overfitted_elbo: float = 0.4  # of the ELBO, training less test; share of the rate
+    sure: float = 3.0  # standard errors of the ELBO, below which a gap is noise
     blurry: float = 3.0  # distance of the reconstructions, in floors (real against real)
     hole: float = 5.0  # gap, in distances of the reconstructions
     patchy: float = 2.0
     dead: float = 0.5  # share of prior samples where no image is
     thin: float = 0.1
-    mismatch: float = 10.0  # nats
-    mismatch_share: float = 0.25  # of the rate
+    mismatch: float = 2.0  # nats
+    mismatch_share: float = 0.1  # of the rate
     spread_rate: float = 0.05  # nats a dimension
-    spread_same_class: float = 0.8
     low_beta: float = 0.2
     overcalibrated: float = 3.0  # mean squared error over the decoder's variance
     scale_share: float = 0.7  # of the mismatch that single dimensions explain
-    repaired: float = 0.7  # share of the gap that a sampler closes
     rough: float = 4.0  # 95th percentile over median of the Jacobian's norm
     torn: float = 3.0  # largest over mean step of a path
 
@@ -166,7 +165,8 @@ def insufficient_data(facts):
 
 def collapsed(facts):
     """Holds where the code carries nothing."""
-    left = facts.get("reconstruction", "test", "unexplained")
+    # Of training images: one who has learnt those by heart says something, however little it helps with others.
+    left = facts.get("reconstruction", "train", "unexplained")
     silent = below(facts.rate, THRESHOLDS.collapsed_rate) or facts.get("latent", "active_units") == 0
     if not silent and not above(left, THRESHOLDS.useless_reconstruction):
         return None
@@ -175,7 +175,7 @@ def collapsed(facts):
         "collapsed",
         "The decoder ignores the code: all reconstructions look alike.",
         f"The code carries {number(facts.rate)} nats an image, {number(facts.get('latent', 'active_units'))} of"
-        f" {facts.size} units are active, and {percent(left)} of the variance of the images is left unexplained.",
+        f" {facts.size} units are active, and {percent(left)} of the variance of the training images is left unexplained.",
         f"The rate is weighed by an effective beta of {number(beta)}: saying nothing is cheaper than saying something."
         if above(beta, 1.5)
         else "Training found the way out of saying nothing before the code said anything.",
@@ -187,17 +187,20 @@ def collapsed(facts):
 def overfitted(facts):
     """Holds where training images are explained much better than held-out ones."""
     ratio = facts.get("memorisation", "mse_ratio")
+    gap = facts.get("memorisation", "elbo_gap")
     share = facts.get("memorisation", "elbo_gap_fraction")
     copies = facts.get("memorisation", "copies")
-    if not (above(ratio, THRESHOLDS.overfitted_mse) or above(share, THRESHOLDS.overfitted_elbo) or copies):
+    noise = THRESHOLDS.sure * (facts.get("rate_distortion", "elbo_se") or 0)
+    lost = above(share, THRESHOLDS.overfitted_elbo) and above(gap, noise)
+    if not (above(ratio, THRESHOLDS.overfitted_mse) or lost or copies):
         return None
     return Finding(
         "overfitted",
         "Training images are reconstructed much better than new ones."
         + (" Samples are copies of training images." if copies else ""),
-        f"The squared error is {number(ratio)} times as large on held-out images, the ELBO"
-        f" {number(facts.get('memorisation', 'elbo_gap'))} nats worse ({percent(share)}),"
-        f" with {facts.results['num_train']:,} training images.",
+        f"The squared error is {number(ratio)} times as large on held-out images"
+        + ("" if gap is None else f", the ELBO {number(gap)} nats worse ({percent(share)} of the rate)")
+        + f"; {facts.results['num_train']:,} training images.",
         "The networks have learned the training images themselves: too few images for their size.",
         "More images or augmentation, narrower networks, early stopping, a larger beta.",
         f"{facts.retrain} --augment shift,rotate,zoom --patience 10",
@@ -271,9 +274,9 @@ def smaller_sentence(facts):
 
 
 def hole_kind(facts):
-    """Returns the kind of hole, its cause in words, and the command that trains a better model."""
-    size = min(facts.recommended or facts.size, facts.size)
-    smaller = f"{facts.retrain} --objective vae --latent {size}"
+    """Returns the kind of hole, its cause in words, and the command that trains a better model, None without one."""
+    fewer = f"{facts.retrain} --objective vae --latent {facts.recommended}"
+    smaller = fewer if smaller_sentence(facts) else None
     if facts.rate is None:
         return (
             "no_prior",
@@ -332,19 +335,26 @@ def hole_kind(facts):
 
 
 def patchy(facts):
-    """Holds where some samples of N(0, I) are images and some are not."""
+    """Holds where some samples of N(0, I) are images and some are not, or are images of some kinds only."""
     if facts.prior_is_poor:
         return None
-    if not (above(facts.gap_ratio, THRESHOLDS.patchy) or above(facts.dead_zone, THRESHOLDS.thin)):
+    thin = above(facts.dead_zone, THRESHOLDS.thin)
+    if not (above(facts.gap_ratio, THRESHOLDS.patchy) or thin):
         return None
+    kind, cause, command = hole_kind(facts)
     return Finding(
         "patchy",
-        "Most samples of N(0, I) are images, some are not.",
-        f"{percent(facts.dead_zone)} of them fall where there is no image; they lie {number(facts.prior)} from real images,"
+        "Most samples of N(0, I) are images, some are not."
+        if thin
+        else "Samples of N(0, I) are images, and other ones than the real: some kinds are rare or missing.",
+        f"{percent(facts.dead_zone)} of them fall where there is no image; near them lie"
+        f" {percent(facts.get('generation_gap', 'prior', 'coverage'))} of the real images, which other real ones do for"
+        f" {percent(facts.get('generation_gap', 'real', 'coverage'))}. They lie {number(facts.prior)} from real images,"
         f" reconstructions {number(facts.reconstruction)}." + mismatch_evidence(facts),
-        "The codes do not fill the prior evenly: there are gaps between them.",
-        repair_sentence(facts),
-        None,
+        cause,
+        repair_sentence(facts) + smaller_sentence(facts),
+        command,
+        kind,
     )
 
 

@@ -90,6 +90,13 @@ def test_exact_and_near_copies_are_flagged():
     assert judged(near, reconstructions, test, training)[0] is True
 
 
+def test_a_lookup_table_whose_reconstructions_are_copies_too_is_flagged():
+    test, training = draw(600, 0), draw(3000, 1)
+    reconstructions = training[nearest_training_images(test, training)[0][:, 0]]
+    assert scored(reconstructions, test, training).authenticity == 0
+    assert judged(training[:600], reconstructions, test, training)[0] is True
+
+
 def test_unseen_real_images_are_not_flagged():
     assert judged(draw(600, 5), draw(600, 2), draw(600, 0), draw(3000, 1))[0] is False
 

@@ -13,7 +13,7 @@ def healthy():
         "num_held_out": 10 * THRESHOLDS.fewest_images,
         "num_train": 10_000,
         "reconstruction": {"test": {"unexplained": 0.1}, "train": {"unexplained": 0.1}},
-        "rate_distortion": {"rate": 20.0, "effective_beta": 1.0, "calibration": 1.0},
+        "rate_distortion": {"rate": 20.0, "effective_beta": 1.0, "calibration": 1.0, "elbo_se": 0.7},
         "latent": {"size": 16, "active_units": 12, "recommended_size": 16, "pc95": 12},
         "prior_mismatch": {
             "nats": 0.2,
@@ -24,11 +24,11 @@ def healthy():
         "generation_gap": {
             "n": 2000,
             "features": {"name": "classifier"},
-            "real": {"frechet": 1.0},
+            "real": {"frechet": 1.0, "coverage": 0.97},
             "reconstruction": {"frechet": 1.0 + 0.2 * (THRESHOLDS.blurry - 1)},
             "gaussian": {"frechet": 1.3},
             "mixture": {"frechet": 1.2},
-            "prior": {"frechet": 1.5},
+            "prior": {"frechet": 1.5, "coverage": 0.9},
             "gap_ratio": 0.2 * THRESHOLDS.patchy,
             "best_sampler": "prior",
             "repaired_fraction": None,
@@ -39,7 +39,7 @@ def healthy():
             "jump": 1 + 0.3 * (THRESHOLDS.torn - 1),
         },
         "interpolation": {"noise_around_mean": {"same_class": 0.5}},
-        "memorisation": {"mse_ratio": 1.0, "elbo_gap": 0.5, "elbo_gap_fraction": 0.005, "copies": False},
+        "memorisation": {"mse_ratio": 1.0, "elbo_gap": 0.5, "elbo_gap_fraction": 0.025, "copies": False},
     }
 
 
@@ -71,9 +71,15 @@ CASES = {
     "insufficient_data": ({"num_held_out": THRESHOLDS.fewest_images - 1}, None),
     "collapsed": ({"rate_distortion__rate": 0.5 * THRESHOLDS.collapsed_rate}, None),
     "collapsed ": ({"latent__active_units": 0}, None),
-    "collapsed  ": ({"reconstruction__test__unexplained": 1.0}, None),
+    "collapsed  ": ({"reconstruction__train__unexplained": 1.0}, None),
     "overfitted": ({"memorisation__mse_ratio": 2 * THRESHOLDS.overfitted_mse}, None),
-    "overfitted ": ({"memorisation__elbo_gap_fraction": 2 * THRESHOLDS.overfitted_elbo}, None),
+    "overfitted ": (
+        {
+            "memorisation__elbo_gap_fraction": 2 * THRESHOLDS.overfitted_elbo,
+            "memorisation__elbo_gap": 40 * THRESHOLDS.overfitted_elbo,
+        },
+        None,
+    ),
     "overfitted  ": ({"memorisation__copies": True}, "copies_training_images"),
     "blurry": ({"generation_gap__reconstruction": {"frechet": 3 * THRESHOLDS.blurry}}, None),
     "prior_hole": (
@@ -91,7 +97,11 @@ CASES = {
     "prior_hole   ": ({**HOLE, **MISMATCHED}, "correlated"),
     "prior_hole    ": (HOLE, "clustered"),
     "prior_hole     ": ({**HOLE, "rate_distortion__rate": None, "prior_mismatch__nats": None}, "no_prior"),
-    "patchy": ({"completeness__dead_zone": 0.5 * (THRESHOLDS.thin + THRESHOLDS.dead)}, None),
+    "patchy": ({"completeness__dead_zone": 0.5 * (THRESHOLDS.thin + THRESHOLDS.dead)}, "clustered"),
+    "patchy ": (
+        {"generation_gap__gap_ratio": 0.5 * (THRESHOLDS.patchy + THRESHOLDS.hole), **MISMATCHED},
+        "correlated",
+    ),
     "discontinuous": ({"continuity__jump": 2 * THRESHOLDS.torn}, None),
 }
 
@@ -108,6 +118,25 @@ def test_each_verdict_is_given_on_its_evidence_and_says_what_to_do(name):
     assert verdict["command"].startswith("python ")
 
 
+def test_a_smaller_latent_is_advised_only_where_the_codes_would_fit_into_one():
+    smaller = judge(changed(**HOLE, latent__recommended_size=8))
+    assert "train a latent of 8 numbers" in smaller["remedy"]
+    assert smaller["command"].endswith("--latent 8")
+    same = judge(changed(**HOLE, latent__recommended_size=16))
+    assert "train a latent" not in same["remedy"]
+    assert "train.py" not in same["command"]
+
+
+def test_samples_that_are_images_of_some_kinds_only_are_told_from_samples_that_are_none():
+    gap = 0.5 * (THRESHOLDS.patchy + THRESHOLDS.hole)
+    one_sided = judge(changed(generation_gap__gap_ratio=gap, generation_gap__prior__coverage=0.46))
+    assert one_sided["name"] == "patchy"
+    assert "rare or missing" in one_sided["findings"][0]["symptom"]
+    assert "46%" in one_sided["findings"][0]["evidence"]
+    broken = judge(changed(completeness__dead_zone=0.5 * (THRESHOLDS.thin + THRESHOLDS.dead)))
+    assert "rare or missing" not in broken["findings"][0]["symptom"]
+
+
 def test_continuity_and_completeness_are_told_apart():
     torn = judge(changed(continuity__jump=2 * THRESHOLDS.torn))
     assert "bad" in torn["continuity"]
@@ -120,6 +149,12 @@ def test_continuity_and_completeness_are_told_apart():
 def test_the_first_rule_that_holds_is_the_verdict_and_later_ones_are_added():
     verdict = judge(changed(**HOLE, memorisation__mse_ratio=2 * THRESHOLDS.overfitted_mse))
     assert [finding["name"] for finding in verdict["findings"]][:2] == ["overfitted", "prior_hole"]
+
+
+def test_a_gap_of_the_elbo_within_its_error_is_no_overfitting():
+    gap = {"memorisation__elbo_gap_fraction": 2 * THRESHOLDS.overfitted_elbo, "memorisation__elbo_gap": 40.0}
+    assert judge(changed(**gap, rate_distortion__elbo_se=1.0))["name"] == "overfitted"
+    assert judge(changed(**gap, rate_distortion__elbo_se=40.0))["name"] == "healthy"
 
 
 def test_features_without_labels_lower_the_confidence():

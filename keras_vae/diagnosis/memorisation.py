@@ -7,6 +7,7 @@ from keras_vae.metrics import memorisation
 
 MOST_TRAINING = 60_000  # training images that samples are looked for among
 MOST_COMPARED = 1000  # images a rung that are looked for there
+ROUNDING = 1 / 255**2 / 12  # squared error of rounding to 8 bits: below it there is no error
 
 
 def measure_memorisation(study):
@@ -15,9 +16,8 @@ def measure_memorisation(study):
     A sampler that copies training images is no repair: the best of the others takes its place in the ladder.
     """
     known, rates = study.results["reconstruction"], study.results["rate_distortion"]
-    section = {"mse_ratio": None, "elbo_gap": None, "elbo_gap_fraction": None}
-    if known["train"]["mse"] > 0:
-        section["mse_ratio"] = known["test"]["mse"] / known["train"]["mse"]
+    errors = {name: max(known[name]["mse"], ROUNDING) for name in ("train", "test")}
+    section = {"mse_ratio": errors["test"] / errors["train"], "elbo_gap": None, "elbo_gap_fraction": None}
     if rates["elbo"] is None:
         reason = study.reasons["rate_distortion.elbo"]
         study.explain("memorisation", ("elbo_gap", "elbo_gap_fraction"), reason)

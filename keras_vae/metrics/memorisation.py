@@ -16,6 +16,9 @@ LEAST_IMAGES = 500
 LEAST_DENSITY = 0.5
 Z_MARGIN = 5.0  # below the reconstructions' z
 AUTHENTICITY_MARGIN = 0.15  # below that of real test images
+LEAST_AUTHENTIC = (
+    0.1  # of reconstructions that others may be judged by: those of a lookup table are copies too
+)
 
 
 class CopyingScores(NamedTuple):
@@ -123,6 +126,8 @@ def copies(scores, reconstruction, real, density):
 
     Copies are flagged where samples are closer to the training images than both blur and chance explain: z
     more than 5 below the reconstructions' z, and authenticity more than 0.15 below that of real test images.
+    A decoder that looks training images up gives them for reconstructions too: where fewer than one in ten of
+    these is authentic, z is compared with that of real images, 0.
     Below a density of 0.5 samples are no images of the data and their distances mean nothing; below 500
     images the z-score has no power.
 
@@ -143,7 +148,8 @@ def copies(scores, reconstruction, real, density):
             f"the samples' density among real images is {density:.2f}: at or below {LEAST_DENSITY} they are no"
             " images of this data, and how close they are to training images means nothing"
         )
-    closer = scores.z < reconstruction.z - Z_MARGIN
+    blur = reconstruction if reconstruction.authenticity >= LEAST_AUTHENTIC else real
+    closer = scores.z < blur.z - Z_MARGIN
     less_authentic = scores.authenticity < real.authenticity - AUTHENTICITY_MARGIN
     evidence = (
         f"z is {scores.z:.1f} (reconstructions {reconstruction.z:.1f}),"
