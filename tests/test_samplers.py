@@ -15,7 +15,14 @@ from scipy.stats import multivariate_normal
 from keras_vae.samplers import SAMPLERS, Codes, Gaussian, Mixture, Prior, load, save, standard_normal
 from keras_vae.samplers.low_rank import quantiles
 
-SHAPES = [(3,), (2, 2, 3)]
+# Samplers of the indices of a codebook have tests of their own.
+CONTINUOUS = sorted(set(SAMPLERS) - {"pixel_cnn", "uniform_codes"})
+SHAPES = [(3,), (4, 4, 3)]
+# Networks that are trained for seconds would make this file take minutes.
+SMALL = {
+    "flow": {"updates": 100, "width": 16, "depth": 2, "rank": 8},
+    "two_stage": {"updates": 100, "width": 16, "rank": 8},
+}
 # Products of matrices choose their order of sums by the number of rows.
 ROUNDING = 1e-5
 NO_NOISE = -100.0  # the log-variance that plain autoencoders are given
@@ -41,19 +48,23 @@ def dense(sampler):
     return density.weights, means, [axes @ factor @ factor.T @ axes.T + noise for factor in density.factors]
 
 
+def unfitted(name, shape):
+    return SAMPLERS[name](shape, **SMALL.get(name, {}))
+
+
 @pytest.fixture(scope="module")
 def conforming():
     """Every kind of sampler, fitted to codes of every shape."""
     return {
-        (name, shape): kind(shape).fit(clusters(500, shape))
-        for name, kind in SAMPLERS.items()
+        (name, shape): unfitted(name, shape).fit(clusters(500, shape))
+        for name in CONTINUOUS
         for shape in SHAPES
     }
 
 
 every_sampler = pytest.mark.parametrize(
     "key",
-    [(name, shape) for name in SAMPLERS for shape in SHAPES],
+    [(name, shape) for name in CONTINUOUS for shape in SHAPES],
     ids=lambda key: f"{key[0]}-{len(key[1])}d",
 )
 
@@ -78,7 +89,10 @@ def test_a_row_is_its_seeds_alone(conforming, key):
 
 
 @every_sampler
-def test_the_log_density_is_a_number_for_each_code(conforming, key):
+def test_the_log_density_is_a_number_for_each_code_where_there_is_one(conforming, key):
+    if key[0] == "two_stage":
+        assert not hasattr(conforming[key], "log_prob")
+        return
     codes = conforming[key].sample(np.arange(4))
     log_prob = np.asarray(conforming[key].log_prob(codes))
     assert log_prob.shape == (4,)
@@ -96,7 +110,8 @@ def test_a_sampler_is_the_same_after_saving_and_loading(conforming, key, tmp_pat
     assert again.settings == sampler.settings
     codes = sampler.sample(np.arange(6))
     np.testing.assert_array_equal(again.sample(np.arange(6)), codes)
-    np.testing.assert_array_equal(np.asarray(again.log_prob(codes)), np.asarray(sampler.log_prob(codes)))
+    if hasattr(sampler, "log_prob"):
+        np.testing.assert_array_equal(np.asarray(again.log_prob(codes)), np.asarray(sampler.log_prob(codes)))
     assert [path.name for path in (tmp_path / "folder").iterdir()] == ["sampler.npz"]
 
 
@@ -113,7 +128,7 @@ def test_an_exported_function_draws_the_same(conforming, key, tmp_path):
 
 @every_sampler
 def test_fitting_leaves_the_sampler_that_it_is_called_on_as_it_was(key):
-    sampler = SAMPLERS[key[0]](key[1])
+    sampler = unfitted(*key)
     before = dict(vars(sampler))
     fitted = sampler.fit(clusters(200, key[1]))
     assert vars(sampler) == before
@@ -122,7 +137,7 @@ def test_fitting_leaves_the_sampler_that_it_is_called_on_as_it_was(key):
 
 @every_sampler
 def test_fitting_twice_gives_the_same(key):
-    first, second = (SAMPLERS[key[0]](key[1]).fit(clusters(200, key[1])).sample([1, 2, 3]) for _ in range(2))
+    first, second = (unfitted(*key).fit(clusters(200, key[1])).sample([1, 2, 3]) for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
@@ -359,7 +374,7 @@ def test_a_file_that_holds_no_sampler_is_refused_in_one_sentence(tmp_path):
     path = tmp_path / "sampler.npz"
     (tmp_path / "text.npz").write_text("no archive")
     np.savez(tmp_path / "other.npz", something=np.zeros(3))
-    np.savez(tmp_path / "unknown.npz", sampler="flow", latent_shape=(3,))
+    np.savez(tmp_path / "unknown.npz", sampler="nobody", latent_shape=(3,))
     np.savez(tmp_path / "strange.npz", sampler="prior", latent_shape=(3,), more=1)
     save(Gaussian((3,)).fit(clusters(50, (3,))), path)
     whole = path.read_bytes()

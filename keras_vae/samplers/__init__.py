@@ -5,44 +5,67 @@ all of them:
 
     fit(codes)       the sampler fitted to `Codes(mean, log_var)`; the one that it is called on stays as it was
     sample(seeds)    codes, float32 `[n, *latent]`, from `seeds`, int64 `[n]`: row i depends on seeds[i] alone
-    log_prob(codes)  the log density of codes, `[n, *latent]`, `[n]`, in nats
+    log_prob(codes)  the log density of codes, `[n, *latent]`, `[n]`, in nats; two_stage has none
 
 and `settings` is a dict of what it was fitted with. `sample` is also traced into the decoder's SavedModel
 (`keras_vae.export`), so it is written in TensorFlow, for any n, 0 included, and draws its noise with
-`standard_normal`. What a fitted sampler holds goes into the export as constants where it is arrays, as weights
-where it is variables.
+`standard_normal`. What a fitted sampler holds, its field `density`, is a NamedTuple of arrays, or of such: they
+go into the export as constants, and into an NPZ file by their names.
 """
 
 import dataclasses
 import os
 import tempfile
+import typing
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from keras_vae.samplers.codes import Codes
+from keras_vae.samplers.flow import Flow
 from keras_vae.samplers.gaussian import Gaussian
-from keras_vae.samplers.low_rank import Codes, Density
 from keras_vae.samplers.mixture import Mixture
 from keras_vae.samplers.noise import standard_normal
+from keras_vae.samplers.pixel_cnn import PixelCNN
 from keras_vae.samplers.prior import Prior
+from keras_vae.samplers.two_stage import TwoStage
+from keras_vae.samplers.uniform import UniformCodes
+from keras_vae.samplers.vamp import Vamp
 
-__all__ = ["SAMPLERS", "Codes", "Gaussian", "Mixture", "Prior", "load", "save", "standard_normal"]
+__all__ = [
+    "SAMPLERS",
+    "Codes",
+    "Flow",
+    "Gaussian",
+    "Mixture",
+    "PixelCNN",
+    "Prior",
+    "TwoStage",
+    "UniformCodes",
+    "Vamp",
+    "load",
+    "save",
+    "standard_normal",
+]
 
 SAMPLERS = {
+    "flow": Flow,
     "gaussian": Gaussian,
     "mixture": Mixture,
+    "pixel_cnn": PixelCNN,
     "prior": Prior,
+    "two_stage": TwoStage,
+    "uniform_codes": UniformCodes,
+    "vamp": Vamp,
 }
 
 
 def save(sampler, path):
     """Writes `sampler`, one of `SAMPLERS`, to the file `path` as an NPZ archive without pickles, whole or not at all."""
     (name,) = (name for name, kind in SAMPLERS.items() if type(sampler) is kind)
-    arrays = {field.name: getattr(sampler, field.name) for field in dataclasses.fields(sampler)}
-    density = arrays.pop("density", None)
-    if density is not None:
-        arrays |= {f"density.{key}": array for key, array in density._asdict().items()}
+    fields = {field.name: getattr(sampler, field.name) for field in dataclasses.fields(sampler)}
+    arrays = dict(flatten(fields))
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent) as folder:
@@ -65,13 +88,38 @@ def load(path):
         with np.load(path, allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in stored.files}
         kind = SAMPLERS[arrays.pop("sampler").item()]
-        density = {key: arrays.pop(key) for key in list(arrays) if key.startswith("density.")}
-        fields = {key: array.tolist() for key, array in arrays.items()}
-        fields["latent_shape"] = tuple(fields["latent_shape"])
-        if density:
-            fields["density"] = Density(
-                **{key.removeprefix("density."): array for key, array in density.items()}
-            )
-        return kind(**fields)
+        return build(kind, nest(arrays))
     except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} holds no sampler: {error} (evaluate.py writes them anew)") from error
+
+
+def flatten(fields, prefix=""):
+    """Yields the name and the value of all that is in `fields`; what a NamedTuple holds as `field.name`."""
+    for name, value in fields.items():
+        if hasattr(value, "_asdict"):
+            yield from flatten(value._asdict(), f"{prefix}{name}.")
+        elif value is not None:
+            yield prefix + name, value
+
+
+def nest(arrays):
+    """Returns a dict of dicts of what stands in `arrays` under dotted names."""
+    nested = {}
+    for name, array in arrays.items():
+        *outer, last = name.split(".")
+        inside = nested
+        for part in outer:
+            inside = inside.setdefault(part, {})
+        inside[last] = array
+    return nested
+
+
+def build(kind, value):
+    """Returns an object of the type `kind`, as the fields of samplers have them, of an array or a dict of such."""
+    if isinstance(value, dict):
+        kind = (*typing.get_args(kind), kind)[0]  # of `Density | None` the first
+        hints = typing.get_type_hints(kind)
+        return kind(**{name: build(hints[name], part) for name, part in value.items()})
+    if kind is np.ndarray:
+        return value
+    return tuple(value.tolist()) if typing.get_origin(kind) is tuple else value.item()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_vae.principal import principal_components, project
+from keras_vae.principal import first_components, principal_components, project
 from keras_vae.samplers.low_rank import LowRank, make_density, square_root
 
 
@@ -29,10 +29,15 @@ class Gaussian(LowRank):
         """What it was made with, a dict of numbers."""
         return {"rank": self.fitted().axes.shape[1]}
 
-    def fit(self, codes):
-        """Returns the sampler fitted to `codes`, a `Codes`; a second at 1,000 of 65,536 numbers."""
+    def fit(self, codes, components=None):
+        """Returns the sampler fitted to `codes`, a `Codes`; a second at 1,000 of 65,536 numbers.
+
+        Args:
+            codes: What it is fitted to.
+            components: The `PrincipalComponents` of the means, `rank` directions at least, where they are known.
+        """
         mean, log_var = self.flat(codes)
-        components = principal_components(mean, self.rank)
+        components = first_components(components or principal_components(mean, self.rank), self.rank)
         coordinates = project(mean, components.center, components.directions)
         factor = square_root(coordinates.T @ coordinates / len(coordinates))
         density = make_density(

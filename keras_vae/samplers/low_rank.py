@@ -11,24 +11,15 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_vae.lazy import tf
-from keras_vae.principal import column_blocks
+from keras_vae.principal import column_blocks, count_for_share, first_components, principal_components
+from keras_vae.samplers.codes import Fitted
 from keras_vae.samplers.noise import standard_normal
 
 # Noise below this share of the codes' mean variance is raised to it, or a plain autoencoder's codes, which have
 # none, would have no density. Its standard deviation is a thousandth of the codes'.
 LEAST_NOISE = 1e-6
-
-
-class Codes(NamedTuple):
-    """What an encoder says of n images.
-
-    Attributes:
-        mean: `[n, *latent]`.
-        log_var: The log-variance of the posterior, `[n, *latent]`; -100 for a plain autoencoder, as good as none.
-    """
-
-    mean: np.ndarray
-    log_var: np.ndarray
+SHARE = 0.98  # of the means' variance that the subspace holds, where `rank` allows it
+CODES_PER_RANK = 4  # fewer codes than this for each dimension of the subspace: a smaller subspace
 
 
 class Density(NamedTuple):
@@ -52,14 +43,13 @@ class Density(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class LowRank:
+class LowRank(Fitted):
     """A sampler from a `Density`; those that derive from it say how it is fitted.
 
     The samples have the codes' own variance in every dimension: what the subspace leaves out, of the means'
     variance and of the posteriors', is noise.
     """
 
-    latent_shape: tuple[int, ...]
     density: Density | None = field(default=None, kw_only=True, repr=False)
 
     def sample(self, seeds):
@@ -108,33 +98,6 @@ class LowRank:
         ]
         return np.logaddexp.reduce(terms, axis=0)
 
-    def fitted(self):
-        """Returns the density.
-
-        Raises:
-            ValueError: The sampler has not been fitted.
-        """
-        if self.density is None:
-            raise ValueError(
-                f"{type(self).__name__} has no density yet: call fit(codes) and use what it returns"
-            )
-        return self.density
-
-    def flat(self, codes):
-        """Returns mean and log-variance of `codes` as `[n, d]` each.
-
-        Raises:
-            ValueError: There are none, or their shape is another.
-        """
-        mean, log_var = (np.asarray(part, "float32") for part in codes)
-        expected = (len(mean), *self.latent_shape)
-        if not len(mean) or mean.shape != expected or log_var.shape != expected:
-            raise ValueError(
-                f"the codes' mean is {list(mean.shape)} and their log_var {list(log_var.shape)}: both must be"
-                f" [n, {', '.join(map(str, self.latent_shape))}], and n at least 1"
-            )
-        return mean.reshape(len(mean), -1), log_var.reshape(len(mean), -1)
-
 
 def quadratic_and_log_det(squared, inner, gram, mean, factor):
     """Returns the squared Mahalanobis length of codes and what the subspace adds to the log-determinant, `[n]`.
@@ -167,6 +130,28 @@ def make_density(mean, log_var, components, coordinates, weights, means, factors
         coordinates: The means in the subspace, `[n, r]`.
         weights, means, factors: Of the mixture there.
     """
+    noise = noise_variances(mean, log_var, components, coordinates)
+    arrays = (np.asarray(array, "float64") for array in (weights, means, factors))
+    return Density(
+        *arrays, components.center.astype("float32"), components.directions, noise.astype("float32")
+    )
+
+
+def few_components(mean, rank, components=None):
+    """Returns the `PrincipalComponents` that hold 98% of the variance of `mean`, `[n, d]`, or as many as there may be.
+
+    Args:
+        mean: Codes.
+        rank: The most directions; few codes allow fewer.
+        components: The principal components, `rank` directions at least, where they are known.
+    """
+    most = min(rank, max(len(mean) // CODES_PER_RANK, 1))
+    found = components or principal_components(mean, most)
+    return first_components(found, min(count_for_share(found.eigenvalues, SHARE), most))
+
+
+def noise_variances(mean, log_var, components, coordinates):
+    """Returns what the subspace leaves of the codes' variance in each dimension, the posteriors' own included, `[d]`."""
     axes = components.directions
     second = coordinates.T @ coordinates / len(coordinates)
     noise = np.empty(mean.shape[1])
@@ -177,9 +162,12 @@ def make_density(mean, log_var, components, coordinates, weights, means, factors
         explained = np.einsum("ji,ik,jk->j", axes[block], second, axes[block], optimize=True)
         noise[block] = posterior + np.maximum(spread - explained, 0)
         total += posterior.sum() + spread.sum()
-    noise = np.maximum(noise, max(LEAST_NOISE * total / len(noise), 1e-12))
-    arrays = (np.asarray(array, "float64") for array in (weights, means, factors))
-    return Density(*arrays, components.center.astype("float32"), axes, noise.astype("float32"))
+    return np.maximum(noise, least_noise(total / len(noise)))
+
+
+def least_noise(variance):
+    """Returns the least variance of noise for codes of a mean variance of `variance`."""
+    return max(LEAST_NOISE * variance, 1e-12)
 
 
 def square_root(covariance):

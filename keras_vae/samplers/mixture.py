@@ -6,11 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_vae.principal import count_for_share, principal_components, project
-from keras_vae.samplers.low_rank import LowRank, make_density, square_root
+from keras_vae.principal import project
+from keras_vae.samplers.low_rank import LowRank, few_components, make_density, square_root
 
-SHARE = 0.98  # of the means' variance that the subspace holds, where `rank` allows it
-CODES_PER_RANK = 4  # fewer codes than this for each dimension of the subspace: a smaller subspace
 CODES_PER_COMPONENT = 2  # fewer codes than this for each dimension in each component: fewer components
 
 
@@ -40,7 +38,7 @@ class Mixture(LowRank):
             "seed": self.seed,
         }
 
-    def fit(self, codes, further=()):
+    def fit(self, codes, further=(), components=None):
         """Returns the sampler fitted to `codes`, a `Codes`; seconds.
 
         Args:
@@ -48,14 +46,14 @@ class Mixture(LowRank):
             further: Batches of means of other images, `[n, *latent]`, taken one at a time: only their
                 coordinates in the subspace are kept. A mixture wants more codes than fit into memory where
                 they are large.
+            components: The `PrincipalComponents` of the means, `rank` directions at least, where they are known.
 
         Warns:
             UserWarning: There are fewer components than asked for.
         """
         mean, log_var = self.flat(codes)
-        found = principal_components(mean, min(self.rank, max(len(mean) // CODES_PER_RANK, 1)))
-        rank = min(count_for_share(found.eigenvalues, SHARE), found.directions.shape[1])
-        found = found._replace(directions=np.ascontiguousarray(found.directions[:, :rank]))
+        found = few_components(mean, self.rank, components)
+        rank = found.directions.shape[1]
         coordinates = project(mean, found.center, found.directions)
         others = [project(batch.reshape(len(batch), -1), found.center, found.directions) for batch in further]
         coordinates = np.concatenate([coordinates, *others])

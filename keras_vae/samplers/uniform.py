@@ -10,8 +10,8 @@ from keras_vae.lazy import tf
 from keras_vae.samplers.codes import Fitted
 from keras_vae.samplers.noise import standard_normal
 
-# More different vectors than this are no codebook.
-MOST_ENTRIES = 2**14
+# More different vectors than this are no codebook; nor are vectors of which most are met once.
+MOST_ENTRIES, LEAST_USE = 2**14, 2
 
 
 class Entries(NamedTuple):
@@ -74,17 +74,18 @@ def find_entries(codes):
     """Returns the different vectors in `codes`, `[n, ..., d]`: `[entries, d]`, sorted, and their indices `[n, ...]`.
 
     Raises:
-        ValueError: There are more than a codebook would have.
+        ValueError: There are more than a codebook would have, or no positions.
     """
     codes = np.asarray(codes, "float32") + 0.0  # -0 becomes 0
     vectors = codes.reshape(-1, codes.shape[-1])
     # Compared as strings of bytes: NumPy's own way by rows takes ten times as long.
     rows = np.ascontiguousarray(vectors).view(np.dtype((np.void, vectors.itemsize * vectors.shape[1])))
     _, first, indices = np.unique(rows.ravel(), return_index=True, return_inverse=True)
-    if codes.ndim < 4 or len(first) > MOST_ENTRIES:
+    if codes.ndim < 4 or len(first) > min(MOST_ENTRIES, len(vectors) // LEAST_USE):
         raise ValueError(
             f"the codes have {len(first):,} different vectors at {len(vectors):,} positions: this sampler is for codes"
-            f" of height x width positions from a codebook of {MOST_ENTRIES:,} entries at most (--objective vq_vae)"
+            f" of height x width positions from a codebook of {MOST_ENTRIES:,} entries at most, each used {LEAST_USE} times"
+            " or more (--objective vq_vae)"
         )
     return vectors[first], indices.reshape(codes.shape[:-1])
 
@@ -92,7 +93,7 @@ def find_entries(codes):
 def find_indices(codes, codebook):
     """Returns the index in `codebook`, `[entries, d]`, of each vector of `codes`, `[n, ..., d]`; -1 where it has none."""
     codes = np.asarray(codes, "float32") + 0.0
-    known = {entry.tobytes(): index for index, entry in enumerate(codebook + 0.0)}
+    known = {entry.tobytes(): index for index, entry in enumerate(np.asarray(codebook, "float32") + 0.0)}
     vectors = codes.reshape(-1, codes.shape[-1])
     return np.array([known.get(vector.tobytes(), -1) for vector in vectors], "int64").reshape(
         codes.shape[:-1]

@@ -1,0 +1,41 @@
+"""A second autoencoder on the codes of the first, fitted after training (Dai and Wipf 2019)."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from keras_vae.lazy import ops
+from keras_vae.samplers.learned import Learned
+
+
+@dataclass(frozen=True, eq=False)
+class TwoStage(Learned):
+    """A small variational autoencoder of the codes, of their own size (Dai and Wipf 2019, section 3 and algorithm 1).
+
+    u ~ N(0, I), then z ~ N(f(u), gamma^2 I), as the authors' code draws them. The second autoencoder's loss on
+    z ~ q(z|x) is the negative evidence lower bound in full, with its learned gamma and
+
+        -log p(z|u) = |z - f(u)|^2 / (2 gamma^2) + d log gamma + d/2 log(2 pi)
+
+    whose middle term many reimplementations drop, so that nothing keeps gamma from growing. Here z is
+    standardised first; the authors' networks have three layers of 1,024 units.
+    """
+
+    NOISE: ClassVar = 2
+
+    width: int = 256
+
+    def network(self, dim):
+        from keras_vae.samplers.second_stage import SecondStage
+
+        return SecondStage(dim, self.width, self.seed)
+
+    def drawing_part(self, network):
+        return network.decoder
+
+    def loss(self, network, rows, seed):
+        return network.loss(rows, seed)
+
+    def draw(self, part, normal):
+        dim = normal.shape[1] // 2
+        mean, log_gamma = part(normal[:, :dim])
+        return mean + ops.exp(log_gamma) * normal[:, dim:]

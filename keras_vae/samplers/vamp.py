@@ -1,0 +1,170 @@
+"""Mixtures of diagonal Gaussians over the codes: of some posteriors, or of a trained prior's components."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_vae.densities import LOG_2_PI
+from keras_vae.lazy import tf
+from keras_vae.principal import column_blocks, project
+from keras_vae.samplers.codes import Fitted
+from keras_vae.samplers.low_rank import LEAST_NOISE, few_components, quantiles
+from keras_vae.samplers.noise import standard_normal
+
+RANK = 32  # principal directions in which the components are chosen
+CODES_PER_COMPONENT = 2
+MOST_NUMBERS = 2**25  # of the components, k d: 0.3 GB with their variances, in memory and in an export
+MOST_WEIGHED = 10_000  # codes that the weights are fitted to; their error is at most 0.005
+ROUNDS = 50  # of expectation and maximisation
+LEAST_WEIGHT = 1e-6  # of the largest; components below it go
+
+
+class Components(NamedTuple):
+    """The mixture, k components in d dimensions.
+
+    Attributes:
+        weights: `[k]`, float64, all above 0.
+        means: `[k, d]`, float32.
+        log_vars: `[k, d]`, float32.
+    """
+
+    weights: np.ndarray
+    means: np.ndarray
+    log_vars: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Vamp(Fitted):
+    """A mixture of the posteriors of a few training images (Tomczak and Welling 2018, equation 9, after training).
+
+        p(z) = sum_k weight_k N(z; mean_k, var_k)
+
+    It is the aggregated posterior with the images that say the same left out: medoids of clusters of the codes
+    (k-means in the principal subspace), with weights by expectation maximisation on draws from the others. The
+    density is exact, and of no Gaussian shape. What it draws are variations of k training images, copies
+    where the posteriors are narrow.
+
+    Attributes:
+        components: The most; the paper has 500. Few or large codes allow fewer.
+        seed: Of the clusters' start and of the draws.
+    """
+
+    components: int = 500
+    seed: int = 0
+    density: Components | None = field(default=None, kw_only=True, repr=False)
+
+    @classmethod
+    def from_arrays(cls, weights, means, log_vars):
+        """Returns the mixture of `weights`, `[k]`, `means` and `log_vars`, `[k, *latent]`, such as a trained prior's."""
+        weights, means, log_vars = np.asarray(weights, "float64"), np.asarray(means), np.asarray(log_vars)
+        if weights.ndim != 1 or means.shape != log_vars.shape or len(means) != len(weights):
+            raise ValueError(
+                f"weights are {list(weights.shape)}, means {list(means.shape)} and log_vars"
+                f" {list(log_vars.shape)}: expected [k], [k, *latent] and [k, *latent]"
+            )
+        flat = (np.reshape(part, (len(weights), -1)).astype("float32") for part in (means, log_vars))
+        density = heavy(Components(weights / weights.sum(), *flat))
+        return cls(means.shape[1:], len(density.weights), density=density)
+
+    @property
+    def settings(self):
+        """What it was made with, a dict of numbers."""
+        return {"components": len(self.fitted().weights), "seed": self.seed}
+
+    def fit(self, codes, components=None):
+        """Returns the sampler fitted to `codes`, a `Codes`; seconds.
+
+        Args:
+            codes: What it is fitted to.
+            components: The `PrincipalComponents` of the means, 32 directions at least, where they are known.
+
+        Raises:
+            ValueError: The codes are points, or too large.
+        """
+        mean, log_var = self.flat(codes)
+        size = mean.shape[1]
+        if size > MOST_NUMBERS:
+            raise ValueError(f"the latent has {size:,} dimensions: Vamp takes up to {MOST_NUMBERS:,}")
+        variance = np.exp(log_var).mean()
+        if variance <= LEAST_NOISE * mean.var(axis=0).mean():
+            raise ValueError(
+                "the codes are points, as a plain autoencoder's are: a mixture of some would draw training images"
+                " and nothing else (try the mixture of Gaussians)"
+            )
+        number = min(self.components, max(len(mean) // CODES_PER_COMPONENT, 1), MOST_NUMBERS // size)
+        chosen = medoids(mean, number, self.seed, components)
+        others = np.setdiff1d(np.arange(len(mean)), chosen)[:: max(len(mean) // MOST_WEIGHED, 1)]
+        density = Components(np.full(len(chosen), 1 / len(chosen)), mean[chosen], log_var[chosen])
+        if len(others):
+            noise = np.random.default_rng(self.seed).standard_normal((len(others), size), "float32")
+            noise *= np.exp(0.5 * log_var[others])
+            noise += mean[others]
+            density = density._replace(weights=fit_weights(log_densities(density, noise)))
+        return dataclasses.replace(self, density=heavy(density))
+
+    def sample(self, seeds):
+        """Returns codes, float32 `[n, *latent]`, row i from `seeds[i]` alone; the noise is `Prior`'s for the same seed."""
+        weights, means, log_vars = self.fitted()
+        chooser = standard_normal(seeds, (1,), stream=1)
+        component = tf.reduce_sum(tf.cast(chooser > quantiles(weights), "int32"), axis=1)
+        noise = tf.reshape(standard_normal(seeds, self.latent_shape), (-1, means.shape[1]))
+        flat = tf.gather(means, component) + tf.exp(0.5 * tf.gather(log_vars, component)) * noise
+        return tf.reshape(flat, (-1, *self.latent_shape))
+
+    def log_prob(self, codes):
+        """Returns the log density of `codes`, `[n, *latent]`, `[n]`, in nats, float64, exactly."""
+        density = self.fitted()
+        codes = np.asarray(codes).reshape(-1, density.means.shape[1])
+        return np.logaddexp.reduce(log_densities(density, codes) + np.log(density.weights), axis=1)
+
+
+def heavy(density):
+    """Returns the `Components` without those that weigh nothing."""
+    kept = density.weights > LEAST_WEIGHT * density.weights.max()
+    weights = density.weights[kept]
+    return Components(weights / weights.sum(), density.means[kept], density.log_vars[kept])
+
+
+def medoids(mean, number, seed, components=None):
+    """Returns the indices of at most `number` rows of `mean`, `[n, d]`, each the nearest to the centre of a cluster."""
+    from sklearn.cluster import KMeans
+
+    found = few_components(mean, RANK, components)
+    coordinates = project(mean, found.center, found.directions)
+    if not coordinates.any():
+        return np.arange(1)
+    distances = KMeans(number, n_init=1, random_state=seed).fit_transform(coordinates)
+    return np.unique(distances.argmin(axis=0))
+
+
+def log_densities(density, codes):
+    """Returns log N(code i; component k), `[n, k]`, float64, of `[n, d]` codes.
+
+        (z - m)' P (z - m) = z^2 . P - 2 z . (P m) + m^2 . P,  P = exp(-log_var)
+
+    so that no array of n x k x d is made; blocks of dimensions are added up, in float64 and from the means' mean,
+    for the terms nearly cancel.
+    """
+    _, means, log_vars = density
+    result = np.zeros((len(codes), len(means)))
+    for block in column_blocks(len(codes) + len(means), codes.shape[1]):
+        center = means[:, block].mean(axis=0, dtype="float64")
+        away, mean = codes[:, block] - center, means[:, block] - center
+        precision = np.exp(-log_vars[:, block], dtype="float64")
+        result += np.square(away) @ precision.T - 2 * away @ (precision * mean).T
+        result += (np.square(mean) * precision + log_vars[:, block]).sum(axis=1)
+    return -0.5 * (result + codes.shape[1] * LOG_2_PI)
+
+
+def fit_weights(log_densities):
+    """Returns the weights, `[k]`, under which codes of `log_densities`, `[n, k]`, are most likely, components fixed.
+
+    Expectation maximisation: a component's new weight is its mean responsibility for the codes.
+    """
+    relative = np.exp(log_densities - log_densities.max(axis=1, keepdims=True))
+    weights = np.full(relative.shape[1], 1 / relative.shape[1])
+    for _ in range(ROUNDS):
+        weights = weights * np.mean(relative / (relative @ weights)[:, None], axis=0)
+    return weights

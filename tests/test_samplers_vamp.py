@@ -1,0 +1,102 @@
+"""The mixture of posteriors: which it takes, how they weigh, and its density."""
+
+import numpy as np
+import pytest
+from scipy.special import logsumexp
+from scipy.stats import norm
+
+from keras_vae.samplers import Codes, Vamp, load, save
+from keras_vae.samplers.vamp import fit_weights, log_densities
+
+
+def normal(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape, "float32")
+
+
+def three_places(count, shares=(0.6, 0.3, 0.1)):
+    """Codes at -4, 0 and 4 in two dimensions, of deviation 0.1, with posteriors of deviation 0.5."""
+    place = np.repeat([-4, 0, 4], (np.array(shares) * count).astype(int))
+    mean = (place[:, None] + 0.1 * normal(len(place), 2)).astype("float32")
+    return Codes(mean, np.full(mean.shape, 2 * np.log(0.5), "float32"))
+
+
+def test_the_log_density_is_scipys_whatever_the_shape():
+    weights, means, log_vars = np.array([0.2, 0.5, 0.3]), normal(3, 2, 2, 3), normal(3, 2, 2, 3, seed=1)
+    sampler = Vamp.from_arrays(weights, means, log_vars)
+    codes = 2 * normal(9, 2, 2, 3, seed=2)
+    terms = [
+        np.log(weight) + norm(mean, np.exp(0.5 * log_var)).logpdf(codes).sum(axis=(1, 2, 3))
+        for weight, mean, log_var in zip(weights, means, log_vars)
+    ]
+    np.testing.assert_allclose(sampler.log_prob(codes), logsumexp(terms, axis=0), rtol=1e-6)
+
+
+def test_a_component_far_from_0_loses_no_digits():
+    sampler = Vamp.from_arrays([1.0], np.full((1, 4), 1e3), np.full((1, 4), -8.0))
+    assert sampler.log_prob(np.full((1, 4), 1e3))[0] == pytest.approx(-2 * np.log(2 * np.pi) + 16, rel=1e-6)
+
+
+def test_a_log_density_integrates_to_one():
+    sampler = Vamp((2,), components=20).fit(three_places(300))
+    axis = np.linspace(-8, 8, 321)
+    grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+    assert np.exp(sampler.log_prob(grid)).sum() * (axis[1] - axis[0]) ** 2 == pytest.approx(1, abs=0.002)
+
+
+def test_it_takes_posteriors_from_everywhere_and_weighs_them_as_often_as_they_are():
+    codes = three_places(1000)
+    sampler = Vamp((2,), components=3).fit(codes)
+    weights, means, log_vars = sampler.density
+    order = np.argsort(means[:, 0])
+    np.testing.assert_allclose(means[order, 0], [-4, 0, 4], atol=0.2)
+    np.testing.assert_allclose(weights[order], [0.6, 0.3, 0.1], atol=0.01)
+    np.testing.assert_allclose(log_vars, 2 * np.log(0.5))
+    assert all((mean == codes.mean).all(axis=1).any() for mean in means)  # posteriors of images, not centres
+
+
+def test_draws_have_the_mixtures_moments():
+    sampler = Vamp.from_arrays([0.25, 0.75], [[-2.0, 0], [2, 1]], np.log([[0.25, 4], [1, 0.01]]))
+    draws = sampler.sample(np.arange(8000)).numpy()
+    # Means 1 and 0.75; variances E[var] + var[mean]: 0.8125 + 3, 1.0075 + 0.1875.
+    np.testing.assert_allclose(draws.mean(axis=0), [1, 0.75], atol=0.08)
+    np.testing.assert_allclose(draws.var(axis=0), [3.8125, 1.195], rtol=0.06)
+
+
+def test_a_step_of_expectation_maximisation_never_lowers_the_likelihood_and_ends_at_its_top():
+    density = Vamp.from_arrays(np.ones(4), normal(4, 2), np.zeros((4, 2))).density
+    table = log_densities(density, 2 * normal(500, 2, seed=1))
+    weights = fit_weights(table)
+    assert weights.sum() == pytest.approx(1)
+
+    def likelihood(weights):
+        return logsumexp(table + np.log(weights), axis=1).mean()
+
+    # The top of a concave function: no other weights are better.
+    for seed in range(50):
+        other = np.random.default_rng(seed).dirichlet(np.ones(4))
+        assert likelihood(weights) > likelihood(0.95 * weights + 0.05 * other) - 1e-4
+
+
+def test_few_codes_get_fewer_components():
+    assert Vamp((3,)).fit(Codes(normal(20, 3), np.zeros((20, 3)))).settings["components"] <= 10
+    assert Vamp((3,)).fit(Codes(normal(1, 3), np.zeros((1, 3)))).settings["components"] == 1
+
+
+def test_what_weighs_nothing_goes():
+    sampler = Vamp.from_arrays([0.5, 0.0, 0.5], normal(3, 2), np.zeros((3, 2)))
+    assert sampler.settings["components"] == 2
+    assert np.isfinite(sampler.log_prob(normal(2, 2))).all()
+
+
+def test_a_trained_mixture_is_kept_in_a_file(tmp_path):
+    sampler = Vamp.from_arrays([0.5, 0.5], normal(2, 2, 2, 1), np.zeros((2, 2, 2, 1)))
+    save(sampler, tmp_path / "sampler.npz")
+    again = load(tmp_path / "sampler.npz")
+    np.testing.assert_array_equal(again.sample(np.arange(5)), sampler.sample(np.arange(5)))
+
+
+def test_points_and_arrays_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="the codes are points"):
+        Vamp((3,)).fit(Codes(normal(50, 3), np.full((50, 3), -100.0)))
+    with pytest.raises(ValueError, match=r"weights are \[2\]"):
+        Vamp.from_arrays([0.5, 0.5], normal(3, 2), np.zeros((3, 2)))
