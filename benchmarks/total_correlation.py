@@ -3,7 +3,11 @@
 Trains objectives on sprites of 32x32 at one small budget, and prints, on held-out images, rate, distortion and the
 total correlation of their codes twice: by the mixture of 1,500 posteriors, which holds below log 1,500 = 7.3 nats, and
 by the Gaussian with the codes' covariance, which is no part of any objective and sees linear dependence alone. About
-a minute a model on two idle cores.
+a minute a model on two cores. With seed 0:
+
+    vae         rate 12.52, distortion 39.57, total correlation 5.58 and 0.39
+    beta_vae          6.65             51.52                    1.31     0.05
+    beta_tcvae        7.64             49.55                    0.82     0.01
 """
 
 import argparse
