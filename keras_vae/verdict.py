@@ -18,7 +18,7 @@ class Thresholds:
     overfitted_mse: float = 1.5  # test over train
     overfitted_elbo: float = 0.4  # of the ELBO, training less test; share of the rate
     sure: float = 3.0  # standard errors of the ELBO, below which a gap is noise
-    blurry: float = 3.0  # distance of the reconstructions, in floors (real against real)
+    blurry: float = 8.0  # distance of the reconstructions, in floors (real against real)
     hole: float = 5.0  # gap, in distances of the reconstructions
     patchy: float = 2.0
     dead: float = 0.5  # share of prior samples where no image is
@@ -217,7 +217,8 @@ def blurry(facts):
         return None
     return Finding(
         "blurry",
-        "Reconstructions are blurred, and samples are no worse than they are.",
+        "Reconstructions are blurred"
+        + ("." if above(facts.dead_zone, THRESHOLDS.thin) else ", and samples are no worse than they are."),
         f"Reconstructions lie {number(floors)} times as far from real images as real ones do from each other"
         f" ({number(facts.reconstruction)} against {number(facts.floor)}).",
         "The model explains too little of an image: the decoder is too small, training too short, or the noise that"

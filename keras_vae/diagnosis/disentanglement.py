@@ -19,7 +19,9 @@ def measure_disentanglement(study):
         rates = codes.var(axis=0)
         codes = codes[:, np.sort(np.argsort(rates)[-MOST_UNITS:])]
         study.reasons["disentanglement.units"] = f"of the {MOST_UNITS} units of the largest variance"
-    return {
-        "n": count,
-        **disentanglement.disentanglement_scores(codes, np.asarray(factors)[:count], study.seed),
-    }
+    try:
+        scores = disentanglement.disentanglement_scores(codes, np.asarray(factors)[:count], study.seed)
+    except ValueError as error:  # too few images: the rest of the report does not need the factors
+        study.reasons["disentanglement"] = str(error)
+        return None
+    return {"n": count, **scores}
