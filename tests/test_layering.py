@@ -44,6 +44,7 @@ ORDER = [
     "verdict",
     "diagnosis",
     "report",
+    "explorer",
     "serving",
     "evaluation",
     "sweep",
