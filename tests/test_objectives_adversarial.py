@@ -142,6 +142,22 @@ def test_gradients_reach_only_whom_they_should(objective, term, expected, digits
         assert all(part) if wanted else not any(part)
 
 
+def test_a_prior_that_learns_is_fitted_to_the_codes_by_the_loss_alone(digits):
+    model = make(AdversarialAutoencoder(critic_widths=(8,)), prior="mixture")
+    learned = [weight.value for weight in model.prior_layer.trainable_weights]
+    with tf.GradientTape(persistent=True) as tape:
+        step = Step(model, digits, None, True)
+        terms = model.objective(model, step)
+        fit = -model.prior.log_prob(model, ops.stop_gradient(step.codes))
+    ours, theirs, critics = (
+        tape.gradient(values, learned) for values in (terms["loss"], fit, terms["critic_loss"])
+    )
+    for one, other in zip(ours, theirs):
+        np.testing.assert_allclose(one, other, rtol=1e-5)
+    assert any(reached(ours))
+    assert not any(reached(critics))
+
+
 @every_objective
 def test_one_step_is_that_of_two_tapes_and_two_optimizers(objective, digits):
     model, twin = make(objective), make(objective)
@@ -238,6 +254,11 @@ def test_under_float16_the_critics_step_is_that_of_float32_and_is_passed_over_on
 def test_what_makes_no_sense_is_refused(objective, fields, message):
     with pytest.raises(ValueError, match=message):
         objective(**fields)
+
+
+def test_a_prior_of_posteriors_is_refused_where_they_are_points():
+    with pytest.raises(ValueError, match=r"prior vamp .* points here \(try --prior mixture\)"):
+        make(AdversarialAutoencoder(critic_widths=(8,)), prior="vamp")
 
 
 def test_the_papers_critics_are_the_defaults():
