@@ -35,6 +35,15 @@ class AfterImport(importlib.abc.MetaPathFinder):
         else:
             sys.meta_path.insert(0, self)
 
+    def is_half_imported(self):
+        """Returns whether a module beside `follower` is being imported, and has itself asked for `leader`.
+
+        What follows would find that one unfinished. Who imports such a module by itself uses it by itself.
+        """
+        beside = self.follower.rpartition(".")[0] + "."
+        modules = [module for name, module in sys.modules.items() if name.startswith(beside)]
+        return any(getattr(module.__spec__, "_initializing", False) for module in modules)
+
     def find_spec(self, name, path=None, target=None):
         """Finds `leader` as Python would, with the import of `follower` put behind its execution."""
         if name != self.leader:
@@ -50,7 +59,8 @@ class AfterImport(importlib.abc.MetaPathFinder):
         def execute_both(module):
             execute(module)
             sys.meta_path.remove(self)
-            importlib.import_module(self.follower)
+            if not self.is_half_imported():
+                importlib.import_module(self.follower)
 
         spec.loader.exec_module = execute_both
         return spec
