@@ -5,10 +5,10 @@ import functools
 import math
 import warnings
 
+from keras_vae import layers  # whole: Keras, which imports this file, may be imported by the first of them
 from keras_vae.command_line import did_you_mean, from_json, to_json
 from keras_vae.corruptions import CORRUPTIONS
 from keras_vae.latents import latent_shape, show_shape, whole
-from keras_vae.layers import PACKAGE, GivenSeed
 from keras_vae.lazy import keras, ops, tf
 from keras_vae.likelihoods import LIKELIHOODS
 from keras_vae.networks import NETWORKS
@@ -61,7 +61,7 @@ class Step:
         """Returns the seed of this step for `use`: a function of the model's seed and its counters alone."""
         mode = TRAINING if self.training else EVALUATION
         stream = (self.model.seed * 2 + mode) * STREAMS + use
-        return GivenSeed(stream % 2**31, self.model.noise_counter(self.training))
+        return layers.GivenSeed(stream % 2**31, self.model.noise_counter(self.training))
 
     def own_seed(self, number=0):
         """Returns the seed of this step for an objective's own use, of which it may have several, from 0."""
@@ -151,7 +151,7 @@ class Draws:
         return ops.reshape(values, (-1, self.count))
 
 
-@keras.saving.register_keras_serializable(PACKAGE)
+@keras.saving.register_keras_serializable(layers.PACKAGE)
 class Autoencoder(keras.Model):
     """An autoencoder, plain or variational as its objective says.
 
@@ -458,7 +458,7 @@ class Autoencoder(keras.Model):
         }
 
 
-@keras.saving.register_keras_serializable(PACKAGE)
+@keras.saving.register_keras_serializable(layers.PACKAGE)
 class VAE(Autoencoder):
     """A variational autoencoder: `Autoencoder` with the evidence lower bound as its objective."""
 

@@ -42,7 +42,7 @@ def preview(path, originals, reconstructions, samples, title):
     figure.suptitle(title, fontsize=10, parse_math=False)
     upper, lower = figure.subplots(2, 1, height_ratios=heights)
     show(upper, pairs, "held-out images, and below each its reconstruction")
-    show(lower, sampled, "samples: N(0, I) decoded")
+    show(lower, sampled, "samples: codes of the prior, decoded")
     figure.savefig(path, dpi=150)
 
 

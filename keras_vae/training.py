@@ -199,25 +199,32 @@ def steps_per_epoch(config, dataset):
 
 
 def build(config, dataset):
-    """Returns the model, compiled."""
+    """Returns the model, compiled.
+
+    Raises:
+        UsageError: Its parts do not go with each other or with the images.
+    """
     from keras_vae.autoencoder import Autoencoder
 
     steps = config.epochs * steps_per_epoch(config, dataset)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        model = Autoencoder(
-            dataset.image_shape,
-            config.latent,
-            config.objective.settle(len(dataset.train), steps),
-            config.likelihood,
-            config.network,
-            seed=config.seed,
-            prior=config.prior,
-            corruption=config.corruption,
-            num_classes=dataset.num_classes,
-            dtype=config.precision,
-            name="autoencoder",
-        )
+        try:
+            model = Autoencoder(
+                dataset.image_shape,
+                config.latent,
+                config.objective.settle(len(dataset.train), steps),
+                config.likelihood,
+                config.network,
+                seed=config.seed,
+                prior=config.prior,
+                corruption=config.corruption,
+                num_classes=dataset.num_classes,
+                dtype=config.precision,
+                name="autoencoder",
+            )
+        except ValueError as error:
+            raise UsageError(error) from error
     for warning in caught:
         say(f"warning: {warning.message}")
     model.adapt(dataset.train.images(0, LOOKED_AT))
@@ -395,7 +402,11 @@ def preview(run, model, dataset, title):
     split = dataset.test if len(dataset.test) else dataset.train
     images = split.images(0, PREVIEW_COLUMNS)
     shown = np.asarray(model(examples(model, split, PREVIEW_COLUMNS)))
-    samples = model.sample(PREVIEW_ROWS * len(images))
+    # A class a column, where the model is asked for classes.
+    labels = np.arange(len(images)) % model.num_classes if model.conditional else None
+    samples = model.sample(
+        PREVIEW_ROWS * len(images), labels=None if labels is None else np.tile(labels, PREVIEW_ROWS)
+    )
     with whole(run.preview_file) as path:
         draw(path, images, shown, np.asarray(samples), f"{run.path.name}: {title}")
 

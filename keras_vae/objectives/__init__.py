@@ -11,6 +11,7 @@ in nats per image. `step` is one pass of a batch through the model, computed as 
 from keras_vae.objectives.adversarial import AdversarialAutoencoder, FactorVAE
 from keras_vae.objectives.autoencoding import DenoisingAutoencoder, PlainAutoencoder
 from keras_vae.objectives.capacity import Capacity, FreeBits
+from keras_vae.objectives.conditional import ConditionalVAE
 from keras_vae.objectives.discrepancy import InfoVAE, WassersteinMMD
 from keras_vae.objectives.flow_posterior import InverseAutoregressiveFlow, PlanarFlow
 from keras_vae.objectives.importance_weighted import (
@@ -32,6 +33,7 @@ OBJECTIVES = {
     "beta_vae": BetaVAE,
     "capacity": Capacity,
     "ciwae": CombinedImportanceWeighted,
+    "conditional_vae": ConditionalVAE,
     "denoising": DenoisingAutoencoder,
     "dip_vae_i": MeansCovariance,
     "dip_vae_ii": CodesCovariance,

@@ -40,7 +40,7 @@ class MixtureOfGaussians(Prior):
         from keras_vae import samplers
 
         log_weights, means, log_vars = map(ops.convert_to_numpy, self.components_of(model))
-        return samplers.Vamp.of_components(np.exp(log_weights), means, log_vars)
+        return samplers.Vamp.from_arrays(np.exp(log_weights), means, log_vars)
 
 
 @dataclass(frozen=True)
