@@ -6,38 +6,99 @@
 
 The explorer is added by `keras_vae.explorer.explorer_routes(app, runs)`. What it finds there:
 
-    app.state.models    dict, name -> `Model`: `model.loaded().predict(signature, {name: array})` -> {name: array}
-    app.state.servables list, for each run in `runs` a dict `{"decoder": name, "encoder": name}` of names in `models`
+    app.state.models     dict, name -> `Model`: `model.loaded().predict(signature, {name: array})` -> {name: array},
+                         of the newest version; `model.loaded(1)` is version 1, and `model.exported()` lists all
+    app.state.servables  list, for each run in `runs` a dict `{"decoder": name, "encoder": name}` of names in `models`
 """
+
+import contextlib
+import importlib.util
+import os
+
+from keras_vae.serving.extra import extra
+from keras_vae.serving.json_tensors import dumps
+from keras_vae.serving.models import Model, Watcher
+from keras_vae.serving.rest import answer
+
+SERVABLES = ("decoder", "encoder")
 
 
 def servable_names(runs):
     """Returns, for each run, the names under which its decoder and its encoder are served.
 
-    They are `decoder` and `encoder` where there is one run; of several each begins with the run's name.
+    They are `decoder` and `encoder` where there is one run; of several, each begins with the run's name, and with
+    its place in the list where that name comes twice.
     """
-    servables = ("decoder", "encoder")
     if len(runs) == 1:
-        return [{servable: servable for servable in servables}]
-    return [{servable: f"{run.path.name}-{servable}" for servable in servables} for run in runs]
+        return [{servable: servable for servable in SERVABLES}]
+    names = [run.path.resolve().name for run in runs]
+    prefixes = [
+        name if names.count(name) == 1 else f"{place}-{name}" for place, name in enumerate(names, start=1)
+    ]
+    return [{servable: f"{prefix}-{servable}" for servable in SERVABLES} for prefix in prefixes]
 
 
 def make_app(runs, max_request_bytes=32 << 20, max_batch=1024):
-    """Returns the FastAPI application that serves `runs`.
+    """Returns the FastAPI application that serves `runs`; the newest version of each model is loaded.
+
+    The other versions are loaded once the application is started, and those that are exported while it runs.
 
     Args:
         runs: A list of `keras_vae.runs.Run`.
         max_request_bytes: A longer body is refused with 413.
-        max_batch: A request of more rows is refused with 400.
-    """
-    import fastapi
+        max_batch: A prediction of more rows is refused with 400.
 
-    app = fastapi.FastAPI(title="keras_vae", docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.servables = servable_names(runs)
-    app.state.models = {}
-    try:
+    Raises:
+        UsageError: A run has no exported model, or FastAPI is not installed.
+    """
+    fastapi, threads = extra("fastapi"), extra("anyio")
+    names = servable_names(runs)
+    models = {
+        name: Model(name, run.serving / servable)
+        for run, served in zip(runs, names)
+        for servable, name in served.items()
+    }
+    for model in models.values():
+        model.load_newest()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_):
+        with Watcher(models.values()):
+            yield
+
+    app = fastapi.FastAPI(
+        title="keras_vae", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
+    )
+    app.state.models, app.state.servables = models, names
+    # TensorFlow uses all cores for one request: more at once than there are cores only take memory.
+    at_work = threads.CapacityLimiter(2 * (os.cpu_count() or 1))
+
+    async def v1(request: fastapi.Request):
+        body = await read_body(request, max_request_bytes)
+        if body is None:
+            content = {"error": f"the request is larger than {max_request_bytes} bytes"}
+            return fastapi.Response(dumps(content), 413, {"Connection": "close"}, "application/json")
+        path = request.scope.get("raw_path", request.url.path.encode()).decode("ascii", "replace")
+        status, content = await threads.to_thread.run_sync(
+            answer, models, request.method, path.partition("?")[0], body, max_batch, limiter=at_work
+        )
+        return fastapi.Response(content, status, media_type="application/json")
+
+    app.add_api_route("/v1/{rest:path}", v1, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+    if importlib.util.find_spec("keras_vae.explorer"):
         from keras_vae.explorer import explorer_routes
-    except ModuleNotFoundError:
-        return app
-    explorer_routes(app, runs)
+
+        explorer_routes(app, runs)
     return app
+
+
+async def read_body(request, limit):
+    """Returns a request's body, or None where it is longer than `limit` bytes: the rest of it is not read."""
+    if int(request.headers.get("content-length", 0)) > limit:
+        return None
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            return None
+    return bytes(body)

@@ -1,0 +1,242 @@
+"""A client of TF Serving and of the embedded server: NumPy in and out, over REST or gRPC."""
+
+import random
+import time
+import urllib.parse
+
+import numpy as np
+
+from keras_vae.serving.client_errors import (
+    BadInput,
+    NoSuchModel,
+    ServerGone,
+    ServingError,
+    StillLoading,
+    TimedOut,
+)
+from keras_vae.serving.over_grpc import Grpc
+from keras_vae.serving.over_rest import Rest
+from keras_vae.serving.status import StatusError
+
+TRANSPORTS = {"http": Rest, "https": Rest, "grpc": lambda url: Grpc(urllib.parse.urlsplit(url).netloc)}
+ERRORS = {
+    "INVALID_ARGUMENT": BadInput,
+    "FAILED_PRECONDITION": BadInput,
+    "NOT_FOUND": NoSuchModel,
+    "UNAVAILABLE": ServerGone,
+    "DEADLINE_EXCEEDED": TimedOut,
+}
+RETRIED = (
+    ServerGone,
+    StillLoading,
+)  # every request may be sent twice: answering changes nothing in the server
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
+
+
+class DecoderClient:
+    """A decoder and its encoder, served somewhere.
+
+    It may be used by several threads, and as a context manager, which closes its connections.
+
+    Args:
+        url: `http://HOST:PORT` for REST (8501 in TF Serving), `grpc://HOST:PORT` for gRPC (8500).
+        decoder, encoder: The names that they are served under.
+        version: The decoder's: its number, its label, or None for the newest.
+        timeout: Seconds that a request may take in all, with those in which it is tried again.
+        retries: How often a request is tried again that met no server, a full queue or a version that is still
+            being loaded. Pauses double each time, and are drawn at random below that.
+        rows: A request of more rows is sent in several.
+
+    Raises:
+        ValueError: The URL is of neither kind.
+        UsageError: A package is not installed; `pip install 'keras-vae[serving]'`.
+    """
+
+    def __init__(
+        self,
+        url="http://127.0.0.1:8501",
+        *,
+        decoder="decoder",
+        encoder="encoder",
+        version=None,
+        timeout=10.0,
+        retries=5,
+        rows=64,
+    ):
+        scheme = urllib.parse.urlsplit(url).scheme
+        if scheme not in TRANSPORTS:
+            raise ValueError(f"url is {url!r}: it must begin with http://, https:// or grpc://")
+        self.url, self.timeout, self.retries, self.rows = url, timeout, retries, rows
+        self.transport = TRANSPORTS[scheme](url)
+        self.versions = {decoder: version, encoder: None}
+        self.decoder, self.encoder = decoder, encoder
+        self.known = {}  # model -> its signatures, once they have been asked for
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Closes the connections."""
+        self.transport.close()
+
+    def decode(self, latent, label=None):
+        """Returns the images of codes.
+
+        Args:
+            latent: `[n, *latent]`.
+            label: Of a conditional model: `[n]` integers, or one for all.
+
+        Returns:
+            `[n, height, width, channels]`, float32 in [0, 1].
+        """
+        return self.predict(self.decoder, "decode", latent=latent, label=label)["image"]
+
+    def sample(self, seed, label=None):
+        """Returns new images, each drawn by its seed alone, and their codes.
+
+        Args:
+            seed: `[n]` integers.
+            label: As in `decode`.
+        """
+        outputs = self.predict(self.decoder, "sample", seed=seed, label=label)
+        return outputs["image"], outputs["latent"]
+
+    def encode(self, image, label=None):
+        """Returns the mean and the log-variance of the codes of images `[n, height, width, channels]`."""
+        outputs = self.predict(self.encoder, "encode", image=image, label=label)
+        return outputs["mean"], outputs["log_var"]
+
+    def reconstruct(self, image, label=None):
+        """Returns images decoded from the mean of their codes."""
+        return self.predict(self.encoder, "reconstruct", image=image, label=label)["image"]
+
+    def states(self, model=None):
+        """Returns the state of each version of a model, by number, such as `AVAILABLE`."""
+        model = model or self.decoder
+        found = self.call(model, self.transport.states, model, None)
+        return {number: state for number, (state, _) in found.items()}
+
+    def predict(self, model, signature, **inputs):
+        """Returns the outputs of a signature, arrays by name.
+
+        Args:
+            model: The name that it is served under.
+            signature: Its name.
+            **inputs: What it takes; those that are None are left out.
+
+        Raises:
+            NoSuchModel, StillLoading, BadInput, ServerGone, TimedOut: As they say.
+            ServingError: Anything else.
+        """
+        takes, gives = self.signature(model, signature)
+        inputs = fitted(f"{signature} of {model}", takes, inputs)
+        count = len(next(iter(inputs.values())))
+        parts = []
+        for start in range(0, count, self.rows):
+            part = {name: array[start : start + self.rows] for name, array in inputs.items()}
+            version = self.versions.get(model)
+            parts.append(self.call(model, self.transport.predict, model, version, signature, part))
+        return {
+            name: joined([part[name if name in part else None] for part in parts], dtype, shape)
+            for name, (dtype, shape) in gives.items()
+        }
+
+    def signature(self, model, signature):
+        """Returns what a signature takes and gives: two dicts, name -> (dtype, shape)."""
+        if model not in self.known:
+            self.known[model] = self.call(model, self.transport.signatures, model, self.versions.get(model))
+        if signature not in self.known[model]:
+            names = ", ".join(sorted(name for name in self.known[model] if not name.startswith("__")))
+            raise BadInput("INVALID_ARGUMENT", f"{model} has no signature {signature}: it has {names}")
+        return self.known[model][signature]
+
+    def call(self, model, ask, *arguments):
+        """Returns `ask(*arguments, timeout)`, tried again where that may help."""
+        deadline = time.monotonic() + self.timeout
+        pause = FIRST_PAUSE
+        for tries_left in range(self.retries, -1, -1):
+            try:
+                return ask(*arguments, max(deadline - time.monotonic(), 0.001))
+            except StatusError as error:
+                failure = self.explain(model, error, deadline)
+            wait = pause * random.uniform(0.5, 1)
+            if not isinstance(failure, RETRIED) or not tries_left or time.monotonic() + wait > deadline:
+                raise failure
+            time.sleep(wait)
+            pause = min(2 * pause, LONGEST_PAUSE)
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    def explain(self, model, error, deadline):
+        """Returns the error to raise for a `StatusError`: what it means here, and which server said so."""
+        kind, message = ERRORS.get(error.code, ServingError), error.message
+        if kind is NoSuchModel:
+            kind, message = self.explain_missing(model, message, deadline)
+        if kind is TimedOut:
+            message = f"no answer within {self.timeout:g} s"
+        if kind is ServerGone:
+            message = f"no server takes requests there: {message}"
+        failure = kind(error.code, f"{self.url}: {message}")
+        failure.__cause__ = error
+        return failure
+
+    def explain_missing(self, model, message, deadline):
+        """Returns the kind of error, and a message, for a version that the server does not serve."""
+        asked = self.versions.get(model)
+        try:
+            states = self.transport.states(model, None, max(deadline - time.monotonic(), 0.001))
+        except StatusError:
+            return NoSuchModel, f"there is no model {model} ({message})"
+        wanted = states.items() if asked is None else [(asked, states.get(asked, ("", "")))]
+        for number, (state, fault) in wanted:
+            if state in ("START", "LOADING"):
+                return StillLoading, f"version {number} of {model} is still being loaded"
+            if fault:
+                return NoSuchModel, f"version {number} of {model} could not be loaded: {fault}"
+        there = ", ".join(
+            str(number) for number, (state, _) in sorted(states.items()) if state == "AVAILABLE"
+        )
+        return NoSuchModel, f"there is no version {asked} of {model}: it has {there or 'none'}"
+
+
+def fitted(where, takes, given):
+    """Returns a request's inputs as arrays of the dtypes that a signature takes.
+
+    Args:
+        where: The signature, for messages.
+        takes: What it takes: name -> (dtype, shape).
+        given: The values by name, None for what is not given.
+
+    Raises:
+        BadInput: They do not fit.
+    """
+    given = {name: np.asarray(value) for name, value in given.items() if value is not None}
+    for name in given.keys() ^ takes.keys():
+        fault = "takes no" if name in given else "needs a"
+        raise BadInput(
+            "INVALID_ARGUMENT", f"{where} {fault} {name}: its inputs are {', '.join(sorted(takes))}"
+        )
+    count = max((len(array) for array in given.values() if array.ndim), default=1)
+    arrays = {}
+    for name, (dtype, shape) in takes.items():
+        array = given[name]
+        if array.ndim == 0 and len(shape) == 1 and len(takes) > 1:
+            array = np.full(count, array)  # one label for all
+        wanted = f"{where} takes [{', '.join(['n', *map(str, shape[1:])])}] of {dtype}"
+        if array.ndim != len(shape) or array.shape[1:] != shape[1:]:
+            raise BadInput("INVALID_ARGUMENT", f"{name} has the shape {list(array.shape)}: {wanted}")
+        if array.dtype.kind not in ("iu" if dtype.kind in "iu" else "iufb") and array.size:
+            raise BadInput("INVALID_ARGUMENT", f"{name} is of {array.dtype}: {wanted}")
+        if len(array) != count:
+            raise BadInput("INVALID_ARGUMENT", f"{name} has {len(array)} rows, and another input {count}")
+        arrays[name] = array.astype(dtype)
+    return arrays
+
+
+def joined(parts, dtype, shape):
+    """Returns the rows of all parts as one array; where there is none, an empty one of `shape`."""
+    if not parts:
+        return np.zeros((0, *(max(size, 0) for size in shape[1:])), dtype)
+    return np.concatenate([np.asarray(part, dtype) for part in parts])

@@ -1,0 +1,18 @@
+"""The packages of the extra `serving`, imported when they are needed."""
+
+import importlib
+
+from keras_vae.command_line import UsageError
+
+
+def extra(module):
+    """Returns the module of that dotted name.
+
+    Raises:
+        UsageError: It is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        missing = error.name.partition(".")[0]
+        raise UsageError(f"{missing} is not installed: pip install 'keras-vae[serving]'") from error

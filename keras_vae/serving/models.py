@@ -1,0 +1,200 @@
+"""The versions of a model that are loaded, kept in step with the folder that they are exported to.
+
+All versions are served, the newest to whom names none. A new one is loaded while the older ones go on answering, as
+in TF Serving.
+"""
+
+import contextlib
+import pathlib
+import re
+import threading
+
+from keras_vae.command_line import UsageError
+from keras_vae.serving.signatures import (
+    check_inputs,
+    check_outputs,
+    dtype_of,
+    find_signature,
+    predicting,
+    read_signatures,
+    shape_of,
+)
+from keras_vae.serving.status import StatusError, invalid
+from keras_vae.serving.warmup import example_inputs, takes_numbers
+
+POLL_SECONDS = 1.0  # TF Serving's --file_system_poll_wait_seconds
+
+
+class Version:
+    """A loaded SavedModel.
+
+    Attributes:
+        number: The name of its folder.
+        signatures: `SignatureDef`s by name.
+    """
+
+    def __init__(self, folder):
+        from keras_vae.lazy import tf
+
+        self.number = int(pathlib.Path(folder).name)
+        self.signatures = read_signatures(folder)
+        self.model = tf.saved_model.load(str(folder))  # kept: its variables live as long as it does
+        for name, signature in predicting(self.signatures).items():
+            if takes_numbers(signature):
+                self.predict(name, example_inputs(signature, 1))
+
+    def predict(self, signature_name, inputs, output_filter=()):
+        """Returns the outputs of a signature.
+
+        Args:
+            signature_name: Empty for the default.
+            inputs: Arrays by name, all of the same number of rows.
+            output_filter: Names of outputs, all of them where there is none.
+
+        Returns:
+            Arrays by name.
+
+        Raises:
+            StatusError: The request does not fit the signature.
+        """
+        from keras_vae.lazy import tf
+
+        name, signature = find_signature(self.signatures, signature_name)
+        check_inputs(signature, inputs)
+        wanted = check_outputs(signature, output_filter)
+        check_shapes(signature, inputs)
+        tensors = {key: tf.constant(array, dtype_of(signature.inputs[key])) for key, array in inputs.items()}
+        try:
+            outputs = self.model.signatures[name](**tensors)
+            return {key: outputs[key].numpy() for key in wanted}
+        except tf.errors.OpError as error:
+            from tensorflow.core.protobuf import error_codes_pb2
+
+            raise StatusError(error_codes_pb2.Code.Name(error.error_code), error.message) from error
+
+
+def check_shapes(signature, inputs):
+    """Raises a `StatusError` where arrays do not have the shapes of the signature, or not equally many rows.
+
+    In TF Serving the graph itself fails, at the first operation that the shape does not suit, and names that.
+    """
+    for name, array in inputs.items():
+        shape = shape_of(signature.inputs[name])
+        if len(shape) != array.ndim or any(
+            size not in (-1, found) for size, found in zip(shape, array.shape)
+        ):
+            raise invalid(f"input {name}: expected shape {list(shape)}, got {list(array.shape)}")
+    if len({len(array) for array in inputs.values()}) > 1:
+        raise invalid("Batching Run() input tensors must have equal 0th-dimension size")
+
+
+class Model:
+    """A servable: a folder with a subfolder a version.
+
+    Attributes:
+        name: What requests call it.
+        folder: The path, such as `saved_models/NAME/serving/decoder`.
+    """
+
+    def __init__(self, name, folder):
+        self.name, self.folder = name, pathlib.Path(folder)
+        self.loading = threading.Lock()
+        self.states = {}  # number -> (state, a StatusError or None, a Version or None)
+
+    def exported(self):
+        """Returns the numbers of the versions in the folder, the newest first."""
+        if not self.folder.is_dir():
+            return []
+        found = (path.name for path in self.folder.iterdir() if (path / "saved_model.pb").is_file())
+        return sorted((int(name) for name in found if re.fullmatch("[0-9]+", name)), reverse=True)
+
+    def load_newest(self):
+        """Loads the newest version.
+
+        Raises:
+            UsageError: There is none, or it cannot be loaded.
+        """
+        numbers = self.exported()
+        if not numbers:
+            raise UsageError(f"{self.folder} holds no exported version (a finished training writes it)")
+        self.load(numbers[0])
+        _, error, version = self.states[numbers[0]]
+        if version is None:
+            raise UsageError(f"{self.folder / str(numbers[0])} cannot be loaded: {error.message}")
+
+    def load(self, number):
+        """Loads a version, or notes why it cannot be."""
+        with self.loading:
+            self.states[number] = "LOADING", None, None
+            try:
+                self.states[number] = "AVAILABLE", None, Version(self.folder / str(number))
+            except Exception as error:  # whatever is wrong with a file of others: the versions before it stay
+                message = f"{type(error).__name__}: {error}".partition("\n")[0]
+                self.states[number] = "END", StatusError("UNKNOWN", message), None
+
+    def poll(self):
+        """Unloads the versions that are gone from the folder and loads those that are new, the newest first."""
+        exported = self.exported()
+        for number, (state, _, _) in list(self.states.items()):
+            if number not in exported and state == "AVAILABLE":
+                self.states[number] = "END", None, None
+        for number in exported:
+            state, error, _ = self.states.get(number, ("START", None, None))
+            if state == "START" or (state == "END" and error is None):
+                self.load(number)
+
+    def loaded(self, number=None):
+        """Returns the `Version` of that number, the newest by default; raises a `StatusError` without one."""
+        available = {key: version for key, (_, _, version) in list(self.states.items()) if version}
+        if number is None and available:
+            number = max(available)
+        if number not in available:
+            asked = f"Latest({self.name})" if number is None else f"Specific({self.name}, {number})"
+            raise StatusError("NOT_FOUND", f"Servable not found for request: {asked}")
+        return available[number]
+
+    def status(self, number=None):
+        """Returns the states of the version or of all, the newest first, as TF Serving's GetModelStatus has them."""
+        states = dict(self.states)
+        if number is not None and number not in states:
+            raise StatusError("NOT_FOUND", f"Could not find version {number} of model {self.name}")
+        return {
+            "model_version_status": [
+                {
+                    "version": str(key),
+                    "state": state,
+                    "status": {
+                        "error_code": error.code if error else "OK",
+                        "error_message": error.message if error else "",
+                    },
+                }
+                for key, (state, error, _) in sorted(states.items(), reverse=True)
+                if number in (None, key)
+            ]
+        }
+
+
+class Watcher:
+    """Polls the folders of models in a thread, until it is stopped."""
+
+    def __init__(self, models, seconds=POLL_SECONDS):
+        self.models, self.seconds = models, seconds
+        self.stopped = threading.Event()
+        self.thread = threading.Thread(target=self.watch, name="versions", daemon=True)
+
+    def watch(self):
+        """Polls until `stop` is called."""
+        while True:
+            for model in self.models:
+                with contextlib.suppress(OSError):  # a folder that changes while it is listed: seen next time
+                    model.poll()
+            if self.stopped.wait(self.seconds):
+                return
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopped.set()
+        self.thread.join()

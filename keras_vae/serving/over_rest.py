@@ -1,0 +1,98 @@
+"""TF Serving's REST interface, from a client's side."""
+
+import numpy as np
+
+from keras_vae.serving import json_tensors
+from keras_vae.serving.extra import extra
+from keras_vae.serving.status import StatusError
+
+# Statuses that stand for more than one code get the one that our models can cause; 413 is a proxy's, or ours.
+CODES = {
+    400: "INVALID_ARGUMENT",
+    404: "NOT_FOUND",
+    409: "ABORTED",
+    413: "INVALID_ARGUMENT",
+    429: "RESOURCE_EXHAUSTED",
+    499: "CANCELLED",
+    501: "UNIMPLEMENTED",
+    502: "UNAVAILABLE",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+DTYPES = {"DT_FLOAT": "float32", "DT_DOUBLE": "float64", "DT_INT32": "int32", "DT_INT64": "int64"}
+
+
+class Rest:
+    """A connection to a server's REST port.
+
+    Args:
+        url: Such as `http://localhost:8501`.
+    """
+
+    def __init__(self, url):
+        self.httpx = extra("httpx")
+        self.url = url.rstrip("/")
+        self.client = self.httpx.Client(trust_env=False)
+
+    def close(self):
+        """Closes the connection."""
+        self.client.close()
+
+    def signatures(self, model, version, timeout):
+        """Returns the signatures: name -> a pair of dicts, inputs and outputs, name -> (dtype, shape)."""
+        found = self.ask("GET", f"{place(model, version)}/metadata", None, timeout)
+        stored = found["metadata"]["signature_def"]["signature_def"]
+        return {
+            name: (tensors(signature["inputs"]), tensors(signature["outputs"]))
+            for name, signature in stored.items()
+        }
+
+    def predict(self, model, version, signature, inputs, timeout):
+        """Returns the outputs as arrays by name; a lone one has the name None, since JSON leaves it out."""
+        body = json_tensors.dumps({"signature_name": signature, "inputs": inputs})
+        outputs = self.ask("POST", f"{place(model, version)}:predict", body, timeout)["outputs"]
+        return outputs if isinstance(outputs, dict) else {None: outputs}
+
+    def states(self, model, version, timeout):
+        """Returns the state of each version: number -> (state, what went wrong)."""
+        found = self.ask("GET", place(model, version), None, timeout)
+        return {
+            int(entry["version"]): (entry["state"], entry.get("status", {}).get("error_message", ""))
+            for entry in found["model_version_status"]
+        }
+
+    def ask(self, method, path, body, timeout):
+        """Returns the JSON that the server answers with; raises a `StatusError`."""
+        try:
+            answer = self.client.request(method, self.url + path, content=body, timeout=timeout)
+        except self.httpx.TimeoutException as error:
+            raise StatusError("DEADLINE_EXCEEDED", f"no answer within {timeout:.1f} s") from error
+        except self.httpx.TransportError as error:
+            raise StatusError("UNAVAILABLE", str(error) or type(error).__name__) from error
+        try:
+            content = json_tensors.loads(answer.content)
+        except ValueError:
+            content = {"error": f"HTTP status {answer.status_code} and no JSON: {answer.text[:100]!r}"}
+        if answer.status_code == 200 and isinstance(content, dict) and "error" not in content:
+            return content
+        code = CODES.get(answer.status_code, "UNKNOWN")
+        message = content.get("error") if isinstance(content, dict) else None
+        raise StatusError(code, message or f"HTTP status {answer.status_code}")
+
+
+def place(model, version):
+    """Returns the path of a model, of the newest version, a numbered or a labelled one."""
+    if version is None:
+        return f"/v1/models/{model}"
+    return f"/v1/models/{model}/{'labels' if isinstance(version, str) else 'versions'}/{version}"
+
+
+def tensors(infos):
+    """Returns dtype and shape of tensors, by name, from what the metadata says of them."""
+    return {
+        name: (
+            np.dtype(DTYPES.get(info["dtype"], "object")),
+            tuple(int(dim["size"]) for dim in info["tensor_shape"].get("dim", [])),
+        )
+        for name, info in infos.items()
+    }

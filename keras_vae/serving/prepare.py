@@ -1,0 +1,142 @@
+"""What TF Serving needs beside the exported models: warm-up requests, its two configuration files, `compose.yaml`."""
+
+from dataclasses import dataclass
+
+from keras_vae.command_line import UsageError, option
+from keras_vae.runs import whole
+from keras_vae.serving.models import Model
+from keras_vae.serving.warmup import write_warmup
+
+SERVABLES = ("decoder", "encoder")
+BATCH_SIZES = (1, 64)  # those of the warm-up: what one asks for, and max_batch_size
+KEPT_VERSIONS = 2
+
+BATCHING = """\
+# Requests that come at the same time are run as one batch, and their rows given back one by one: no row of ours
+# depends on the others in its batch.
+
+# Rows. Small networks decode 64 images in a fraction of the time of 64 images alone; more rows gain little on a CPU
+# (benchmarks/serving.py measures it). A request of more rows is cut into batches.
+max_batch_size { value: 64 }
+
+# A lone request waits so long for others. Less than it takes to decode one image, so that nobody notices.
+batch_timeout_micros { value: 1000 }
+
+# What waits beyond that is refused with UNAVAILABLE, and the client tries again: a queue that is never refused
+# only makes all wait. 64 batches of 64 rows.
+max_enqueued_batches { value: 64 }
+
+# num_batch_threads is left to the server, which takes one for each of its processors.
+# allowed_batch_sizes is left out: on a CPU rounding a batch up only costs. On a GPU, or with XLA, where each size
+# is compiled or tuned anew, add 1, 2, 4, 8, 16, 32 and 64, a line each: allowed_batch_sizes: 1
+"""
+
+COMPOSE = """\
+# docker compose up, in this folder. REST on port 8501, gRPC on 8500, for this machine alone: TF Serving knows no
+# passwords. For others put a proxy before it.
+services:
+  serving:
+    image: tensorflow/serving:${TF_SERVING_TAG:-2.21.0}
+    platform: linux/amd64
+    restart: unless-stopped
+    ports:
+      - "127.0.0.1:8500:8500"
+      - "127.0.0.1:8501:8501"
+    volumes:
+      - .:/models:ro
+    # The image's own entrypoint would add --model_name; here each flag is written out.
+    entrypoint: ["tensorflow_model_server"]
+    command:
+      - --port=8500
+      - --rest_api_port=8501
+      - --rest_api_timeout_in_ms=30000
+      - --model_config_file=/models/models.config
+      - --model_config_file_poll_wait_seconds=10
+      - --allow_version_labels_for_unavailable_models=true
+      - --file_system_poll_wait_seconds=1
+      - --enable_model_warmup=true
+      - --enable_batching=true
+      - --batching_parameters_file=/models/batching.config
+"""
+
+
+@dataclass(frozen=True)
+class Canary:
+    """Two versions of the decoder that are served side by side under labels."""
+
+    stable: int | None = option(None, "the decoder's version that gets the label stable")
+    canary: int | None = option(None, "the decoder's version that gets the label canary")
+
+    def __post_init__(self):
+        if (self.stable is None) != (self.canary is None):
+            raise ValueError("stable and canary go together: give both versions, or neither")
+
+    def labels(self):
+        """Returns the versions by label, none where none was asked for."""
+        return {} if self.stable is None else {"stable": self.stable, "canary": self.canary}
+
+
+def prepare(run, canary=Canary()):
+    """Writes all that TF Serving needs into the run's folder `serving`.
+
+    Args:
+        run: A `keras_vae.runs.Run` that has been exported.
+        canary: A `Canary`.
+
+    Returns:
+        The paths of the files written.
+
+    Raises:
+        UsageError: A model has not been exported, or a version that is to have a label.
+    """
+    models = [Model(name, run.serving / name) for name in SERVABLES]
+    for model in models:
+        if not model.exported():
+            raise UsageError(f"{model.folder} holds no exported version (a finished training writes it)")
+    for label, version in canary.labels().items():
+        if version not in models[0].exported():
+            there = ", ".join(map(str, reversed(models[0].exported())))
+            raise UsageError(f"--{label} {version}: the decoder's versions are {there}")
+    written = [
+        write_warmup(model.name, model.folder / str(version), BATCH_SIZES)
+        for model in models
+        for version in model.exported()
+    ]
+    texts = {
+        "models.config": models_config(models, canary.labels()),
+        "batching.config": BATCHING,
+        "compose.yaml": COMPOSE,
+    }
+    for name, text in texts.items():
+        with whole(run.serving / name) as temporary:
+            temporary.write_text(text)
+        written.append(run.serving / name)
+    return written
+
+
+def models_config(models, labels):
+    """Returns TF Serving's `ModelServerConfig` as text; `labels` are the decoder's."""
+    return (
+        "model_config_list {\n"
+        + "".join(model_config(model.name, labels if model.name == "decoder" else {}) for model in models)
+        + "}\n"
+    )
+
+
+def model_config(name, labels):
+    """Returns the configuration of one model."""
+    if labels:
+        versions = " ".join(f"versions: {version}" for version in sorted(set(labels.values())))
+        policy = f"specific {{ {versions} }}"
+    else:
+        # The one before too: to compare with, and to go back to at once.
+        policy = f"latest {{ num_versions: {KEPT_VERSIONS} }}"
+    lines = [
+        f'name: "{name}"',
+        f'base_path: "/models/{name}"',
+        'model_platform: "tensorflow"',
+        f"model_version_policy {{ {policy} }}",
+        *(f'version_labels {{ key: "{label}" value: {version} }}' for label, version in labels.items()),
+    ]
+    body = "\n".join(f"    {line}" for line in lines)
+    return f"  config {{\n{body}\n  }}\n"

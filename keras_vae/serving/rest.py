@@ -1,0 +1,104 @@
+"""TF Serving's REST interface as a function of a request: `model_servers/http_rest_api_handler.cc`."""
+
+import re
+import urllib.parse
+
+from keras_vae.serving import json_tensors
+from keras_vae.serving.signatures import DEFAULT
+from keras_vae.serving.status import HTTP_STATUS, StatusError, invalid
+
+# model_servers/http_rest_api_util.cc
+VERSION = r"(?:(?:/versions/(\d+))|(?:/labels/([^/:]+)))?"
+PREDICTION = re.compile(rf"/v1/models/([^/:]+){VERSION}:(classify|regress|predict)", re.IGNORECASE)
+STATUS = re.compile(rf"/v1/models(?:/([^/:]+))?{VERSION}(?:/(metadata))?", re.IGNORECASE)
+
+
+def answer(models, method, path, body, max_batch):
+    """Returns the answer to a request.
+
+    Args:
+        models: A dict of `Model` by name.
+        method, path: Such as `POST` and `/v1/models/decoder:predict`, the path percent-encoded.
+        body: Bytes.
+        max_batch: A prediction of more rows is refused.
+
+    Returns:
+        The HTTP status and the body, JSON in bytes.
+    """
+    try:
+        return 200, route(models, method, path, body, max_batch)
+    except StatusError as error:
+        return HTTP_STATUS[error.code], json_tensors.dumps({"error": error.message})
+
+
+def route(models, method, path, body, max_batch):
+    """Returns the body of a good answer."""
+    pattern = {"POST": PREDICTION, "GET": STATUS}.get(method)
+    found = pattern and pattern.fullmatch(path)
+    if not found:
+        raise invalid(f"Malformed request: {method} {path}")
+    name, number, label, what = found.groups()
+    if name is None:
+        raise invalid("Missing model name in request.")
+    name = urllib.parse.unquote(name)
+    if method == "POST" and what.lower() == "predict":
+        return predict(models, name, number, label, body, max_batch)
+    model, number = chosen(models, name, number, label, status=method == "GET" and not what)
+    if what is None:
+        return json_tensors.dumps(model.status(number))
+    if method == "GET":
+        return json_tensors.dumps(metadata(model, model.loaded(number)))
+    raise invalid(
+        f"Expected {'classification' if what.lower() == 'classify' else 'regression'} signature method_name to be"
+        f" tensorflow/serving/{what.lower()}. Was: tensorflow/serving/predict"
+    )
+
+
+def chosen(models, name, number, label, status=False):
+    """Returns the model and the number of the version that a path names, None for the newest."""
+    if label is not None:
+        raise invalid(f"Unrecognized servable version label: {urllib.parse.unquote(label)}")
+    number = None if number is None else int(number)
+    if name in models:
+        return models[name], number
+    version = "any versions" if number is None else f"version {number}"
+    asked = f"Latest({name})" if number is None else f"Specific({name}, {number})"
+    raise StatusError(
+        "NOT_FOUND",
+        f"Could not find {version} of model {name}" if status else f"Servable not found for request: {asked}",
+    )
+
+
+def predict(models, name, number, label, body, max_batch):
+    """Returns the outputs that a prediction asks for."""
+    document = json_tensors.parse(body)
+    signature_name = json_tensors.signature_name(document)
+    model, number = chosen(models, name, number, label)
+    version = model.loaded(number)
+    signature = version.signatures.get(signature_name or DEFAULT)
+    if signature is None:
+        raise invalid(f'Serving signature name: "{signature_name or DEFAULT}" not found in signature def')
+    if not signature.inputs:
+        raise invalid(f"Failed to get input map for signature: {signature_name or 'DEFAULT'}")
+    exact = b"true" in body or b"false" in body
+    inputs, by_row = json_tensors.read_tensors(document, signature.inputs, exact)
+    for array in inputs.values():
+        if array.ndim and len(array) > max_batch:
+            raise invalid(f"Task size {len(array)} is larger than maximum input batch size {max_batch}")
+    return json_tensors.write_tensors(version.predict(signature_name, inputs), by_row)
+
+
+def metadata(model, version):
+    """Returns a version's signatures, as TF Serving writes them: protobuf's JSON."""
+    from google.protobuf import json_format
+
+    def plain(signature):
+        return json_format.MessageToDict(
+            signature, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+        )
+
+    signatures = {name: plain(signature) for name, signature in sorted(version.signatures.items())}
+    return {
+        "model_spec": {"name": model.name, "signature_name": "", "version": str(version.number)},
+        "metadata": {"signature_def": {"signature_def": signatures}},
+    }

@@ -1,0 +1,40 @@
+"""What a server answers when it cannot: TensorFlow's status codes, and the HTTP statuses that stand for them."""
+
+# TF Serving, model_servers/http_server.cc, ToHTTPStatusCode.
+HTTP_STATUS = {
+    "OK": 200,
+    "INVALID_ARGUMENT": 400,
+    "FAILED_PRECONDITION": 400,
+    "OUT_OF_RANGE": 400,
+    "UNAUTHENTICATED": 401,
+    "PERMISSION_DENIED": 403,
+    "NOT_FOUND": 404,
+    "ALREADY_EXISTS": 409,
+    "ABORTED": 409,
+    "RESOURCE_EXHAUSTED": 429,
+    "CANCELLED": 499,
+    "UNKNOWN": 500,
+    "INTERNAL": 500,
+    "DATA_LOSS": 500,
+    "UNIMPLEMENTED": 501,
+    "UNAVAILABLE": 503,
+    "DEADLINE_EXCEEDED": 504,
+}
+
+
+class StatusError(Exception):
+    """A request failed.
+
+    Attributes:
+        code: A key of `HTTP_STATUS`.
+        message: One sentence.
+    """
+
+    def __init__(self, code, message):
+        super().__init__(f"{code}: {message}")
+        self.code, self.message = code, message
+
+
+def invalid(message):
+    """Returns the error of a request that can never be answered."""
+    return StatusError("INVALID_ARGUMENT", message)
