@@ -1,7 +1,6 @@
 """The model: encoder, latent, decoder, likelihood and objective in one `keras.Model`, with one `train_step`."""
 
 import dataclasses
-import functools
 import math
 import warnings
 
@@ -33,6 +32,21 @@ class Dims:
     latents: int
 
 
+def once(function):
+    """Returns a property that is computed when it is first read.
+
+    `functools.cached_property` holds a lock meanwhile (before Python 3.12), at which replicas wait for each other for
+    ever where one of them synchronises: moving averages do.
+    """
+
+    def read(step):
+        if function not in step.known:
+            step.known[function] = function(step)
+        return step.known[function]
+
+    return property(read, doc=function.__doc__)
+
+
 class Step:
     """One pass of a batch through the model, computed as far as an objective asks for it.
 
@@ -45,7 +59,7 @@ class Step:
     """
 
     def __init__(self, model, images, targets, training):
-        self.model, self.training = model, training
+        self.model, self.training, self.known = model, training, {}
         self.iteration = ops.cast(model.iteration(), "float32")
         self.labels = None
         if model.conditional:
@@ -67,12 +81,12 @@ class Step:
         """Returns the seed of this step for an objective's own use, of which it may have several, from 0."""
         return self.seed(FREE + number)
 
-    @functools.cached_property
+    @once
     def posterior(self):
         """The encoder's output, a dict of `[batch, *latent]`."""
         return self.model.encoder(self.model.labelled(self.images, self.labels), training=self.training)
 
-    @functools.cached_property
+    @once
     def draw(self):
         """One code an image, drawn from the posterior, and its log density there (`keras_vae.latents.Draw`)."""
         return self.model.draw(self.posterior, self.seed(CODES), self.training)
@@ -82,12 +96,12 @@ class Step:
         """One code an image, drawn from the posterior, `[batch, *latent]`."""
         return self.draw.codes
 
-    @functools.cached_property
+    @once
     def prior_codes(self):
         """As many codes of the prior as there are images, `[batch, *latent]`."""
         return self.model.prior.draw(self.model, ops.shape(self.images)[0], self.seed(PRIOR))
 
-    @functools.cached_property
+    @once
     def decoded(self):
         """The parameters of the likelihood at the codes."""
         return self.decode(self.codes)
@@ -96,12 +110,12 @@ class Step:
         """Returns the parameters of the likelihood at any codes, `[batch, *latent]`, of these images."""
         return self.model.decoder(self.model.labelled(codes, self.labels), training=self.training)
 
-    @functools.cached_property
+    @once
     def distortion(self):
         """-log p(targets | codes), `[batch]`, in nats."""
         return -self.model.likelihood.log_prob(self.targets, self.decoded)
 
-    @functools.cached_property
+    @once
     def rate(self):
         """KL(posterior || prior), `[batch]`, in nats: in closed form where there is one, else at the codes."""
         return self.model.rate(self.posterior, self.draw)
@@ -127,7 +141,9 @@ class Draws:
         repeated = {name: ops.repeat(value, count, axis=0) for name, value in posterior.items()}
         draw = model.draw(repeated, seed, training)
         if draw.log_density is None:
-            raise ValueError(f"the codes of a {type(model.latent).__name__} latent have no density to weigh them by")
+            raise ValueError(
+                f"the codes of a {type(model.latent).__name__} latent have no density to weigh them by"
+            )
         self.codes = draw.codes
         self.log_ratio = self.per_image(model.prior.log_prob(model, draw.codes) - draw.log_density)
 
@@ -136,7 +152,7 @@ class Draws:
         decoded = decoder(self.model.labelled(codes, self.labels))
         return self.per_image(self.model.likelihood.log_prob(self.targets, decoded))
 
-    @functools.cached_property
+    @once
     def log_likelihood(self):
         """log p(targets | codes), `[batch, count]`, in nats."""
         return self.log_prob(self.codes, lambda codes: self.model.decoder(codes, training=self.training))
@@ -233,7 +249,9 @@ class Autoencoder(keras.Model):
         if self.critic is not None:
             # Built here, so that its state is in every file that the model is saved to.
             self.critic_optimizer = self.objective.critic_optimizer()
-            if self.dtype_policy.name == "mixed_float16":  # as compile does: a step that overflows is passed over
+            if (
+                self.dtype_policy.name == "mixed_float16"
+            ):  # as compile does: a step that overflows is passed over
                 self.critic_optimizer = keras.optimizers.LossScaleOptimizer(self.critic_optimizer)
             self.critic_optimizer.build(self.critic.trainable_variables)
         self.trackers = {

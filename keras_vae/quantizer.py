@@ -4,6 +4,7 @@ from keras_vae.layers import PACKAGE
 from keras_vae.lazy import keras, ops, tf
 
 USE_DECAY = 0.99  # of the running use of the entries, where they are trained by gradients
+FRESH = 2.0  # times the use at which an entry is dead is what a moved one starts with
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -70,7 +71,7 @@ class Quantizer(keras.layers.Layer):
         dead = use < self.revive / self.size
         chosen = keras.random.randint((self.size,), 0, ops.shape(flat)[0], dtype="int32", seed=seed)
         book = ops.where(dead[:, None], ops.take(flat, chosen, axis=0), book)
-        self.use.assign(ops.where(dead, 1 / self.size, use))
+        self.use.assign(ops.where(dead, FRESH * self.revive / self.size, use))
         if self.decay or self.revive:
             self.codebook.assign(book)
 

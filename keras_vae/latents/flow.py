@@ -85,7 +85,7 @@ class FlowedGaussian(DiagonalGaussian):
             behind, _ = layer.flow(mean - step, context)
             return total + ops.square(0.5 * (ahead - behind))
 
-        variance = ops.fori_loop(0, len(signs), add, ops.zeros_like(mean)) / len(signs)
+        variance = ops.fori_loop(0, signs.shape[0], add, ops.zeros_like(mean)) / signs.shape[0]
         shape = ops.shape(posterior["mean"])
         code, _ = layer.flow(mean, context)
         return ops.reshape(code, shape), ops.reshape(ops.log(variance + LEAST_VARIANCE), shape)
