@@ -2,7 +2,6 @@
 
 import dataclasses
 import pathlib
-import warnings
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,10 +10,9 @@ from keras_vae.command_line import UsageError, command, option, parse
 from keras_vae.config import DataSettings
 from keras_vae.datasets import DatasetError
 from keras_vae.features import KINDS, FeatureError
-from keras_vae.lazy import keras
 from keras_vae.likelihoods import LIKELIHOODS, Automatic, Bernoulli
 from keras_vae.runs import Run
-from keras_vae.subjects import RANGES, SPREADS
+from keras_vae.subjects import RANGES, SPREADS, load_model
 from keras_vae.training import LOOKED_AT, load
 
 DESCRIPTION = (
@@ -147,7 +145,7 @@ def measure_run(settings, run, data):
     )
     if settings.repair:
         results["samplers"], results["exported"] = repair(run, model, results, samplers)
-        results["reasons"]["exported"] = "no fitted sampler does better than N(0, I)"
+        results["reasons"]["exported"] = "no fitted sampler does better than the prior"
     else:
         results["reasons"]["exported"] = results["reasons"]["file"] = "not asked for: --no-repair"
     page = report.write_report(run.report, results, pictures)
@@ -225,13 +223,6 @@ def evaluate(model, dataset, **settings):
 
     subject = model if isinstance(model, Subject) else from_model(model)
     return diagnose(subject, dataset, Evaluation(**settings))[0]
-
-
-def load_model(path):
-    """Returns the model in a `.keras` file, without repeating its advice."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        return keras.saving.load_model(path)
 
 
 def repair(run, model, results, samplers):

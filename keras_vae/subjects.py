@@ -3,6 +3,8 @@
     encode(images) -> (mean, log_var)     images `[n, height, width, channels]` in [0, 1]; codes `[n, *latent]`
     decode(codes)  -> images
 
+All functions of a conditional model take the images' labels, `[n]`, as one more argument, the last.
+
 A `Subject` comes from a model of ours, from the SavedModels that it was exported to, from two SavedModels or
 `.keras` files of anybody's, or from two functions. Whatever it comes from, the same measurements are taken of it.
 """
@@ -12,17 +14,19 @@ import math
 import os
 import pathlib
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from keras_vae.command_line import UsageError
-from keras_vae.export import DESCRIPTION, Description, float32_twin
-from keras_vae.latents import POINT_LOG_VAR, show_shape
+from keras_vae.export import DESCRIPTION, Description, float32_twin, read_prior
+from keras_vae.latents import POINT_LOG_VAR, Codebook, show_shape
 from keras_vae.lazy import keras, ops, tf
 from keras_vae.likelihoods import Bernoulli, LearnedGaussian, OptimalGaussian
 from keras_vae.runs import Run
+from keras_vae.samplers import Prior
 
 # What people call an encoder's outputs, and what the second of them is by its name.
 MEAN_NAMES = ("mean", "means", "mu", "loc")
@@ -59,6 +63,7 @@ RANGES = {
     "symmetric": lambda decoded: np.clip(0.5 + 0.5 * decoded, 0, 1),
 }
 OUTSIDE = 0.5  # how far from [0, 1] a decoder without a last activation may go; logits go farther
+WEIGHED_AT_ONCE = 8  # codes of an image: as many times its batch is what the decoder sees
 POINT = -80.0  # a log-variance below which a code is a point, whatever its dimensions
 
 
@@ -80,6 +85,13 @@ class Subject:
             where no gradient goes through the decoder.
         score: (images, codes) -> log_prob and its gradient by the codes, or None likewise.
         bin_width: What makes a mass of exp(log_prob), as its likelihood has it; None where it is no density.
+        prior: Where the model's samples are to be drawn from, a sampler (`keras_vae.samplers`); None: N(0, I).
+        draw: (images, seed) -> codes drawn from their posteriors and log q(codes | images), `[n]`, for posteriors
+            that are not the Gaussians of `encode`; else None.
+        log_weights: (images, seed) -> log p(x|z) + log p(z) - log q(z|x), `[n, k]`, at k codes of each posterior, by the
+            model itself, or None.
+        num_classes: How many labels a conditional model knows; 0: it is none.
+        no_rate: Why there is no rate where `is_variational` is False.
         objective, likelihood: Their names, or None.
     """
 
@@ -95,6 +107,11 @@ class Subject:
     pullback: Callable | None = None
     score: Callable | None = None
     bin_width: float | None = None
+    prior: object | None = None
+    draw: Callable | None = None
+    log_weights: Callable | None = None
+    num_classes: int = 0
+    no_rate: str = "a plain autoencoder has no prior and no noise, so it has no rate"
     objective: str | None = None
     likelihood: str | None = None
 
@@ -103,13 +120,39 @@ def from_model(model, name=None):
     """Returns the `Subject` of an `Autoencoder`, in float32, which is what is exported of it."""
     if model.dtype_policy.name != "float32":
         model = float32_twin(model)
-    return described(
+
+    def parameters(codes, labels=None):
+        return model.decoder(model.labelled(codes, labels), training=False)
+
+    subject = described(
         name or model.name,
         Description.of(model),
+        model.prior.sampler(model),
         model.encode,
         model.decode,
-        lambda codes: model.decoder(model.labelled(codes, None), training=False),
+        parameters,
     )
+    return dataclasses.replace(subject, **weighing(model)) if subject.is_variational else subject
+
+
+def weighing(model):
+    """Returns what a `Subject` has of an `Autoencoder` alone, a dict: its draws, and what they weigh."""
+    from keras_vae.layers import GivenSeed
+
+    images, labels = tf.TensorSpec((None, *model.image_shape), "float32"), labels_spec(model.num_classes)
+    seed = tf.TensorSpec((), "int32")
+
+    def draw(images, seed, labels=None):
+        posterior = model.encoder(model.labelled(images, labels), training=False)
+        return model.draw(posterior, GivenSeed(seed, 0))[:2]
+
+    def log_weights(images, seed, labels=None):
+        return model.log_weights(images, WEIGHED_AT_ONCE, GivenSeed(seed, 0), labels)
+
+    return {
+        "draw": None if model.latent.is_gaussian else graph(draw, images, seed, *labels),
+        "log_weights": graph(log_weights, images, seed, *labels),
+    }
 
 
 def from_export(encoder, decoder):
@@ -126,24 +169,39 @@ def from_export(encoder, decoder):
         raise UsageError(
             f"{encoder} and {decoder} are not of one model: their {DESCRIPTION} differ (give two of one run)"
         )
+    if not description.objective.latent.is_gaussian:
+        raise UsageError(
+            f"{encoder} gives mean and variance of posteriors that are no Gaussians, which say too little of them (give the"
+            " run, saved_models/NAME, in the place of its exports)"
+        )
+    prior = read_prior(decoder, description.latent_shape)
     encode, decode = (load_saved_model(path) for path in (encoder, decoder))
 
-    def both(images):
-        outputs = encode.signatures["encode"](image=images)
+    def told(labels):
+        return {"label": labels[0]} if labels else {}
+
+    def both(images, *labels):
+        outputs = encode.signatures["encode"](image=images, **told(labels))
         return outputs["mean"], outputs["log_var"]
 
-    def images_of(codes):
-        return decode.signatures["decode"](latent=codes)["image"]
+    def images_of(codes, *labels):
+        return decode.signatures["decode"](latent=codes, **told(labels))["image"]
 
-    return described(name_of(decoder), description, both, images_of, decode.parameters)
+    return described(name_of(decoder), description, prior, both, images_of, decode.parameters)
 
 
-def described(name, description, encode, decode, parameters):
+def labels_spec(num_classes):
+    """Returns what the functions of a model take besides, in a tuple: the labels of one that knows classes."""
+    return (tf.TensorSpec((None,), "int64"),) if num_classes else ()
+
+
+def described(name, description, prior, encode, decode, parameters):
     """Returns the `Subject` of a model of ours.
 
     Args:
         name: What it is called.
         description: Its `Description`.
+        prior: A sampler.
         encode, decode: As a `Subject` has them, over tensors.
         parameters: codes -> what the likelihood takes.
     """
@@ -152,30 +210,47 @@ def described(name, description, encode, decode, parameters):
         tf.TensorSpec((None, *shape), "float32")
         for shape in (description.image_shape, description.latent_shape)
     )
+    labels = labels_spec(description.num_classes)
 
-    def log_prob(images, codes):
-        return likelihood.log_prob(images, parameters(codes))
+    def log_prob(images, codes, *labels):
+        return likelihood.log_prob(images, parameters(codes, *labels))
+
+    def score(images, codes, *labels):
+        return value_and_gradient(lambda z: log_prob(images, z, *labels), codes)
 
     return Subject(
         name=name,
-        encode=graph(encode, images),
-        decode=graph(decode, codes),
-        log_prob=graph(log_prob, images, codes),
+        encode=graph(encode, images, *labels),
+        decode=graph(decode, codes, *labels),
+        log_prob=graph(log_prob, images, codes, *labels),
         observe=lambda images, seed: observe(likelihood, images, seed),
         is_variational="rate" in description.objective.terms,
         effective_beta=description.effective_beta,
-        sigma=learned_sigma(parameters, description.latent_shape)
+        sigma=learned_sigma(parameters, description)
         if isinstance(likelihood, LearnedGaussian)
         else getattr(likelihood, "sigma", None),
-        tangent=graph(tangent_of(decode), codes, codes),
-        pullback=graph(pullback_of(decode), codes, images),
-        score=graph(
-            lambda images, codes: value_and_gradient(lambda z: log_prob(images, z), codes), images, codes
-        ),
+        tangent=graph(tangent_of(decode), codes, codes, *labels),
+        pullback=graph(pullback_of(decode), codes, images, *labels),
+        score=graph(score, images, codes, *labels),
         bin_width=likelihood.bin_width,
+        prior=None if isinstance(prior, Prior) else prior,
+        num_classes=description.num_classes,
+        **no_rate(description),
         objective=type(description.objective).__name__,
         likelihood=type(likelihood).__name__,
     )
+
+
+def no_rate(description):
+    """Returns the reason why codes of a codebook have no rate, a dict; of other models none."""
+    latent, shape = description.objective.latent, description.latent_shape
+    if not isinstance(latent, Codebook):
+        return {}
+    positions = math.prod(shape[:-1])
+    return {
+        "no_rate": f"the codes are entries of a codebook, without noise: against its prior, all of {latent.size} entries"
+        f" alike at {positions} positions, every image costs {positions * math.log(latent.size):.4g} nats"
+    }
 
 
 def from_functions(encode, decode, likelihood=None, name="model"):
@@ -222,8 +297,14 @@ def check_subject(subject, dataset):
     """
     images = subject.observe(dataset.train.images(0, 3), 0)
     shape = show_shape(images.shape[1:])
+    if subject.num_classes and not 0 < dataset.num_classes <= subject.num_classes:
+        raise UsageError(
+            f"the model is conditional and knows {subject.num_classes} classes: {dataset.name} has"
+            f" {dataset.num_classes or 'no labels'} ({SAME_IMAGES})"
+        )
+    labels = (np.asarray(dataset.train.labels[: len(images)]),) if subject.num_classes else ()
     mean, log_var = attempt(
-        subject.encode,
+        lambda rows: subject.encode(rows, *labels),
         images,
         f"the encoder does not take the images of {dataset.name}, {shape}",
         SAME_IMAGES,
@@ -236,7 +317,7 @@ def check_subject(subject, dataset):
     if not (np.isfinite(mean).all() and np.isfinite(log_var).all()):
         raise UsageError("the encoder gives NaN or infinity (was the model trained to its end?)")
     decoded = attempt(
-        subject.decode,
+        lambda rows: subject.decode(rows, *labels),
         mean,
         f"the decoder does not take the encoder's codes, {show_shape(mean.shape[1:])}",
         "give the encoder and the decoder of one model",
@@ -350,6 +431,13 @@ def load_function(path):
     run.ordered = True
     run.input_shape = tuple(shape[1:]) if isinstance(shape, tuple) else None
     return run
+
+
+def load_model(path):
+    """Returns the model of ours in a `.keras` file, without repeating its advice."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return keras.saving.load_model(path)
 
 
 def load_keras_file(path):
@@ -492,11 +580,13 @@ def observe(likelihood, images, seed):
 
 
 def graph(function, *specs):
-    """Returns `function` of tensors of the shapes `specs` compiled, NumPy in and out."""
+    """Returns `function` of tensors as `specs` say compiled, NumPy in and out."""
     compiled = tf.function(function, input_signature=specs, autograph=False)
 
     def run(*arrays):
-        results = compiled(*(tf.constant(array, "float32") for array in arrays))
+        results = compiled(
+            *(tf.constant(array, spec.dtype) for array, spec in zip(arrays, specs, strict=True))
+        )
         return tuple(map(as_array, results)) if isinstance(results, tuple) else as_array(results)
 
     return run
@@ -505,9 +595,9 @@ def graph(function, *specs):
 def tangent_of(decode):
     """Returns (codes, directions) -> the derivative of `decode` along them, by forward differentiation."""
 
-    def derivative(codes, directions):
+    def derivative(codes, directions, *labels):
         with tf.autodiff.ForwardAccumulator(codes, directions) as accumulator:
-            images = decode(codes)
+            images = decode(codes, *labels)
         return accumulator.jvp(images)
 
     return derivative
@@ -515,7 +605,9 @@ def tangent_of(decode):
 
 def pullback_of(decode):
     """Returns (codes, images) -> the gradient by the codes of the sum of `decode(codes)` times `images`."""
-    return lambda codes, images: value_and_gradient(lambda z: ops.sum(decode(z) * images), codes)[1]
+    return lambda codes, images, *labels: value_and_gradient(
+        lambda z: ops.sum(decode(z, *labels) * images), codes
+    )[1]
 
 
 def value_and_gradient(function, codes):
@@ -526,9 +618,10 @@ def value_and_gradient(function, codes):
     return value, tape.gradient(value, codes)
 
 
-def learned_sigma(parameters, latent_shape):
+def learned_sigma(parameters, description):
     """Returns the standard deviation that a `LearnedGaussian` has learned: one number for all codes and pixels."""
-    log_sigma = parameters(tf.zeros((1, *latent_shape)))[..., -1]
+    labels = [tf.zeros((1,), spec.dtype) for spec in labels_spec(description.num_classes)]
+    log_sigma = parameters(tf.zeros((1, *description.latent_shape)), *labels)[..., -1]
     return float(np.exp(as_array(log_sigma).flat[0]))
 
 

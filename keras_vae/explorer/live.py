@@ -1,0 +1,198 @@
+"""What the live page asks from the server: the routes under `/explorer/`.
+
+    GET  /                                      the page
+    GET  /explorer/static/FILE                  its modules and its style
+    GET  /explorer/report/N/...                 the report of run N
+    GET  /explorer/api/runs                     the runs' names
+    GET  /explorer/api/N/world                  what is known of run N (`World.facts`)
+    POST /explorer/api/N/decode                 float32 codes -> uint8 images
+    POST /explorer/api/N/encode                 a float32 image -> code, reconstruction, distortion, rate
+    GET  /explorer/api/N/sample?source=&first=&count=      float32 codes
+    POST /explorer/api/N/layer?part=&name=      a float32 image or code -> feature maps
+
+Bodies are the numbers, little-endian, and nothing else. What is wrong is answered with 4xx and `{"error": "..."}`.
+"""
+
+import mimetypes
+import threading
+
+import numpy as np
+
+from keras_vae.command_line import UsageError
+from keras_vae.explorer.network import FeatureMaps
+from keras_vae.explorer.packing import to_text
+from keras_vae.explorer.page import STATIC, live_page
+from keras_vae.explorer.world import World
+
+MOST_ROWS = 512  # codes in a request
+MOST_BYTES = 64 << 20
+
+
+class Refused(Exception):
+    """A request that is not answered: the status code and a sentence."""
+
+
+class Lively:
+    """A world that is made when it is first asked for, once, and the locks that this takes."""
+
+    def __init__(self, run):
+        self.world, self.lock, self.maps, self.text = World(run), threading.Lock(), None, None
+
+    def facts(self, number):
+        """Returns the world's facts as JSON."""
+        with self.lock:
+            if self.text is None:
+                report = self.world.run.report / "index.html"
+                link = f"explorer/report/{number}/index.html" if report.is_file() else None
+                self.text = to_text({**self.world.facts, "report": link})
+            return self.text
+
+    def decode(self, codes):
+        """Returns the images of `codes`."""
+        return self.world.decode(codes)
+
+    def layer(self, part, name, value):
+        """Returns a layer's feature maps."""
+        with self.lock:
+            if self.maps is None:
+                self.maps = FeatureMaps(self.world.model)
+            return self.maps(part, name, value)
+
+
+def explorer_routes(app, runs):
+    """Adds the page, its data and the runs' reports to a FastAPI application.
+
+    Args:
+        app: The application.
+        runs: A list of `Run`; the page shows one of them, or two side by side.
+    """
+    from fastapi import Request, Response
+    from starlette.concurrency import run_in_threadpool
+
+    lively = [Lively(run) for run in runs]
+
+    def find(number):
+        if not 0 <= number < len(lively):
+            raise Refused(404, f"there is no run {number}: there are {len(lively)}, from 0")
+        return lively[number]
+
+    async def numbers(request, row, most):
+        """Returns the body as float32 `[n, row]`."""
+        limit = min(4 * row * most, MOST_BYTES)
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                raise Refused(413, f"the body is longer than {limit:,} bytes, {most} rows of {row} numbers")
+        if not body or len(body) % (4 * row):
+            raise Refused(400, f"the body has {len(body):,} bytes: expected rows of {row} float32 numbers")
+        values = np.frombuffer(bytes(body), "<f4").reshape(-1, row)
+        if not np.isfinite(values).all():
+            raise Refused(400, "the body holds NaN or infinity")
+        return values
+
+    def binary(array):
+        return Response(np.ascontiguousarray(array).tobytes(), media_type="application/octet-stream")
+
+    def as_json(text):
+        return Response(text, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+    def answered(function):
+        """Returns the endpoint `function` with `Refused` and bad runs answered in JSON."""
+
+        async def endpoint(request: Request):
+            try:
+                return await function(request)
+            except Refused as refused:
+                status, problem = refused.args
+            except UsageError as error:
+                status, problem = 400, str(error)
+            return Response(to_text({"error": problem}), status, media_type="application/json")
+
+        return endpoint
+
+    def whole_number(text, name):
+        try:
+            return int(text)
+        except ValueError:
+            raise Refused(400, f"{name} is {text!r}: expected a whole number") from None
+
+    def asked(request):
+        return find(whole_number(request.path_params["number"], "the run"))
+
+    async def page(request):
+        title = " and ".join(one.world.name for one in lively[:2])
+        return Response(live_page(title), media_type="text/html")
+
+    async def static(request):
+        return file_of(STATIC, request.path_params["name"])
+
+    async def report(request):
+        return file_of(asked(request).world.run.report, request.path_params["name"])
+
+    def file_of(folder, name):
+        path = (folder / name).resolve()
+        if not path.is_relative_to(folder.resolve()) or not path.is_file():
+            raise Refused(404, f"there is no {name}")
+        kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        kind = "text/javascript" if path.suffix == ".js" else kind
+        return Response(path.read_bytes(), media_type=kind, headers={"Cache-Control": "no-cache"})
+
+    async def names(request):
+        return as_json(to_text([one.world.name for one in lively]))
+
+    async def world(request):
+        number = whole_number(request.path_params["number"], "the run")
+        return as_json(await run_in_threadpool(find(number).facts, number))
+
+    async def decode(request):
+        one = asked(request)
+        codes = await numbers(request, one.world.dims, MOST_ROWS)
+        return binary(await run_in_threadpool(one.decode, codes))
+
+    async def encode(request):
+        one = asked(request)
+        shape = one.world.model.image_shape
+        images = await numbers(request, int(np.prod(shape)), 1)
+        found = await run_in_threadpool(one.world.encode, np.clip(images[0].reshape(shape), 0, 1))
+        return as_json(to_text(found))
+
+    async def sample(request):
+        one, query = asked(request), request.query_params
+        source = query.get("source", "prior")
+        first, count = (whole_number(query.get(key, "1"), key) for key in ("first", "count"))
+        if source not in one.world.samplers:
+            raise Refused(400, f"source is {source!r}: expected one of {', '.join(one.world.samplers)}")
+        if not 1 <= count <= MOST_ROWS or not 0 <= first < 2**62:
+            raise Refused(400, f"count is {count} and first {first}: expected 1 to {MOST_ROWS}, and 0 or more")
+        seeds = np.arange(first, first + count)
+        return binary(await run_in_threadpool(one.world.sample, source, seeds))
+
+    async def layer(request):
+        one, query = asked(request), request.query_params
+        shapes = {"encoder": one.world.model.image_shape, "decoder": one.world.model.latent_shape}
+        part = query.get("part", "")
+        if part not in shapes:
+            raise Refused(400, f"part is {part!r}: expected encoder or decoder")
+        value = await numbers(request, int(np.prod(shapes[part])), 1)
+        try:
+            maps = await run_in_threadpool(
+                one.layer, part, query.get("name", ""), value[0].reshape(shapes[part])
+            )
+        except KeyError as missing:
+            raise Refused(404, f"the {part} has no layer {missing}") from None
+        return as_json(to_text({"maps": maps}))
+
+    routes = [
+        ("GET", "/", page),
+        ("GET", "/explorer/static/{name}", static),
+        ("GET", "/explorer/report/{number}/{name:path}", report),
+        ("GET", "/explorer/api/runs", names),
+        ("GET", "/explorer/api/{number}/world", world),
+        ("POST", "/explorer/api/{number}/decode", decode),
+        ("POST", "/explorer/api/{number}/encode", encode),
+        ("GET", "/explorer/api/{number}/sample", sample),
+        ("POST", "/explorer/api/{number}/layer", layer),
+    ]
+    for method, path, function in routes:
+        app.add_route(path, answered(function), methods=[method])

@@ -1,0 +1,185 @@
+"""The networks as the page shows them, layer by layer, and as it computes them where there is no server."""
+
+import math
+
+import numpy as np
+
+from keras_vae.export import float32_twin
+from keras_vae.lazy import keras
+
+MOST_MAPS = 64  # feature maps of a layer
+MOST_WEIGHTS = 12_000_000  # in a page without a server; 64 MB as text
+
+# By the layer's class: what of its configuration the browser needs. It computes these and no others
+# (`static/network.js`).
+COMPUTED = {
+    "InputLayer": (),
+    "Dense": ("activation",),
+    "Conv2D": ("strides", "padding", "activation"),
+    "Conv2DTranspose": ("strides", "padding", "activation"),
+    "Activation": ("activation",),
+    "Reshape": (),
+    "Flatten": (),
+    "ZeroPadding2D": ("padding",),
+    "Cropping2D": ("cropping",),
+    "UpSampling2D": ("size",),
+    "AveragePooling2D": ("pool_size",),
+    "Add": (),
+    "BatchNormalization": ("epsilon",),
+    "LayerNormalization": ("epsilon",),
+    "GroupNormalization": ("epsilon", "groups"),
+    "SoftBounds": ("low", "high"),
+    "AppendLogSigma": ("low",),
+}
+# What makes an image of the decoder's output: by the likelihood's class.
+MEANS = {
+    "Bernoulli": "sigmoid",
+    "Gaussian": "clip",
+    "OptimalGaussian": "clip",
+    "LearnedGaussian": "clip",
+    "GaussianPerPixel": "clip",
+    "Laplace": "clip",
+}
+DENSITIES = {"Bernoulli": "bernoulli", "Gaussian": "gaussian", "OptimalGaussian": "gaussian", "LearnedGaussian": "gaussian"}
+
+
+class CannotCompute(Exception):
+    """The browser cannot compute this model; the message says why."""
+
+
+def parts(model):
+    """Returns the two networks by name."""
+    return {"encoder": model.encoder, "decoder": model.decoder}
+
+
+def layer_facts(model):
+    """Returns a dict of lists: of each layer of encoder and decoder its name, kind, shape and number of weights."""
+    return {
+        part: [
+            {
+                "name": layer.name,
+                "kind": type(layer).__name__,
+                "shape": shape_of(layer),
+                "weights": sum(math.prod(weight.shape) for weight in layer.weights),
+            }
+            for layer in network.layers
+        ]
+        for part, network in parts(model).items()
+    }
+
+
+def shape_of(layer):
+    """Returns the shape of a layer's output for one image."""
+    shape = layer.output.shape if hasattr(layer.output, "shape") else layer.output[0].shape
+    return [int(size) for size in shape[1:]]
+
+
+class FeatureMaps:
+    """The outputs of all layers of a model's two networks; each function is built when it is first asked for."""
+
+    def __init__(self, model):
+        self.networks = parts(float32_twin(model) if model.dtype_policy.name != "float32" else model)
+        self.functions = {}
+
+    def __call__(self, part, name, value):
+        """Returns the feature maps of a layer for one image or code, `[maps, height, width]`, float32.
+
+        A layer of n units gives one map of one row, `[1, 1, n]`; of more than `MOST_MAPS` maps the first are given.
+
+        Raises:
+            KeyError: There is no such layer.
+        """
+        if (part, name) not in self.functions:
+            network = self.networks[part]
+            if name not in {layer.name for layer in network.layers}:
+                raise KeyError(name)
+            self.functions[part, name] = keras.Model(network.inputs, network.get_layer(name).output)
+        output = np.asarray(self.functions[part, name](value[None], training=False), "float32")[0]
+        return output[None, None] if output.ndim == 1 else np.moveaxis(output, -1, 0)[:MOST_MAPS]
+
+
+def computable(world):
+    """Returns all that the browser needs to compute the model of `world` itself.
+
+    Returns:
+        {"encoder", "decoder": {"layers": [{"name", "kind", "inputs", "settings", "shape", "weights"}], "outputs":
+        names}, "mean", "density", "sigma", "standard"}.
+
+    Raises:
+        CannotCompute: It has a layer, a latent or a likelihood that the browser does not know, or too many weights.
+    """
+    model = world.model
+    kind, likelihood = type(model.latent).__name__, type(model.likelihood).__name__
+    if kind not in ("DiagonalGaussian", "Point"):
+        raise CannotCompute(f"its latent is a {kind}")
+    if likelihood not in MEANS:
+        raise CannotCompute(f"its likelihood is {likelihood}")
+    size = sum(network.count_params() for network in parts(model).values())
+    if size > MOST_WEIGHTS:
+        raise CannotCompute(f"it has {size:,} weights, more than {MOST_WEIGHTS:,}")
+    return {
+        **{part: graph(network) for part, network in parts(model).items()},
+        "mean": MEANS[likelihood],
+        "density": DENSITIES.get(likelihood),
+        "sigma": world.sigma if DENSITIES.get(likelihood) == "gaussian" else None,
+        "standard": bool(world.subject.is_variational and model.prior.is_standard),
+    }
+
+
+def graph(network):
+    """Returns a functional model as a list of layers, each after those that it reads, and the names of its outputs."""
+    config = network.get_config()
+    layers = []
+    for entry in config["layers"]:
+        kind = entry["class_name"].split(">")[-1]
+        if kind not in COMPUTED:
+            raise CannotCompute(f"it has a layer {kind}")
+        layer = network.get_layer(entry["name"])
+        layers.append(
+            {
+                "name": layer.name,
+                "kind": kind,
+                "inputs": sources(entry["inbound_nodes"]),
+                "settings": {key: setting(entry["config"][key]) for key in COMPUTED[kind]},
+                "shape": shape_of(layer),
+                "weights": weights_of(layer, kind),
+            }
+        )
+    outputs = config["output_layers"]
+    named = outputs.items() if isinstance(outputs, dict) else [("output", outputs)]
+    return {"layers": layers, "outputs": {key: sources(value)[0] for key, value in named}}
+
+
+def sources(value):
+    """Returns the names of the layers whose outputs stand anywhere in a node of Keras' configuration."""
+    if isinstance(value, dict):
+        history = value.get("config", {}).get("keras_history") if "class_name" in value else None
+        return [history[0]] if history else [name for part in value.values() for name in sources(part)]
+    if isinstance(value, list | tuple):
+        if len(value) == 3 and isinstance(value[0], str):
+            return [value[0]]
+        return [name for part in value for name in sources(part)]
+    return []
+
+
+def setting(value):
+    """Returns a value of a layer's configuration, an activation by its name."""
+    if isinstance(value, dict):
+        return value["config"] if isinstance(value["config"], str) else value["config"]["name"]
+    return value
+
+
+def weights_of(layer, kind):
+    """Returns the layer's weights in the order and the form in which the browser takes them.
+
+    A batch normalization becomes a factor and a term a channel, and a transposed kernel is turned so that its
+    last axis is that of the outputs.
+    """
+    weights = [np.asarray(weight, "float32") for weight in layer.weights]
+    if kind == "Conv2DTranspose":
+        return [np.ascontiguousarray(np.swapaxes(weights[0], 2, 3)), *weights[1:]]
+    if kind == "BatchNormalization":
+        gamma, beta, mean, variance = weights
+        factor = gamma / np.sqrt(variance + layer.epsilon)
+        return [factor, beta - mean * factor]
+    return weights

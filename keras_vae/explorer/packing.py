@@ -1,0 +1,38 @@
+"""Arrays in JSON: `{"dtype": "float32", "shape": [2, 3], "data": base64 of the numbers, little-endian}`."""
+
+import base64
+import json
+
+import numpy as np
+
+DTYPES = ("float32", "int32", "uint8")  # what the page has typed arrays for
+
+
+def to_text(value):
+    """Returns `value`, of dicts, lists, plain values and arrays, as JSON; what is not finite becomes null."""
+    return json.dumps(plain(value), allow_nan=False, separators=(",", ":"))
+
+
+def plain(value):
+    """Returns `value` with arrays packed and numbers that JSON lacks as None."""
+    if isinstance(value, np.ndarray):
+        return pack(value)
+    if isinstance(value, dict):
+        return {key: plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
+
+
+def pack(array):
+    """Returns an array as a dict."""
+    if array.dtype.name not in DTYPES:
+        raise TypeError(f"an array of {array.dtype} is none of {', '.join(DTYPES)}")
+    little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+    return {
+        "dtype": array.dtype.name,
+        "shape": list(array.shape),
+        "data": base64.b64encode(little.tobytes()).decode(),
+    }

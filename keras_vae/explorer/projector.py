@@ -1,0 +1,80 @@
+"""The codes for TensorBoard's Embedding Projector, with labels and pictures: `logs/projector/`.
+
+    projector_config.pbtxt   what lies where, as the plugin reads it
+    codes.tsv                a row of numbers a code
+    metadata.tsv             a label a row
+    sprite.png               the images, in rows of equal length
+"""
+
+import math
+
+import numpy as np
+
+from keras_vae.runs import whole
+
+MOST_SIDE = 8192  # of a sprite sheet (TensorBoard's documentation)
+MOST_NUMBERS = 4_000_000  # in codes.tsv, about 40 MB
+
+
+def write_projector(world):
+    """Writes the four files of `world` into its run's `logs/projector`, and returns that folder."""
+    folder = world.run.logs / "projector"
+    folder.mkdir(parents=True, exist_ok=True)
+    height, width, _ = world.model.image_shape
+    columns, rows = MOST_SIDE // width, MOST_SIDE // height
+    count = min(len(world.images), columns * rows, max(MOST_NUMBERS // world.dims, 2))
+    write(folder / "codes.tsv", codes_table(world.codes.mean[:count]))
+    write(folder / "metadata.tsv", "".join(f"{name}\n" for name in label_column(world, count)))
+    sheet = sprite(world.images[:count])
+    with whole(folder / "sprite.png") as temporary:
+        sheet.save(temporary)
+    write(folder / "projector_config.pbtxt", CONFIG.format(width=width, height=height))
+    return folder
+
+
+# Paths are relative to the file itself. A single column of metadata has no heading.
+CONFIG = """\
+embeddings {{
+  tensor_name: "codes of held-out images"
+  tensor_path: "codes.tsv"
+  metadata_path: "metadata.tsv"
+  sprite {{
+    image_path: "sprite.png"
+    single_image_dim: {width}
+    single_image_dim: {height}
+  }}
+}}
+"""
+
+
+def write(path, text):
+    """Writes `text` to `path`, whole or not at all."""
+    with whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def codes_table(codes):
+    """Returns codes, `[n, d]`, as lines of numbers with tabs between."""
+    return "".join("\t".join(f"{value:.6g}" for value in code) + "\n" for code in codes)
+
+
+def label_column(world, count):
+    """Returns a label an image, without what would end a cell or a line; a number where there are no labels."""
+    labels = world.facts["labels"]
+    if labels is None:
+        return [str(index) for index in range(count)]
+    names = [" ".join(name.split()) or "-" for name in world.facts["label_names"]]
+    return [names[label] for label in labels[:count]]
+
+
+def sprite(images):
+    """Returns a PIL image of `images`, uint8 `[n, height, width, channels]`, in rows of ceil(sqrt(n)); the rest black."""
+    from PIL import Image
+
+    count, height, width, channels = images.shape
+    columns = math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    sheet = np.zeros((rows * columns, height, width, 3), "uint8")
+    sheet[:count] = images[..., :3] if channels >= 3 else images[..., :1]
+    joined = sheet.reshape(rows, columns, height, width, 3).transpose(0, 2, 1, 3, 4)
+    return Image.fromarray(joined.reshape(rows * height, columns * width, 3))

@@ -1,0 +1,149 @@
+// What has to be computed while somebody plays. An engine has:
+//   decode(codes, count)             -> Uint8Array, count images                       (always)
+//   sample(source, first, count)     -> Float32Array, codes of the seeds first, first + 1, ...
+//   encode(image)                    -> { mean, log_var, image, distortion, rate }     (null where it cannot)
+//   layer(part, name, value)         -> { shape: [maps, height, width], data }         (null where it cannot)
+//   seeds                            how many seeds there are, Infinity with a server
+// all of them promises.
+
+import { Network, sigmoid } from "explorer/network";
+import { nearest, project } from "explorer/maths";
+import { unpacked } from "explorer/packing";
+
+export function engineOf(world) {
+  if (world.network) return inBrowser(world);
+  return world.grid ? fromGrid(world) : fromServer(world);
+}
+
+// From a server.
+
+async function ask(path, body) {
+  let answer;
+  try {
+    answer = await fetch(path, body === undefined ? {} : { method: "POST", body });
+  } catch {
+    throw new Error("The server does not answer: is it still running?");
+  }
+  if (!answer.ok) throw new Error((await answer.json().catch(() => null))?.error ?? `The server answered ${answer.status}.`);
+  return answer;
+}
+
+export const askJson = async (path, body) => unpacked(await (await ask(path, body)).json());
+
+function fromServer(world) {
+  const base = `explorer/api/${world.number}/`;
+  return {
+    seeds: Infinity,
+    decode: async (codes) => new Uint8Array(await (await ask(`${base}decode`, codes)).arrayBuffer()),
+    sample: async (source, first, count) => {
+      const query = new URLSearchParams({ source, first, count });
+      return new Float32Array(await (await ask(`${base}sample?${query}`)).arrayBuffer());
+    },
+    encode: async (image) => {
+      const found = await askJson(`${base}encode`, image);
+      return { ...found, mean: found.mean.data, log_var: found.log_var.data, image: found.image.data };
+    },
+    layer: async (part, name, value) => (await askJson(`${base}layer?${new URLSearchParams({ part, name })}`, value)).maps,
+  };
+}
+
+// In the browser.
+
+const MOST_MAPS = 64;
+
+function inBrowser(world) {
+  const { mean: rule, density, sigma, standard } = world.network;
+  const encoder = new Network(world.network.encoder), decoder = new Network(world.network.decoder);
+  const [height, width, channels] = world.image_shape, pixels = height * width;
+
+  function picture(parameters) {  // the first channels are the means, whatever follows
+    const each = parameters.length / pixels, image = new Float32Array(pixels * channels);
+    for (let at = 0; at < pixels; at++) for (let c = 0; c < channels; c++) {
+      const value = parameters[at * each + c];
+      image[at * channels + c] = rule === "sigmoid" ? sigmoid(value) : Math.min(1, Math.max(0, value));
+    }
+    return image;
+  }
+
+  const decodeOne = (code) => decoder.run(code).output;
+  const bytes = (image) => Uint8Array.from(image, (value) => Math.round(255 * value));
+
+  function distortion(image, parameters) {
+    const each = parameters.length / pixels;
+    let nats = 0;
+    for (let i = 0; i < image.length; i++) {
+      const value = parameters[Math.floor(i / channels) * each + (i % channels)];
+      if (density === "bernoulli") nats += Math.max(value, 0) - value * image[i] + Math.log1p(Math.exp(-Math.abs(value)));
+      else nats += 0.5 * ((image[i] - value) / sigma) ** 2 + Math.log(sigma) + 0.5 * Math.log(2 * Math.PI);
+    }
+    return density ? nats : null;
+  }
+
+  return {
+    seeds: Object.values(world.codes)[0].shape[0],
+    decode: async (codes, count) => {
+      const images = new Uint8Array(count * pixels * channels), dims = world.dims;
+      for (let i = 0; i < count; i++) {
+        images.set(bytes(picture(decodeOne(codes.subarray(i * dims, (i + 1) * dims)))), i * pixels * channels);
+        if (i % 16 === 15) await new Promise((resolve) => setTimeout(resolve));  // the page stays quick
+      }
+      return images;
+    },
+    sample: async (source, first, count) => stored(world, source, first, count),
+    encode: async (image) => {
+      const { output, mean = output, log_var = new Float32Array(world.dims).fill(-100) } = encoder.run(image);
+      const parameters = decodeOne(mean);
+      const rate = standard ? 0.5 * mean.reduce((sum, m, i) => sum + m * m + Math.exp(log_var[i]) - 1 - log_var[i], 0) : null;
+      return { mean, log_var, image: bytes(picture(parameters)), distortion: distortion(image, parameters), rate };
+    },
+    layer: async (part, name, value) => {
+      const network = part === "encoder" ? encoder : decoder, output = network.compute(value, name)[name];
+      const shape = network.byName[name].shape;
+      if (shape.length === 1) return { shape: [1, 1, shape[0]], data: output };
+      const [rows, columns, depth] = shape, maps = Math.min(depth, MOST_MAPS), size = rows * columns;
+      const data = new Float32Array(maps * size);
+      for (let map = 0; map < maps; map++) for (let at = 0; at < size; at++) data[map * size + at] = output[at * depth + map];
+      return { shape: [maps, rows, columns], data };
+    },
+  };
+}
+
+function stored(world, source, first, count) {
+  const { data, shape } = world.codes[source], codes = new Float32Array(count * world.dims);
+  for (let i = 0; i < count; i++) {
+    const row = (first + i) % shape[0];
+    codes.set(data.subarray(row * world.dims, (row + 1) * world.dims), i * world.dims);
+  }
+  return codes;
+}
+
+// From a grid of pictures over the map, and those of the stored samples.
+
+function fromGrid(world) {
+  const { side, images, samples } = world.grid, [left, right, bottom, top] = world.bounds;
+  const size = images.data.length / (side * side), known = Object.values(samples)[0].shape[0];
+  const cell = (value, low, high) => Math.min(side - 1, Math.max(0, Math.floor(((value - low) / (high - low)) * side)));
+
+  function pictureOf(code) {
+    for (const [source, pictures] of Object.entries(samples)) {
+      const [match] = nearest(world.codes[source].data.subarray(0, known * world.dims), world.dims, code, 1);
+      if (match.distance < 1e-9) return pictures.data.subarray(match.row * size, (match.row + 1) * size);
+    }
+    const [x, y = 0] = project(world, code);
+    const at = (cell(y, bottom, top) * side + cell(x, left, right)) * size;
+    return images.data.subarray(at, at + size);
+  }
+
+  return {
+    seeds: known,
+    decode: async (codes, count) => {
+      const found = new Uint8Array(count * size);
+      for (let i = 0; i < count; i++)
+        found.set(pictureOf(codes.subarray(i * world.dims, (i + 1) * world.dims)), i * size);
+      return found;
+    },
+    sample: async (source, first, count) => stored(world, source, first % known, count),
+    encode: null,
+    layer: null,
+  };
+}

@@ -1,0 +1,91 @@
+// The networks, a bar a layer, as high as its output has numbers: compression, then expansion. A click shows the maps.
+
+import { h, later, latest } from "explorer/dom";
+import { imageOf } from "explorer/session";
+
+const times = (shape) => shape.join(" × ");
+const amount = (shape) => shape.reduce((product, size) => product * size, 1);
+
+export function layersPanel(session, shown) {
+  const { world } = session, about = h("p", { class: "about", role: "status" }), maps = h("div", { class: "maps" });
+  const all = Object.entries(world.layers).flatMap(([part, layers]) => layers.map((layer) => ({ ...layer, part })));
+  const most = Math.max(...all.map(({ shape }) => Math.log2(amount(shape) + 1)));
+  const describe = ({ part, name, kind, shape, weights }) =>
+    `${part}: ${name}, ${kind}, ${times(shape)} = ${amount(shape).toLocaleString("en")} numbers${weights ? `, ${weights.toLocaleString("en")} weights` : ""}`;
+  let chosen = null;
+  const bars = all.map((layer) => {
+    const height = 8 + 92 * (Math.log2(amount(layer.shape) + 1) / most), code = layer.name === "mean" || layer.name === "latent";
+    const bar = h("button", { type: "button", class: `bar ${layer.part} ${code ? "code" : ""}`, "aria-label": describe(layer), "aria-pressed": "false",
+      onmouseenter: () => tell(layer), onfocus: () => tell(layer), onmouseleave: () => tell(chosen), onclick: () => choose(layer) }, h("span", { style: `height: ${height}%` }));
+    return bar;
+  });
+  const tell = (layer) => { about.textContent = layer ? describe(layer) : "Each bar is a layer, as high as the logarithm of how many numbers it puts out. Click one for its feature maps."; };
+
+  function choose(layer) {
+    chosen = layer;
+    bars.forEach((bar, index) => bar.setAttribute("aria-pressed", String(all[index] === layer)));
+    shown.layer = layer ? `${layer.part}/${layer.name}` : null;
+    session.tell("choice");
+    tell(layer);
+    fill();
+  }
+
+  const fill = later(latest(async () => {
+    if (shown.tab !== "layers" || !chosen) return;
+    if (!world.engine.layer) { maps.replaceChildren(h("p", { class: "muted", text: "This page holds no network: feature maps are shown in the live explorer." })); return; }
+    const value = chosen.part === "decoder" ? session.code : imageToShow();
+    const { shape, data } = await world.engine.layer(chosen.part, chosen.name, value);
+    draw(maps, shape, data);
+  }), 60);
+
+  /** What the encoder is shown: the image that was encoded, or what the code decodes to. */
+  function imageToShow() {
+    const { picture } = session.current[0];
+    if (session.origin.image) return session.origin.image;
+    return picture ? Float32Array.from(picture, (byte) => byte / 255) : imageOf(world, session.neighbours(0, 1)[0].row);
+  }
+
+  session.on("picture view", () => {
+    if (shown.tab !== "layers") return;
+    if (!chosen && shown.layer) return choose(all.find((layer) => `${layer.part}/${layer.name}` === shown.layer) ?? null);
+    fill();
+  });
+  tell(null);
+  return h("div", { class: "layers" },
+    h("div", { class: "hourglass", role: "group", "aria-label": "Layers of the encoder and of the decoder" }, ...bars),
+    h("div", { class: "ends muted small" }, h("span", { text: `image ${times(world.image_shape)}` }), h("span", { text: `code ${times(world.latent_shape)}` }), h("span", { text: `image ${times(world.image_shape)}` })),
+    about, maps);
+}
+
+/** Shows maps, each from its least value (dark) to its greatest; a vector as bars around zero. */
+function draw(place, [count, rows, columns], data) {
+  if (count === 1 && rows === 1) return place.replaceChildren(vector(data));
+  place.replaceChildren(...Array.from({ length: count }, (_, map) => {
+    const values = data.subarray(map * rows * columns, (map + 1) * rows * columns);
+    let low = Infinity, high = -Infinity;
+    for (const value of values) { low = Math.min(low, value); high = Math.max(high, value); }
+    const canvas = h("canvas", { class: `thumb ${rows <= 64 ? "crisp" : ""}`, width: columns, height: rows, role: "img", title: `map ${map}: ${low.toPrecision(3)} to ${high.toPrecision(3)}`, "aria-label": `feature map ${map}` });
+    const picture = new ImageData(columns, rows);
+    values.forEach((value, at) => picture.data.set(heat(high > low ? (value - low) / (high - low) : 0), at * 4));
+    canvas.getContext("2d").putImageData(picture, 0, 0);
+    return canvas;
+  }));
+}
+
+/** Black, violet, orange, pale yellow: lightness rises all the way. */
+function heat(share) {
+  const stops = [[8, 6, 30], [88, 28, 120], [205, 68, 78], [250, 170, 70], [252, 250, 205]], at = share * (stops.length - 1);
+  const low = Math.min(Math.floor(at), stops.length - 2), mix = at - low;
+  return [0, 1, 2].map((c) => stops[low][c] + (stops[low + 1][c] - stops[low][c]) * mix).concat(255);
+}
+
+function vector(data) {
+  const width = 480, height = 120, canvas = h("canvas", { class: "vector", width, height, role: "img", "aria-label": `${data.length} numbers as bars` }), context = canvas.getContext("2d");
+  const most = Math.max(1e-9, ...data.map(Math.abs)), step = width / data.length;
+  data.forEach((value, i) => {
+    const size = (Math.abs(value) / most) * (height / 2 - 2);
+    context.fillStyle = value > 0 ? "#e8743b" : "#4e79c7";
+    context.fillRect(i * step, value > 0 ? height / 2 - size : height / 2, Math.max(step - (step > 4 ? 1 : 0), 0.5), size);
+  });
+  return canvas;
+}

@@ -1,0 +1,69 @@
+// The state of the page in its address, so that a link leads back to it.
+
+import { moved, project } from "explorer/maths";
+
+const DIGITS = 4;
+const round = (value) => Number(value.toPrecision(DIGITS));
+
+/** The address's part after `#`. */
+export function written(session, shown, map) {
+  const query = new URLSearchParams();
+  if (shown.run !== 0) query.set("run", shown.run);
+  if (shown.beside !== null) query.set("beside", shown.beside);
+  query.set("tab", shown.tab);
+  if (session.origin.kind === "image" && session.origin.number === 0) query.set("image", session.origin.index);
+  else query.set("at", [...session.coordinates()].map(round).join(" "));
+  if (session.locks.size) query.set("locks", [...session.locks.keys()].join(" "));
+  query.set("show", ["dead", "tiles", "names", "colours"].filter((name) => shown[name]).concat([...shown.overlays]).join(" "));
+  if (shown.only !== null) query.set("only", shown.only);
+  if (shown.layout !== "axes") query.set("layout", shown.layout);
+  query.set("view", [map.view.x, map.view.y, map.view.span].map(round).join(" "));
+  if (shown.tab === "paths") {
+    query.set("path", shown.pathKind);
+    query.set("fraction", round(shown.fraction));
+    for (const [name, code] of Object.entries(shown.ends ?? {})) if (code) query.set(name, [...project(session.world, code)].map(round).join(" "));
+  }
+  if (shown.tab === "samples") { query.set("seed", shown.seed); query.set("temperature", shown.temperature); if (shown.source) query.set("source", shown.source); }
+  if (shown.tab === "layers" && shown.layer) query.set("layer", shown.layer);
+  return query.toString();
+}
+
+const numbers = (text) => (text ?? "").split(" ").filter(Boolean).map(Number).filter(Number.isFinite);
+
+/** What an address chooses before there is a session: which runs. */
+export function runsOf(hash, count) {
+  const query = new URLSearchParams(hash);
+  const known = (value) => value !== null && Number.isInteger(Number(value)) && Number(value) >= 0 && Number(value) < count;
+  const run = known(query.get("run")) ? Number(query.get("run")) : 0;
+  const beside = known(query.get("beside")) && Number(query.get("beside")) !== run ? Number(query.get("beside")) : null;
+  return { run, beside };
+}
+
+/** Brings the page to the state of an address; what it does not say, or says wrongly, stays as it is. */
+export function restore(hash, session, shown, map) {
+  const query = new URLSearchParams(hash), { world } = session, has = (name) => query.has(name);
+  if (has("tab") && shown.tabs.includes(query.get("tab"))) shown.tab = query.get("tab");
+  if (has("show")) {
+    const words = new Set(query.get("show").split(" "));
+    for (const name of ["dead", "tiles", "names", "colours"]) shown[name] = words.has(name);
+    shown.overlays = new Set(Object.keys(world.overlays).filter((name) => words.has(name)));
+  }
+  if (has("only") && world.classes) shown.only = numbers(query.get("only"))[0] ?? null;
+  if (query.get("layout") === "tsne" && world.embedding) shown.layout = "tsne";
+  if (has("path")) shown.pathKind = ["linear", "slerp", "variance preserving"].includes(query.get("path")) ? query.get("path") : shown.pathKind;
+  if (has("fraction")) shown.fraction = Math.min(1, Math.max(0, numbers(query.get("fraction"))[0] ?? 0.5));
+  const ends = ["A", "B"].filter(has).map((name) => [name, moved(world, world.center, numbers(query.get(name)))]);
+  if (ends.length) shown.ends = { A: null, B: null, ...Object.fromEntries(ends) };
+  if (has("seed")) shown.seed = Math.max(0, Math.floor(numbers(query.get("seed"))[0] ?? 0));
+  if (has("temperature")) shown.temperature = Math.min(1.5, Math.max(0, numbers(query.get("temperature"))[0] ?? 1));
+  if (has("source") && query.get("source") in world.overlays) shown.source = query.get("source");
+  if (has("layer")) shown.layer = query.get("layer");
+  map.home();
+  const [x, y, span] = numbers(query.get("view"));
+  if (span > 0) map.view = { x, y, span };
+  const image = numbers(query.get("image"))[0];
+  session.locks.clear();
+  if (has("image") && Number.isInteger(image) && image >= 0 && image < world.count) session.pick(image);
+  else session.setCode(moved(world, world.center, numbers(query.get("at"))));
+  for (const axis of numbers(query.get("locks"))) if (axis < world.axes) session.locks.set(axis, session.coordinates()[axis]);
+}

@@ -1,0 +1,14 @@
+// Arrays as keras_vae.explorer.packing writes them.
+
+const TYPES = { float32: Float32Array, int32: Int32Array, uint8: Uint8Array };
+
+/** The value with its packed arrays as { shape, data }, data a typed array. */
+export function unpacked(value) {
+  if (Array.isArray(value)) return value.map(unpacked);
+  if (value === null || typeof value !== "object") return value;
+  if ("dtype" in value) {
+    const bytes = Uint8Array.from(atob(value.data), (character) => character.charCodeAt(0));
+    return { shape: value.shape, data: new TYPES[value.dtype](bytes.buffer) };
+  }
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, unpacked(part)]));
+}

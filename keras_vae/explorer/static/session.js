@@ -1,0 +1,143 @@
+// What is being looked at: one current code for each world, where it came from, and the choices of the page.
+// Everything else listens: session.on(name, listener), with
+//   code    the current code has moved (the pictures come later, by `picture`)
+//   picture what it decodes to is there
+//   view    what is shown has changed
+
+import { latest } from "explorer/dom";
+import { engineOf } from "explorer/engines";
+import { moved, nearest, project } from "explorer/maths";
+
+/** Completes a world's facts: flat arrays, sizes and the engine. */
+export function prepared(facts) {
+  const world = { ...facts };
+  for (const key of ["center", "directions", "scales", "coordinates"]) world[key] = facts[key].data;
+  world.dims = facts.center.shape[0];
+  world.axes = facts.directions.shape[0];
+  world.count = facts.images.shape[0];
+  world.size = world.image_shape.reduce((product, side) => product * side, 1);
+  world.pictures = facts.images.data;
+  world.classes = facts.labels ? facts.labels.data : null;
+  world.means = Float64Array.from({ length: world.axes }, (_, axis) => {
+    let sum = 0;
+    for (let i = 0; i < world.count; i++) sum += world.coordinates[i * world.axes + axis];
+    return sum / world.count;
+  });
+  world.axisName = (axis) => (world.dims <= 2 ? `z${"₁₂"[axis]}` : `axis ${axis + 1}`);
+  world.labelOf = (index) => (world.classes ? world.label_names[world.classes[index]] ?? "" : "");
+  world.engine = engineOf(world);
+  return world;
+}
+
+/** A test image of a world as the encoder takes it. */
+export const imageOf = (world, index) =>
+  Float32Array.from(world.pictures.subarray(index * world.size, (index + 1) * world.size), (value) => value / 255);
+
+export class Session {
+  constructor(worlds) {
+    this.worlds = worlds;
+    this.listeners = {};
+    this.current = worlds.map((world) => ({ code: Float32Array.from(world.center), picture: null, encoded: null }));
+    this.origin = { kind: "place" };  // or { kind: "image", index }, { kind: "given", image, name }: what was encoded
+    this.locks = new Map();  // axis -> the coordinate in the first world that it keeps
+    this.milliseconds = null;
+    this.decodeAll = latest(() => this.#decode());
+  }
+
+  on(names, listener) {
+    for (const name of names.split(" ")) (this.listeners[name] ??= []).push(listener);
+  }
+
+  tell(name) {
+    for (const listener of this.listeners[name] ?? []) listener();
+  }
+
+  get world() { return this.worlds[0]; }
+  get code() { return this.current[0].code; }
+  coordinates(number = 0) { return project(this.worlds[number], this.current[number].code); }
+
+  /** Takes a code of the first world. The second one's cursor goes to the same place of its map. */
+  setCode(code, { encoded = null, origin = { kind: "place" } } = {}) {
+    const kept = this.#locked(code);
+    this.origin = kept === code ? origin : { kind: "place" };
+    this.current[0] = { ...this.current[0], code: kept, encoded: kept === code ? encoded : null };
+    if (this.worlds.length > 1 && !encoded) this.#follow();
+    this.tell("code");
+    this.decodeAll();
+  }
+
+  #locked(code) {
+    if (!this.locks.size) return code;
+    const coordinates = [];
+    for (const [axis, value] of this.locks) coordinates[axis] = value;
+    return moved(this.world, code, coordinates);
+  }
+
+  /** Moves the current code to coordinates along the axes; missing ones stay. */
+  setCoordinates(coordinates) {
+    this.setCode(moved(this.world, this.code, coordinates));
+  }
+
+  /** Moves the cursor of world `number` to coordinates, and that of the other along. */
+  place(number, coordinates) {
+    if (number === 0) return this.setCoordinates(coordinates);
+    this.setCoordinates(this.#carried(coordinates, this.worlds[1], this.world));
+  }
+
+  #follow() {
+    const [first, second] = this.worlds;
+    const coordinates = this.#carried(this.coordinates(0), first, second);
+    this.current[1] = { ...this.current[1], code: moved(second, second.center, coordinates), encoded: null };
+  }
+
+  /** The same number of standard deviations from the mean of the codes, axis by axis. */
+  #carried(coordinates, from, to) {
+    return Array.from({ length: Math.min(from.axes, to.axes) }, (_, axis) =>
+      to.means[axis] + ((coordinates[axis] - from.means[axis]) / from.scales[axis]) * to.scales[axis]);
+  }
+
+  /** Goes to the code of test image `index` of world `number`. */
+  pick(index, number = 0) {
+    const world = this.worlds[number], image = imageOf(world, index);
+    return this.give(image, { kind: "image", index, number, name: `held-out image ${index}`, label: world.labelOf(index) });
+  }
+
+  /** Encodes an image in every world, and goes to its code. */
+  give(image, origin) {
+    this.giving ??= latest((image, origin) => this.#give(image, origin));
+    return this.giving(image, origin);
+  }
+
+  async #give(image, origin) {
+    if (!this.world.engine.encode) return this.#goNear(origin);
+    const found = await Promise.all(this.worlds.map((world) =>
+      world.engine.encode && world.size === image.length ? world.engine.encode(image) : null));
+    if (found[1]) this.current[1] = { ...this.current[1], code: found[1].mean, encoded: found[1] };
+    this.setCode(found[0].mean, { encoded: found[0], origin: { ...origin, image } });
+  }
+
+  #goNear(origin) {  // without an encoder: the place of a test image on the map
+    if (origin.kind !== "image") return;
+    const { axes, coordinates } = this.world;
+    this.setCode(moved(this.world, this.world.center, [...coordinates.subarray(origin.index * axes, (origin.index + 1) * axes)]),
+      { origin: { ...origin, image: imageOf(this.world, origin.index) } });
+  }
+
+  async #decode() {
+    const begun = performance.now();
+    await Promise.all(this.worlds.map(async (world, number) => {
+      const { code } = this.current[number];
+      const picture = await world.engine.decode(code, 1);
+      this.current[number].picture = picture;
+      this.current[number].pictured = code;
+    }));
+    this.milliseconds = performance.now() - begun;
+    this.tell("picture");
+  }
+
+  /** The held-out images whose codes lie nearest along the axes, [{ row, distance }]. */
+  neighbours(number, count) {
+    const world = this.worlds[number];
+    return nearest(world.coordinates, world.axes, this.coordinates(number), count);
+  }
+}

@@ -1,0 +1,65 @@
+// A slider for each of the most active principal directions, with what it does to the picture behind it.
+
+import { h, later, latest, number } from "explorer/dom";
+import { moved, stacked } from "explorer/maths";
+import { thumbnail } from "explorer/pictures";
+
+const REACH = 3;  // standard deviations either way
+const STEPS = 7;
+
+export function slidersPanel(session, shown) {
+  const { world } = session;
+  const rows = Array.from({ length: world.axes }, (_, axis) => row(session, axis));
+  const random = () => {
+    const coordinates = Array.from({ length: world.axes }, (_, axis) => world.means[axis] + world.scales[axis] * normal());
+    session.setCoordinates(coordinates);
+  };
+  const reset = () => session.setCode(Float32Array.from(world.center));
+  const strips = later(latest(async () => {
+    if (shown.tab !== "sliders") return;
+    const codes = rows.flatMap(({ axis, low, high }) => Array.from({ length: STEPS }, (_, i) => {
+      const coordinates = [];
+      coordinates[axis] = low + ((high - low) * i) / (STEPS - 1);
+      return moved(world, session.code, coordinates);
+    }));
+    const images = await world.engine.decode(stacked(codes, world.dims), codes.length);
+    rows.forEach(({ strip }, at) => strip.replaceChildren(...Array.from({ length: STEPS }, (_, i) => thumbnail(images, at * STEPS + i, world.image_shape))));
+  }), 180);
+  session.on("code", () => { rows.forEach((one) => one.update()); strips(); });
+  session.on("view", strips);
+  const what = world.dims <= 2 ? "The numbers of the code." : `The ${world.axes} directions in which the codes of ${world.dims.toLocaleString("en")} numbers differ most, ${REACH} standard deviations either way.`;
+  return h("div", {},
+    h("div", { class: "tools" },
+      h("button", { type: "button", text: "Reset", onclick: reset, title: "To the mean of the codes; locked sliders stay" }),
+      h("button", { type: "button", text: "Random", onclick: random, title: "Draws each slider that is not locked" })),
+    h("p", { class: "muted small", text: what }),
+    h("div", { class: "sliders" }, ...rows.map((one) => one.element)));
+}
+
+function row(session, axis) {
+  const { world } = session, name = world.axisName(axis);
+  const low = world.means[axis] - REACH * world.scales[axis], high = world.means[axis] + REACH * world.scales[axis];
+  const value = h("output", { class: "value" }), strip = h("div", { class: "strip", "aria-hidden": "true" });
+  const slider = h("input", { type: "range", min: low, max: high, step: (high - low) / 400, "aria-label": name, oninput: () => {
+    const coordinates = [];
+    coordinates[axis] = Number(slider.value);
+    if (session.locks.has(axis)) session.locks.set(axis, coordinates[axis]);
+    session.setCoordinates(coordinates);
+  } });
+  const lock = h("button", { type: "button", class: "toggle lock", "aria-pressed": "false", "aria-label": `Lock ${name}`, title: "Keeps this number, whatever else moves", text: "lock",
+    onclick: () => {
+      if (session.locks.has(axis)) session.locks.delete(axis);
+      else session.locks.set(axis, session.coordinates()[axis]);
+      update();
+    } });
+  function update() {
+    const now = session.coordinates()[axis];
+    slider.value = now;
+    value.textContent = number(now);
+    lock.setAttribute("aria-pressed", String(session.locks.has(axis)));
+  }
+  return { axis, low, high, strip, update, element: h("div", { class: "slider" }, h("label", { text: name }), h("div", { class: "track" }, strip, slider), value, lock) };
+}
+
+/** A draw from N(0, 1) (Box and Muller 1958). */
+const normal = () => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());

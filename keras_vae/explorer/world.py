@@ -1,0 +1,303 @@
+"""What the page knows of a run before anybody touches it."""
+
+import functools
+import math
+import warnings
+
+import numpy as np
+
+from keras_vae.command_line import UsageError, read_json
+from keras_vae.diagnosis.codes import in_batches
+from keras_vae.explorer.dead_zones import shade
+from keras_vae.explorer.network import layer_facts
+from keras_vae.latents import show_shape
+from keras_vae.lazy import tf
+from keras_vae.likelihoods import Gaussian, OptimalGaussian
+from keras_vae.principal import principal_components, project
+from keras_vae.report.verdict import VERDICTS, plain_words
+from keras_vae.samplers import Codes, Mixture
+from keras_vae.samplers import load as load_sampler
+from keras_vae.subjects import from_model, load_model
+from keras_vae.training import load as load_dataset
+
+MOST_IMAGES, FEWEST_IMAGES, IMAGE_BUDGET = 1500, 60, 3 << 20  # on the map; bytes of pictures that a page may hold
+MOST_AXES = 12  # principal directions, a slider each
+MOST_FITTED = 2000  # training images whose codes a mixture is fitted to, and principal axes are taken from
+OVERLAID = 400  # samples drawn over the map
+SEEDS, SEED_BUDGET = 256, 1 << 20  # codes of each sampler that a page without a server holds; numbers
+EMBED_BUDGET = 1 << 20  # numbers in all codes, beyond which they are not sent, and there is no embedding
+MARGIN = 0.12  # of the map around the codes
+
+
+class World:
+    """A run as the explorer sees it; everything is computed once, when it is first asked for.
+
+    Attributes:
+        run: The `Run`.
+        model, subject, dataset: As they are called everywhere; the test images are shown, or the validation or
+            training images where there are none.
+    """
+
+    def __init__(self, run):
+        self.run = run
+
+    @property
+    def name(self):
+        """The run's name."""
+        return self.run.path.resolve().name
+
+    @functools.cached_property
+    def model(self):
+        """The model, of any precision.
+
+        Raises:
+            UsageError: The run has none yet, or one that decodes codes only together with labels.
+        """
+        if not self.run.model_file.is_file():
+            raise UsageError(f"{self.run.path} has no model.keras yet: train it first")
+        model = load_model(self.run.model_file)
+        if model.conditional:
+            raise UsageError(f"{self.run.path} is conditional: the explorer shows models whose codes need no labels")
+        return model
+
+    @functools.cached_property
+    def subject(self):
+        """The model as two functions."""
+        return from_model(self.model, self.name)
+
+    @functools.cached_property
+    def dataset(self):
+        """The dataset that the run was trained on."""
+        return load_dataset(self.run.read_config())
+
+    @functools.cached_property
+    def shown(self):
+        """The split that is shown."""
+        splits = (self.dataset.test, self.dataset.validation, self.dataset.train)
+        return next(split for split in splits if len(split))
+
+    @functools.cached_property
+    def images(self):
+        """The images on the map, `[n, height, width, channels]`, as they go over the wire: 8 bits a channel."""
+        pixels = math.prod(self.dataset.image_shape)
+        count = int(np.clip(IMAGE_BUDGET // pixels, FEWEST_IMAGES, MOST_IMAGES))
+        return as_bytes(self.shown.images(0, count))
+
+    @functools.cached_property
+    def codes(self):
+        """Mean and log-variance of their codes, `[n, d]` each."""
+        mean, log_var = in_batches(self.subject.encode, as_floats(self.images))
+        return Codes(mean.reshape(len(mean), -1), log_var.reshape(len(mean), -1))
+
+    @functools.cached_property
+    def training_codes(self):
+        """Those of some training images, `[n, *latent]`; fewer where they are large."""
+        count = int(np.clip(2**25 // self.dims, 200, MOST_FITTED))
+        return Codes(*in_batches(self.subject.encode, self.dataset.train.images(0, count)))
+
+    @property
+    def dims(self):
+        """How many numbers a code has."""
+        return self.model.dims.latents
+
+    @functools.cached_property
+    def axes(self):
+        """(center `[d]`, directions `[k, d]`): the two latent numbers where there are two, else principal axes."""
+        if self.dims <= 2:
+            return np.zeros(self.dims, "float32"), np.eye(self.dims, dtype="float32")
+        mean = self.training_codes.mean
+        found = principal_components(mean.reshape(len(mean), -1), MOST_AXES)
+        return found.center.astype("float32"), np.ascontiguousarray(found.directions.T)
+
+    @functools.cached_property
+    def coordinates(self):
+        """Where the images' codes lie along the axes, `[n, k]`."""
+        return self.along_axes(self.codes.mean)
+
+    def along_axes(self, codes):
+        """Returns the coordinates of `codes`, `[n, d]`, along the axes: `[n, k]`."""
+        center, directions = self.axes
+        return project(np.asarray(codes), center, directions.T).astype("float32")
+
+    @functools.cached_property
+    def scales(self):
+        """Standard deviation of the codes along each axis, `[k]`; 1 where there is none."""
+        scales = self.coordinates.std(axis=0)
+        return np.where(scales > 1e-6, scales, 1).astype("float32")
+
+    @functools.cached_property
+    def bounds(self):
+        """The map's `(left, right, bottom, top)`, a square: all codes, three standard deviations of a prior, a margin."""
+        points = plane(self.coordinates)
+        low, high = points.min(axis=0), points.max(axis=0)
+        if self.subject.is_variational:
+            origin = plane(self.along_axes(np.zeros((1, self.dims), "float32")))[0]
+            low, high = np.minimum(low, origin - 3), np.maximum(high, origin + 3)
+        reach = (0.5 + MARGIN) * max(float((high - low).max()), 1e-3)
+        return [float(middle + side * reach) for middle in (low + high) / 2 for side in (-1, 1)]
+
+    @functools.cached_property
+    def samplers(self):
+        """What codes are drawn from, by name: the prior, and the fitted ones of the report or else a mixture."""
+        fitted = {}
+        for path in sorted((self.run.path / "samplers").glob("*.npz")):
+            sampler = load_sampler(path)
+            if tuple(sampler.latent_shape) == self.model.latent_shape:
+                fitted[path.stem] = sampler
+        if not fitted and not type(self.model.latent).__name__ == "Codebook":
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # of few codes; the map shows how they lie
+                fitted["mixture"] = Mixture(self.model.latent_shape).fit(self.training_codes)
+        return {"prior": self.model.prior.sampler(self.model), **fitted}
+
+    def sample(self, source, seeds):
+        """Returns codes that the sampler `source` draws by `seeds`, `[n, d]`; row i depends on seeds[i] alone."""
+        codes = self.samplers[source].sample(tf.constant(seeds, "int64"))
+        return np.asarray(codes, "float32").reshape(len(seeds), -1)
+
+    @functools.cached_property
+    def seeds(self):
+        """How many seeds of each sampler a page without a server can have."""
+        return int(np.clip(SEED_BUDGET // self.dims, 16, SEEDS))
+
+    def decode(self, codes):
+        """Returns the images of `codes`, `[n, d]`: `[n, height, width, channels]`, 8 bits a channel."""
+        shaped = np.asarray(codes, "float32").reshape(-1, *self.model.latent_shape)
+        return as_bytes(in_batches(self.subject.decode, shaped))
+
+    @functools.cached_property
+    def likelihood(self):
+        """(images, codes) -> log p(images | codes), `[n]`.
+
+        A variance that is the best of whatever batch is scored has nothing to say of one image; that of the
+        images on the map, of which it is the mean squared error, stands in (Rybkin et al. 2021, equation 6).
+        """
+        if not isinstance(self.model.likelihood, OptimalGaussian):
+            return self.subject.log_prob
+        gaussian = Gaussian(self.sigma)
+        return lambda images, codes: np.asarray(gaussian.log_prob(images, self.subject.decode(codes)))
+
+    @functools.cached_property
+    def sigma(self):
+        """Root mean square error of the reconstructions on the map; or the likelihood's own where it has one."""
+        if self.subject.sigma is not None:
+            return self.subject.sigma
+        errors = self.decode(self.codes.mean).astype("float32") - self.images.astype("float32")
+        return max(float(np.sqrt(np.square(errors / 255).mean())), 1e-3)
+
+    def encode(self, image):
+        """Returns what the model makes of one image, `[height, width, channels]` in [0, 1].
+
+        Distortion is that of the image as it is at the mean of its posterior, and not the mean over draws: what
+        is seen beside it. Under dynamic binarisation it is the mean over the binarised images.
+
+        Returns:
+            {"mean", "log_var": `[d]`, "image": the reconstruction, uint8, "distortion", "rate": nats or None}.
+        """
+        images = image[None]
+        mean, log_var = self.subject.encode(images)
+        distortion = None if self.likelihood is None else -float(self.likelihood(images, mean)[0])
+        return {
+            "mean": mean.reshape(-1),
+            "log_var": log_var.reshape(-1),
+            "image": self.decode(mean)[0],
+            "distortion": distortion,
+            "rate": self.rate(images),
+        }
+
+    def rate(self, images):
+        """Returns KL(q(z|x) || N(0, I)) of the first image in nats, None where there is no closed form."""
+        model = self.model
+        if not self.subject.is_variational or not model.prior.is_standard:
+            return None
+        rate = model.latent.rate(model.encoder(images, training=False))
+        return None if rate is None else float(rate[0])
+
+    @functools.cached_property
+    def dead_zones(self):
+        """The map's dead zones, as `keras_vae.explorer.dead_zones.shade` has them."""
+        return shade(self)
+
+    @functools.cached_property
+    def embedding(self):
+        """t-SNE of the images' codes, `[n, 2]`, and the codes; None where it would say nothing or cost too much."""
+        codes = self.codes.mean
+        if self.dims <= 2 or codes.size > EMBED_BUDGET or len(codes) < 30:
+            return None
+        from sklearn.manifold import TSNE
+
+        # A third of the usual number for few points; from the principal axes, so that it is the same each time.
+        perplexity = min(30, len(codes) // 3)
+        points = TSNE(init="pca", perplexity=perplexity, random_state=0, max_iter=500).fit_transform(codes)
+        return {"points": points.astype("float32"), "codes": codes}
+
+    @functools.cached_property
+    def verdict(self):
+        """What the run's report says, in the few words that stand on top of the page; None without a report."""
+        try:
+            results = read_json(self.run.report / "results.json")
+            verdict = results["verdict"]
+            return {
+                "title": plain_words(results),
+                "tone": VERDICTS.get(verdict["name"], ("", "", "none"))[2],
+                "cause": verdict["findings"][0].get("cause"),
+                "remedy": verdict.get("remedy"),
+                "confidence": verdict.get("confidence"),
+            }
+        except (UsageError, KeyError, IndexError, TypeError):
+            return None
+
+    @functools.cached_property
+    def facts(self):
+        """All of it, a dict of plain values and arrays (`keras_vae.explorer.packing`)."""
+        center, directions = self.axes
+        labels = self.shown.labels
+        names = self.dataset.label_names or range(self.dataset.num_classes)
+        return {
+            "name": self.name,
+            "dataset": self.dataset.name,
+            "image_shape": list(self.model.image_shape),
+            "latent_shape": list(self.model.latent_shape),
+            "latent": show_shape(self.model.latent_shape),
+            "objective": type(self.model.objective).__name__,
+            "likelihood": type(self.model.likelihood).__name__,
+            "variational": bool(self.subject.is_variational),
+            "verdict": self.verdict,
+            "label_names": [str(name) for name in names],
+            "labels": None if labels is None else np.asarray(labels[: len(self.images)], "int32"),
+            "images": self.images,
+            "coordinates": self.coordinates,
+            "center": center,
+            "directions": directions,
+            "scales": self.scales,
+            "bounds": self.bounds,
+            "embedding": self.embedding,
+            "overlays": {
+                name: plane(self.along_axes(self.sample(name, range(OVERLAID))))
+                for name in self.samplers
+            },
+            "sampler_means": {
+                name: np.zeros(self.dims, "float32")
+                if name == "prior"
+                else self.training_codes.mean.reshape(-1, self.dims).mean(axis=0)
+                for name in self.samplers
+            },
+            "dead_zones": self.dead_zones,
+            "layers": layer_facts(self.model),
+        }
+
+
+def plane(coordinates):
+    """Returns the first two of the coordinates, `[n, 2]`; the second is 0 where there is one."""
+    first = coordinates[:, :2]
+    return np.ascontiguousarray(np.pad(first, ((0, 0), (0, 2 - first.shape[1]))))
+
+
+def as_bytes(images):
+    """Returns images in [0, 1] as uint8."""
+    return np.round(255 * np.clip(images, 0, 1)).astype("uint8")
+
+
+def as_floats(images):
+    """Returns uint8 images as float32 in [0, 1]."""
+    return images.astype("float32") / 255
