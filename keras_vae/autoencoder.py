@@ -135,7 +135,7 @@ class Draws:
     """
 
     def __init__(self, model, posterior, targets, labels, count, seed, training):
-        self.model, self.count, self.training = model, count, training
+        self.model, self.count, self.training, self.known = model, count, training, {}
         self.targets = ops.repeat(targets, count, axis=0)
         self.labels = None if labels is None else ops.repeat(labels, count, axis=0)
         repeated = {name: ops.repeat(value, count, axis=0) for name, value in posterior.items()}
