@@ -33,7 +33,7 @@ class UniformCodes(Fitted):
     @classmethod
     def of_codebook(cls, codebook, latent_shape):
         """Returns the sampler over all entries of `codebook`, `[entries, channels]`."""
-        return cls(latent_shape, density=Entries(np.array(codebook, "float32")))
+        return cls(latent_shape, density=Entries(codebook))
 
     @property
     def settings(self):
