@@ -67,7 +67,7 @@ def prepare_command(argv):
             print(path)
     except OSError as error:
         raise UsageError(f"{run.serving} cannot be written to: {error.strerror or error}") from error
-    print(f"next: docker compose --project-directory {run.serving} up")
+    print(f"next: docker compose -f {run.serving}/compose.yaml up")
 
 
 def run_command(argv):

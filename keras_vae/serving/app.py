@@ -12,7 +12,6 @@ The explorer is added by `keras_vae.explorer.explorer_routes(app, runs)`. What i
 """
 
 import contextlib
-import importlib.util
 import os
 
 from keras_vae.serving.extra import extra
@@ -85,7 +84,7 @@ def make_app(runs, max_request_bytes=32 << 20, max_batch=1024):
         return fastapi.Response(content, status, media_type="application/json")
 
     app.add_api_route("/v1/{rest:path}", v1, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
-    if importlib.util.find_spec("keras_vae.explorer"):
+    with contextlib.suppress(ImportError):
         from keras_vae.explorer import explorer_routes
 
         explorer_routes(app, runs)

@@ -193,7 +193,7 @@ def fill(flat, value, level, shape, dtype):
 def scalar(value, dtype):
     """Returns a JSON value that is no list as what an array of `dtype` takes."""
     if dtype.kind == "f" and type(value) in (int, float):
-        digits, largest = np.finfo(dtype).nmant + 1, np.finfo(dtype).max
+        digits, largest = np.finfo(dtype).nmant + 1, float(np.finfo(dtype).max)
         bound = 2**digits - 1 if type(value) is int else largest
         if abs(value) > bound and not (type(value) is float and np.isinf(value)):
             raise invalid(
