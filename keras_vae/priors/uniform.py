@@ -33,4 +33,6 @@ class UniformCodes(Prior):
         """Returns it as a sampler, with the codebook as it is now."""
         from keras_vae import samplers
 
-        return samplers.UniformCodes.of_codebook(ops.convert_to_numpy(model.sampling.codebook), model.latent_shape)
+        return samplers.UniformCodes.of_codebook(
+            ops.convert_to_numpy(model.sampling.codebook), model.latent_shape
+        )
