@@ -3,9 +3,12 @@
     serving/decoder/1/    decode (also serving_default): latent -> image;  sample: seed -> image, latent
     serving/encoder/1/    encode (also serving_default): image -> mean, log_var;  reconstruct: image -> image
 
-Two further things are for evaluation, which finds in them what it finds in the model itself: beside its signatures
+Three further things are for evaluation, which finds in them what it finds in the model itself: beside its signatures
 a loaded decoder has the function `parameters`, latent -> what the likelihood takes, before it is made an image of;
-and `assets.extra/keras_vae.json` holds the `Description` of the model.
+`assets.extra/keras_vae.json` holds the `Description` of the model, and `assets.extra/prior.npz` its prior, as a
+sampler, whatever `sample` draws from.
+
+A conditional model's signatures take the images' labels too, `label`, int64 `[n]`.
 
 The batch size is free and all tensors are float32, whatever precision the model was trained in: a float32 twin
 of the model is exported. On a CPU it gives a float32 model's own images bit for bit, and its own rows too where
@@ -29,8 +32,10 @@ from keras_vae.lazy import tf
 from keras_vae.likelihoods import LIKELIHOODS
 from keras_vae.objectives import OBJECTIVES
 from keras_vae.runs import locked, write_json
+from keras_vae.samplers import Prior, load, save
 
-DESCRIPTION = "assets.extra/keras_vae.json"  # TensorFlow leaves that folder to others
+# TensorFlow leaves that folder to others.
+DESCRIPTION, PRIOR = "assets.extra/keras_vae.json", "assets.extra/prior.npz"
 UNFINISHED = ".unfinished-"
 # What a rename answers where another process has just taken the name.
 TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
@@ -40,7 +45,8 @@ TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 class Description:
     """What a model is, beyond its functions: as much as evaluation has to know.
 
-    `effective_beta` is the weight of the rate in the loss once every schedule has run out, None without a rate.
+    `effective_beta` is the weight of the rate in the loss once every schedule has run out, None without a rate;
+    `num_classes` how many labels a conditional model knows, 0 of any other.
     """
 
     image_shape: tuple[int, ...]
@@ -48,6 +54,7 @@ class Description:
     objective: object = option(MISSING, "how the terms of the loss are weighed", choices=OBJECTIVES)
     likelihood: object = option(MISSING, "what the decoder's output means", choices=LIKELIHOODS)
     effective_beta: float | None = None
+    num_classes: int = 0
 
     @classmethod
     def of(cls, model):
@@ -58,6 +65,7 @@ class Description:
             model.objective,
             model.likelihood,
             model.objective.effective_beta(model.dims),
+            model.num_classes,
         )
 
     @classmethod
@@ -69,6 +77,12 @@ class Description:
         """
         path = Path(version) / DESCRIPTION
         return read_config(cls, path) if path.is_file() else None
+
+
+def read_prior(version, latent_shape):
+    """Returns the prior, a sampler, of the model whose decoder is in the folder `version`; N(0, I) where it says none."""
+    path = Path(version) / PRIOR
+    return load(path) if path.is_file() else Prior(latent_shape)
 
 
 def export(model, folder, sampler=None):
@@ -121,74 +135,90 @@ def float32_twin(model):
 
 def write_decoder(model, folder, sampler=None):
     """Writes the next version of the decoder of a float32 model, and returns its path."""
-    sampler = sampler or model.prior.sampler(model)
-    parameters = of_any_count(lambda latent: model.decoder(model.labelled(latent, None), training=False))
+    prior = model.prior.sampler(model)
+    sampler = sampler or prior
 
-    def decode(latent):
-        return {"image": model.likelihood.mean(parameters(latent))}
+    def raw(latent, label=None):
+        return model.decoder(model.labelled(latent, label), training=False)
 
-    def sample(seed):
+    parameters = of_any_count(raw)
+
+    def decode(latent, *label):
+        return {"image": model.likelihood.mean(parameters(latent, *label))}
+
+    def sample(seed, *label):
         latent = sampler.sample(seed)
         if tuple(latent.shape[1:]) != model.latent_shape:
             raise ValueError(
                 f"the sampler draws codes of shape {show_shape(latent.shape[1:])}: the decoder takes"
                 f" {show_shape(model.latent_shape)} (fit the sampler to this model's codes)"
             )
-        return {**decode(latent), "latent": latent}
+        return {**decode(latent, *label), "latent": latent}
 
-    codes = tf.TensorSpec((None, *model.latent_shape), "float32", "latent")
+    codes, label = tf.TensorSpec((None, *model.latent_shape), "float32", "latent"), label_spec(model)
     signatures = {
-        "decode": traced(decode, codes),
-        "sample": traced(sample, tf.TensorSpec((None,), "int64", "seed")),
+        "decode": traced(decode, codes, *label),
+        "sample": traced(sample, tf.TensorSpec((None,), "int64", "seed"), *label),
     }
-    functions = {"parameters": traced(parameters, codes)}
-    return write_version(Path(folder) / "decoder", Description.of(model), signatures, functions)
+    functions = {"parameters": traced(parameters, codes, *label)}
+    return write_version(Path(folder) / "decoder", Description.of(model), signatures, functions, prior)
 
 
 def write_encoder(model, folder):
     """Writes the next version of the encoder of a float32 model, and returns its path."""
     encode_rows = of_any_count(model.encode)
-    reconstruct_rows = of_any_count(lambda image: model.decode(model.encode(image)[0]))
+    reconstruct_rows = of_any_count(
+        lambda image, *label: model.decode(model.encode(image, *label)[0], *label)
+    )
 
-    def encode(image):
-        mean, log_var = encode_rows(image)
+    def encode(image, *label):
+        mean, log_var = encode_rows(image, *label)
         return {"mean": mean, "log_var": log_var}
 
-    def reconstruct(image):
-        return {"image": reconstruct_rows(image)}
+    def reconstruct(image, *label):
+        return {"image": reconstruct_rows(image, *label)}
 
-    images = tf.TensorSpec((None, *model.image_shape), "float32", "image")
-    signatures = {"encode": traced(encode, images), "reconstruct": traced(reconstruct, images)}
+    inputs = tf.TensorSpec((None, *model.image_shape), "float32", "image"), *label_spec(model)
+    signatures = {"encode": traced(encode, *inputs), "reconstruct": traced(reconstruct, *inputs)}
     return write_version(Path(folder) / "encoder", Description.of(model), signatures)
 
 
-def traced(function, spec):
-    """Returns `function` of one tensor as a `tf.function` that has been traced for it."""
-    compiled = tf.function(function, input_signature=[spec], autograph=False)
+def label_spec(model):
+    """Returns what the signatures take besides, in a tuple: the labels of a conditional model."""
+    return (tf.TensorSpec((None,), "int64", "label"),) if model.conditional else ()
+
+
+def traced(function, *specs):
+    """Returns `function` of tensors as a `tf.function` that has been traced for them."""
+    compiled = tf.function(function, input_signature=specs, autograph=False)
     compiled.get_concrete_function()
     return compiled
 
 
 def of_any_count(function):
-    """Returns `function` of a batch, made to work where the batch has no rows.
+    """Returns `function` of batches, made to work where they have no rows.
 
     oneDNN's fused convolution gives an empty batch a wrong shape, and the next convolution refuses it
     (TensorFlow 2.21: "input depth must be evenly divisible by filter depth"). So a row of zeros stands in, and
     its results are cut off.
     """
 
-    def padded(rows):
-        count = tf.shape(rows)[0]
+    def with_spare(rows):
         # Not by tf.pad: TensorFlow fuses that into a 1x1 convolution, which pads height and width alone.
-        spare = tf.zeros(tf.concat([[tf.cast(tf.equal(count, 0), "int32")], rows.shape[1:]], axis=0))
+        lacking = tf.cast(tf.equal(tf.shape(rows)[0], 0), "int32")
+        spare = tf.zeros(tf.concat([[lacking], rows.shape[1:]], axis=0), rows.dtype)
         some_rows = tf.concat([rows, spare], axis=0)
         some_rows.set_shape(rows.shape)
-        return tf.nest.map_structure(lambda result: result[:count], function(some_rows))
+        return some_rows
+
+    def padded(*batches):
+        count = tf.shape(batches[0])[0]
+        return tf.nest.map_structure(lambda result: result[:count], function(*map(with_spare, batches)))
 
     return padded
 
 
-def write_version(servable, description, signatures, functions=None):
+def write_version(servable, description, signatures, functions=None, prior=None):
     """Writes a SavedModel as the next version below the folder `servable` and returns its folder.
 
     It is written beside the versions under a name that is no number, which TF Serving passes over, and renamed
@@ -199,6 +229,7 @@ def write_version(servable, description, signatures, functions=None):
         description: A `Description`.
         signatures: The traced functions by name, the first of them also the default.
         functions: Those that are no signatures, but attributes of what `tf.saved_model.load` returns.
+        prior: The model's own, a sampler, which is kept beside them; or None.
     """
     everything = {**signatures, **(functions or {})}
     root = tf.Module()
@@ -212,6 +243,8 @@ def write_version(servable, description, signatures, functions=None):
                 root, str(folder), {"serving_default": next(iter(signatures.values())), **signatures}
             )
             write_json(folder / DESCRIPTION, to_json(description))
+            if prior is not None:
+                save(prior, folder / PRIOR)
             return publish(folder)
     except (OSError, tf.errors.OpError) as error:
         raise OSError(

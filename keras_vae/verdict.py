@@ -34,6 +34,7 @@ class Thresholds:
 
 
 THRESHOLDS = Thresholds()
+STANDARD_PRIOR = "N(0, I)"
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,8 @@ def judge(results, command="python evaluate.py RUN", retrain="python train.py --
         findings = [main]
     if retrain is None:
         findings = [replace(finding, command=None) for finding in findings]
-        main = findings[0]
+    findings = [named(finding, facts.get("prior")) for finding in findings]
+    main = findings[0]
     return {
         "name": main.name,
         "sub_verdict": main.sub_verdict,
@@ -85,6 +87,18 @@ def judge(results, command="python evaluate.py RUN", retrain="python train.py --
         "command": main.command or command,
         "confidence": confidence(facts, main),
     }
+
+
+def named(finding, prior):
+    """Returns the `Finding` with "the prior" in the place of N(0, I), where it is another."""
+    if prior in (None, STANDARD_PRIOR):
+        return finding
+    words = {
+        name: value.replace(STANDARD_PRIOR, "the prior")
+        for name, value in vars(finding).items()
+        if isinstance(value, str)
+    }
+    return replace(finding, **words)
 
 
 class Facts:
@@ -430,7 +444,9 @@ def completeness(facts):
     if collapsed(facts):
         return "completeness: without meaning (every code decodes to the same image)"
     word = "bad" if facts.prior_is_poor else "patchy" if patchy(facts) else "ok"
-    return f"completeness: {word} ({percent(facts.dead_zone)} of N(0, I) decodes to what no image looks like)"
+    return (
+        f"completeness: {word} ({percent(facts.dead_zone)} of the prior decodes to what no image looks like)"
+    )
 
 
 def confidence(facts, main):

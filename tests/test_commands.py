@@ -250,6 +250,15 @@ BAD = {
     "resume and config": (["--resume", "a", "--config", "b"], "one of them"),
 }
 
+# What is each fine by itself and does not go together, or not with the images.
+MISFITS = {
+    "spatial latent of a network for vectors": (["--network", "mlp", "--latent", "2x2x3"], "--latent 32"),
+    "prior of what has none": (["--objective", "autoencoder", "--prior", "vamp"], "--prior standard"),
+    "codebook without positions": (["--objective", "vq_vae", "--latent", "16"], "--latent 7x7x16"),
+    "no labels": (["--objective", "conditional_vae", "--dataset", "bare.npy"], "a dataset with labels"),
+    "prior without labels": (["--objective", "conditional_vae", "--prior", "vamp"], "--prior mixture"),
+}
+
 # All of them in one process: it must not have imported TensorFlow at the end.
 TABLE = """
     import contextlib, io, json, sys
@@ -278,16 +287,22 @@ def answers(tmp_path_factory):
     (cwd / "unknown.json").write_text('{"epoch": 3}')
     (cwd / "type.json").write_text('{"epochs": "three"}')
     (cwd / "value.json").write_text('{"epochs": 0}')
+    found = answers_of(BAD, cwd)
+    assert sorted(path.name for path in cwd.iterdir() if path.is_dir()) == ["taken"]
+    return found
+
+
+def answers_of(table, cwd):
+    """What main answers to each row of `table`, in the folder `cwd`."""
     process = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(TABLE)],
-        input=json.dumps({name: arguments for name, (arguments, _) in BAD.items()}),
+        input=json.dumps({name: arguments for name, (arguments, _) in table.items()}),
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert process.returncode == 0, process.stderr
-    assert sorted(path.name for path in cwd.iterdir() if path.is_dir()) == ["taken"]
     return json.loads(process.stdout)
 
 
@@ -300,6 +315,16 @@ def test_bad_input_ends_with_2_and_one_line_that_helps_before_tensorflow_is_impo
     assert err.endswith("\n")
     assert BAD[name][1] in err
     assert not slow
+
+
+def test_what_does_not_go_together_ends_with_2_and_one_line_and_leaves_nothing(tmp_path):
+    np.save(tmp_path / "bare.npy", np.random.default_rng(0).random((60, 8, 8, 1)).astype("float32"))
+    for name, (code, out, err, _) in answers_of(MISFITS, tmp_path).items():
+        said = [line for line in err.splitlines() if line.startswith("train.py: error: ")]
+        assert (code, out, len(said)) == (2, "", 1), name
+        assert MISFITS[name][1] in said[0], name
+        assert "Traceback" not in err
+    assert [path.name for path in tmp_path.iterdir()] == ["bare.npy"]
 
 
 def test_a_usage_error_in_a_process_takes_less_than_a_second(tmp_path):

@@ -391,6 +391,7 @@ def test_a_version_describes_its_model(tmp_path):
         "latent_shape": [4, 4, 2],
         "likelihood": {"kind": "gaussian", "sigma": 0.25},
         "effective_beta": 4.0 * 64 / 32,
+        "num_classes": 0,
     }
 
 

@@ -1,16 +1,29 @@
+import dataclasses
+import functools
 import math
 
 import numpy as np
 import pytest
 import scipy.stats
 import sklearn.datasets
+import tensorflow
+from test_diagnosis import entropy, linear_data, linear_model, posterior_variance, within
 
+from keras_vae import evaluate
 from keras_vae.autoencoder import Autoencoder, Step
+from keras_vae.datasets import Annotations, LoadOptions, in_memory
+from keras_vae.diagnosis.likelihood import log_weights
+from keras_vae.diagnosis.study import begin
+from keras_vae.evaluation import Evaluation
+from keras_vae.export import export, export_decoder
 from keras_vae.lazy import keras, tf
 from keras_vae.networks import Convolutional
 from keras_vae.objectives import OBJECTIVES
 from keras_vae.priors import PRIORS, FlowPrior, Mixture, Vamp
 from keras_vae.priors.mixture import mixture_log_density
+from keras_vae.samplers import Prior, load, save
+from keras_vae.samplers import Vamp as Components
+from keras_vae.subjects import from_export, from_model
 
 NETWORK = Convolutional(widths=(4,), dense=6, activation="elu")
 LEARNED = {"mixture": Mixture(4), "vamp": Vamp(5), "flow": FlowPrior(depth=2, width=8)}
@@ -151,3 +164,121 @@ def test_what_uses_no_prior_refuses_one(prior):
 def test_a_flow_refuses_a_latent_beyond_its_size():
     with pytest.raises(ValueError, match=r"at most 4,096 .*--prior mixture"):
         make(FlowPrior(), (8, 8, 65))
+
+
+# As samplers, and in what is measured of a model
+
+
+@pytest.mark.parametrize("latent", [2, (2, 2, 2)], ids=["vector", "spatial"])
+@pytest.mark.parametrize("prior", LEARNED.values(), ids=LEARNED)
+def test_the_prior_as_a_sampler_has_the_same_density_also_from_a_file(prior, latent, tmp_path):
+    model = perturbed(prior, latent)
+    sampler = model.prior.sampler(model)
+    codes = np.asarray(model.prior.draw(model, 50, seed=1)) + 0.1
+    expected = np.asarray(model.prior.log_prob(model, codes))
+    np.testing.assert_allclose(sampler.log_prob(codes), expected, rtol=1e-4, atol=1e-4)
+    save(sampler, tmp_path / "prior.npz")
+    np.testing.assert_array_equal(load(tmp_path / "prior.npz").log_prob(codes), sampler.log_prob(codes))
+
+
+@pytest.mark.parametrize("prior", LEARNED.values(), ids=LEARNED)
+def test_the_sampler_draws_what_the_prior_draws(prior):
+    model = perturbed(prior)
+    ours = np.asarray(model.prior.draw(model, 4000, seed=1))
+    theirs = model.prior.sampler(model).sample(np.arange(4000)).numpy()
+    for dim in range(2):
+        assert scipy.stats.ks_2samp(ours[:, dim], theirs[:, dim]).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("prior", LEARNED.values(), ids=LEARNED)
+def test_an_exported_decoder_samples_from_the_prior_and_knows_it_whatever_it_samples_from(prior, tmp_path):
+    model = perturbed(prior)
+    paths = export(model, tmp_path)
+    seeds = np.arange(5)
+    drawn = model.prior.sampler(model).sample(seeds)
+    signature = tensorflow.saved_model.load(str(paths["decoder"])).signatures["sample"]
+    np.testing.assert_allclose(signature(seed=tensorflow.constant(seeds))["latent"], drawn, atol=1e-5)
+    repaired = export_decoder(model, tmp_path, Prior((2,)))
+    codes = np.asarray(drawn)
+    for decoder in (paths["decoder"], repaired):
+        known = from_export(paths["encoder"], decoder).prior
+        np.testing.assert_allclose(known.log_prob(codes), from_model(model).prior.log_prob(codes), rtol=1e-5)
+
+
+@functools.cache
+def displaced(parts):
+    """Results of the linear model with codes at 3 +- 2, under the prior of `parts` equal components N(3, 2^2)."""
+    where = np.full((parts, 3), 3.0), np.full((parts, 3), 2 * math.log(2))
+    prior = Components.from_arrays(np.full(parts, 1 / parts), *where)
+    subject = dataclasses.replace(linear_model(scale=2.0, shift=3.0), prior=prior)
+    return evaluate(subject, linear_data(), nll_samples=60)
+
+
+@pytest.mark.parametrize("parts", [1, 4])
+def test_a_displaced_prior_is_measured_as_the_standard_one_is_of_codes_in_its_place(parts):
+    # z = 3 + 2 u with u ~ N(0, I): rates, bounds and divergences are those of u, in closed form.
+    results = displaced(parts)
+    found = results["rate_distortion"]
+    within(found["rate"], -0.5 * np.log(posterior_variance()).sum(), found["rate_se"])
+    within(found["elbo"], -entropy(), found["elbo_se"])
+    # Under the true posterior every weight is p(x), whatever the code.
+    within(results["likelihood"]["nats"], entropy(), results["likelihood"]["nats_se"])
+    assert results["likelihood"]["effective_sample_size"] == pytest.approx(60, rel=1e-3)
+    mismatch = results["prior_mismatch"]
+    within(mismatch["nats"], 0.0, mismatch["nats_se"])
+    assert mismatch["auc"] == pytest.approx(0.5, abs=0.05)
+    assert mismatch["norms"]["prior_mean"] == pytest.approx(mismatch["norms"]["posterior_mean"], rel=0.03)
+    assert mismatch["signal_radius"]["ratio"] == pytest.approx(1, abs=0.05)
+    assert results["completeness"]["dead_zone"] < 0.1
+    assert results["prior"] == "a learned mixture"
+    assert results["latent"]["kl_spectrum"] is None
+    words = str(results["verdict"])
+    assert "N(0, I)" not in words
+    assert "the prior" in words
+
+
+def test_under_the_standard_prior_the_same_codes_cost_what_they_are_displaced_by():
+    # KL(N(3 + 2 m, 4 v) || N(0, 1)) in each dimension, m ~ N(0, 1 - v): E (9 + 4 (1 - v) + 4 v - 1 - log 4 v) / 2.
+    results = evaluate(linear_model(scale=2.0, shift=3.0), linear_data(), nll_samples=60)
+    expected = 0.5 * (3 * (9 + 4 - 1) - np.log(4 * posterior_variance()).sum())
+    within(results["rate_distortion"]["rate"], expected, results["rate_distortion"]["rate_se"])
+    # And KL(N(3, 4) || N(0, 1)) three times is the mismatch.
+    mismatch = results["prior_mismatch"]
+    within(mismatch["nats"], 1.5 * (9 + 4 - 1 - math.log(4)), mismatch["nats_se"])
+    assert results["prior"] == "N(0, I)"
+
+
+@pytest.mark.parametrize("prior", LEARNED.values(), ids=LEARNED)
+def test_the_models_own_weights_and_those_from_its_parts_have_one_mean(prior, digits):
+    # E w = p(x), whoever draws: the two estimates agree within their errors.
+    model = make(prior)
+    model.adapt(digits)
+    subject = from_model(model)
+    dataset = in_memory("digits", digits, LoadOptions(), Annotations())
+    parts = dataclasses.replace(subject, log_weights=None)
+    studies = [begin(one, 2, dataset, None, Evaluation(features="random")) for one in (subject, parts)]
+    ours, theirs = (log_weights(study, 4, 600) for study in studies)
+    largest = np.maximum(ours.max(axis=1), theirs.max(axis=1))[:, None]
+    means, errors = zip(
+        *(
+            (w.mean(axis=1), w.std(axis=1) / math.sqrt(600))
+            for w in (np.exp(ours - largest), np.exp(theirs - largest))
+        )
+    )
+    assert (np.abs(means[0] - means[1]) < 4 * np.hypot(*errors)).all()
+
+
+def test_a_flow_posterior_is_measured_by_its_own_draws_and_not_as_a_gaussian(digits):
+    # Both are E log q - log p over draws: training's of one code an image, the evaluation's of several.
+    model = make("standard", objective={"kind": "planar_flow", "depth": 4})
+    for weight in model.sampling.weights + model.encoder.weights[-6:]:
+        weight.assign(weight + 0.5 * np.random.default_rng(4).normal(size=weight.shape))
+    dataset = in_memory("digits", digits, LoadOptions(), Annotations())
+    results = evaluate(model, dataset, features="random", nll_samples=16)
+    found = results["rate_distortion"]
+    images = np.repeat(dataset.test.images(0, found["n"]), 30, axis=0)
+    step = Step(model, images, None, False)
+    rates = np.reshape(step.rate, (-1, 30)).mean(axis=1)
+    within(found["rate"], rates.mean(), math.hypot(found["rate_se"], rates.std() / math.sqrt(len(rates))))
+    assert results["latent"]["kl_spectrum"] is None
+    assert results["likelihood"]["nats"] <= -found["elbo"] + 2 * found["elbo_se"]

@@ -29,7 +29,7 @@ from keras_vae.diagnosis.samplers import fit_samplers
 from keras_vae.diagnosis.study import NO_LIKELIHOOD, begin
 from keras_vae.features import choose_features
 from keras_vae.subjects import check_subject
-from keras_vae.verdict import judge
+from keras_vae.verdict import STANDARD_PRIOR, judge
 
 __all__ = ["SECTIONS", "diagnose"]
 
@@ -112,12 +112,23 @@ def identity(study):
         "image_shape": list(dataset.image_shape),
         "latent_shape": list(study.test.latent_shape),
         "objective": subject.objective,
+        "prior": prior_in_words(subject),
         "decoder_likelihood": subject.likelihood,
         "num_train": len(dataset.train),
         "num_test": len(dataset.test),
         "num_held_out": len(dataset.test) + len(dataset.validation),
         "keras_vae": version(),
     }
+
+
+def prior_in_words(subject):
+    """Returns what samples are drawn from, in a word or two."""
+    if subject.prior is None:
+        return STANDARD_PRIOR
+    kind = type(subject.prior).__name__
+    return {"Vamp": "a learned mixture", "Flow": "a learned flow", "UniformCodes": "all entries alike"}.get(
+        kind, kind
+    )
 
 
 def version():

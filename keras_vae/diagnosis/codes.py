@@ -1,6 +1,7 @@
 """Images and their codes, computed once, in batches, for all sections."""
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
@@ -22,6 +23,8 @@ class Encoded:
         observed: As the model sees them (binarised, where it is trained on that).
         mean, log_var: `[n, d]`, float32.
         labels: `[n]` or None.
+        drawn: (generator, count) -> codes drawn from the posteriors of the first `count` images, `[count, d]`, and
+            their log densities there, `[count]`, where these posteriors are no Gaussians; else None.
     """
 
     images: np.ndarray
@@ -30,22 +33,34 @@ class Encoded:
     log_var: np.ndarray
     labels: np.ndarray | None
     latent_shape: tuple
+    drawn: Callable | None = None
 
     def __len__(self):
         return len(self.images)
 
     def draw(self, generator, count=None):
         """Returns codes drawn from the posteriors of the first `count` images, `[n, d]`."""
+        if self.drawn is not None:
+            return self.drawn(generator, count)[0]
         codes = generator.standard_normal(self.mean[:count].shape, "float32")
         deviations = 0.5 * self.log_var[:count]
         codes *= np.exp(deviations, out=deviations)  # in place: these are the largest arrays that there are
         codes += self.mean[:count]
         return codes
 
+    def labels_of(self, rows):
+        """Returns the labels of `rows`, a slice or how many of the first, where there are labels; else None."""
+        return some(self.labels, rows)
+
     def shaped(self):
         """Returns the codes as samplers take them."""
         shape = (len(self), *self.latent_shape)
         return Codes(self.mean.reshape(shape), self.log_var.reshape(shape))
+
+
+def some(labels, rows):
+    """Returns `labels` of `rows`, a slice or how many of the first; None of None."""
+    return None if labels is None else labels[rows if isinstance(rows, slice) else slice(rows)]
 
 
 def in_batches(function, *arrays, size=BATCH):
@@ -65,11 +80,20 @@ def encode_split(subject, split, count, seed):
     """Returns the first `count` images of a split as `Encoded`."""
     images = split.images(0, count)
     observed = subject.observe(images, seed)
-    mean, log_var = in_batches(subject.encode, observed)
-    latent_shape = mean.shape[1:]
     labels = None if split.labels is None else np.asarray(split.labels[: len(images)])
-    flat = (len(images), -1)
-    return Encoded(images, observed, mean.reshape(flat), log_var.reshape(flat), labels, latent_shape)
+    inputs = (observed, labels) if subject.num_classes else (observed,)
+    mean, log_var = in_batches(subject.encode, *inputs)
+    latent_shape = mean.shape[1:]
+
+    def drawn(generator, count):
+        def draw(images, *labels):
+            return subject.draw(images, generator.integers(2**31), *labels)
+
+        codes, log_density = in_batches(draw, *(rows[:count] for rows in inputs))
+        return codes.reshape(len(codes), -1), log_density
+
+    flat = mean.reshape(len(images), -1), log_var.reshape(len(images), -1)
+    return Encoded(images, observed, *flat, labels, latent_shape, drawn if subject.draw else None)
 
 
 def number_of_codes(size):

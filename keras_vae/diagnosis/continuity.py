@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_vae.diagnosis.codes import some
 from keras_vae.metrics import paths
 
 PROBES, POINTS_PROBED = 4, 64
@@ -9,17 +10,21 @@ PATHS, PATH_POINTS = 64, 11
 
 
 def measure_continuity(study):
-    """How steep the decoder is, and how evenly images change along paths between codes of images."""
+    """How steep the decoder is, and how evenly images change along paths between codes of images.
+
+    A conditional model decodes a path with the label of its start.
+    """
     count = min(POINTS_PROBED, len(study.test) // 2)
     half = len(study.test) // 2
+    own = study.test.labels_of(count)
     points = {
-        "posterior": study.codes["posterior"][:count],
-        "prior": study.codes["prior"][:count],
-        "midpoint": 0.5 * (study.test.mean[:count] + study.test.mean[half : half + count]),
+        "posterior": (study.codes["posterior"][:count], own),
+        "prior": (study.codes["prior"][:count], some(study.labels["prior"], count)),
+        "midpoint": (0.5 * (study.test.mean[:count] + study.test.mean[half : half + count]), own),
     }
     jacobian = {}
-    for name, codes in points.items():
-        norms = jacobian_norms(study, codes, name)
+    for name, (codes, labels) in points.items():
+        norms = jacobian_norms(study, codes, labels, name)
         median = float(np.median(norms))
         ratio = float(np.percentile(norms, 95)) / median if median > 0 else None
         if ratio is None:
@@ -28,7 +33,7 @@ def measure_continuity(study):
     count = min(PATHS, half)
     fractions = np.linspace(0, 1, PATH_POINTS)
     walks = paths.linear(study.test.mean[:count], study.test.mean[half : half + count], fractions)
-    images = study.decode(walks.reshape(count * PATH_POINTS, -1))
+    images = study.decode(walks.reshape(count * PATH_POINTS, -1), study.test.labels_of(count))
     looks = study.see(images).looks.reshape(count, PATH_POINTS, -1)
     return {
         "n": count,
@@ -39,7 +44,7 @@ def measure_continuity(study):
     }
 
 
-def jacobian_norms(study, codes, use):
+def jacobian_norms(study, codes, labels, use):
     """Returns the Frobenius norm of the decoder's Jacobian at flat `codes`, `[n]`, by Hutchinson's estimate.
 
     E|J v|^2 = |J|_F^2 for v ~ N(0, I). J v comes from forward differentiation where the decoder is ours or a
@@ -49,5 +54,5 @@ def jacobian_norms(study, codes, use):
     squares = np.zeros(len(codes))
     for _ in range(PROBES):
         directions = generator.standard_normal(codes.shape, "float32")
-        squares += np.square(study.slopes(codes, directions), dtype="float64").sum(axis=1)
+        squares += np.square(study.slopes(codes, directions, labels), dtype="float64").sum(axis=1)
     return np.sqrt(squares / PROBES)

@@ -1,10 +1,8 @@
-"""The ladder of image sets from real ones down to N(0, I)."""
+"""The ladder of image sets from real ones down to the prior's."""
 
-import numpy as np
-
-from keras_vae.diagnosis.codes import in_batches
+from keras_vae.diagnosis.codes import some
+from keras_vae.diagnosis.study import drawn_from
 from keras_vae.metrics import frechet, kernel, manifold
-from keras_vae.samplers import Prior
 
 KEPT = 500  # draws of the posterior and of the prior that are kept, for paths and pictures
 LEAST_GAP = 0.1  # of the reconstructions' distance, below which a share of the gap is a ratio of noise
@@ -12,19 +10,19 @@ WORTH_REPAIRING = 0.9  # of the prior's distance; above that a fitted sampler is
 
 
 def measure_generation_gap(study):
-    """The ladder: sets of as many images each, from real ones down to N(0, I), against the same reference."""
+    """The ladder: sets of as many images each, from real ones down to the prior's, against the same reference."""
     n = len(study.reference)
     study.rungs["real"] = study.test.images[:n]
     study.rungs["reconstruction"] = study.rungs["reconstruction"][:n]
-    for name, codes in rung_codes(study, n):
+    for name, codes, labels in rung_codes(study, n):
         if name in ("posterior", "prior"):
-            study.codes[name] = codes[:KEPT].copy()
+            study.codes[name], study.labels[name] = codes[:KEPT].copy(), some(labels, KEPT)
         if name == "posterior" and not study.subject.is_variational:
             study.reasons["generation_gap.posterior"] = (
-                "the code of a plain autoencoder is a point: its draws are the reconstructions"
+                "the codes have no noise: their draws are the reconstructions"
             )
             continue
-        study.rungs[name] = study.decode(codes)
+        study.rungs[name] = study.decode(codes, labels)
     order = ("real", "reconstruction", "posterior", "shuffled", *study.samplers, "prior")
     study.rungs = {name: study.rungs[name] for name in order if name in study.rungs}
     study.seen = {name: study.see(images) for name, images in study.rungs.items()}
@@ -40,15 +38,15 @@ def measure_generation_gap(study):
 
 
 def rung_codes(study, n):
-    """Yields the name and the codes `[n, d]` of each rung that is decoded; one at a time, for they are large."""
-    draw = study.generator("rungs")
+    """Yields name, codes `[n, d]` and labels of each rung that is decoded; one at a time, for they are large."""
+    draw, labels = study.generator("rungs"), study.test.labels_of(n)
     posterior = study.test.draw(draw, n)
-    yield "posterior", posterior
-    yield "shuffled", draw.permuted(posterior, axis=0)
+    yield "posterior", posterior, labels
+    yield "shuffled", draw.permuted(posterior, axis=0), labels
     del posterior
-    seeds = np.arange(n, dtype="int64") + study.generator("seeds").integers(2**62)
-    for name, sampler in {**study.samplers, "prior": Prior(study.test.latent_shape)}.items():
-        yield name, in_batches(lambda part, s=sampler: s.sample(part).numpy(), seeds).reshape(n, -1)
+    labels = study.drawn_labels(n)
+    for name, sampler in {**study.samplers, "prior": study.prior}.items():
+        yield name, drawn_from(sampler, n, study.generator("seeds")), labels
 
 
 def compare(seen, reference):
@@ -78,7 +76,7 @@ def repaired(study, section, copying=()):
         )
     elif gap <= LEAST_GAP * floor:
         study.reasons["generation_gap.repaired_fraction"] = (
-            "there is no gap to speak of: N(0, I) lies no farther from real images than reconstructions do"
+            "there is no gap to speak of: the prior lies no farther from real images than reconstructions do"
         )
     else:
         closed = (prior - section[best]["frechet"]) / gap

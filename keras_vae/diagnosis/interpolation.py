@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_vae.diagnosis.codes import some
 from keras_vae.metrics import frechet, manifold, paths
 
 ANGLES = (0, 22.5, 45, 67.5, 90)
@@ -9,15 +10,23 @@ MOST_PATHS = 500
 
 
 def measure_interpolation(study):
-    """What stands half way between two test images, by each path, and half way from the codes to the prior."""
+    """What stands half way between two test images, by each path, and half way from the codes to the prior.
+
+    A conditional model decodes a path with the label of its start.
+    """
     count, half = len(study.reference) // 2, len(study.test) // 2
     count = min(count, half, MOST_PATHS)
     start, end = slice(0, count), slice(half, half + count)
     drawn = study.test.draw(study.generator("interpolation"), half + count)
+    labels = study.test.labels_of(start)
+
+    def middle(path, codes):
+        return study.decode(path(codes[start], codes[end], [0.5])[:, 0], labels)
+
     middles = {
-        "linear": study.decode(paths.linear(study.test.mean[start], study.test.mean[end], [0.5])[:, 0]),
-        "slerp": study.decode(paths.slerp(drawn[start], drawn[end], [0.5])[:, 0]),
-        "variance_preserving": study.decode(paths.variance_preserving(drawn[start], drawn[end], [0.5])[:, 0]),
+        "linear": middle(paths.linear, study.test.mean),
+        "slerp": middle(paths.slerp, drawn),
+        "variance_preserving": middle(paths.variance_preserving, drawn),
         "pixel_blend": 0.5 * (study.test.images[start] + study.test.images[end]),
     }
     section = {"n": count}
@@ -38,7 +47,8 @@ def measure_interpolation(study):
 def walk_to_prior(study, count):
     """Returns how images change from a posterior's draw to a prior's, angle by angle."""
     walks = paths.posterior_to_prior(study.codes["posterior"][:count], study.codes["prior"][:count], ANGLES)
-    steps = [study.see(study.decode(walks[:, index])) for index in range(len(ANGLES))]
+    labels = some(study.labels["posterior"], count)
+    steps = [study.see(study.decode(walks[:, index], labels)) for index in range(len(ANGLES))]
     section = {
         "angles": list(ANGLES),
         "frechet": [frechet.frechet_distance(step.looks, study.seen_reference.looks) for step in steps],
@@ -57,10 +67,10 @@ def walk_to_prior(study, count):
 def noise_around_mean(study, count):
     """Returns what a whole unit of noise around the mean does: N(mu(x), I) decoded, beside x reconstructed.
 
-    That it decodes to the same digit while N(0, I) does not is the mark of a code spread over many dimensions.
+    That it decodes to the same digit while the prior does not is the mark of a code spread over many dimensions.
     """
     noise = study.generator("noise around mean").standard_normal((count, study.test.mean.shape[1]), "float32")
-    images = study.decode(study.test.mean[:count] + noise)
+    images = study.decode(study.test.mean[:count] + noise, study.test.labels_of(count))
     seen, plain = study.see(images), study.seen["reconstruction"].looks[:count]
     moved = np.linalg.norm(seen.looks - plain, axis=1).mean()
     apart = np.linalg.norm(plain - np.roll(plain, 1, axis=0), axis=1).mean()

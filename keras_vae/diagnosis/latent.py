@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_vae.diagnosis.study import NO_RATE
+from keras_vae.diagnosis.study import NOT_STANDARD
 from keras_vae.metrics import rate, spectrum
 from keras_vae.principal import principal_components
 
@@ -22,9 +22,10 @@ def measure_latent(study):
         "recommended_size": int(spectrum.recommended_size(eigenvalues)),
         "eigenvalues": [float(value) for value in eigenvalues[:200]],
     }
-    if not study.subject.is_variational:
+    if not (study.subject.is_variational and study.is_standard):
         missing = ("collapsed_units", "kl_spectrum", "kl_dims90", "second_moment")
-        study.explain("latent", missing, NO_RATE)
+        reason = NOT_STANDARD if study.subject.is_variational else study.subject.no_rate
+        study.explain("latent", missing, reason)
         return {**section, **dict.fromkeys(missing)}
     rates = rate.measure_rate(study.test.mean, study.test.log_var)
     section["collapsed_units"] = int(rates.collapsed.sum())

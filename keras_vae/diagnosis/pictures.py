@@ -15,12 +15,12 @@ def take_pictures(study):
     rows, points = 4, 9
     start, end = study.test.mean[:rows], study.test.mean[half : half + rows]
     rows = min(len(start), len(end))
+    labels = study.test.labels_of(rows)
     fractions = np.linspace(0, 1, points)
 
     def strip(walks):
-        return study.decode(walks.reshape(-1, walks.shape[-1])).reshape(
-            rows, -1, *study.test.images.shape[1:]
-        )
+        images = study.decode(walks.reshape(-1, walks.shape[-1]), labels)
+        return images.reshape(rows, -1, *study.test.images.shape[1:])
 
     pixel = fractions[None, :, None, None, None]
     first, last = study.test.images[:rows, None], study.test.images[half : half + rows, None]
@@ -57,7 +57,10 @@ def code_map(study, generator):
 
 
 def plane(study, side=21, reach=3.0):
-    """Returns what a latent of size 2 decodes to over [-3, 3]^2, `[side, side, height, width, channels]`."""
+    """Returns what a latent of size 2 decodes to over [-3, 3]^2, `[side, side, height, width, channels]`.
+
+    Of a conditional model, for the class of the first test image.
+    """
     ticks = np.linspace(-reach, reach, side)
     codes = np.stack(np.meshgrid(ticks, ticks[::-1]), axis=-1).reshape(-1, 2)
-    return study.decode(codes).reshape(side, side, *study.test.images.shape[1:])
+    return study.decode(codes, study.test.labels_of(1)).reshape(side, side, *study.test.images.shape[1:])

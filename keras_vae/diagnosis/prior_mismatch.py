@@ -1,23 +1,28 @@
-"""How far the codes lie from N(0, I)."""
+"""How far the codes lie from the prior."""
 
 import numpy as np
 
-from keras_vae.diagnosis.study import NO_RATE
+from keras_vae.diagnosis.against_prior import excess_at
 from keras_vae.metrics import mismatch, spectrum
+
+MOST_DRAWS = 2000  # of a prior that is not N(0, I)
 
 
 def measure_prior_mismatch(study):
-    """How far the aggregated posterior is from N(0, I), in nats, and where lengths cannot see it."""
+    """How far the aggregated posterior is from the prior, in nats, and where lengths cannot see it."""
     if not study.subject.is_variational:
-        study.reasons["prior_mismatch"] = NO_RATE
+        study.reasons["prior_mismatch"] = study.subject.no_rate
         return {"nats": None, "fraction_of_rate": None, "auc": None}
     train, test = study.train, study.test
-    aggregate = mismatch.fit_aggregate(train.mean, train.log_var)
-    found = mismatch.measure_mismatch(aggregate, test.mean, test.log_var)
+    drawn = None
+    if study.subject.prior is not None:
+        drawn = study.prior_codes(min(len(test), MOST_DRAWS), "prior of the mismatch")
+    aggregate = mismatch.fit_aggregate(train.mean, train.log_var, excess=study.excess["train"])
+    found = mismatch.measure_mismatch(aggregate, test.mean, test.log_var, study.excess["test"])
     total = study.results["rate_distortion"]["rate"]
     contrasted = mismatch.contrast(test.mean, test.log_var, study.seed)
     bounded = mismatch.bounds(total, found.nats, contrasted)
-    norms = spectrum.measure_norms(test.mean, test.log_var, study.seed)
+    norms = spectrum.measure_norms(test.mean, test.log_var, study.seed, drawn)
     shown = np.unique(np.geomspace(1, len(found.curve), 60).astype(int) - 1)
     return {
         "n_fit": len(train),
@@ -29,7 +34,7 @@ def measure_prior_mismatch(study):
         "in_sample_nats": found.in_sample_nats,
         "curve": {"rank": shown.tolist(), "nats": found.curve[shown].tolist()},
         "fraction_of_rate": found.nats / total if total > 0 else None,
-        "auc": mismatch.mismatch_auc(aggregate, found.rank, test.mean, test.log_var, study.seed),
+        "auc": told_apart(study, aggregate, found.rank, drawn),
         "mutual_information": {
             "lower": bounded.information_lower,
             "upper": bounded.information_upper,
@@ -38,8 +43,22 @@ def measure_prior_mismatch(study):
         "marginal_kl_lower": bounded.divergence_lower,
         "marginal_kl_upper": bounded.divergence_upper,
         "norms": describe_norms(norms),
-        "signal_radius": spectrum.signal_radius(study.components, test.mean, test.log_var)._asdict(),
+        "signal_radius": spectrum.signal_radius(study.components, test.mean, test.log_var, drawn)._asdict(),
     }
+
+
+def told_apart(study, aggregate, rank, drawn):
+    """Returns how well log f / p tells held-out codes from the prior's, `drawn`, None for N(0, I): the area, 0.5 to 1."""
+    test = study.test
+    if drawn is None:
+        return mismatch.mismatch_auc(aggregate, rank, test.mean, test.log_var, study.seed)
+    posterior = test.draw(study.generator("mismatch"), len(drawn))
+    return spectrum.area_under_curve(
+        *(
+            mismatch.log_ratio(aggregate, rank, codes) + excess_at(study, codes)
+            for codes in (posterior, drawn)
+        )
+    )
 
 
 def describe_norms(norms):

@@ -2,9 +2,9 @@
 
 import math
 
-from keras_vae.diagnosis.reconstruction import NO_DENSITY, bits_per_dim
-from keras_vae.diagnosis.study import NO_LIKELIHOOD, NO_RATE, mean_and_error
-from keras_vae.metrics import rate
+from keras_vae.diagnosis.against_prior import excess, rates
+from keras_vae.diagnosis.reconstruction import bits_per_dim
+from keras_vae.diagnosis.study import NO_DENSITY, NO_LIKELIHOOD, mean_and_error
 
 NO_SIGMA = "the decoder's likelihood has no standard deviation of a pixel, or none that is known"
 
@@ -25,23 +25,24 @@ def measure_rate_distortion(study):
         **dict.fromkeys(("elbo", "elbo_se", "bits_per_dim", "train_elbo")),
     }
     if subject.is_variational:
-        rates = rate.measure_rate(test.mean[:count], test.log_var[:count]).per_image
-        learned = rate.measure_rate(study.train.mean[:count], study.train.log_var[:count]).per_image
-        section["rate"], section["rate_se"] = mean_and_error(rates)
+        study.excess.update({name: excess(study, name) for name in ("train", "test")})
+        nats, learned = rates(study, "test", count), rates(study, "train", min(count, len(study.train)))
+        section["rate"], section["rate_se"] = mean_and_error(nats)
         section["rate_per_dim"] = section["rate"] / test.mean.shape[1]
         section["rate_bits"] = section["rate"] / math.log(2)
         section["train_rate"] = float(learned.mean())
-        if study.nats:
-            section["elbo"], section["elbo_se"] = mean_and_error(-study.nats["test"] - rates)
+        if study.nats and subject.bin_width is not None:
+            section["elbo"], section["elbo_se"] = mean_and_error(-study.nats["test"] - nats)
             section["train_elbo"] = -float(study.nats["train"].mean()) - section["train_rate"]
             section["bits_per_dim"] = bits_per_dim(study, -section["elbo"])
-    unknown = NO_LIKELIHOOD if subject.is_variational else NO_RATE
+    unknown = subject.no_rate
+    if subject.is_variational:
+        unknown = NO_DENSITY if study.nats else NO_LIKELIHOOD
     for name in [name for name, value in section.items() if value is None]:
         reason = {
             "effective_beta": "how the loss weighs the rate is not known of a model that was not trained here",
             "implied_sigma": NO_SIGMA,
             "calibration": NO_SIGMA,
-            "bits_per_dim": unknown if section["elbo"] is None else NO_DENSITY,
         }.get(name, NO_LIKELIHOOD if "distortion" in name else unknown)
         study.explain("rate_distortion", [name], reason)
     return section

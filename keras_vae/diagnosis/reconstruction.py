@@ -4,11 +4,8 @@ import math
 
 import numpy as np
 
-from keras_vae.diagnosis.codes import in_batches
-from keras_vae.diagnosis.study import MOST_SAMPLES, NO_LIKELIHOOD, mean_and_error
+from keras_vae.diagnosis.study import MOST_SAMPLES, NO_DENSITY, NO_LIKELIHOOD, mean_and_error
 from keras_vae.metrics import reconstruction
-
-NO_DENSITY = "what the decoder is trained on is a distortion and no density over images: it has no bits"
 
 
 def measure_reconstruction(study):
@@ -18,7 +15,7 @@ def measure_reconstruction(study):
         split = getattr(study, name)
         count = min(len(split), MOST_SAMPLES)
         images = split.images[:count]
-        decoded = study.decode(split.mean[:count])
+        decoded = study.decode(split.mean[:count], split.labels_of(count))
         errors = reconstruction.mse(images, decoded)
         section = dict(zip(("mse", "mse_se"), mean_and_error(errors)), n=count)
         section["psnr"] = float(np.mean(reconstruction.psnr(images, decoded)))
@@ -32,14 +29,13 @@ def measure_reconstruction(study):
 
 
 def distortion_of(study, split, count, use):
-    """Returns -log p(x|z) at one posterior draw an image, in nats and bits a dimension, where there is a density."""
+    """Returns -log p(x|z) at one posterior draw an image, in nats and, where it is a density, in bits a dimension."""
     if study.subject.log_prob is None:
         missing = ("distortion", "distortion_se", "bits_per_dim")
         study.explain(f"reconstruction.{use}", missing, NO_LIKELIHOOD)
         return dict.fromkeys(missing)
     codes = split.draw(study.generator(f"distortion {use}"), count)
-    codes = codes.reshape(count, *split.latent_shape)
-    nats = -in_batches(study.subject.log_prob, split.observed[:count], codes)
+    nats = -study.log_prob(split.observed[:count], codes, split.labels_of(count))
     study.nats[use] = nats
     mean, error = mean_and_error(nats)
     bits = bits_per_dim(study, mean)

@@ -38,4 +38,6 @@ def further_means(study):
     split = study.dataset.train
     for start in range(len(study.train), min(len(split), MIXTURE_CODES), BATCH):
         images = split.images(start, min(start + BATCH, MIXTURE_CODES))
-        yield study.subject.encode(study.subject.observe(images, study.seed + start))[0]
+        labels = None if split.labels is None else split.labels[start : start + len(images)]
+        observed = study.subject.observe(images, study.seed + start)
+        yield study.subject.encode(observed, *study.told(labels, len(images)))[0]

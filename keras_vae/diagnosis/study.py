@@ -8,12 +8,16 @@ import numpy as np
 
 from keras_vae.diagnosis.codes import Encoded, encode_split, held_out, in_batches, number_of_codes
 from keras_vae.principal import PrincipalComponents
+from keras_vae.samplers import Prior
 
 MOST_SAMPLES = 2000  # images a rung
 LARGE_LATENT = 4096  # numbers; beyond it a rung has half as many
 NO_LIKELIHOOD = "the decoder's likelihood is not known: give one (--likelihood)"
 NO_GRADIENT = "no gradient goes through this decoder: it is known by what it puts out alone"
-NO_RATE = "a plain autoencoder has no prior and no noise, so it has no rate"
+NO_DENSITY = (
+    "what the decoder is trained on is a distortion and no density over images: it has no bits, and no bound"
+)
+NOT_STANDARD = "it compares dimensions with N(0, 1), and this model's prior or posteriors are other ones"
 
 
 @dataclasses.dataclass
@@ -34,7 +38,10 @@ class Study:
         seen, seen_reference: The rungs by name, and the reference, as the features show them.
         rungs: Images of each rung of the ladder, by name.
         codes: The first of the posterior's and of the prior's draws, by rung.
+        labels: The labels that they are decoded with, or None, by rung.
         nats: -log p(x|z) of training and of test images, by split.
+        excess: By how many nats N(0, I) is above the prior at the codes of training and of test images, `[n]` each, by
+            split (`against_prior`).
         reasons: Why something is null, by its dotted path.
     """
 
@@ -53,13 +60,25 @@ class Study:
     seen_reference: "Seen | None" = None
     rungs: dict = dataclasses.field(default_factory=dict)
     codes: dict = dataclasses.field(default_factory=dict)
+    labels: dict = dataclasses.field(default_factory=dict)
     nats: dict = dataclasses.field(default_factory=dict)
+    excess: dict = dataclasses.field(default_factory=dict)
     reasons: dict = dataclasses.field(default_factory=dict)
 
     @property
     def seed(self):
         """Of every draw."""
         return self.settings.seed
+
+    @property
+    def prior(self):
+        """What the model's samples are to be drawn from, a sampler."""
+        return self.subject.prior or Prior(self.test.latent_shape)
+
+    @property
+    def is_standard(self):
+        """Whether rates have a closed form: Gaussian posteriors against N(0, I)."""
+        return self.subject.prior is None and self.subject.draw is None
 
     def generator(self, use):
         """Returns the random numbers for one `use`, a text: sections do not shift each other's draws."""
@@ -73,29 +92,50 @@ class Study:
         """Returns flat `codes`, `[n, d]`, as the model takes them."""
         return codes.reshape(len(codes), *self.test.latent_shape).astype("float32")
 
-    def decode(self, codes):
-        """Returns the images of flat `codes`, `[n, d]`."""
-        return in_batches(self.subject.decode, self.shaped(codes))
+    def told(self, labels, count):
+        """Returns, in a tuple, what a conditional model takes beside `count` codes; of any other nothing.
 
-    def log_prob(self, images, codes):
+        A label stands for as many rows, one after another, as there are codes to a label.
+        """
+        return (np.repeat(labels, count // len(labels)),) if self.subject.num_classes else ()
+
+    def drawn_labels(self, count):
+        """Returns labels as frequent as those of the training images, `[count]`, for codes of no image; or None."""
+        labels = self.train.labels
+        return None if labels is None else self.generator("labels").choice(labels, count)
+
+    def prior_codes(self, count, use):
+        """Returns codes drawn from the prior, `[count, d]`."""
+        return drawn_from(self.prior, count, self.generator(use))
+
+    def decode(self, codes, labels=None):
+        """Returns the images of flat `codes`, `[n, d]`; a conditional model is told their `labels` (`told`)."""
+        return in_batches(self.subject.decode, self.shaped(codes), *self.told(labels, len(codes)))
+
+    def log_prob(self, images, codes, labels=None):
         """Returns log p(x|z) of `images` as the model sees them, by flat `codes`, `[n]`, in nats."""
-        return in_batches(self.subject.log_prob, images, self.shaped(codes))
+        told = self.told(labels, len(codes))
+        return in_batches(self.subject.log_prob, images, self.shaped(codes), *told)
 
-    def score(self, images, codes):
+    def score(self, images, codes, labels=None):
         """Returns the same, and its gradient by the flat codes, `[n, d]`."""
-        value, gradient = in_batches(self.subject.score, images, self.shaped(codes))
+        told = self.told(labels, len(codes))
+        value, gradient = in_batches(self.subject.score, images, self.shaped(codes), *told)
         return value, gradient.reshape(len(codes), -1)
 
-    def slopes(self, codes, directions):
+    def slopes(self, codes, directions, labels=None):
         """Returns the decoder's derivatives at flat `codes` along flat `directions`, `[n, d]` each: `[n, pixels]`."""
         tangent = self.subject.tangent or differences(self.subject.decode)
-        slopes = in_batches(tangent, self.shaped(codes), self.shaped(directions), size=64)
+        told = self.told(labels, len(codes))
+        slopes = in_batches(tangent, self.shaped(codes), self.shaped(directions), *told, size=64)
         return slopes.reshape(len(codes), -1)
 
-    def pull(self, codes, weights):
+    def pull(self, codes, weights, labels=None):
         """Returns the gradient by flat `codes` of what they decode to times `weights`, `[n, pixels]`: `[n, d]`."""
         images = weights.reshape(len(codes), *self.test.images.shape[1:]).astype("float32")
-        return in_batches(self.subject.pullback, self.shaped(codes), images, size=64).reshape(len(codes), -1)
+        told = self.told(labels, len(codes))
+        pulled = in_batches(self.subject.pullback, self.shaped(codes), images, *told, size=64)
+        return pulled.reshape(len(codes), -1)
 
     def affordable(self, count, large):
         """Returns how many of something a costly measurement takes: `count`, or `large` where the latent is large."""
@@ -145,6 +185,12 @@ def begin(subject, size, dataset, features, settings):
     train = encode_split(subject, dataset.train, min(count, len(dataset.train)), settings.seed)
     test = encode_split(subject, dataset.test, measured, settings.seed + 1)
     return Study(subject, dataset, train, test, reference, features, settings)
+
+
+def drawn_from(sampler, count, generator):
+    """Returns codes drawn from a sampler, `[count, d]`."""
+    seeds = np.arange(count, dtype="int64") + generator.integers(2**62)
+    return in_batches(lambda part: sampler.sample(part).numpy(), seeds).reshape(count, -1)
 
 
 def mean_and_error(values):

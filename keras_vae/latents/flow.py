@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -29,6 +30,8 @@ class FlowedGaussian(DiagonalGaussian):
         depth: Steps of the flow.
         width: Of their networks, where they have some.
     """
+
+    is_gaussian: ClassVar = False
 
     kind: str = "iaf"
     depth: int = 2

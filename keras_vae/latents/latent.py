@@ -1,6 +1,6 @@
 """What all latents share."""
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 
 class Draw(NamedTuple):
@@ -18,7 +18,13 @@ class Draw(NamedTuple):
 
 
 class Latent:
-    """The common part of all latents: any shape, the encoder's output taken as it is, nothing drawn."""
+    """The common part of all latents: any shape, the encoder's output taken as it is, nothing drawn.
+
+    Attributes:
+        is_gaussian: Whether a posterior is the Gaussian of the mean and the log-variance that `moments` gives.
+    """
+
+    is_gaussian: ClassVar = True
 
     def check(self, latent_shape):
         """Accepts every shape."""

@@ -98,7 +98,7 @@ class Bounds(NamedTuple):
     divergence_upper: float
 
 
-def fit_aggregate(mean, log_var, max_rank=256):
+def fit_aggregate(mean, log_var, max_rank=256, excess=0.0):
     """Returns the `Aggregate` of training codes `[n, d]`.
 
     Mean and variance of every dimension are those of q(z), from the posteriors' means and variances, without
@@ -109,7 +109,7 @@ def fit_aggregate(mean, log_var, max_rank=256):
     What a rank leaves is spread over the dimensions in proportion to their variances. Where those differ by a
     relative standard deviation c for the signal's sake, that costs about d c^2 / 4 nats of L.
 
-    Where d and n are both above 1,500, 1,500 codes give the directions, and all the variances. Memory: 4 d
+    `excess` is as in `measure_mismatch`, of these codes. Where d and n are both above 1,500, 1,500 codes give the directions, and all the variances. Memory: 4 d
     `max_rank` bytes, and some 0.3 GB.
     """
     size = mean.shape[1]
@@ -133,16 +133,19 @@ def fit_aggregate(mean, log_var, max_rank=256):
     residuals = (size - np.concatenate([[0], np.cumsum(variances)])) / np.maximum(left, 1)
     residuals = np.where(left > 0, np.maximum(residuals, TINY), 1.0)
     fitted = draft._replace(variances=variances, residuals=residuals)
-    return fitted._replace(in_sample=curve(fitted, along, total, prior)[0])
+    return fitted._replace(in_sample=curve(fitted, along, total, prior + 2 * excess)[0])
 
 
-def measure_mismatch(aggregate, mean, log_var):
+def measure_mismatch(aggregate, mean, log_var, excess=0.0):
     """Returns the `Mismatch` of held-out codes `[n, d]`, measured with an `Aggregate` of others.
+
+    Against another prior p than N(0, I), L is larger by `excess`, E log N(z; 0, I) - log p(z) of each image, `[n]`.
 
     Below 2 nats and 5% of the rate is healthy; above 10 nats or 25% is a hole (provisional). It does not rank
     models by what is seen: read it with the generation gap.
     """
-    values, errors = curve(aggregate, *moments_along(aggregate, mean, log_var))
+    along, total, prior = moments_along(aggregate, mean, log_var)
+    values, errors = curve(aggregate, along, total, prior + 2 * excess)
     rank = int(values.argmax())
     in_sample = float(aggregate.in_sample[rank])
     return Mismatch(

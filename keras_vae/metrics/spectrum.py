@@ -86,7 +86,7 @@ def recommended_size(eigenvalues):
     return 1 << max(pc95(eigenvalues) - 1, 0).bit_length()
 
 
-def signal_radius(components, mean, log_var):
+def signal_radius(components, mean, log_var, prior_codes=None):
     """Returns the `SignalRadius` of codes `[n, d]` in the directions that hold 90% of the means' variance.
 
         prior^2 = k + |W' center|^2,  posterior^2 = E|W' (mean - center)|^2 + sum_i W_i' diag(E var) W_i
@@ -97,6 +97,7 @@ def signal_radius(components, mean, log_var):
         components: The `PrincipalComponents` of *other* codes, say of training images. Those of the same codes,
             fewer than d, find their own noise: isotropic codes that fill the prior exactly then look too wide.
         mean, log_var: Codes of held-out images.
+        prior_codes: Draws of the prior, `[m, d]`, where it is not N(0, I).
     """
     dims = min(pc90(components.eigenvalues), components.directions.shape[1])
     directions = components.directions[:, :dims]
@@ -106,22 +107,29 @@ def signal_radius(components, mean, log_var):
         noise += (
             np.exp(log_var[:, block], dtype="float64").mean(axis=0) @ np.square(directions[block])
         ).sum()
-    prior = np.sqrt(dims + np.square(components.center @ directions).sum())
+    if prior_codes is None:
+        prior = np.sqrt(dims + np.square(components.center @ directions).sum())
+    else:
+        away = project(prior_codes, components.center, directions)
+        prior = np.sqrt(np.square(away).sum(axis=1).mean())
     posterior = np.sqrt(np.square(coordinates).sum(axis=1).mean() + noise)
     return SignalRadius(
         dims, float(prior), float(posterior), float(prior / posterior) if posterior > 0 else np.nan
     )
 
 
-def measure_norms(mean, log_var, seed):
+def measure_norms(mean, log_var, seed, prior_codes=None):
     """Returns the `Norms` of one draw from each posterior, `[n, d]`, and of as many from the prior.
 
     The classic picture, and blind: at any optimum E|z|^2 is d for both (`rate.second_moments`), whatever the
-    mismatch. A prior's length is drawn from its own law, chi with d degrees of freedom.
+    mismatch. The length of a draw of N(0, I) is drawn from its own law, chi with d degrees of freedom; of another
+    prior `prior_codes`, `[m, d]`, are draws.
     """
     generator = np.random.default_rng(seed)
     num_codes, size = mean.shape
     prior = np.sqrt(generator.chisquare(size, num_codes))
+    if prior_codes is not None:
+        prior = np.linalg.norm(prior_codes, axis=1).astype("float64")
     squares = np.zeros(num_codes)
     for block in column_blocks(num_codes, size):
         noise = generator.standard_normal(mean[:, block].shape)

@@ -163,7 +163,7 @@ def comparison_plots(runs):
 
     repaired = [(latent_size(run), best(run), letter(index)) for index, run in enumerate(runs)]
     distances = {
-        "prior N(0, I)": points("generation_gap.prior.frechet"),
+        "the prior": points("generation_gap.prior.frechet"),
         "best sampler": repaired,
         "reconstructions": points("generation_gap.reconstruction.frechet"),
     }
@@ -174,7 +174,7 @@ def comparison_plots(runs):
         for size, value, key in points("completeness.dead_zone")
     ]
     # Orange is the first line's colour nowhere but where it is the prior's.
-    order = ("reconstructions", "prior N(0, I)", "best sampler")
+    order = ("reconstructions", "the prior", "best sampler")
     return {
         "distances": (
             figures.against_size,

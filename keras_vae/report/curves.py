@@ -175,7 +175,8 @@ def survival(section):
     ticks = [angle for angle in (0, 15, 30, 45, 60, 75, 90) if angle <= angles.max()]
     axes.set_xticks(ticks, [f"{angle}°" for angle in ticks])
     axes.set(
-        xlabel="from the image's code (0°) to a draw of N(0, I) (90°)", ylabel="still of its class, per cent"
+        xlabel="from the image's code (0°) to a draw of the prior (90°)",
+        ylabel="still of its class, per cent",
     )
     figure.legend(loc="outside right center", title="class", handlelength=1.2)
     listed = ", ".join(

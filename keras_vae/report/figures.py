@@ -48,7 +48,7 @@ RUNGS = {
     "shuffled": "shuffled dims",
     "gaussian": "ex-post Gaussian",
     "mixture": "ex-post mixture",
-    "prior": "prior N(0, I)",
+    "prior": "the prior",
 }
 
 
@@ -355,7 +355,7 @@ def norms(section):
         return None
     figure, axes = canvas()
     for values, colour, label in (
-        (prior, ORANGE, "draws of N(0, I)"),
+        (prior, ORANGE, "draws of the prior"),
         (posterior, BLUE, "codes"),
     ):
         axes.stairs(
@@ -377,7 +377,7 @@ def norms(section):
     centres = (edges[1:] + edges[:-1]) / 2
     mean = [float((centres * values).sum() / max(values.sum(), 1e-12)) for values in (prior, posterior)]
     return figure, (
-        f"Two histograms of lengths: draws of N(0, I) around {number(mean[0])},"
+        f"Two histograms of lengths: draws of the prior around {number(mean[0])},"
         f" codes around {number(mean[1])}."
     )
 
@@ -392,7 +392,7 @@ def signal_radius(section):
     angles = np.linspace(0, 2 * np.pi, 361)
     for size, colour, label, angle in (
         (posterior, BLUE, "codes", 0.22),
-        (prior, ORANGE, "N(0, I)", -0.22),
+        (prior, ORANGE, "the prior", -0.22),
     ):
         axes.plot(size * np.cos(angles), size * np.sin(angles), color=colour, linewidth=2.5)
         axes.fill(size * np.cos(angles), size * np.sin(angles), color=colour, alpha=0.08, linewidth=0)
@@ -498,7 +498,7 @@ def path(section):
         axes.plot(angles, 100 * values, color=colour, marker=marker, markersize=5, label=label)
     axes.set_ylim(0, 104)
     axes.set_xticks(angles, [f"{angle:.0f}°" for angle in angles])
-    axes.set(xlabel="from the image's code (0°) to a draw of N(0, I) (90°)", ylabel="per cent")
+    axes.set(xlabel="from the image's code (0°) to a draw of the prior (90°)", ylabel="per cent")
     figure.legend(loc="outside upper left", ncols=2, columnspacing=1.2)
     listed = "; ".join(
         f"{label} falls from {number(float(values[0]), 'share')} to {number(float(values[-1]), 'share')}"

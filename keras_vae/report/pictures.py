@@ -115,7 +115,7 @@ def run_plots(results, pictures):
         "interpolation": (figures.strips, "Ways between two test images", interpolations),
         "posterior_to_prior": (
             figures.strips,
-            "From an image's code (left) to a draw of N(0, I) (right)",
+            "From an image's code (left) to a draw of the prior (right)",
             [] if rows is None else [("", list(rows))],
         ),
         "noise_around_mean": (figures.strips, "Unit noise around the mean", noise),

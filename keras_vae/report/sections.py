@@ -207,7 +207,7 @@ def latent(results, pictures, drawn):
 def prior(results, pictures, drawn):
     """How far the codes lie from the prior."""
     words = (
-        "Samples are drawn from N(0, I); images have their codes in the aggregated posterior."
+        "Samples are drawn from the prior; images have their codes in the aggregated posterior."
         " The mismatch of the two is what sampling pays for."
     )
     explained = get(pictures, "map.explained")
@@ -227,14 +227,14 @@ def prior(results, pictures, drawn):
         (
             "mismatch",
             "<strong>Prior mismatch by rank.</strong> What a Gaussian with r principal directions, fitted to training"
-            " codes, wins over N(0, I) on held-out codes. It levels off at the number of directions that matter;"
+            " codes, wins over the prior on held-out codes. It levels off at the number of directions that matter;"
             " where it falls again, the fit has learnt noise.",
         ),
         (
             "map",
             "<strong>Map of the codes.</strong> Posterior means in their first two principal directions, coloured by"
-            " class where there are labels. Crosses are draws of N(0, I), rings their first three standard"
-            f" deviations: hardly anything outside is ever sampled.{share}",
+            " class where there are labels. Crosses are draws of the prior: where there are none, nothing is"
+            f" ever sampled. Rings are the first three standard deviations of N(0, I).{share}",
         ),
     )
     numbers = card(table(results, "prior_mismatch", "Prior mismatch"))
@@ -282,7 +282,7 @@ def way_to_prior(pictures, drawn):
     if rows is not None:
         words = (
             "<strong>From a code to the prior.</strong> The code of a test image (left) turned step by step into a"
-            " draw of N(0, I) (right). If the image dies on the way, codes are islands."
+            " draw of the prior (right). If the image dies on the way, codes are islands."
         )
         ends = tag(
             "div", tag("span", "0°, the image's code"), tag("span", "90°, a prior draw"), class_="ends"
@@ -307,7 +307,7 @@ def unit_noise(results, pictures):
     ]
     words = (
         "Each test image's code with a whole unit of noise on every dim. If the image stays the same while draws of"
-        " N(0, I) decode to garbage, the code is spread over many dims."
+        " the prior decode to garbage, the code is spread over many dims."
     )
     images = tag("h3", title) + tag("p", words, class_="muted") + rows_of(shown) if shown else ""
     return images + table(

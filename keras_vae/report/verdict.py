@@ -30,6 +30,7 @@ def header(results):
         get(results, "dataset"),
         f"latent {shape(results.get('latent_shape'))}" if results.get("latent_shape") else None,
         results.get("objective"),
+        f"prior: {results['prior']}" if results.get("prior") else None,
         f"{number(results['num_held_out'])} held-out images" if results.get("num_held_out") else None,
         str(results.get("created") or "")[:10] or None,
     ]

@@ -1,5 +1,7 @@
 """The likelihood of a few images by annealed importance sampling."""
 
+import functools
+
 from keras_vae.diagnosis.extended.bounds import lacks
 from keras_vae.diagnosis.study import mean_and_error
 from keras_vae.metrics.amortisation import elbo
@@ -19,9 +21,11 @@ def measure_annealed(study):
     count = min(study.affordable(24, 4), len(test))
     posteriors = test.observed[:count], test.mean[:count], test.log_var[:count]
     plan = Annealing(chains=study.affordable(8, 4))
-    annealed = plan.run(study.score, *posteriors, study.generator("annealing"))
+    labels = test.labels_of(count)
+    score, log_prob = (functools.partial(one, labels=labels) for one in (study.score, study.log_prob))
+    annealed = plan.run(score, *posteriors, study.generator("annealing"))
     found = importance_weighted(annealed.log_weights)
-    bound = elbo(study.log_prob, *posteriors, study.generator("annealing, elbo"))
+    bound = elbo(log_prob, *posteriors, study.generator("annealing, elbo"))
     gap, error = mean_and_error(-found.per_image - bound)
     return {
         "n": count,

@@ -1,25 +1,27 @@
 """Bounds on the likelihood, and what the encoder loses of them."""
 
+import functools
+
 import numpy as np
 
-from keras_vae.diagnosis.likelihood import log_weights
-from keras_vae.diagnosis.study import NO_GRADIENT, NO_LIKELIHOOD, NO_RATE, mean_and_error
+from keras_vae.diagnosis.likelihood import log_weights, no_bound
+from keras_vae.diagnosis.study import NO_GRADIENT, mean_and_error
 from keras_vae.metrics.amortisation import elbo, improve_posteriors
 from keras_vae.metrics.importance import importance_weighted
 
+ONLY_STANDARD = "it is written for Gaussian posteriors and the prior N(0, I), and this model has others"
 SAMPLES = (1, 4, 16, 64, 256)
 FEWER = 64  # samples of a large latent
 STEPS = 100
 
 
 def lacks(study, name, gradient=True):
-    """Returns whether a bound cannot be had, and notes why."""
-    reasons = {
-        NO_LIKELIHOOD: study.subject.log_prob is None,
-        NO_RATE: not study.subject.is_variational,
-        NO_GRADIENT: gradient and study.subject.score is None,
-    }
-    reason = next((reason for reason, applies in reasons.items() if applies), None)
+    """Returns whether a bound cannot be had, and notes why; `gradient`: whether it takes the joint density's."""
+    reason = no_bound(study)
+    if gradient and not reason:
+        reason = (
+            ONLY_STANDARD if not study.is_standard else NO_GRADIENT if study.subject.score is None else None
+        )
     if reason:
         study.reasons[f"extended.{name}"] = reason
     return reason is not None
@@ -47,11 +49,11 @@ def measure_amortisation(study):
     test = study.test
     count = min(study.affordable(256, 32), len(test))
     images, mean, log_var = test.observed[:count], test.mean[:count], test.log_var[:count]
-    better = improve_posteriors(
-        study.score, images, mean, log_var, study.generator("amortisation"), steps=STEPS
-    )
+    labels = test.labels_of(count)
+    score, log_prob = (functools.partial(one, labels=labels) for one in (study.score, study.log_prob))
+    better = improve_posteriors(score, images, mean, log_var, study.generator("amortisation"), steps=STEPS)
     bounds = [
-        elbo(study.log_prob, images, *posterior, study.generator("amortisation, measured"))
+        elbo(log_prob, images, *posterior, study.generator("amortisation, measured"))
         for posterior in ((mean, log_var), better)
     ]
     gain, error = mean_and_error(np.subtract(*bounds[::-1]))

@@ -5,7 +5,6 @@ import warnings
 
 import numpy as np
 
-from keras_vae.diagnosis.study import NO_RATE
 from keras_vae.metrics import mismatch
 from keras_vae.principal import project
 
@@ -30,7 +29,12 @@ def prior_classifier(study):
     count = min(study.affordable(MOST_CODES, MOST_CODES // 2), len(study.test)) // 2 * 2
     generator = study.generator("prior classifier")
     codes = project(study.test.draw(generator, count), center, axes)
-    prior = generator.standard_normal(codes.shape) - center @ axes  # what N(0, I) is along orthonormal axes
+    if study.subject.prior is None:
+        prior = (
+            generator.standard_normal(codes.shape) - center @ axes
+        )  # what N(0, I) is along orthonormal axes
+    else:
+        prior = project(study.prior_codes(count, "prior of the classifier"), center, axes)
     known, new = (np.concatenate([codes[part::2], prior[part::2]]) for part in (0, 1))
     mean, deviation = known.mean(axis=0), np.maximum(known.std(axis=0), 1e-12)
     answers = np.repeat([0, 1], count // 2)
@@ -47,7 +51,7 @@ def mutual_information(study):
     """Returns the bounds of the prior mismatch's section from as many test codes as there are, 10,000 at most."""
     size = study.test.mean.shape[1]
     if not study.subject.is_variational:
-        study.reasons["extended.mutual_information"] = NO_RATE
+        study.reasons["extended.mutual_information"] = study.subject.no_rate
         return None
     if size > MOST_DIMS:
         study.reasons["extended.mutual_information"] = (

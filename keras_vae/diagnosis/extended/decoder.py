@@ -1,7 +1,10 @@
 """How much the decoder stretches, and how far images move along a path between prior draws."""
 
+import functools
+
 import numpy as np
 
+from keras_vae.diagnosis.codes import some
 from keras_vae.diagnosis.study import NO_GRADIENT, mean_and_error
 from keras_vae.metrics import paths
 from keras_vae.metrics.stretch import spectral_norms
@@ -17,7 +20,9 @@ def spectral_norm(study):
         study.reasons["extended.spectral_norm"] = NO_GRADIENT
         return None
     codes = study.codes["posterior"][:POINTS]
-    norms = spectral_norms(study.slopes, study.pull, codes, study.generator("spectral norm"))
+    labels = some(study.labels["posterior"], POINTS)
+    slopes, pull = (functools.partial(function, labels=labels) for function in (study.slopes, study.pull))
+    norms = spectral_norms(slopes, pull, codes, study.generator("spectral norm"))
     return {
         "n": len(norms),
         "median": float(np.median(norms)),
@@ -38,7 +43,8 @@ def path_length(study):
     for fractions in (starts, starts + STEP):
         pairs = zip(codes[:half].astype("float64"), codes[half : 2 * half].astype("float64"), fractions)
         points = [paths.slerp(start[None], end[None], [fraction])[0, 0] for start, end, fraction in pairs]
-        looks.append(study.see(study.decode(np.stack(points))).looks.astype("float64"))
+        images = study.decode(np.stack(points), some(study.labels["prior"], half))
+        looks.append(study.see(images).looks.astype("float64"))
     squares = np.square(looks[1] - looks[0]).sum(axis=1) / STEP**2
     mean, error = mean_and_error(squares)
     images = study.seen["reconstruction"].looks.astype("float64")

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from keras_vae.diagnosis.codes import in_batches
+from keras_vae.diagnosis.codes import in_batches, some
 from keras_vae.metrics import paths, reconstruction
 from keras_vae.metrics.survival import median_angle, survival
 
@@ -24,8 +24,10 @@ def class_survival(study):
         return None
     count = min(study.affordable(MOST_PATHS, MOST_PATHS // 2), len(study.codes["prior"]), len(start))
     ends = study.codes["posterior"][:count], study.codes["prior"][:count]
+    labels = some(study.labels["posterior"], count)
     steps = [
-        study.see(study.decode(paths.posterior_to_prior(*ends, [angle])[:, 0])).classes for angle in ANGLES
+        study.see(study.decode(paths.posterior_to_prior(*ends, [angle])[:, 0], labels)).classes
+        for angle in ANGLES
     ]
     classes, start = np.stack(steps, axis=1), start[:count]
     groups = {str(label): start == label for label in np.unique(start)}
@@ -54,9 +56,11 @@ def swapped_quadrants(study):
     count = study.results["reconstruction"]["test"]["n"]
     images = study.test.images[:count]
     swapped = np.roll(images, (images.shape[1] // 2, images.shape[2] // 2), axis=(1, 2))
-    mean, _ = in_batches(study.subject.encode, study.subject.observe(swapped, study.seed))
-    errors = reconstruction.mse(swapped, study.decode(mean.reshape(count, -1)))
-    known = reconstruction.mse(images, study.decode(study.test.mean[:count]))
+    labels = study.test.labels_of(count)
+    told = study.told(labels, count)
+    mean, _ = in_batches(study.subject.encode, study.subject.observe(swapped, study.seed), *told)
+    errors = reconstruction.mse(swapped, study.decode(mean.reshape(count, -1), labels))
+    known = reconstruction.mse(images, study.decode(study.test.mean[:count], labels))
     below = max(float(known.mean()), 1e-12)
     ratio = float(errors.mean()) / below
     error = float(np.std(errors - ratio * known, ddof=1)) / (below * math.sqrt(count))
