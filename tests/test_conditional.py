@@ -14,6 +14,7 @@ from keras_vae import evaluate
 from keras_vae.autoencoder import Autoencoder, Step
 from keras_vae.command_line import UsageError
 from keras_vae.datasets import Annotations, LoadOptions, in_memory
+from keras_vae.densities import MAX_LOG_VAR, MIN_LOG_VAR, soft_bounds
 from keras_vae.export import export
 from keras_vae.lazy import keras, ops
 from keras_vae.likelihoods import Gaussian
@@ -62,6 +63,8 @@ def test_the_log_weights_of_a_linear_model_give_the_likelihood_under_each_label(
         scipy.stats.multivariate_normal(bias + row, covariance).logpdf(image.ravel()) for row in kernel[2:]
     ]
     assert np.ptp(known) > 0.1
+    for weight in model.encoder.weights:  # the prior itself, or nearly: no weight is far above the others
+        weight.assign(np.zeros(weight.shape))
     images, labels = np.repeat(image, NUM_CLASSES, axis=0), np.arange(NUM_CLASSES)
     weights = np.asarray(model.log_weights(images, 4000, 0, labels), "float64")
     shifted = np.exp(weights - np.array(known)[:, None])  # of mean 1
@@ -80,6 +83,7 @@ def test_the_loss_is_distortion_plus_rate_each_under_the_image_s_own_label():
         flat.reshape(6, -1) @ layer.kernel.numpy() + layer.bias.numpy()
         for layer in (model.encoder.get_layer("mean"), model.encoder.get_layer("log_var"))
     )
+    log_var = np.asarray(soft_bounds(log_var, MIN_LOG_VAR, MAX_LOG_VAR))
     np.testing.assert_allclose(
         terms["rate"], 0.5 * (mean**2 + np.exp(log_var) - 1 - log_var).sum(1), rtol=1e-3
     )
@@ -117,12 +121,13 @@ def test_what_the_label_says_is_left_out_of_the_code():
     labels = np.arange(240) % NUM_CLASSES
     images = np.broadcast_to(np.linspace(0.2, 0.8, NUM_CLASSES)[labels, None, None, None], (240, *SHAPE))
     images = images.astype("float32")
-    model = make(2, SHAPE, Linear(), likelihood=Gaussian(0.05))
-    model.compile(keras.optimizers.Adam(0.02))
+    model = make(2, SHAPE, Linear(), likelihood=Gaussian(0.2))
+    model.compile(keras.optimizers.Adam(0.03))
     found = model.fit(images, labels, batch_size=24, epochs=40, verbose=0).history
-    assert found["rate"][-1] < 0.02
+    assert found["rate"][0] > 0.5
+    assert found["rate"][-1] < 1e-3
     shown = np.asarray(model.sample(30, labels=np.arange(30) % NUM_CLASSES))
-    np.testing.assert_allclose(shown, images[:30], atol=0.03)
+    np.testing.assert_allclose(shown, images[:30], atol=1e-3)
 
 
 def test_it_is_refused_without_labels_and_with_a_prior_that_needs_them():

@@ -27,6 +27,8 @@ def measure_rate_distortion(study):
     if subject.is_variational:
         study.excess.update({name: excess(study, name) for name in ("train", "test")})
         nats, learned = rates(study, "test", count), rates(study, "train", min(count, len(study.train)))
+        # What is never negative may come out so where it is averaged over draws.
+        nats, learned = (values - min(values.mean(), 0.0) for values in (nats, learned))
         section["rate"], section["rate_se"] = mean_and_error(nats)
         section["rate_per_dim"] = section["rate"] / test.mean.shape[1]
         section["rate_bits"] = section["rate"] / math.log(2)
