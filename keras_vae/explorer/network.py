@@ -93,7 +93,7 @@ class FeatureMaps:
             network = self.networks[part]
             if name not in {layer.name for layer in network.layers}:
                 raise KeyError(name)
-            self.functions[part, name] = keras.Model(network.inputs, network.get_layer(name).output)
+            self.functions[part, name] = keras.Model(network.input, network.get_layer(name).output)
         output = np.asarray(self.functions[part, name](value[None], training=False), "float32")[0]
         return output[None, None] if output.ndim == 1 else np.moveaxis(output, -1, 0)[:MOST_MAPS]
 

@@ -4,12 +4,14 @@
     codes.tsv                a row of numbers a code
     metadata.tsv             a label a row
     sprite.png               the images, in rows of equal length
+    events.out.tfevents.*    without one a folder is no run to TensorBoard, and is looked into by nobody
 """
 
 import math
 
 import numpy as np
 
+from keras_vae.lazy import tf
 from keras_vae.runs import whole
 
 MOST_SIDE = 8192  # of a sprite sheet (TensorBoard's documentation)
@@ -17,7 +19,7 @@ MOST_NUMBERS = 4_000_000  # in codes.tsv, about 40 MB
 
 
 def write_projector(world):
-    """Writes the four files of `world` into its run's `logs/projector`, and returns that folder."""
+    """Writes the files of `world` into its run's `logs/projector`, and returns that folder."""
     folder = world.run.logs / "projector"
     folder.mkdir(parents=True, exist_ok=True)
     height, width, _ = world.model.image_shape
@@ -29,6 +31,9 @@ def write_projector(world):
     with whole(folder / "sprite.png") as temporary:
         sheet.save(temporary)
     write(folder / "projector_config.pbtxt", CONFIG.format(width=width, height=height))
+    if not any(folder.glob("events.out.tfevents.*")):
+        with tf.summary.create_file_writer(str(folder)).as_default():
+            tf.summary.text("projector", "codes of held-out images, for the tab Projector", step=0)
     return folder
 
 

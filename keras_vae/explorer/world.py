@@ -10,9 +10,10 @@ from keras_vae.command_line import UsageError, read_json
 from keras_vae.diagnosis.codes import in_batches
 from keras_vae.explorer.dead_zones import shade
 from keras_vae.explorer.network import layer_facts
-from keras_vae.latents import show_shape
+from keras_vae.latents import Codebook, show_shape
 from keras_vae.lazy import tf
 from keras_vae.likelihoods import Gaussian, OptimalGaussian
+from keras_vae.objectives import OBJECTIVES
 from keras_vae.principal import principal_components, project
 from keras_vae.report.verdict import VERDICTS, plain_words
 from keras_vae.samplers import Codes, Mixture
@@ -144,7 +145,7 @@ class World:
             sampler = load_sampler(path)
             if tuple(sampler.latent_shape) == self.model.latent_shape:
                 fitted[path.stem] = sampler
-        if not fitted and not type(self.model.latent).__name__ == "Codebook":
+        if not fitted and not isinstance(self.model.latent, Codebook):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # of few codes; the map shows how they lie
                 fitted["mixture"] = Mixture(self.model.latent_shape).fit(self.training_codes)
@@ -259,7 +260,7 @@ class World:
             "image_shape": list(self.model.image_shape),
             "latent_shape": list(self.model.latent_shape),
             "latent": show_shape(self.model.latent_shape),
-            "objective": type(self.model.objective).__name__,
+            "objective": next(name for name, kind in OBJECTIVES.items() if type(self.model.objective) is kind),
             "likelihood": type(self.model.likelihood).__name__,
             "variational": bool(self.subject.is_variational),
             "verdict": self.verdict,

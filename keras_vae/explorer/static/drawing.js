@@ -65,10 +65,9 @@ export function drawingPanel(session) {
         if (picture) { image = Float32Array.from(picture, (value) => value / 255); source = "drawn image"; give(); }
       } }),
       drawable && h("label", { class: "inline" }, "brush ", brush), drawable && h("label", { class: "inline" }, erase, " erase")),
-    canvas,
-    h("p", { class: "muted small", text: drawable
+    h("div", { class: "sketching" }, canvas, h("p", { class: "muted small", text: drawable
       ? "Draw, or drop an image file here. The ellipse on the map is the posterior, one and two standard deviations; the reconstruction, the distortion and the rate stand above."
-      : "Drop an image file here. The ellipse on the map is its posterior; the reconstruction, the distortion and the rate stand above." }));
+      : "Drop an image file here. The ellipse on the map is its posterior; the reconstruction, the distortion and the rate stand above." })));
   show();
   return panel;
 }

@@ -63,7 +63,11 @@ export function restore(hash, session, shown, map) {
   if (span > 0) map.view = { x, y, span };
   const image = numbers(query.get("image"))[0];
   session.locks.clear();
-  if (has("image") && Number.isInteger(image) && image >= 0 && image < world.count) session.pick(image);
-  else session.setCode(moved(world, world.center, numbers(query.get("at"))));
-  for (const axis of numbers(query.get("locks"))) if (axis < world.axes) session.locks.set(axis, session.coordinates()[axis]);
+  const lock = () => numbers(query.get("locks")).filter((axis) => Number.isInteger(axis) && axis >= 0 && axis < world.axes)
+    .forEach((axis) => session.locks.set(axis, session.coordinates()[axis]));
+  if (has("image") && Number.isInteger(image) && image >= 0 && image < world.count) session.pick(image).then(lock).then(() => session.tell("code"));
+  else {
+    session.setCode(moved(world, world.center, numbers(query.get("at"))));
+    lock();
+  }
 }

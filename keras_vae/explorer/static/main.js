@@ -126,11 +126,9 @@ function header(names, asked, worlds) {
     h("label", { class: "inline" }, "beside ", choice("Run beside it", [["none", "nothing"], ...runs.filter(([key]) => Number(key) !== asked.run)], asked.beside === null ? "none" : String(asked.beside), pick("beside"))));
   return h("header", {},
     h("div", { class: "title" }, h("h1", { text: names.length > 1 ? "Latent explorer" : world.name }),
-      h("p", { class: "muted", text: `${world.dataset}, latent ${world.latent}, ${spaced(world.objective)}` }), chooser, theme),
+      h("p", { class: "muted", text: `${world.dataset}, latent ${world.latent}, ${world.objective.replaceAll("_", " ")}` }), chooser, theme),
     ...worlds.map((one) => verdict(one, worlds.length > 1)));
 }
-
-const spaced = (name) => name.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase().replace(/^vae$/, "VAE");
 
 function verdict(world, named) {
   const lead = named ? h("strong", { text: `${world.name} ` }) : null;
@@ -145,8 +143,7 @@ function verdict(world, named) {
 function fillToolbar(bar, shown, world, maps, changed) {
   const flip = (name) => (on) => { shown[name] = on; changed(); };
   const overlay = (name) => (on) => { shown.overlays[on ? "add" : "delete"](name); changed(); };
-  const zoom = (factor) => () => maps.forEach((map) => (factor ? map.zoom(factor) : (map.home(), map.draw(), map.moved())));
-  bar.replaceChildren(
+  bar.replaceChildren(...[
     h("div", { class: "group" },
       toggle("dead zones", shown.dead, flip("dead"), "Shaded where the map decodes to what no image looks like: farther from every real image than 95% of the reconstructions"),
       toggle("pictures", shown.tiles, flip("tiles"), "What the map decodes to, everywhere"),
@@ -155,9 +152,7 @@ function fillToolbar(bar, shown, world, maps, changed) {
     h("div", { class: "group" }, ...Object.keys(world.overlays).map((name) =>
       toggle(`${name === "prior" ? "×" : "+"} ${name.replaceAll("_", " ")}`, shown.overlays.has(name), overlay(name), name === "prior" ? "400 samples of N(0, I)" : "400 samples of the density fitted to the codes"))),
     world.embedding && choice("Layout of the map", [["axes", "principal axes"], ["tsne", "t-SNE"]], shown.layout, (name) => { shown.layout = name; maps.forEach((map) => map.home()); changed(); }),
-    h("div", { class: "group" },
-      h("button", { type: "button", text: "−", "aria-label": "Zoom out", onclick: zoom(0.7) }), h("button", { type: "button", text: "+", "aria-label": "Zoom in", onclick: zoom(1.4) }),
-      h("button", { type: "button", text: "all", "aria-label": "Show all", onclick: zoom(null) })));
+  ].filter(Boolean));
 
 }
 

@@ -16,7 +16,9 @@ export class LatentMap {
     this.above = h("canvas", { class: "above", tabindex: "0", role: "application",
       "aria-label": `Map of the codes of ${this.world.name}. Arrow keys move the place that is decoded, plus and minus zoom, 0 shows all.` });
     this.tip = h("div", { class: "tip", hidden: true });
-    this.element = h("div", { class: "map" }, this.below, this.above, this.tip);
+    const button = (text, label, work) => h("button", { type: "button", text, "aria-label": `${label} of ${this.world.name}`, onclick: work });
+    const zoom = h("div", { class: "zoom" }, button("−", "Zoom out", () => this.zoom(0.7)), button("+", "Zoom in", () => this.zoom(1.4)), button("all", "Show all", () => this.showAll()));
+    this.element = h("div", { class: "map" }, this.below, this.above, zoom, this.tip);
     this.pointers = new Map();
     this.tiles = null;
     this.home();
@@ -310,6 +312,7 @@ export class LatentMap {
     this.#viewed();
   }
 
+  showAll() { this.home(); this.#viewed(); }
   #viewed() { this.draw(); this.moved?.(); }
 
   #near(left, top) {
@@ -398,7 +401,7 @@ export class LatentMap {
       this.go(x + dx * step, y + dy * step);
     } else if (event.key === "+" || event.key === "=") this.zoom(1.25);
     else if (event.key === "-") this.zoom(0.8);
-    else if (event.key === "0") { this.home(); this.#viewed(); }
+    else if (event.key === "0") this.showAll();
     else return;
     event.preventDefault();
   }

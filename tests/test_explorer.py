@@ -1,0 +1,381 @@
+"""What the explorer knows of a run, its routes, its one file, and its files for TensorBoard."""
+
+import base64
+import json
+import re
+
+import fastapi
+import keras
+import numpy as np
+import pytest
+from explorer_runs import trained
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from keras_vae import Autoencoder, load_dataset
+from keras_vae.command_line import UsageError
+from keras_vae.config import Config
+from keras_vae.densities import bernoulli_log_density, gaussian_log_density
+from keras_vae.explorer import World, explorer_routes, static_page, write_projector
+from keras_vae.explorer.__main__ import main
+from keras_vae.explorer.network import CannotCompute, FeatureMaps, computable
+from keras_vae.explorer.packing import to_text
+from keras_vae.metrics.manifold import DEAD_ZONE_SHARE
+from keras_vae.runs import Run
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("explorer")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def two(place):
+    return World(trained(place, "two"))
+
+
+@pytest.fixture(scope="module")
+def six(place):
+    return World(trained(place, "six"))
+
+
+@pytest.fixture(scope="module")
+def client(two, six):
+    app = fastapi.FastAPI()
+    explorer_routes(app, [two.run, six.run])
+    return TestClient(app)
+
+
+def unpacked(value):
+    """The inverse of packing, written anew."""
+    if isinstance(value, dict) and "dtype" in value:
+        return np.frombuffer(base64.b64decode(value["data"]), value["dtype"]).reshape(value["shape"])
+    if isinstance(value, dict):
+        return {key: unpacked(part) for key, part in value.items()}
+    return [unpacked(part) for part in value] if isinstance(value, list) else value
+
+
+def test_arrays_in_json_come_back_as_they_were():
+    arrays = {
+        "a": np.arange(6, dtype="float32").reshape(2, 3),
+        "b": [np.array([0, 255], "uint8"), np.array([-7], "int32")],
+    }
+    back = unpacked(json.loads(to_text(arrays)))
+    np.testing.assert_array_equal(back["a"], arrays["a"])
+    np.testing.assert_array_equal(back["b"][0], arrays["b"][0])
+    np.testing.assert_array_equal(back["b"][1], arrays["b"][1])
+
+
+def test_numbers_that_json_lacks_become_null():
+    assert to_text({"rate": float("nan"), "other": 1.5}) == '{"rate":null,"other":1.5}'
+
+
+def test_arrays_of_other_types_are_refused():
+    with pytest.raises(TypeError, match="float64"):
+        to_text(np.zeros(2))
+
+
+def test_the_map_of_two_numbers_is_these_numbers(two):
+    np.testing.assert_array_equal(two.coordinates, two.codes.mean)
+
+
+def test_axes_of_a_larger_latent_are_orthonormal_and_sorted_by_variance(six):
+    center, directions = six.axes
+    np.testing.assert_allclose(directions @ directions.T, np.eye(len(directions)), atol=1e-4)
+    along = (six.training_codes.mean.reshape(-1, 6) - center) @ directions.T
+    np.testing.assert_allclose(along.mean(axis=0), 0, atol=1e-3)
+    assert (np.diff(along.var(axis=0)) <= 1e-6).all()
+
+
+def test_all_directions_together_give_the_code_back(six):
+    center, directions = six.axes
+    assert len(directions) == 6
+    np.testing.assert_allclose(center + six.coordinates @ directions, six.codes.mean, atol=1e-4)
+
+
+def test_the_map_is_a_square_that_holds_all_codes(two):
+    left, right, bottom, top = two.bounds
+    assert right - left == pytest.approx(top - bottom)
+    assert left < min(-3, two.coordinates[:, 0].min())
+    assert top > max(3, two.coordinates[:, 1].max())
+
+
+def test_facts_name_what_they_show(two):
+    facts = two.facts
+    assert facts["objective"] == "vae"
+    assert facts["image_shape"] == [8, 8, 1]
+    assert facts["label_names"] == [str(digit) for digit in range(10)]
+    assert len(facts["labels"]) == len(facts["images"]) == len(facts["coordinates"])
+    assert facts["embedding"] is None  # two numbers need none
+
+
+def test_rate_and_distortion_of_an_image_are_those_of_their_formulas(six):
+    image = six.images[3].astype("float32") / 255
+    found = six.encode(image)
+    mean, log_var = (np.asarray(part)[0] for part in six.model.encode(image[None]))
+    rate = 0.5 * np.sum(np.square(mean) + np.exp(log_var) - 1 - log_var)
+    logits = six.model.decoder(mean[None], training=False)
+    distortion = -np.asarray(bernoulli_log_density(image[None], logits)).sum()
+    assert found["rate"] == pytest.approx(rate, rel=1e-4)
+    assert found["distortion"] == pytest.approx(distortion, rel=1e-4)
+
+
+def test_distortion_under_the_best_variance_takes_that_of_the_map(two):
+    image = two.images[5].astype("float32") / 255
+    found = two.encode(image)
+    reconstructed = np.asarray(two.model.decode(found["mean"][None]))
+    errors = two.decode(two.codes.mean) / 255.0 - two.images / 255.0
+    expected = -np.asarray(gaussian_log_density(image[None], reconstructed, float(np.log(np.mean(errors**2))))).sum()
+    assert found["distortion"] == pytest.approx(expected, rel=1e-3)
+
+
+def test_samples_depend_on_their_seed_alone(six):
+    for source in six.samplers:
+        together, alone = six.sample(source, [4, 5, 6]), six.sample(source, [5])
+        np.testing.assert_allclose(together[1], alone[0], rtol=1e-5)
+
+
+def test_few_reconstructions_are_dead_and_noise_is(two):
+    """The unit of the shading is the distance that 95% of the reconstructions keep."""
+    from keras_vae.explorer import dead_zones
+
+    codes, two_cells = two.codes.mean, dead_zones.cells_of(two) ** 2
+    repeated = np.resize(codes, (two_cells, 2))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dead_zones, "grid_codes", lambda world, side: repeated)
+        assert dead_zones.shade(two)["share"] == pytest.approx(DEAD_ZONE_SHARE, abs=0.02)
+        noise = np.random.default_rng(0).integers(0, 256, (two_cells, 8, 8, 1)).astype("uint8")
+        patch.setattr(World, "decode", lambda world, codes: noise if len(codes) == two_cells else two.images)
+        assert dead_zones.shade(two)["share"] > 0.9
+
+
+def test_the_first_row_of_the_shading_is_the_bottom_of_the_map(two):
+    from keras_vae.explorer.dead_zones import grid_codes
+
+    codes = grid_codes(two, 4).reshape(4, 4, 2)
+    left, right, bottom, _ = two.bounds
+    step = (right - left) / 4
+    np.testing.assert_allclose(codes[0, 0], [left + step / 2, bottom + step / 2], rtol=1e-5)
+    np.testing.assert_allclose(codes[0, 1] - codes[0, 0], [step, 0], atol=1e-5)
+
+
+def test_feature_maps_are_what_the_layer_puts_out(six):
+    maps = FeatureMaps(six.model)
+    image = six.images[0].astype("float32") / 255
+    first = six.model.encoder.get_layer("down_0_0")
+    np.testing.assert_allclose(
+        maps("encoder", "down_0_0", image), np.moveaxis(np.asarray(first(image[None]))[0], -1, 0), atol=1e-5
+    )
+    mean = maps("encoder", "mean", image)
+    assert mean.shape == (1, 1, 6)
+    np.testing.assert_allclose(mean[0, 0], np.asarray(six.model.encode(image[None])[0])[0], atol=1e-5)
+    with pytest.raises(KeyError):
+        maps("encoder", "no such layer", image)
+
+
+def test_a_run_without_a_model_is_refused(tmp_path):
+    run = Run.create(Config(output=str(tmp_path)), "empty")
+    with pytest.raises(UsageError, match="no model.keras yet"):
+        World(run).model  # noqa: B018
+
+
+def test_a_codebook_is_left_to_a_grid_of_pictures(two):
+    model = Autoencoder((8, 8, 1), "4x4x2", objective="vq_vae")
+
+    class Other(World):
+        pass
+
+    Other.model = model
+    with pytest.raises(CannotCompute, match="Codebook"):
+        computable(Other(two.run))
+
+
+# The routes.
+
+
+def floats(response):
+    return np.frombuffer(response.content, "<f4")
+
+
+def test_the_page_and_its_files_are_served(client):
+    page = client.get("/")
+    assert page.status_code == 200
+    imports = json.loads(re.search(r'<script type="importmap">(.*?)</script>', page.text)[1])["imports"]
+    for path in imports.values():
+        answer = client.get("/" + path.removeprefix("./"))
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/javascript")
+    assert client.get("/explorer/static/style.css").headers["content-type"].startswith("text/css")
+
+
+def test_decode_gives_the_models_own_images(client, six):
+    codes = np.random.default_rng(0).standard_normal((3, 6)).astype("<f4")
+    answer = client.post("/explorer/api/1/decode", content=codes.tobytes())
+    images = np.frombuffer(answer.content, "uint8").reshape(3, 8, 8, 1)
+    np.testing.assert_allclose(images / 255, np.asarray(six.model.decode(codes)), atol=0.5 / 255 + 1e-5)
+
+
+def test_encode_gives_code_and_reconstruction(client, six):
+    image = (six.images[2] / 255).astype("<f4")
+    found = unpacked(client.post("/explorer/api/1/encode", content=image.tobytes()).json())
+    mean, log_var = (np.asarray(part)[0] for part in six.model.encode(image[None]))
+    np.testing.assert_allclose(found["mean"], mean, atol=1e-5)
+    np.testing.assert_allclose(found["log_var"], log_var, atol=1e-5)
+    np.testing.assert_allclose(found["image"] / 255, np.asarray(six.model.decode(mean[None]))[0], atol=0.003)
+
+
+def test_the_world_is_the_facts(client, two):
+    answer = client.get("/explorer/api/0/world")
+    found = unpacked(answer.json())
+    np.testing.assert_array_equal(found["images"], two.images)
+    np.testing.assert_allclose(found["coordinates"], two.coordinates, atol=1e-5)
+    assert client.get("/explorer/api/runs").json() == ["two", "six"]
+
+
+def test_samples_are_those_of_the_sampler(client, six):
+    answer = client.get("/explorer/api/1/sample", params={"source": "mixture", "first": 7, "count": 4})
+    np.testing.assert_allclose(floats(answer).reshape(4, 6), six.sample("mixture", range(7, 11)), rtol=1e-4)
+
+
+def test_layer_gives_feature_maps(client, six):
+    code = np.ones(6, "<f4")
+    answer = client.post(
+        "/explorer/api/1/layer", params={"part": "decoder", "name": "reshape"}, content=code.tobytes()
+    )
+    maps = unpacked(answer.json())["maps"]
+    np.testing.assert_allclose(maps, FeatureMaps(six.model)("decoder", "reshape", code), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "words"),
+    [
+        ("POST", "1/decode", b"12345", 400, "rows of 6 float32"),
+        ("POST", "1/decode", b"", 400, "rows of 6 float32"),
+        ("POST", "1/decode", bytes(4 * 6 * 600), 413, "longer than"),
+        ("POST", "1/decode", np.full(6, np.nan, "<f4").tobytes(), 400, "NaN"),
+        ("POST", "1/encode", bytes(4 * 64 * 2), 413, "longer than"),
+        ("POST", "9/decode", bytes(8), 404, "no run 9"),
+        ("POST", "one/decode", bytes(8), 400, "whole number"),
+        ("GET", "1/sample?source=none&first=0&count=1", None, 400, "expected one of prior"),
+        ("GET", "1/sample?source=prior&first=0&count=100000", None, 400, "count is 100000"),
+        ("GET", "1/sample?source=prior&first=x&count=1", None, 400, "whole number"),
+        ("POST", "1/layer?part=middle&name=mean", bytes(24), 400, "encoder or decoder"),
+        ("POST", "1/layer?part=decoder&name=none", bytes(24), 404, "no layer"),
+    ],
+)
+def test_bad_requests_get_a_sentence(client, method, path, body, status, words):
+    answer = client.request(method, f"/explorer/api/{path}", content=body)
+    assert answer.status_code == status
+    assert words in answer.json()["error"]
+
+
+def test_no_file_outside_the_report_or_the_page_is_served(client, two):
+    two.run.report.mkdir(exist_ok=True)
+    (two.run.report / "index.html").write_text("<h1>the report</h1>")
+    assert client.get("/explorer/report/0/index.html").text == "<h1>the report</h1>"
+    for path in ("report/0/..%2Fconfig.json", "report/0/%2E%2E/config.json", "static/..%2Fworld.py", "report/0/"):
+        assert client.get(f"/explorer/{path}").status_code == 404
+    (two.run.report / "index.html").unlink()
+
+
+# One file.
+
+
+def test_the_page_in_one_file_needs_nothing_else(six):
+    page = static_page([six])
+    assert not re.search(r'(?:src|href)="(?!data:)', page)
+    assert "fetch(" not in page  # modules are in base64: nothing in plain text asks for anything
+    data = re.search(r'<script type="application/json" id="worlds">(.*?)</script>', page, re.S)[1]
+    (facts,) = unpacked(json.loads(data))
+    np.testing.assert_allclose(facts["codes"]["prior"], six.sample("prior", range(256)), atol=1e-5)
+    assert facts["network"]["mean"] == "sigmoid"
+
+
+def test_names_cannot_end_the_script_they_stand_in(two, monkeypatch):
+    monkeypatch.setattr(World, "name", "</script><script>alert(1)</script><!--")
+    monkeypatch.setitem(two.facts, "name", "</script><script>alert(1)</script><!--")
+    page = static_page([two])
+    assert "<script>alert" not in page
+    assert page.count("</script>") == 3
+    data = re.search(r'id="worlds">(.*?)</script>', page, re.S)[1]
+    assert json.loads(data)[0]["name"].startswith("</script>")
+
+
+def test_the_command_writes_both(six, tmp_path, capsys):
+    main([str(six.run.path), "--static", "--output", str(tmp_path / "page.html"), "--projector"])
+    assert (tmp_path / "page.html").stat().st_size > 100_000
+    assert (six.run.logs / "projector" / "codes.tsv").is_file()
+    assert "needs no server" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [[], ["--static"], ["{run}"], ["{run}", "{run}", "{run}", "--static"], ["nowhere", "--static"]])
+def test_the_command_refuses_what_it_cannot_do(arguments, two, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([argument.format(run=two.run.path) for argument in arguments])
+    assert ended.value.code == 2
+    assert "error:" in capsys.readouterr().err
+
+
+# TensorBoard.
+
+
+def test_projector_files_hold_codes_labels_and_pictures(six):
+    from google.protobuf import text_format
+    from tensorboard.plugins.projector import ProjectorConfig
+
+    folder = write_projector(six)
+    config = text_format.Parse((folder / "projector_config.pbtxt").read_text(), ProjectorConfig())
+    (embedding,) = config.embeddings
+    codes = np.loadtxt(folder / embedding.tensor_path, delimiter="\t")
+    np.testing.assert_allclose(codes, six.codes.mean, rtol=1e-4, atol=1e-5)
+    labels = (folder / embedding.metadata_path).read_text().split("\n")[:-1]
+    assert [int(label) for label in labels] == six.facts["labels"].tolist()
+    width, height = embedding.sprite.single_image_dim
+    sheet = np.asarray(Image.open(folder / embedding.sprite.image_path))
+    columns = int(np.ceil(np.sqrt(len(codes))))  # as the plugin reads it
+    row, column = divmod(20, columns)
+    tile = sheet[row * height : (row + 1) * height, column * width : (column + 1) * width, 0]
+    np.testing.assert_array_equal(tile, six.images[20, ..., 0])
+
+
+def test_the_projector_plugin_finds_the_run(six):
+    from tensorboard.backend.event_processing import data_provider, plugin_event_multiplexer
+    from tensorboard.plugins import base_plugin
+    from tensorboard.plugins.projector.projector_plugin import ProjectorPlugin
+
+    write_projector(six)
+    multiplexer = plugin_event_multiplexer.EventMultiplexer().AddRunsFromDirectory(str(six.run.logs))
+    multiplexer.Reload()
+    provider = data_provider.MultiplexerDataProvider(multiplexer, str(six.run.logs))
+    context = base_plugin.TBContext(logdir=str(six.run.logs), data_provider=provider)
+    plugin = ProjectorPlugin(context)
+    plugin._update_configs()
+    (embedding,) = plugin._configs["projector"].embeddings
+    assert list(embedding.tensor_shape) == list(six.codes.mean.shape)
+
+
+def test_labels_without_a_line_of_their_own_cannot_break_the_table(six, monkeypatch):
+    monkeypatch.setitem(six.facts, "label_names", ["a\tb\nc", " "] + [str(digit) for digit in range(2, 10)])
+    lines = (write_projector(six) / "metadata.tsv").read_text().split("\n")[:-1]
+    assert len(lines) == len(six.images)
+    assert {"a b c", "-"} <= set(lines)
+
+
+def test_the_dataset_shown_is_the_one_trained_on(six):
+    np.testing.assert_allclose(
+        six.images[:5] / 255, load_dataset("digits").test.images(0, 5), atol=0.5 / 255 + 1e-6
+    )
+
+
+def test_a_model_of_mixed_precision_is_shown_in_float32(place, two):
+    path = place / "mixed"
+    keras.utils.set_random_seed(0)
+    model = Autoencoder((8, 8, 1), 3, dtype="mixed_bfloat16", likelihood="gaussian")
+    Run(path).write_config(two.run.read_config())
+    model.save(path / "model.keras")
+    world = World(Run(path))
+    assert world.codes.mean.dtype == "float32"
+    assert computable(world)["sigma"] == pytest.approx(0.1)

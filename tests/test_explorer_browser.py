@@ -1,0 +1,561 @@
+"""The explorer in a real browser: what is dragged, slid, drawn and uploaded shows the model's own pictures."""
+
+import contextlib
+import json
+import math
+import shutil
+import threading
+import time
+import urllib.parse
+
+import fastapi
+import numpy as np
+import pytest
+from explorer_runs import trained
+from PIL import Image
+
+from keras_vae import Autoencoder
+from keras_vae.explorer import World, explorer_routes, static_page
+from keras_vae.explorer.network import graph
+from keras_vae.explorer.packing import to_text
+from keras_vae.likelihoods import LIKELIHOODS
+from keras_vae.metrics import paths
+from keras_vae.networks import NETWORKS
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium (Debian's package chromium)")
+PATIENCE = 30  # seconds
+
+
+@pytest.fixture(scope="module")
+def worlds(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("explorer")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        yield {name: World(trained(folder, name)) for name in ("two", "plain", "six")}
+
+
+@pytest.fixture(scope="module")
+def site(worlds):
+    """The address of a server of all runs: two, plain, six."""
+    import uvicorn
+
+    app = fastapi.FastAPI()
+    explorer_routes(app, [world.run for world in worlds.values()])
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/"
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+class Explorer:
+    """A page of the explorer, and what a person sees on it."""
+
+    def __init__(self, page):
+        self.page, self.complaints = page, []
+        page.on("console", lambda message: message.type == "error" and self.complaints.append(message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def open(self, address):
+        self.page.goto(address)
+        self.page.wait_for_selector("#app[aria-busy=false]", timeout=120_000)
+        return self
+
+    def pixels(self, selector, number=0):
+        """The canvas' picture, `[height, width, 3]`, uint8."""
+        shape, data = self.page.eval_on_selector_all(
+            selector,
+            """(found, number) => { const canvas = found[number];
+            const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+            return [[canvas.height, canvas.width, 4], Array.from(data)]; }""",
+            number,
+        )
+        return np.array(data, "uint8").reshape(shape)[..., :3]
+
+    def shows(self, selector, expected, number=0, tolerance=2):
+        """Waits until the canvas shows `expected()`, uint8 `[height, width, 1]`."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            worst = None
+            with contextlib.suppress(playwright.Error, KeyError):
+                seen, wanted = self.pixels(selector, number).astype(int), expected().astype(int)
+                worst = np.abs(seen - wanted).max() if seen.shape[:2] == wanted.shape[:2] else "another size"
+                if worst != "another size" and worst <= tolerance:
+                    return
+            assert time.monotonic() < deadline, f"{selector} is off by {worst} of 255"
+            time.sleep(0.1)
+
+    def state(self):
+        """What the address says."""
+        return dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.page.url).fragment))
+
+    def at(self):
+        """The coordinates that the address says."""
+        return np.array([float(value) for value in self.state()["at"].split()], "float32")
+
+    def code(self, world):
+        """The code that they stand for, where all directions are axes."""
+        center, directions = world.axes
+        return center + self.at() @ directions
+
+    def settle(self):
+        """Waits until the address, which is written a moment later, is up to date."""
+        self.page.wait_for_timeout(500)
+
+    def tab(self, name):
+        self.page.get_by_role("tab", name=name).click()
+
+    def slide(self, label, value):
+        self.page.get_by_label(label, exact=True).first.evaluate(
+            """(slider, value) => { slider.value = value; slider.dispatchEvent(new Event("input", { bubbles: true })); }""", value
+        )
+
+
+@pytest.fixture
+def explorer(browser):
+    context = browser.new_context(viewport={"width": 1280, "height": 860}, accept_downloads=False)
+    explorer = Explorer(context.new_page())
+    yield explorer
+    assert explorer.complaints == []
+    context.close()
+
+
+PICTURE = ".view figure:not(.given) canvas"
+
+
+def plane_to_screen(explorer, point, number=0):
+    """Where a place of the plane lies on the screen, by the address' `view`."""
+    box = explorer.page.locator(".map").nth(number).bounding_box()
+    x, y, span = (float(value) for value in explorer.state()["view"].split())
+    scale = min(box["width"], box["height"]) / span
+    left = box["x"] + box["width"] / 2 + (point[0] - x) * scale
+    top = box["y"] + box["height"] / 2 - (point[1] - y) * scale
+    return float(left), float(top)
+
+
+def test_dragging_decodes_the_place_under_the_cursor(explorer, site, worlds):
+    world = worlds["two"]
+    explorer.open(f"{site}#run=0").settle()
+    mouse = explorer.page.mouse
+    mouse.move(*plane_to_screen(explorer, (2.5, 2.5)))
+    mouse.down()
+    for step in np.linspace(2.5, -1.3, 12):
+        mouse.move(*plane_to_screen(explorer, (step, 0.5 * step)))
+    mouse.up()
+    explorer.settle()
+    np.testing.assert_allclose(explorer.at(), [-1.3, -0.65], atol=0.05)
+    explorer.shows(PICTURE, lambda: world.decode(explorer.code(world)[None])[0])
+
+
+def test_a_click_on_a_point_reconstructs_its_image(explorer, site, worlds):
+    world = worlds["two"]
+    explorer.open(f"{site}#run=0").settle()
+    lonely = np.argmax(np.linalg.norm(world.coordinates, axis=1))  # no other point is meant
+    explorer.page.mouse.move(*plane_to_screen(explorer, world.coordinates[lonely]))
+    explorer.page.wait_for_selector(".tip:not([hidden])")
+    explorer.shows(".tip canvas", lambda: world.images[lonely], tolerance=0)
+    explorer.page.mouse.down()
+    explorer.page.mouse.up()
+    found = world.encode(world.images[lonely].astype("float32") / 255)
+    explorer.shows(PICTURE, lambda: found["image"])
+    explorer.shows(".given canvas", lambda: world.images[lonely], tolerance=0)
+    words = explorer.page.locator(".numbers").inner_text().replace("−", "-")
+    assert f"{found['distortion']:.1f}" in words
+    assert f"{found['rate']:.1f}" in words
+    explorer.settle()
+    assert int(explorer.state()["image"]) == lonely
+
+
+def test_keys_move_the_cursor_and_zoom(explorer, site, worlds):
+    world = worlds["two"]
+    explorer.open(f"{site}#run=0&at=0 0").settle()
+    span = float(explorer.state()["view"].split()[2])
+    explorer.page.locator(".above").focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowUp", "+"):
+        explorer.page.keyboard.press(key)
+    explorer.settle()
+    np.testing.assert_allclose(explorer.at(), [0.02 * span, 0.01 * span], rtol=1e-2)
+    assert float(explorer.state()["view"].split()[2]) == pytest.approx(span / 1.25, rel=1e-3)
+    explorer.shows(PICTURE, lambda: world.decode(explorer.code(world)[None])[0])
+
+
+def test_wheel_zooms_about_the_cursor(explorer, site):
+    explorer.open(f"{site}#run=0").settle()
+    before = plane_to_screen(explorer, (1, 1))
+    explorer.page.mouse.move(*before)
+    explorer.page.mouse.wheel(0, -300)
+    explorer.settle()
+    np.testing.assert_allclose(plane_to_screen(explorer, (1, 1)), before, atol=1.0)
+
+
+def test_a_slider_moves_along_its_direction_alone(explorer, site, worlds):
+    world = worlds["six"]
+    explorer.open(f"{site}#run=2&at=0.2 0.1 -0.3 0 0.4 0.1").settle()
+    before = explorer.at()
+    third = world.coordinates[:, 2]
+    target = float(third.mean() + 1.5 * third.std())
+    explorer.slide("axis 3", target)
+    explorer.settle()
+    moved = explorer.at() - before
+    assert explorer.at()[2] == pytest.approx(target, abs=0.02 * third.std())  # the slider's own step
+    np.testing.assert_allclose(np.delete(moved, 2), 0, atol=1e-3)
+    explorer.shows(PICTURE, lambda: world.decode(explorer.code(world)[None])[0])
+
+
+def test_a_locked_slider_stays_and_reset_leads_to_the_mean(explorer, site, worlds):
+    world = worlds["six"]
+    explorer.open(f"{site}#run=2&at=0.5 0.5 0.5 0.5 0.5 0.5").settle()
+    explorer.page.get_by_label("Lock axis 2").click()
+    explorer.page.get_by_role("button", name="Reset").click()
+    explorer.settle()
+    np.testing.assert_allclose(explorer.at(), [0, 0.5, 0, 0, 0, 0], atol=1e-3)
+    explorer.page.get_by_role("button", name="Random").click()
+    explorer.settle()
+    assert explorer.at()[1] == pytest.approx(0.5, abs=1e-3)
+    assert np.abs(np.delete(explorer.at(), 1)).max() > 0.05
+    explorer.shows(PICTURE, lambda: world.decode(explorer.code(world)[None])[0])
+
+
+def test_what_is_drawn_is_encoded(explorer, site, worlds):
+    world = worlds["two"]
+    explorer.open(f"{site}#run=0&tab=draw").settle()
+    box = explorer.page.locator(".sketch").bounding_box()
+    mouse = explorer.page.mouse
+    mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.1 * box["height"])
+    mouse.down()
+    mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.9 * box["height"], steps=8)
+    mouse.up()
+    explorer.settle()
+    drawn = explorer.pixels(".sketch")[..., :1]
+    assert drawn[:, 3:5].mean() > 120  # a stroke down the middle
+    assert drawn[:, [0, 7]].max() < 20
+    found = world.encode(drawn.astype("float32") / 255)
+    explorer.shows(PICTURE, lambda: found["image"], tolerance=3)
+    np.testing.assert_allclose(explorer.at(), found["mean"], atol=0.02)
+    rate = explorer.page.locator(".numbers dd").nth(1).inner_text()
+    assert float(rate.removesuffix(" nats")) == pytest.approx(found["rate"], abs=0.15)
+
+
+def test_an_uploaded_image_is_encoded(explorer, site, worlds, tmp_path):
+    world = worlds["two"]
+    image = world.images[11]
+    Image.fromarray(image[..., 0]).save(tmp_path / "digit.png")
+    explorer.open(f"{site}#run=0&tab=draw")
+    explorer.page.locator("input[type=file]").set_input_files(tmp_path / "digit.png")
+    explorer.shows(".sketch", lambda: image, tolerance=1)
+    found = world.encode(image.astype("float32") / 255)
+    explorer.shows(PICTURE, lambda: found["image"])
+
+
+def test_what_is_no_image_or_too_large_gets_a_sentence(explorer, site, tmp_path):
+    explorer.open(f"{site}#run=0&tab=draw")
+    files = explorer.page.locator("input[type=file]")
+    (tmp_path / "<b>words.png").write_text("these are words")
+    files.set_input_files(tmp_path / "<b>words.png")
+    message = explorer.page.locator("#messages p")
+    message.wait_for()
+    assert "“<b>words.png” is no image" in message.inner_text()
+    with open(tmp_path / "huge.png", "wb") as file:
+        file.truncate(25 << 20)
+    files.set_input_files(tmp_path / "huge.png")
+    explorer.page.wait_for_function("document.querySelector('#messages').innerText.includes('too large: 25 MB')")
+    Image.new("L", (12_500, 20)).save(tmp_path / "wide.png")
+    files.set_input_files(tmp_path / "wide.png")
+    explorer.page.wait_for_function("document.querySelector('#messages').innerText.includes('12500 × 20')")
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [("linear", paths.linear), ("slerp", paths.slerp), ("variance preserving", paths.variance_preserving)],
+)
+def test_the_strip_between_two_images_is_the_path(explorer, site, worlds, name, path):
+    world = worlds["six"]
+    start, end = np.array([[1.0, 0.5, -1, 0, 0.3, 0]]), np.array([[-0.8, 1.0, 0.4, 0.2, 0, 0.6]])
+    query = urllib.parse.urlencode(
+        {"run": 2, "tab": "paths", "path": name, "A": " ".join(map(str, start[0])), "B": " ".join(map(str, end[0])), "at": "0"}
+    )
+    explorer.open(f"{site}#{query}")
+    center, directions = world.axes
+    start, end = (center + point @ directions for point in (start, end))
+    for step in (0, 3, 5, 10):
+        code = path(start, end, [step / 10])[:, 0].astype("float32")
+        explorer.shows(".along .strip canvas", lambda code=code: world.decode(code)[0], number=step)
+    explorer.slide("How far from A to B", 0.25)
+    explorer.shows(PICTURE, lambda: world.decode(path(start, end, [0.25])[:, 0].astype("float32"))[0])
+
+
+def test_an_end_is_what_is_picked(explorer, site, worlds):
+    world = worlds["six"]
+    explorer.open(f"{site}#run=2&tab=paths&image=9").settle()
+    explorer.page.get_by_role("button", name="A is here").click()
+    explorer.shows(".slot canvas", lambda: world.decode(world.codes.mean[9:10])[0])
+
+
+def test_samples_stand_side_by_side_by_the_same_seeds(explorer, site, worlds):
+    world = worlds["six"]
+    explorer.open(f"{site}#run=2&tab=samples&seed=5&temperature=0.5")
+    mean = world.training_codes.mean.reshape(-1, 6).mean(axis=0)
+    for number in (0, 15):
+        prior = 0.5 * world.sample("prior", [5 + number])
+        fitted = mean + 0.5 * (world.sample("mixture", [5 + number]) - mean)
+        explorer.shows(".board >> nth=0 >> canvas", lambda code=prior: world.decode(code)[0], number)
+        explorer.shows(".board >> nth=1 >> canvas", lambda code=fitted: world.decode(code)[0], number)
+    explorer.page.get_by_role("button", name="Next seeds").click()
+    explorer.shows(".board >> nth=0 >> canvas", lambda: world.decode(0.5 * world.sample("prior", [21]))[0])
+
+
+def test_a_layer_tells_its_shape_and_shows_its_maps(explorer, site, worlds):
+    world = worlds["six"]
+    explorer.open(f"{site}#run=2&tab=layers&image=4")
+    layers = world.facts["layers"]["encoder"]
+    bars = explorer.page.locator(".bar")
+    assert bars.count() == len(layers) + len(world.facts["layers"]["decoder"])
+    index = next(i for i, layer in enumerate(layers) if layer["name"] == "down_0_0")
+    height, width, channels = layers[index]["shape"]
+    bars.nth(index).hover()
+    assert f"{height} × {width} × {channels}" in explorer.page.locator(".about").inner_text()
+    bars.nth(index).click()
+    explorer.page.wait_for_selector(".maps canvas")
+    assert explorer.page.locator(".maps canvas").count() == channels
+    maps = np.asarray(world.model.encoder.get_layer("down_0_0")(world.images[4:5] / 255.0))[0]
+    seen = explorer.pixels(".maps canvas", 2).sum(axis=-1)  # lightness rises with the value
+    assert np.unravel_index(seen.argmax(), seen.shape) == np.unravel_index(maps[..., 2].argmax(), (height, width))
+
+
+def test_two_runs_share_the_cursor(explorer, site, worlds):
+    first, second = worlds["two"], worlds["plain"]
+    explorer.open(f"{site}#run=0&beside=1&at=0.7 -0.4").settle()
+    deviations = (explorer.code(first) - first.coordinates.mean(axis=0)) / first.coordinates.std(axis=0)
+    there = second.coordinates.mean(axis=0) + deviations * second.coordinates.std(axis=0)
+    explorer.shows(PICTURE, lambda: first.decode(explorer.code(first)[None])[0])
+    explorer.shows(PICTURE, lambda: second.decode(there[None].astype("float32"))[0], number=1)
+    assert explorer.page.locator(".map-title").nth(1).inner_text().startswith("plain")
+
+
+def test_pictures_fill_the_plane_with_what_it_decodes_to(explorer, site, worlds):
+    world = worlds["two"]
+    explorer.open(f"{site}#run=0&at=0 0&show=tiles").settle()
+    point = (-2.2, 2.9)
+
+    def seen():
+        left, top = plane_to_screen(explorer, point)
+        box = explorer.page.locator(".map").bounding_box()
+        return explorer.page.evaluate(
+            """([x, y]) => { const canvas = document.querySelector(".below"), ratio = canvas.width / canvas.clientWidth;
+            return Array.from(canvas.getContext("2d").getImageData((x - 40) * ratio, (y - 40) * ratio, 80, 80).data).filter((_, i) => i % 4 === 0); }""",
+            [left - box["x"], top - box["y"]],
+        )
+
+    before = np.mean(seen())  # the empty ground is paper
+    deadline = time.monotonic() + PATIENCE
+    expected = world.decode(np.array([point], "float32")).mean()
+    while abs(np.mean(seen()) - expected) > 40 or (before > 200 and np.mean(seen()) > 200):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def test_a_link_leads_back_to_the_same_state(explorer, site):
+    link = f"{site}#run=2&tab=samples&image=7&locks=1&show=dead+prior&only=3&layout=tsne&seed=32&temperature=0.75&source=mixture"
+    explorer.open(link).settle()
+    state = explorer.state()
+    for key, value in urllib.parse.parse_qsl(urllib.parse.urlsplit(link).fragment):
+        assert state[key] == value, key
+    explorer.page.reload()
+    explorer.page.wait_for_selector("#app[aria-busy=false]")
+    explorer.settle()
+    assert explorer.state() == state
+
+
+@pytest.mark.parametrize("fragment", ["run=99&at=a b&image=-4&seed=x&view=0", "tab=nothing&only=1e9&layer=a/b&A=", "beside=0&show=%3Cb%3E"])
+def test_a_broken_link_still_opens(explorer, site, fragment):
+    explorer.open(f"{site}#{fragment}").settle()
+    assert explorer.page.locator(".map").count() == 1
+
+
+def test_names_are_texts_and_no_markup(explorer, site, worlds, monkeypatch):
+    name = "<img src=x onerror=document.title='broken'>"
+    monkeypatch.setitem(worlds["plain"].facts, "name", name)
+    monkeypatch.setitem(worlds["plain"].facts, "label_names", [name] * 10)
+    (worlds["plain"].run.path / "page.html").write_text(static_page([worlds["plain"]]), encoding="utf-8")
+    explorer.open((worlds["plain"].run.path / "page.html").as_uri())
+    assert explorer.page.locator("h1").inner_text() == name
+    assert "broken" not in explorer.page.title()
+    assert explorer.page.locator("img").count() == 0
+
+
+def test_on_a_phone_all_fits_the_width(browser, site):
+    context = browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
+    explorer = Explorer(context.new_page()).open(f"{site}#run=2&at=0.5")
+    for tab in ("Sliders", "Draw", "Paths", "Samples", "Network"):
+        explorer.tab(tab)
+        explorer.settle()
+        assert explorer.page.evaluate("document.documentElement.scrollWidth") <= 360, tab
+    explorer.page.touchscreen.tap(*plane_to_screen(explorer, (2.0, 2.0)))
+    explorer.settle()
+    assert explorer.complaints == []
+    context.close()
+
+
+def test_decoding_keeps_up_with_a_hand(explorer, site):
+    """Thirty pictures a second were measured on idle cores; here it only has to be no slide show."""
+    explorer.open(f"{site}#run=0").settle()
+    rate = explorer.page.evaluate(
+        """async () => { const { engineOf } = await import("explorer/engines");
+        const engine = engineOf({ number: 0 }), code = new Float32Array([0.1, 0.2]);
+        await engine.decode(code, 1);
+        const begun = performance.now();
+        for (let i = 0; i < 20; i++) await engine.decode(code, 1);
+        return 20000 / (performance.now() - begun); }"""
+    )
+    assert rate > 5
+
+
+# Without a server.
+
+
+@pytest.fixture(scope="module")
+def files(worlds, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("static")
+    for names in (["six"], ["two", "plain"]):
+        text = static_page([worlds[name] for name in names])
+        (folder / f"{names[0]}.html").write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_the_one_file_decodes_in_the_browser_as_the_model_does(explorer, files, worlds):
+    world = worlds["six"]
+    explorer.open(f"{(files / 'six.html').as_uri()}#at=0.9 -0.6 0.3 0.2 -0.5 0.4").settle()
+    explorer.shows(PICTURE, lambda: world.decode(explorer.code(world)[None])[0], tolerance=1)
+    explorer.page.goto(f"{(files / 'six.html').as_uri()}#image=8&tab=samples&seed=3")
+    explorer.page.wait_for_timeout(500)
+    found = world.encode(world.images[8].astype("float32") / 255)
+    explorer.shows(PICTURE, lambda: found["image"], tolerance=1)
+    words = explorer.page.locator(".numbers").inner_text().replace("−", "-")
+    assert f"{found['distortion']:.1f}" in words
+    assert f"{found['rate']:.1f}" in words
+    explorer.shows(".board >> nth=1 >> canvas", lambda: world.decode(world.sample("mixture", [3]))[0], tolerance=1)
+
+
+def test_the_one_file_of_two_runs_shows_both(explorer, files, worlds):
+    explorer.open((files / "two.html").as_uri()).settle()
+    assert explorer.page.locator(".map").count() == 2
+    explorer.shows(PICTURE, lambda: worlds["two"].decode(explorer.code(worlds["two"])[None])[0], tolerance=1)
+
+
+def test_a_model_that_the_browser_cannot_compute_is_a_grid_of_pictures(explorer, worlds, tmp_path, monkeypatch):
+    from keras_vae.explorer import page
+    from keras_vae.explorer.dead_zones import grid_codes
+
+    def refuse(world):
+        raise page.CannotCompute("it is too large")
+
+    monkeypatch.setattr(page, "computable", refuse)
+    world = worlds["two"]
+    (tmp_path / "grid.html").write_text(static_page([world]), encoding="utf-8")
+    explorer.open(f"{(tmp_path / 'grid.html').as_uri()}#at=0.4 0.3&tab=draw").settle()
+    cells = grid_codes(world, 48)
+    closest = np.linalg.norm(cells - [0.4, 0.3], axis=1).argmin()
+    explorer.shows(PICTURE, lambda: world.decode(cells[closest : closest + 1])[0], tolerance=0)
+    assert "it is too large" in explorer.page.locator("#panel-draw").inner_text()
+    explorer.tab("Samples")
+    explorer.shows(".board canvas", lambda: world.decode(world.sample("prior", [0]))[0], tolerance=0)
+
+
+NETWORKS_TRIED = {
+    "plain": {"network": NETWORKS["convolutional"](widths=(4, 6), dense=5)},
+    "odd": {"image_shape": (11, 7, 3), "network": NETWORKS["convolutional"](widths=(4,), kernel_size=4, activation="gelu", dense=0)},
+    "batch": {"network": NETWORKS["convolutional"](widths=(4,), normalization="batch", depth=2, activation="leaky_relu")},
+    "layer": {"network": NETWORKS["convolutional"](widths=(4,), normalization="layer", activation="mish")},
+    "group": {"latent": "2x2x3", "network": NETWORKS["convolutional"](widths=(8, 16), normalization="group", activation="elu")},
+    "mlp": {"network": NETWORKS["mlp"](hidden=(9, 7)), "likelihood": "gaussian_per_pixel"},
+    "residual": {"network": NETWORKS["residual"](widths=(4, 8), dense=6, activation="selu")},
+    "residual, means": {"network": NETWORKS["residual"](widths=(8,), down="average", up="transposed", activation="softplus")},
+    "learned": {"likelihood": "gaussian_learned", "network": NETWORKS["convolutional"](widths=(4,), activation="tanh")},
+}
+
+
+@pytest.mark.parametrize("kind", NETWORKS_TRIED)
+def test_networks_in_the_browser_compute_what_keras_does(kind, explorer, site):
+    given = {"image_shape": (8, 8, 1), "latent": 3, "likelihood": "bernoulli", **NETWORKS_TRIED[kind]}
+    if given["likelihood"] not in LIKELIHOODS:
+        pytest.fail(f"{given['likelihood']} is no likelihood")
+    model = Autoencoder(given.pop("image_shape"), **given)
+    generator = np.random.default_rng(0)
+    for weight in model.weights:  # statistics and scales too, so that none is 0 or 1
+        if "seed" not in weight.path:
+            weight.assign(0.5 * np.abs(generator.standard_normal(weight.shape)) if "moving_variance" in weight.path
+                          else weight + 0.2 * generator.standard_normal(weight.shape))  # fmt: skip
+    explorer.open(site)
+    for network, shape in ((model.encoder, model.image_shape), (model.decoder, model.latent_shape)):
+        value = generator.random(shape, "float32")
+        expected = network(value[None], training=False)
+        expected = expected if isinstance(expected, dict) else {"output": expected}
+        found = explorer.page.evaluate(
+            """async ([text, value]) => { const { unpacked } = await import("explorer/packing");
+            const { Network } = await import("explorer/network");
+            const found = new Network(unpacked(JSON.parse(text))).run(new Float32Array(value));
+            return Object.fromEntries(Object.entries(found).map(([key, data]) => [key, Array.from(data)])); }""",
+            [to_text(graph(network)), value.ravel().tolist()],
+        )
+        for key, tensor in expected.items():
+            wanted = np.asarray(tensor)[0].ravel()
+            scale = max(1, float(np.abs(wanted).max()))
+            np.testing.assert_allclose(np.array(found[key]) / scale, wanted / scale, atol=2e-5, err_msg=key)
+
+
+def test_paths_in_the_browser_are_those_of_the_metrics(explorer, site):
+    explorer.open(site)
+    generator = np.random.default_rng(1)
+    start, end = generator.standard_normal((2, 1, 5)).astype("float32")
+    found = explorer.page.evaluate(
+        """async ([start, end, ts]) => { const { PATHS } = await import("explorer/maths");
+        return Object.fromEntries(Object.entries(PATHS).map(([name, path]) => [name, ts.map((t) => path(start, end, t))])); }""",
+        [start[0].tolist(), end[0].tolist(), [0, 0.3, 0.8, 1]],
+    )
+    functions = {"linear": paths.linear, "slerp": paths.slerp, "variance preserving": paths.variance_preserving}
+    assert set(found) == set(functions)
+    for name, points in found.items():
+        np.testing.assert_allclose(points, functions[name](start, end, [0, 0.3, 0.8, 1])[0], atol=1e-5)
+
+
+def test_an_ellipse_is_that_of_the_projected_covariance(explorer, site):
+    explorer.open(site)
+    generator = np.random.default_rng(2)
+    directions = np.linalg.qr(generator.standard_normal((5, 2)))[0].T
+    log_var = generator.standard_normal(5)
+    found = explorer.page.evaluate(
+        """async ([directions, logVar]) => (await import("explorer/maths")).ellipse({ dims: 5, axes: 2, directions }, logVar)""",
+        [directions.ravel().tolist(), log_var.tolist()],
+    )
+    values, vectors = np.linalg.eigh(directions @ np.diag(np.exp(log_var)) @ directions.T)
+    assert found["long"] == pytest.approx(math.sqrt(values[1]))
+    assert found["short"] == pytest.approx(math.sqrt(values[0]))
+    along = np.array([math.cos(found["angle"]), math.sin(found["angle"])])
+    assert abs(along @ vectors[:, 1]) == pytest.approx(1)
+
+
+def test_a_server_that_is_gone_is_said_to_be(browser, site):
+    context = browser.new_context()
+    explorer = Explorer(context.new_page()).open(f"{site}#run=0")
+    context.set_offline(True)
+    explorer.slide("z₁", 0.4)
+    explorer.page.wait_for_selector("#messages p")
+    assert "does not answer" in explorer.page.locator("#messages").inner_text()
+    context.close()
+
+
+def test_the_facts_of_a_world_are_json_without_holes(worlds):
+    assert json.loads(to_text(worlds["six"].facts))["dead_zones"]["distances"]["shape"] == [40, 40]
