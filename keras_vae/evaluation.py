@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from keras_vae import devices
-from keras_vae.command_line import UsageError, command, option, parse
+from keras_vae.command_line import UsageError, command, did_you_mean, option, parse
 from keras_vae.config import DataSettings
 from keras_vae.datasets import DatasetError
 from keras_vae.features import KINDS, FeatureError
 from keras_vae.likelihoods import LIKELIHOODS, Automatic, Bernoulli
 from keras_vae.runs import Run
+from keras_vae.samplers import FITTED
 from keras_vae.subjects import RANGES, SPREADS, load_model
 from keras_vae.training import LOOKED_AT, load
 
@@ -38,6 +39,10 @@ class Evaluation(DataSettings):
     )
     extended: bool = option(False, "also the measurements that take minutes")
     nll_samples: int = option(0, "importance samples an image for the likelihood; 0: none", metavar="N")
+    samplers: tuple[str, ...] = option(
+        (),
+        f"densities to fit to the codes ({', '.join(FITTED)}); gaussian,mixture by default, pixel_cnn for a codebook",
+    )
     repair: bool = option(True, "export a decoder that samples from the best fitted sampler")
     output: str = option("saved_models", "where runs are looked for, and reports of others' models go")
 
@@ -64,6 +69,11 @@ class Evaluation(DataSettings):
             raise ValueError(f"seed is {self.seed}: it must be from 0 to {2**32 - 1}")
         if self.nll_samples < 0:
             raise ValueError(f"nll_samples is {self.nll_samples}: it must be 0 or more")
+        for name in self.samplers:
+            if name not in FITTED:
+                raise ValueError(
+                    f"samplers has {name!r}: expected some of {', '.join(FITTED)}{did_you_mean(name, FITTED)}"
+                )
         if len(self.encoder_outputs) not in (0, 2):
             raise ValueError("encoder_outputs names two outputs: --encoder_outputs MEAN,SPREAD")
         if bool(self.encoder) != bool(self.decoder):
@@ -140,7 +150,7 @@ def measure_run(settings, run, data):
         from_model(model, run.path.name),
         dataset,
         settings,
-        command=f"python evaluate.py {run.path}",
+        command=f"python evaluate.py {run.path}{fitting(settings)}",
         retrain=retraining(run),
     )
     if settings.repair:
@@ -164,7 +174,7 @@ def measure_files(settings):
         subject_of(settings, dataset),
         dataset,
         settings,
-        command=f"python evaluate.py --encoder {settings.encoder} --decoder {settings.decoder}",
+        command=f"python evaluate.py --encoder {settings.encoder} --decoder {settings.decoder}{fitting(settings)}",
         retrain=run and retraining(run),
     )
     return results, pictures
@@ -223,6 +233,12 @@ def evaluate(model, dataset, **settings):
 
     subject = model if isinstance(model, Subject) else from_model(model)
     return diagnose(subject, dataset, Evaluation(**settings))[0]
+
+
+def fitting(settings):
+    """Returns the flags that have the same samplers fitted, for a command that is to do so again."""
+    samplers = f" --samplers {','.join(settings.samplers)}" if settings.samplers else ""
+    return samplers + " --extended" * settings.extended
 
 
 def repair(run, model, results, samplers):

@@ -173,7 +173,7 @@ def insufficient_data(facts):
         f" {THRESHOLDS.fewest_images} on.",
         "The dataset is small. A low loss on it may be memory, and nothing here can tell.",
         "Add images; where there are none, augment the training images and look at the nearest neighbours.",
-        f"{facts.retrain} --augment flip,crop,rotate",
+        f"{facts.retrain} --augment shift,rotate,zoom",
     )
 
 

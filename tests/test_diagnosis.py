@@ -251,6 +251,16 @@ def test_results_are_strict_json_as_the_schema_says_with_a_reason_for_every_null
     check(results_of(kind))
 
 
+def test_samplers_that_were_asked_for_are_measured_and_the_usual_ones_say_why_not():
+    results = check(evaluate(small_vae(), dataset_of(300), samplers=("vamp", "pixel_cnn")))
+    gap = results["generation_gap"]
+    assert gap["vamp"]["n"] == gap["prior"]["n"]
+    assert list(results["samplers"]) == ["vamp"]
+    assert gap["gaussian"] is None
+    assert results["reasons"]["generation_gap.mixture"] == "not asked for: say --samplers mixture"
+    assert "codebook" in results["reasons"]["generation_gap.pixel_cnn"]
+
+
 def test_sixty_held_out_images_are_enough_to_measure_and_too_few_to_judge():
     results = check(evaluate(small_vae(), dataset_of(300)))
     assert results["num_held_out"] == 60

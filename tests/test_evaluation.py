@@ -244,6 +244,7 @@ def networks(place):
         (["--encoder", "small_encoder.keras", "--decoder", "decoder2.keras", "--encoder_outputs", "a,b"], ["'a'", "z_mean"]),
         (["--dataset", "gone.npz"], ["gone.npz", "no such file"]),
         (["--seed", "-1"], ["seed"]),
+        (["--samplers", "vamp,mixtur"], ["'mixtur'", "did you mean mixture"]),
         (["--channels", "2"], ["channels", "1 (grey) or 3 (colour)"]),
         (["--limit", "0"], ["limit", "at least 1"]),
     ],

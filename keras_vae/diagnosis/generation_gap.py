@@ -30,7 +30,8 @@ def measure_generation_gap(study):
     section = {"n": n, "features": describe_features(study.features)}
     for name, seen in study.seen.items():
         section[name] = compare(seen, study.seen_reference)
-    section.setdefault("posterior", None)
+    for name in ("posterior", "gaussian", "mixture"):
+        section.setdefault(name, None)
     if study.features.accuracy is None:
         study.reasons["generation_gap.features.accuracy"] = study.features.reason
         study.reasons["confidence"] = study.features.reason

@@ -4,33 +4,40 @@ import dataclasses
 import warnings
 
 from keras_vae.diagnosis.codes import BATCH
-from keras_vae.samplers import SAMPLERS, Gaussian, Mixture, Prior
+from keras_vae.samplers import FITTED, SAMPLERS, Mixture, UniformCodes
 
 MIXTURE_CODES = 5000  # that a mixture is fitted to, where no more are held anyway
 
 
 def fit_samplers(study):
-    """Fits the ex-post samplers to the training codes: with `--extended` all that there are."""
-    codes, found = study.train.shaped(), study.components
-    shape = study.train.latent_shape
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # fewer components for few codes: the settings say so
+    """Fits the samplers that were asked for to the training codes: with `--extended` all that there are.
+
+    One that cannot be fitted to these codes leaves a reason.
+    """
+    usual = ("pixel_cnn",) if isinstance(study.prior, UniformCodes) else ("gaussian", "mixture")
+    wanted = FITTED if study.settings.extended else study.settings.samplers or usual
+    for name in dict.fromkeys(wanted):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter(
+                    "ignore", UserWarning
+                )  # fewer components for few codes: the settings say so
+                study.samplers[name] = fit(study, SAMPLERS[name])
+        except ValueError as error:
+            study.reasons[f"generation_gap.{name}"] = str(error)
+    for name in {"gaussian", "mixture"}.difference(wanted):
+        study.reasons[f"generation_gap.{name}"] = f"not asked for: say --samplers {name}"
+
+
+def fit(study, kind):
+    """Returns a sampler fitted to the training codes; a mixture to those of more images too."""
+    codes, shape = study.train.shaped(), study.train.latent_shape
+    if kind is Mixture:
         mixture = Mixture(shape, components=40, rank=64, seed=study.seed)
-        mixture = mixture.fit(codes, further_means(study), found)
-    study.samplers.update(gaussian=Gaussian(shape).fit(codes, found), mixture=mixture)
-    if study.settings.extended:
-        for name, kind in SAMPLERS.items():
-            if name not in study.samplers and kind is not Prior:
-                fit_further(study, name, kind, codes)
-
-
-def fit_further(study, name, kind, codes):
-    """Fits one more sampler, or says why it does not fit to these codes."""
-    seeded = {field.name: study.seed for field in dataclasses.fields(kind) if field.name == "seed"}
-    try:
-        study.samplers[name] = kind(study.train.latent_shape, **seeded).fit(codes)
-    except ValueError as error:
-        study.reasons[f"generation_gap.{name}"] = str(error)
+        return mixture.fit(codes, further_means(study), study.components)
+    fields = {field.name for field in dataclasses.fields(kind)}
+    seeded = {"seed": study.seed} if "seed" in fields else {}
+    return kind(shape, **seeded).fit(codes, components=study.components)
 
 
 def further_means(study):

@@ -3,7 +3,9 @@
 A sampler is a frozen dataclass whose first field is `latent_shape`. Its methods have the same signature in
 all of them:
 
-    fit(codes)       the sampler fitted to `Codes(mean, log_var)`; the one that it is called on stays as it was
+    fit(codes)       the sampler fitted to `Codes(mean, log_var)`; the one that it is called on stays as it was.
+                     `components` are the means' principal components, for those that need them and would
+                     compute them again
     sample(seeds)    codes, float32 `[n, *latent]`, from `seeds`, int64 `[n]`: row i depends on seeds[i] alone
     log_prob(codes)  the log density of codes, `[n, *latent]`, `[n]`, in nats; two_stage has none
 
@@ -34,6 +36,7 @@ from keras_vae.samplers.uniform import UniformCodes
 from keras_vae.samplers.vamp import Vamp
 
 __all__ = [
+    "FITTED",
     "SAMPLERS",
     "Codes",
     "Flow",
@@ -59,6 +62,9 @@ SAMPLERS = {
     "uniform_codes": UniformCodes,
     "vamp": Vamp,
 }
+
+# Those that learn from codes; the others are what models are trained against.
+FITTED = tuple(name for name, kind in SAMPLERS.items() if kind not in (Prior, UniformCodes))
 
 
 def save(sampler, path):

@@ -63,7 +63,7 @@ class PixelCNN(Fitted):
         kept = {name: getattr(self, name) for name in ("depth", "width", "updates", "seed")}
         return {**kept, "entries": len(self.fitted().codebook)}
 
-    def fit(self, codes):
+    def fit(self, codes, components=None):
         """Returns the sampler fitted to `codes`, a `Codes`; one in ten says when to stop.
 
         The codebook is found among them: the different vectors that they are made of.

@@ -20,9 +20,9 @@ class Prior:
         """There are none."""
         return {}
 
-    def fit(self, codes):
+    def fit(self, codes, components=None):
         """Returns the prior itself: nothing in it depends on `codes`."""
-        del codes
+        del codes, components
         return self
 
     def sample(self, seeds):

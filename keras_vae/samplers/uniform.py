@@ -40,7 +40,7 @@ class UniformCodes(Fitted):
         """What it was made with, a dict of numbers."""
         return {"entries": len(self.fitted().codebook)}
 
-    def fit(self, codes):
+    def fit(self, codes, components=None):
         """Returns the sampler over the vectors that `codes`, a `Codes`, are made of.
 
         Raises:
