@@ -205,7 +205,7 @@ def test_a_slider_moves_along_its_direction_alone(explorer, site, worlds):
     world = worlds["six"]
     explorer.open(f"{site}#run=2&at=0.2 0.1 -0.3 0 0.4 0.1").settle()
     before = explorer.at()
-    third = world.coordinates[:, 2]
+    third = world.coordinates[:, 2].astype(float)
     target = float(third.mean() + 1.5 * third.std())
     explorer.slide("axis 3", target)
     explorer.settle()
