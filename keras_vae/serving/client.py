@@ -149,7 +149,7 @@ class DecoderClient:
         if model not in self.known:
             self.known[model] = self.call(model, self.transport.signatures, model, self.versions.get(model))
         if signature not in self.known[model]:
-            names = ", ".join(sorted(name for name in self.known[model] if not name.startswith("__")))
+            names = ", ".join(sorted(self.known[model]))
             raise BadInput("INVALID_ARGUMENT", f"{model} has no signature {signature}: it has {names}")
         return self.known[model][signature]
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_vae.serving.extra import extra
-from keras_vae.serving.signatures import dtype_of, shape_of
+from keras_vae.serving.signatures import dtype_of, predicting, shape_of
 from keras_vae.serving.status import StatusError
 
 APIS = "tensorflow_serving.apis"
@@ -39,7 +39,7 @@ class Grpc:
         answer.metadata["signature_def"].Unpack(found)
         return {
             name: (tensors(signature.inputs), tensors(signature.outputs))
-            for name, signature in found.signature_def.items()
+            for name, signature in predicting(found.signature_def).items()
         }
 
     def predict(self, model, version, signature, inputs, timeout):

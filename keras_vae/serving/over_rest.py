@@ -4,6 +4,7 @@ import numpy as np
 
 from keras_vae.serving import json_tensors
 from keras_vae.serving.extra import extra
+from keras_vae.serving.signatures import METHOD
 from keras_vae.serving.status import StatusError
 
 # Statuses that stand for more than one code get the one that our models can cause; 413 is a proxy's, or ours.
@@ -45,6 +46,7 @@ class Rest:
         return {
             name: (tensors(signature["inputs"]), tensors(signature["outputs"]))
             for name, signature in stored.items()
+            if signature["method_name"] == METHOD
         }
 
     def predict(self, model, version, signature, inputs, timeout):
