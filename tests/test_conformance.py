@@ -1,5 +1,7 @@
 """One table over every objective, latent and policy: each row gets all the tests."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import sklearn.datasets
@@ -24,23 +26,18 @@ def goes_with(objective, latent):
 
 
 ROWS = [
-    pytest.param(name, latent, policy, id=f"{name}-{'vector' if len(latent) == 1 else 'spatial'}-{policy}")
+    pytest.param((name, latent, policy), id=f"{name}-{'vector' if len(latent) == 1 else 'spatial'}-{policy}")
     for name in OBJECTIVES
     for latent in LATENTS
     if goes_with(OBJECTIVES[name](), latent)
     for policy in POLICIES
 ]
-every_row = pytest.mark.parametrize(("objective", "latent", "policy"), ROWS)
 pytestmark = pytest.mark.filterwarnings("ignore:the loss weighs the rate")
 
 
 NUM_CLASSES = 10
+DIGITS = (sklearn.datasets.load_digits().images[:256, ..., None] / 16).astype("float32")
 LABELS = sklearn.datasets.load_digits().target[:256]
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return (sklearn.datasets.load_digits().images[:256, ..., None] / 16).astype("float32")
 
 
 def labels_of(model, images):
@@ -73,10 +70,40 @@ def make(objective, latent, policy, **kwargs):
     return model
 
 
-@every_row
-def test_outputs_are_finite_and_have_their_shapes(objective, latent, policy, digits):
-    model = make(objective, latent, policy)
-    images = digits[:5]
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """A row's model, the loss of each epoch that it was trained for, and itself from its file."""
+
+    model: Autoencoder
+    losses: list
+    loaded: Autoencoder
+
+
+@pytest.fixture(scope="module", params=ROWS)
+def row(request):
+    """`(objective, latent, policy)`."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def fresh(row):
+    """A model with a likelihood that is trained too."""
+    return make(*row, likelihood="gaussian_learned")
+
+
+@pytest.fixture(scope="module")
+def trained(row, tmp_path_factory):
+    """One training run serves all of a row's tests: TensorFlow takes seconds to trace a step."""
+    model = make(*row)
+    run = model.fit(DIGITS, labels_of(model, DIGITS), batch_size=32, epochs=4, verbose=0)
+    path = tmp_path_factory.mktemp("saved") / "model.keras"
+    model.save(path)
+    return Trained(model, run.history["loss"], keras.saving.load_model(path))
+
+
+def test_outputs_are_finite_and_have_their_shapes(row, trained):
+    _, latent, _ = row
+    model, images = trained.model, DIGITS[:5]
     inputs, labels = inputs_of(model, images), labels_of(model, images)
     mean, log_var = model.encode(images, labels)
     for codes in (mean, log_var):
@@ -91,22 +118,19 @@ def test_outputs_are_finite_and_have_their_shapes(objective, latent, policy, dig
         assert np.max(shown) <= 1
 
 
-@every_row
-def test_the_terms_are_those_that_are_named_each_a_number_an_image(objective, latent, policy, digits):
-    model = make(objective, latent, policy)
-    terms = model.objective(model, Step(model, digits[:5], labels_of(model, digits[:5]), True))
-    assert set(terms) == {"loss", *model.objective.terms}
+def test_the_terms_are_those_that_are_named_each_a_number_an_image(fresh):
+    terms = fresh.objective(fresh, Step(fresh, DIGITS[:5], labels_of(fresh, DIGITS[:5]), True))
+    assert set(terms) == {"loss", *fresh.objective.terms}
     assert all(np.shape(value) == (5,) for value in terms.values())
 
 
-@every_row
-def test_gradients_reach_every_weight(objective, latent, policy, digits):
-    model = make(objective, latent, policy, likelihood="gaussian_learned")
+def test_gradients_reach_every_weight(fresh):
+    model = fresh
     noise = np.random.default_rng(0)
     for weight in model.trainable_weights:  # networks that end in zeros pass no gradient on
         weight.assign_add(0.01 * noise.normal(size=weight.shape))
     with tf.GradientTape() as tape:
-        loss = model.compute_loss(digits[:16], labels_of(model, digits[:16]))
+        loss = model.compute_loss(DIGITS[:16], labels_of(model, DIGITS[:16]))
     assert np.isfinite(loss)
     weights = model.trainable_weights
     parts = (model.encoder, model.decoder, model.sampling, model.prior_layer, model.critic)
@@ -117,28 +141,30 @@ def test_gradients_reach_every_weight(objective, latent, policy, digits):
         assert np.any(gradient), weight.path
 
 
-@every_row
-def test_loss_falls_and_a_saved_model_is_the_same_model(objective, latent, policy, digits, tmp_path):
-    model = make(objective, latent, policy)
-    labels = labels_of(model, digits)
-    losses = model.fit(digits, labels, batch_size=32, epochs=4, verbose=0).history["loss"]
-    assert losses[-1] < 0.9 * losses[0]
+def test_loss_falls(trained):
+    assert trained.losses[-1] < 0.9 * trained.losses[0]
 
-    model.save(tmp_path / "model.keras")
-    loaded = keras.saving.load_model(tmp_path / "model.keras")
+
+def test_a_saved_model_is_the_same_model_and_goes_on_alike(trained):
+    model, loaded = trained.model, trained.loaded
     assert type(loaded) is Autoencoder
     assert loaded.get_config() == model.get_config()
-    shown = inputs_of(model, digits[:8])
-    np.testing.assert_array_equal(loaded.predict(shown, verbose=0), model.predict(shown, verbose=0))
     assert loaded.optimizer.iterations == 32
-    optimizers = [(one.optimizer, getattr(one, "critic_optimizer", None)) for one in (model, loaded)]
-    for optimizer, twin in zip(*optimizers):
-        for ours, theirs in zip(optimizer.variables if optimizer else (), twin.variables if twin else ()):
-            np.testing.assert_array_equal(ours, theirs)
-    ours, theirs = (one.evaluate(digits, labels, verbose=0, return_dict=True) for one in (model, loaded))
-    assert ours == theirs
-    # Noise follows the step counter, which is in the file: both go on alike.
+    assert_same_state(model, loaded)
+    shown = inputs_of(model, DIGITS[:8])
+    np.testing.assert_array_equal(loaded(shown), model(shown))
+    # Noise follows the step counter, which is in the file.
     for one in (model, loaded):
-        one.fit(digits[:64], labels_of(model, digits[:64]), batch_size=32, shuffle=False, verbose=0)
-    for ours, theirs in zip(model.get_weights(), loaded.get_weights()):
+        one.train_step((DIGITS[:32], labels_of(model, DIGITS[:32])))
+    assert_same_state(model, loaded)
+
+
+def assert_same_state(model, twin):
+    """Asserts that weights and the state of all optimizers are equal."""
+    for ours, theirs in zip(state(model), state(twin), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def state(model):
+    optimizers = [model.optimizer, getattr(model, "critic_optimizer", None)]
+    return [*model.weights, *(value for one in optimizers if one for value in one.variables)]
