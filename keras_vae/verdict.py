@@ -34,7 +34,7 @@ class Thresholds:
 
 
 THRESHOLDS = Thresholds()
-STANDARD_PRIOR = "N(0, I)"
+STANDARD_PRIOR, UNIFORM_PRIOR = "N(0, I)", "all entries alike"
 
 
 @dataclass(frozen=True)
@@ -292,6 +292,13 @@ def hole_kind(facts):
     """Returns the kind of hole, its cause in words, and the command that trains a better model, None without one."""
     fewer = f"{facts.retrain} --objective vae --latent {facts.recommended}"
     smaller = fewer if smaller_sentence(facts) else None
+    if facts.get("prior") == UNIFORM_PRIOR:
+        return (
+            "no_prior",
+            "A codebook's entries are drawn each for itself and all alike, and codes of images are not like that: what"
+            " stands at one position depends on the others. A prior has to be fitted to them (--extended).",
+            None,
+        )
     if facts.rate is None:
         return (
             "no_prior",

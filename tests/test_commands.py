@@ -252,7 +252,7 @@ BAD = {
 
 # What is each fine by itself and does not go together, or not with the images.
 MISFITS = {
-    "spatial latent of a network for vectors": (["--network", "mlp", "--latent", "2x2x3"], "--latent 32"),
+    "spatial latent of a network for vectors": (["--network", "mlp", "--latent", "2x2x3"], "--latent 12"),
     "prior of what has none": (["--objective", "autoencoder", "--prior", "vamp"], "--prior standard"),
     "codebook without positions": (["--objective", "vq_vae", "--latent", "16"], "--latent 7x7x16"),
     "no labels": (["--objective", "conditional_vae", "--dataset", "bare.npy"], "a dataset with labels"),

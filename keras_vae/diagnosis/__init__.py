@@ -29,7 +29,7 @@ from keras_vae.diagnosis.samplers import fit_samplers
 from keras_vae.diagnosis.study import NO_LIKELIHOOD, begin
 from keras_vae.features import choose_features
 from keras_vae.subjects import check_subject
-from keras_vae.verdict import STANDARD_PRIOR, judge
+from keras_vae.verdict import STANDARD_PRIOR, UNIFORM_PRIOR, judge
 
 __all__ = ["SECTIONS", "diagnose"]
 
@@ -126,7 +126,7 @@ def prior_in_words(subject):
     if subject.prior is None:
         return STANDARD_PRIOR
     kind = type(subject.prior).__name__
-    return {"Vamp": "a learned mixture", "Flow": "a learned flow", "UniformCodes": "all entries alike"}.get(
+    return {"Vamp": "a learned mixture", "Flow": "a learned flow", "UniformCodes": UNIFORM_PRIOR}.get(
         kind, kind
     )
 
