@@ -14,12 +14,14 @@ The explorer is added by `keras_vae.explorer.explorer_routes(app, runs)`. What i
 import contextlib
 import os
 
+from keras_vae.explorer import explorer_routes
 from keras_vae.serving.extra import extra
 from keras_vae.serving.json_tensors import dumps
 from keras_vae.serving.models import Model, Watcher
 from keras_vae.serving.rest import answer
 
 SERVABLES = ("decoder", "encoder")
+DROPPED = 16  # times the largest request that is taken: longer ones are cut off
 
 
 def servable_names(runs):
@@ -84,20 +86,21 @@ def make_app(runs, max_request_bytes=32 << 20, max_batch=1024):
         return fastapi.Response(content, status, media_type="application/json")
 
     app.add_api_route("/v1/{rest:path}", v1, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
-    with contextlib.suppress(ImportError):
-        from keras_vae.explorer import explorer_routes
-
-        explorer_routes(app, runs)
+    explorer_routes(app, runs)
     return app
 
 
 async def read_body(request, limit):
-    """Returns a request's body, or None where it is longer than `limit` bytes: the rest of it is not read."""
-    if int(request.headers.get("content-length", 0)) > limit:
-        return None
-    body = bytearray()
+    """Returns a request's body, or None where it is longer than `limit` bytes.
+
+    What is too long is read on for a while, and dropped: a connection that is closed before would be reset, and the
+    client would not see the answer.
+    """
+    body, received = bytearray(), 0
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
+        received += len(chunk)
+        if received > DROPPED * limit:
             return None
-    return bytes(body)
+        if received <= limit:
+            body += chunk
+    return bytes(body) if received <= limit else None

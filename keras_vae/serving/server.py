@@ -19,6 +19,7 @@ def listen(host, port):
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
+        listener.listen(CONNECTIONS)  # who comes before the application is ready waits
         return listener
     except OSError as error:
         listener.close()
