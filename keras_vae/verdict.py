@@ -7,6 +7,8 @@ or None. `docs/thresholds.md` says on which runs the thresholds were set.
 
 from dataclasses import dataclass, replace
 
+from keras_vae.objectives import OBJECTIVES
+
 
 @dataclass(frozen=True)
 class Thresholds:
@@ -285,7 +287,26 @@ def smaller_sentence(facts):
     """Returns the advice to train a smaller latent, where the codes would fit into one."""
     if facts.recommended is None or facts.size is None or facts.recommended >= facts.size:
         return ""
+    if facts.get("prior") == UNIFORM_PRIOR:  # its positions each hold a whole vector
+        return ""
     return f" Next: train a latent of {facts.recommended} numbers; {facts.size:,} is more than the codes use."
+
+
+def pointless_hole(facts):
+    """Returns what `hole_kind` does, of codes that are points."""
+    objective = next((kind for kind in OBJECTIVES.values() if kind.__name__ == facts.get("objective")), None)
+    if objective is not None and objective.prior != "none":
+        return (
+            "missed_prior",
+            "The codes are pulled towards the prior all together, by a penalty, and it has not brought them there: it"
+            " weighs too little, or the training was too short.",
+            f"{facts.retrain} --objective vae",
+        )
+    return (
+        "no_prior",
+        "A plain autoencoder is not trained towards any prior: its codes lie where they like, and N(0, I) is a guess.",
+        f"{facts.retrain} --objective vae",
+    )
 
 
 def hole_kind(facts):
@@ -296,16 +317,11 @@ def hole_kind(facts):
         return (
             "no_prior",
             "A codebook's entries are drawn each for itself and all alike, and codes of images are not like that: what"
-            " stands at one position depends on the others. A prior has to be fitted to them (--extended).",
+            " stands at one position depends on the others. A density has to be fitted to them.",
             None,
         )
     if facts.rate is None:
-        return (
-            "no_prior",
-            "A plain autoencoder is not trained towards any prior: its codes lie where they like, and N(0, I) is a"
-            " guess.",
-            f"{facts.retrain} --objective vae",
-        )
+        return pointless_hole(facts)
     mismatched = above(facts.mismatch, THRESHOLDS.mismatch) or above(
         facts.mismatch_share, THRESHOLDS.mismatch_share
     )

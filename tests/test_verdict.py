@@ -97,6 +97,10 @@ CASES = {
     "prior_hole   ": ({**HOLE, **MISMATCHED}, "correlated"),
     "prior_hole    ": (HOLE, "clustered"),
     "prior_hole     ": ({**HOLE, "rate_distortion__rate": None, "prior_mismatch__nats": None}, "no_prior"),
+    "prior_hole      ": (
+        {**HOLE, "rate_distortion__rate": None, "prior_mismatch__nats": None, "objective": "WassersteinMMD"},
+        "missed_prior",
+    ),
     "patchy": ({"completeness__dead_zone": 0.5 * (THRESHOLDS.thin + THRESHOLDS.dead)}, "clustered"),
     "patchy ": (
         {"generation_gap__gap_ratio": 0.5 * (THRESHOLDS.patchy + THRESHOLDS.hole), **MISMATCHED},
