@@ -88,8 +88,8 @@ class Subject:
         prior: Where the model's samples are to be drawn from, a sampler (`keras_vae.samplers`); None: N(0, I).
         draw: (images, seed) -> codes drawn from their posteriors and log q(codes | images), `[n]`, for posteriors
             that are not the Gaussians of `encode`; else None.
-        log_weights: (images, seed) -> log p(x|z) + log p(z) - log q(z|x), `[n, k]`, at k codes of each posterior, by the
-            model itself, or None.
+        log_weights: (images, seed) -> log p(x|z) + log p(z) - log q(z|x), `[n, k]`, at k codes of each posterior, for
+            such posteriors likewise.
         num_classes: How many labels a conditional model knows; 0: it is none.
         no_rate: Why there is no rate where `is_variational` is False.
         objective, likelihood: Their names, or None.
@@ -132,7 +132,11 @@ def from_model(model, name=None):
         model.decode,
         parameters,
     )
-    return dataclasses.replace(subject, **weighing(model)) if subject.is_variational else subject
+    if (
+        not subject.is_variational or model.latent.is_gaussian
+    ):  # mean and variance say all, of the exports too
+        return subject
+    return dataclasses.replace(subject, **weighing(model))
 
 
 def weighing(model):
@@ -150,7 +154,7 @@ def weighing(model):
         return model.log_weights(images, WEIGHED_AT_ONCE, GivenSeed(seed, 0), labels)
 
     return {
-        "draw": None if model.latent.is_gaussian else graph(draw, images, seed, *labels),
+        "draw": graph(draw, images, seed, *labels),
         "log_weights": graph(log_weights, images, seed, *labels),
     }
 

@@ -22,7 +22,7 @@ from keras_vae.priors import PRIORS, FlowPrior, Mixture, Vamp
 from keras_vae.priors.mixture import mixture_log_density
 from keras_vae.samplers import Prior, load, save
 from keras_vae.samplers import Vamp as Components
-from keras_vae.subjects import from_export, from_model
+from keras_vae.subjects import from_export, from_model, weighing
 
 NETWORK = Convolutional(widths=(4,), dense=6, activation="elu")
 LEARNED = {"mixture": Mixture(4), "vamp": Vamp(5), "flow": FlowPrior(depth=2, width=8)}
@@ -234,9 +234,9 @@ def test_the_models_own_weights_and_those_from_its_parts_have_one_mean(prior, di
     # E w = p(x), whoever draws: the two estimates agree within their errors.
     model = make(prior)
     model.adapt(digits)
-    subject = from_model(model)
+    parts = from_model(model)
     dataset = in_memory("digits", digits, LoadOptions(), Annotations())
-    parts = dataclasses.replace(subject, log_weights=None)
+    subject = dataclasses.replace(parts, log_weights=weighing(model)["log_weights"])
     studies = [begin(one, 2, dataset, None, Evaluation(features="random")) for one in (subject, parts)]
     ours, theirs = (log_weights(study, 4, 600) for study in studies)
     largest = np.maximum(ours.max(axis=1), theirs.max(axis=1))[:, None]
