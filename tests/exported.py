@@ -1,7 +1,6 @@
 """A run that was exported and never trained, inputs for it, and a server of an application."""
 
 import contextlib
-import socket
 import threading
 import time
 
@@ -13,6 +12,7 @@ from keras_vae.autoencoder import Autoencoder
 from keras_vae.config import Config
 from keras_vae.export import export
 from keras_vae.runs import Run
+from keras_vae.serving.server import address, listen
 
 SMALL = {"kind": "convolutional", "widths": [4, 8], "dense": 16}
 
@@ -43,8 +43,7 @@ def make_images(count, seed=0):
 @contextlib.contextmanager
 def running(app):
     """Yields the URL of `app`, served by uvicorn from a thread on a free port of this machine."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+    with listen("127.0.0.1", 0) as listener:
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on"))
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
@@ -52,7 +51,7 @@ def running(app):
             assert thread.is_alive()
             time.sleep(0.01)
         try:
-            yield "http://127.0.0.1:{}".format(*listener.getsockname()[1:])
+            yield address(listener)
         finally:
             server.should_exit = True
             thread.join()
