@@ -3,6 +3,8 @@
 import contextlib
 import http.server
 import os
+import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -393,6 +395,19 @@ assert "tensorflow" not in sys.modules
 """
     process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert process.stdout.strip() == "(1, 8, 8, 1)", process.stderr
+
+
+def test_the_code_in_the_documentation_runs(urls):
+    page = pathlib.Path(__file__).resolve().parents[1] / "docs" / "serving.md"
+    over_grpc, client = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    places = {"localhost:8500": urls["grpc"].removeprefix("grpc://"), "http://localhost:8501": urls["rest"]}
+    for code in (over_grpc.replace("(2, 16)", "(2, 3)"), client):
+        for place, url in places.items():
+            code = code.replace(place, url)
+        names = {}
+        exec(compile(code, str(page), "exec"), names)
+        assert names["images"].shape[1:] == (8, 8, 1)
+    assert names["codes"].shape == names["mean"].shape == (4, 3)
 
 
 @pytest.mark.skipif("TF_SERVING_URL" not in os.environ, reason="no real TF Serving: set TF_SERVING_URL")
