@@ -6,7 +6,18 @@ import pathlib
 from keras_vae.runs import Run
 from keras_vae.training import main as train
 
-TINY = ["--limit", "400", "--epochs", "12", "--learning_rate", "0.005", "--network.widths", "8", "--network.dense", "16"]
+TINY = [
+    "--limit",
+    "400",
+    "--epochs",
+    "12",
+    "--learning_rate",
+    "0.005",
+    "--network.widths",
+    "8",
+    "--network.dense",
+    "16",
+]
 KINDS = {
     "two": ["--latent", "2"],
     "plain": ["--latent", "2", "--objective", "autoencoder"],

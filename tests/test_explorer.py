@@ -128,7 +128,9 @@ def test_distortion_under_the_best_variance_takes_that_of_the_map(two):
     found = two.encode(image)
     reconstructed = np.asarray(two.model.decode(found["mean"][None]))
     errors = two.decode(two.codes.mean) / 255.0 - two.images / 255.0
-    expected = -np.asarray(gaussian_log_density(image[None], reconstructed, float(np.log(np.mean(errors**2))))).sum()
+    expected = -np.asarray(
+        gaussian_log_density(image[None], reconstructed, float(np.log(np.mean(errors**2))))
+    ).sum()
     assert found["distortion"] == pytest.approx(expected, rel=1e-3)
 
 
@@ -178,7 +180,7 @@ def test_feature_maps_are_what_the_layer_puts_out(six):
 
 def test_a_run_without_a_model_is_refused(tmp_path):
     run = Run.create(Config(output=str(tmp_path)), "empty")
-    with pytest.raises(UsageError, match="no model.keras yet"):
+    with pytest.raises(UsageError, match=r"no model\.keras yet"):
         World(run).model  # noqa: B018
 
 
@@ -276,7 +278,12 @@ def test_no_file_outside_the_report_or_the_page_is_served(client, two):
     two.run.report.mkdir(exist_ok=True)
     (two.run.report / "index.html").write_text("<h1>the report</h1>")
     assert client.get("/explorer/report/0/index.html").text == "<h1>the report</h1>"
-    for path in ("report/0/..%2Fconfig.json", "report/0/%2E%2E/config.json", "static/..%2Fworld.py", "report/0/"):
+    for path in (
+        "report/0/..%2Fconfig.json",
+        "report/0/%2E%2E/config.json",
+        "static/..%2Fworld.py",
+        "report/0/",
+    ):
         assert client.get(f"/explorer/{path}").status_code == 404
     (two.run.report / "index.html").unlink()
 
@@ -311,7 +318,10 @@ def test_the_command_writes_both(six, tmp_path, capsys):
     assert "needs no server" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments", [[], ["--static"], ["{run}"], ["{run}", "{run}", "{run}", "--static"], ["nowhere", "--static"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["--static"], ["{run}"], ["{run}", "{run}", "{run}", "--static"], ["nowhere", "--static"]],
+)
 def test_the_command_refuses_what_it_cannot_do(arguments, two, capsys):
     with pytest.raises(SystemExit) as ended:
         main([argument.format(run=two.run.path) for argument in arguments])
@@ -379,3 +389,33 @@ def test_a_model_of_mixed_precision_is_shown_in_float32(place, two):
     world = World(Run(path))
     assert world.codes.mean.dtype == "float32"
     assert computable(world)["sigma"] == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("latent", "made", "computed"),
+    [
+        ("2x2x3", {}, True),
+        (1, {}, True),
+        ("4x4x2", {"objective": "vq_vae"}, False),
+        (4, {"objective": "iaf"}, False),
+        (3, {"prior": "vamp"}, True),
+        (3, {"likelihood": "discretized_logistic"}, False),
+    ],
+)
+def test_every_kind_of_run_is_shown(latent, made, computed, place, two, monkeypatch):
+    path = place / f"kind-{latent}-{'-'.join(made.values())}"
+    model = Autoencoder((8, 8, 1), latent, **{"likelihood": "bernoulli", **made})
+    Run(path).write_config(two.run.read_config())
+    model.save(path / "model.keras")
+    monkeypatch.setattr("keras_vae.explorer.dead_zones.CELLS", 8)
+    monkeypatch.setattr("keras_vae.explorer.world.MOST_IMAGES", 40)
+    world = World(Run(path))
+    facts = unpacked(json.loads(to_text(world.facts)))
+    assert facts["dead_zones"]["distances"].shape == (8, 8)
+    assert set(facts["overlays"]) == set(world.samplers)
+    assert np.isfinite(facts["coordinates"]).all()
+    found = world.encode(world.images[0].astype("float32") / 255)
+    assert found["mean"].shape == (model.dims.latents,)
+    page = static_page([world])
+    assert ('"network":{' in page) == computed
+    assert ('"grid":{' in page) == (not computed)

@@ -120,7 +120,8 @@ class Explorer:
 
     def slide(self, label, value):
         self.page.get_by_label(label, exact=True).first.evaluate(
-            """(slider, value) => { slider.value = value; slider.dispatchEvent(new Event("input", { bubbles: true })); }""", value
+            """(slider, value) => { slider.value = value; slider.dispatchEvent(new Event("input", { bubbles: true })); }""",
+            value,
         )
 
 
@@ -172,7 +173,7 @@ def test_a_click_on_a_point_reconstructs_its_image(explorer, site, worlds):
     found = world.encode(world.images[lonely].astype("float32") / 255)
     explorer.shows(PICTURE, lambda: found["image"])
     explorer.shows(".given canvas", lambda: world.images[lonely], tolerance=0)
-    words = explorer.page.locator(".numbers").inner_text().replace("−", "-")
+    words = explorer.page.locator(".numbers").inner_text().replace("\N{MINUS SIGN}", "-")
     assert f"{found['distortion']:.1f}" in words
     assert f"{found['rate']:.1f}" in words
     explorer.settle()
@@ -271,10 +272,14 @@ def test_what_is_no_image_or_too_large_gets_a_sentence(explorer, site, tmp_path)
     with open(tmp_path / "huge.png", "wb") as file:
         file.truncate(25 << 20)
     files.set_input_files(tmp_path / "huge.png")
-    explorer.page.wait_for_function("document.querySelector('#messages').innerText.includes('too large: 25 MB')")
+    explorer.page.wait_for_function(
+        "document.querySelector('#messages').innerText.includes('too large: 25 MB')"
+    )
     Image.new("L", (12_500, 20)).save(tmp_path / "wide.png")
     files.set_input_files(tmp_path / "wide.png")
-    explorer.page.wait_for_function("document.querySelector('#messages').innerText.includes('12500 × 20')")
+    explorer.page.wait_for_function(
+        "document.querySelector('#messages').innerText.includes('12500 \N{MULTIPLICATION SIGN} 20')"
+    )
 
 
 @pytest.mark.parametrize(
@@ -285,7 +290,14 @@ def test_the_strip_between_two_images_is_the_path(explorer, site, worlds, name, 
     world = worlds["six"]
     start, end = np.array([[1.0, 0.5, -1, 0, 0.3, 0]]), np.array([[-0.8, 1.0, 0.4, 0.2, 0, 0.6]])
     query = urllib.parse.urlencode(
-        {"run": 2, "tab": "paths", "path": name, "A": " ".join(map(str, start[0])), "B": " ".join(map(str, end[0])), "at": "0"}
+        {
+            "run": 2,
+            "tab": "paths",
+            "path": name,
+            "A": " ".join(map(str, start[0])),
+            "B": " ".join(map(str, end[0])),
+            "at": "0",
+        }
     )
     explorer.open(f"{site}#{query}")
     center, directions = world.axes
@@ -326,13 +338,18 @@ def test_a_layer_tells_its_shape_and_shows_its_maps(explorer, site, worlds):
     index = next(i for i, layer in enumerate(layers) if layer["name"] == "down_0_0")
     height, width, channels = layers[index]["shape"]
     bars.nth(index).hover()
-    assert f"{height} × {width} × {channels}" in explorer.page.locator(".about").inner_text()
+    assert (
+        " \N{MULTIPLICATION SIGN} ".join(map(str, (height, width, channels)))
+        in explorer.page.locator(".about").inner_text()
+    )
     bars.nth(index).click()
     explorer.page.wait_for_selector(".maps canvas")
     assert explorer.page.locator(".maps canvas").count() == channels
     maps = np.asarray(world.model.encoder.get_layer("down_0_0")(world.images[4:5] / 255.0))[0]
     seen = explorer.pixels(".maps canvas", 2).sum(axis=-1)  # lightness rises with the value
-    assert np.unravel_index(seen.argmax(), seen.shape) == np.unravel_index(maps[..., 2].argmax(), (height, width))
+    assert np.unravel_index(seen.argmax(), seen.shape) == np.unravel_index(
+        maps[..., 2].argmax(), (height, width)
+    )
 
 
 def test_two_runs_share_the_cursor(explorer, site, worlds):
@@ -379,7 +396,10 @@ def test_a_link_leads_back_to_the_same_state(explorer, site):
     assert explorer.state() == state
 
 
-@pytest.mark.parametrize("fragment", ["run=99&at=a b&image=-4&seed=x&view=0", "tab=nothing&only=1e9&layer=a/b&A=", "beside=0&show=%3Cb%3E"])
+@pytest.mark.parametrize(
+    "fragment",
+    ["run=99&at=a b&image=-4&seed=x&view=0", "tab=nothing&only=1e9&layer=a/b&A=", "beside=0&show=%3Cb%3E"],
+)
 def test_a_broken_link_still_opens(explorer, site, fragment):
     explorer.open(f"{site}#{fragment}").settle()
     assert explorer.page.locator(".map").count() == 1
@@ -443,10 +463,12 @@ def test_the_one_file_decodes_in_the_browser_as_the_model_does(explorer, files, 
     explorer.page.wait_for_timeout(500)
     found = world.encode(world.images[8].astype("float32") / 255)
     explorer.shows(PICTURE, lambda: found["image"], tolerance=1)
-    words = explorer.page.locator(".numbers").inner_text().replace("−", "-")
+    words = explorer.page.locator(".numbers").inner_text().replace("\N{MINUS SIGN}", "-")
     assert f"{found['distortion']:.1f}" in words
     assert f"{found['rate']:.1f}" in words
-    explorer.shows(".board >> nth=1 >> canvas", lambda: world.decode(world.sample("mixture", [3]))[0], tolerance=1)
+    explorer.shows(
+        ".board >> nth=1 >> canvas", lambda: world.decode(world.sample("mixture", [3]))[0], tolerance=1
+    )
 
 
 def test_the_one_file_of_two_runs_shows_both(explorer, files, worlds):
@@ -455,7 +477,9 @@ def test_the_one_file_of_two_runs_shows_both(explorer, files, worlds):
     explorer.shows(PICTURE, lambda: worlds["two"].decode(explorer.code(worlds["two"])[None])[0], tolerance=1)
 
 
-def test_a_model_that_the_browser_cannot_compute_is_a_grid_of_pictures(explorer, worlds, tmp_path, monkeypatch):
+def test_a_model_that_the_browser_cannot_compute_is_a_grid_of_pictures(
+    explorer, worlds, tmp_path, monkeypatch
+):
     from keras_vae.explorer import page
     from keras_vae.explorer.dead_zones import grid_codes
 
@@ -476,14 +500,29 @@ def test_a_model_that_the_browser_cannot_compute_is_a_grid_of_pictures(explorer,
 
 NETWORKS_TRIED = {
     "plain": {"network": NETWORKS["convolutional"](widths=(4, 6), dense=5)},
-    "odd": {"image_shape": (11, 7, 3), "network": NETWORKS["convolutional"](widths=(4,), kernel_size=4, activation="gelu", dense=0)},
-    "batch": {"network": NETWORKS["convolutional"](widths=(4,), normalization="batch", depth=2, activation="leaky_relu")},
+    "odd": {
+        "image_shape": (11, 7, 3),
+        "network": NETWORKS["convolutional"](widths=(4,), kernel_size=4, activation="gelu", dense=0),
+    },
+    "batch": {
+        "network": NETWORKS["convolutional"](
+            widths=(4,), normalization="batch", depth=2, activation="leaky_relu"
+        )
+    },
     "layer": {"network": NETWORKS["convolutional"](widths=(4,), normalization="layer", activation="mish")},
-    "group": {"latent": "2x2x3", "network": NETWORKS["convolutional"](widths=(8, 16), normalization="group", activation="elu")},
+    "group": {
+        "latent": "2x2x3",
+        "network": NETWORKS["convolutional"](widths=(8, 16), normalization="group", activation="elu"),
+    },
     "mlp": {"network": NETWORKS["mlp"](hidden=(9, 7)), "likelihood": "gaussian_per_pixel"},
     "residual": {"network": NETWORKS["residual"](widths=(4, 8), dense=6, activation="selu")},
-    "residual, means": {"network": NETWORKS["residual"](widths=(8,), down="average", up="transposed", activation="softplus")},
-    "learned": {"likelihood": "gaussian_learned", "network": NETWORKS["convolutional"](widths=(4,), activation="tanh")},
+    "residual, means": {
+        "network": NETWORKS["residual"](widths=(8,), down="average", up="transposed", activation="softplus")
+    },
+    "learned": {
+        "likelihood": "gaussian_learned",
+        "network": NETWORKS["convolutional"](widths=(4,), activation="tanh"),
+    },
 }
 
 
@@ -525,7 +564,11 @@ def test_paths_in_the_browser_are_those_of_the_metrics(explorer, site):
         return Object.fromEntries(Object.entries(PATHS).map(([name, path]) => [name, ts.map((t) => path(start, end, t))])); }""",
         [start[0].tolist(), end[0].tolist(), [0, 0.3, 0.8, 1]],
     )
-    functions = {"linear": paths.linear, "slerp": paths.slerp, "variance preserving": paths.variance_preserving}
+    functions = {
+        "linear": paths.linear,
+        "slerp": paths.slerp,
+        "variance preserving": paths.variance_preserving,
+    }
     assert set(found) == set(functions)
     for name, points in found.items():
         np.testing.assert_allclose(points, functions[name](start, end, [0, 0.3, 0.8, 1])[0], atol=1e-5)

@@ -164,7 +164,9 @@ def explorer_routes(app, runs):
         if source not in one.world.samplers:
             raise Refused(400, f"source is {source!r}: expected one of {', '.join(one.world.samplers)}")
         if not 1 <= count <= MOST_ROWS or not 0 <= first < 2**62:
-            raise Refused(400, f"count is {count} and first {first}: expected 1 to {MOST_ROWS}, and 0 or more")
+            raise Refused(
+                400, f"count is {count} and first {first}: expected 1 to {MOST_ROWS}, and 0 or more"
+            )
         seeds = np.arange(first, first + count)
         return binary(await run_in_threadpool(one.world.sample, source, seeds))
 

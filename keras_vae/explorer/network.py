@@ -40,7 +40,12 @@ MEANS = {
     "GaussianPerPixel": "clip",
     "Laplace": "clip",
 }
-DENSITIES = {"Bernoulli": "bernoulli", "Gaussian": "gaussian", "OptimalGaussian": "gaussian", "LearnedGaussian": "gaussian"}
+DENSITIES = {
+    "Bernoulli": "bernoulli",
+    "Gaussian": "gaussian",
+    "OptimalGaussian": "gaussian",
+    "LearnedGaussian": "gaussian",
+}
 
 
 class CannotCompute(Exception):

@@ -1,10 +1,10 @@
 """The codes for TensorBoard's Embedding Projector, with labels and pictures: `logs/projector/`.
 
-    projector_config.pbtxt   what lies where, as the plugin reads it
-    codes.tsv                a row of numbers a code
-    metadata.tsv             a label a row
-    sprite.png               the images, in rows of equal length
-    events.out.tfevents.*    without one a folder is no run to TensorBoard, and is looked into by nobody
+projector_config.pbtxt   what lies where, as the plugin reads it
+codes.tsv                a row of numbers a code
+metadata.tsv             a label a row
+sprite.png               the images, in rows of equal length
+events.out.tfevents.*    without one a folder is no run to TensorBoard, and is looked into by nobody
 """
 
 import math

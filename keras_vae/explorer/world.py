@@ -21,7 +21,11 @@ from keras_vae.samplers import load as load_sampler
 from keras_vae.subjects import from_model, load_model
 from keras_vae.training import load as load_dataset
 
-MOST_IMAGES, FEWEST_IMAGES, IMAGE_BUDGET = 1500, 60, 3 << 20  # on the map; bytes of pictures that a page may hold
+MOST_IMAGES, FEWEST_IMAGES, IMAGE_BUDGET = (
+    1500,
+    60,
+    3 << 20,
+)  # on the map; bytes of pictures that a page may hold
 MOST_AXES = 12  # principal directions, a slider each
 MOST_FITTED = 2000  # training images whose codes a mixture is fitted to, and principal axes are taken from
 OVERLAID = 400  # samples drawn over the map
@@ -58,7 +62,9 @@ class World:
             raise UsageError(f"{self.run.path} has no model.keras yet: train it first")
         model = load_model(self.run.model_file)
         if model.conditional:
-            raise UsageError(f"{self.run.path} is conditional: the explorer shows models whose codes need no labels")
+            raise UsageError(
+                f"{self.run.path} is conditional: the explorer shows models whose codes need no labels"
+            )
         return model
 
     @functools.cached_property
@@ -260,7 +266,9 @@ class World:
             "image_shape": list(self.model.image_shape),
             "latent_shape": list(self.model.latent_shape),
             "latent": show_shape(self.model.latent_shape),
-            "objective": next(name for name, kind in OBJECTIVES.items() if type(self.model.objective) is kind),
+            "objective": next(
+                name for name, kind in OBJECTIVES.items() if type(self.model.objective) is kind
+            ),
             "likelihood": type(self.model.likelihood).__name__,
             "variational": bool(self.subject.is_variational),
             "verdict": self.verdict,
@@ -274,8 +282,7 @@ class World:
             "bounds": self.bounds,
             "embedding": self.embedding,
             "overlays": {
-                name: plane(self.along_axes(self.sample(name, range(OVERLAID))))
-                for name in self.samplers
+                name: plane(self.along_axes(self.sample(name, range(OVERLAID)))) for name in self.samplers
             },
             "sampler_means": {
                 name: np.zeros(self.dims, "float32")

@@ -161,9 +161,9 @@ export class LatentMap {
   }
 
   #drawPoints(context) {
-    const radius = Math.min(6, Math.max(2.2, 0.011 * this.scale * this.view.span * Math.sqrt(60 / this.world.count) * 4));
+    const room = (Math.min(this.width, this.height) / 660) * (this.shown.tiles ? 0.75 : 1);
+    const radius = Math.min(5.5, Math.max(1.8, (128 / Math.sqrt(this.world.count)) * room));
     const { classes, label_names: names } = this.world;
-    this.radius = radius;
     context.globalAlpha = this.shown.tiles ? 0.9 : 0.8;
     context.lineWidth = 0.8;
     context.strokeStyle = this.ink.paper;
@@ -176,7 +176,7 @@ export class LatentMap {
       context.beginPath();
       context.arc(x, y, radius, 0, 2 * Math.PI);
       context.fill();
-      if (!faded) context.stroke();
+      if (!faded && radius > 2.4) context.stroke();
       context.globalAlpha = this.shown.tiles ? 0.9 : 0.8;
     }
     context.globalAlpha = 1;
