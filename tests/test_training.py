@@ -426,7 +426,7 @@ def test_a_configuration_takes_what_one_would_type():
     assert Config(dataset=pathlib.Path(__file__).parent).dataset == ImageFolder(
         str(pathlib.Path(__file__).parent)
     )
-    with pytest.raises(ValueError, match="objective is 'veo': expected one of .*, autoencoder"):
+    with pytest.raises(ValueError, match=r"objective is 'veo': expected one of .*, autoencoder"):
         Config(objective="veo")
 
 
