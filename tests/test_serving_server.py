@@ -67,7 +67,7 @@ def test_it_answers_until_it_is_told_to_stop_and_ends_well(run, number):
 
 
 def test_it_listens_on_loopback_alone_and_answers_to_no_other_name(run):
-    with started(run.path) as (process, url):
+    with started(run.path) as (_, url):
         port = int(url.rpartition(":")[2])
         assert url == f"http://127.0.0.1:{port}"  # as the socket itself says
         assert httpx.get(f"{url}/v1/models/decoder").status_code == 200
