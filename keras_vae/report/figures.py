@@ -48,6 +48,10 @@ RUNGS = {
     "shuffled": "shuffled dims",
     "gaussian": "ex-post Gaussian",
     "mixture": "ex-post mixture",
+    "flow": "ex-post flow",
+    "two_stage": "second VAE",
+    "vamp": "mixture of posteriors",
+    "pixel_cnn": "PixelCNN",
     "prior": "the prior",
 }
 
