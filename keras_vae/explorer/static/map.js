@@ -189,10 +189,11 @@ export class LatentMap {
     context.lineWidth = 1.4;
     context.globalAlpha = 0.8;
     context.beginPath();
+    const arm = this.width > 520 ? 3 : 2;
     for (let i = 0; i < overlay.data.length; i += 2) {
       const [x, y] = this.toScreen(overlay.data[i], overlay.data[i + 1]);
-      if (source === "prior") { context.moveTo(x - 3, y - 3); context.lineTo(x + 3, y + 3); context.moveTo(x + 3, y - 3); context.lineTo(x - 3, y + 3); }
-      else { context.moveTo(x - 4, y); context.lineTo(x + 4, y); context.moveTo(x, y - 4); context.lineTo(x, y + 4); }
+      if (source === "prior") { context.moveTo(x - arm, y - arm); context.lineTo(x + arm, y + arm); context.moveTo(x + arm, y - arm); context.lineTo(x - arm, y + arm); }
+      else { context.moveTo(x - arm - 1, y); context.lineTo(x + arm + 1, y); context.moveTo(x, y - arm - 1); context.lineTo(x, y + arm + 1); }
     }
     context.stroke();
     context.globalAlpha = 1;
