@@ -64,7 +64,7 @@ def main():
         chosen = np.random.default_rng(arguments.seed).permutation(len(test))[: arguments.images]
         images = test.images(0, len(test))[np.sort(chosen)]
         found = measure(model, images, arguments.samples, arguments.seed)
-        single = float(-weights_mean(model, images, arguments.seed))
+        single = float(-mean_log_weight(model, images, arguments.seed))
         result = {
             "nll": found.nats,
             "nll_se": found.nats_se,
@@ -79,12 +79,11 @@ def main():
         (path / "likelihood.json").write_text(json.dumps(result, indent=2) + "\n")
 
 
-def weights_mean(model, images, seed):
+def mean_log_weight(model, images, seed):
     """Returns the mean log weight over images and ten codes each: the ELBO of these images."""
     observed = np.asarray(model.likelihood.observe(images, seed))
-    return np.mean(
-        [model.log_weights(part, 10, seed) for part in np.array_split(observed, len(observed) // 100 + 1)]
-    )
+    parts = np.array_split(observed, -(-len(observed) // 100))
+    return np.mean(np.concatenate([model.log_weights(part, 10, seed) for part in parts]))
 
 
 if __name__ == "__main__":
