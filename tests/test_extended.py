@@ -43,6 +43,7 @@ def linear_pullback(codes, weights):
     return weights.reshape(len(codes), -1) @ columns()
 
 
+FITTED = "keras_vae.diagnosis.samplers.FITTED"  # those that learn by gradients take seconds each
 STRETCH = 1.5  # of the encoder's standard deviations, which are to be too large
 
 
@@ -59,6 +60,7 @@ def extended_results():
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(samplers.SAMPLERS, "further", samplers.Gaussian)
         patch.setitem(samplers.SAMPLERS, "refusing", Refusing)
+        patch.setattr(FITTED, ("gaussian", "mixture", "further", "refusing"))
         return check(evaluate(subject, linear_data(), extended=True, features="random"))
 
 
@@ -66,7 +68,7 @@ def extended_results():
 class Refusing(samplers.Prior):
     """A sampler that takes none of these codes."""
 
-    def fit(self, codes):
+    def fit(self, codes, **further):
         raise ValueError("three numbers are too few for it")
 
 
@@ -150,7 +152,8 @@ def test_every_sampler_that_fits_is_a_rung_of_its_own():
     assert results["reasons"]["generation_gap.refusing"] == "three numbers are too few for it"
 
 
-def test_without_gradients_or_labels_extended_says_so():
+def test_without_gradients_or_labels_extended_says_so(monkeypatch):
+    monkeypatch.setattr(FITTED, ("gaussian",))
     reasons = extended_results()["reasons"]
     assert extended("class_survival") is None
     assert reasons["extended.class_survival"] == reasons["confidence"]
@@ -161,10 +164,19 @@ def test_without_gradients_or_labels_extended_says_so():
     ]  # fmt: skip
 
 
+def quick(kind):
+    """Returns the sampler `kind` with fewer updates."""
+    return dataclasses.make_dataclass(kind.__name__, [("updates", int, 100)], bases=(kind,), frozen=True)
+
+
 def test_extended_measures_a_model_of_ours(monkeypatch):
     short = functools.partial(Annealing, chains=2, temperatures=4)
     monkeypatch.setattr("keras_vae.diagnosis.extended.annealing.Annealing", lambda chains: short())
-    found = check(evaluate(small_vae(), dataset_of(900), extended=True))["extended"]
+    for name in ("flow", "two_stage"):
+        monkeypatch.setitem(samplers.SAMPLERS, name, quick(samplers.SAMPLERS[name]))
+    results = check(evaluate(small_vae(), dataset_of(900), extended=True))
+    assert {"gaussian", "mixture", "flow", "two_stage", "vamp"} <= set(results["generation_gap"])
+    found = results["extended"]
     assert found["spectral_norm"]["median"] > 0
     assert found["amortisation_gap"]["nats"] > 0
     alive = found["class_survival"]["classes"]["all"]["share"]
@@ -175,7 +187,9 @@ def test_sprites_have_scores_of_disentanglement(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     small = ["--network.widths", "4", "--network.dense", "8", "--epochs", "1", "--latent", "3"]
     # As many images as it takes for some to share an orientation, of which there are 40.
-    train(["--dataset", "sprites", "--dataset.size", "4000", "--image_size", "16", "--name", "shapes", *small])
+    train(
+        ["--dataset", "sprites", "--dataset.size", "4000", "--image_size", "16", "--name", "shapes", *small]
+    )
     main(["saved_models/shapes", "--no-repair", "--features", "random"])
     found = json.loads(pathlib.Path("saved_models/shapes/report/results.json").read_text())
     scores = found["disentanglement"]
