@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 import keras_vae
-from keras_vae import VAE, Autoencoder, evaluate, from_functions
+from keras_vae import VAE, Autoencoder, evaluate, from_functions, samplers
 from keras_vae.datasets import Annotations, LoadOptions, in_memory
 from keras_vae.likelihoods import Bernoulli, Gaussian, LearnedGaussian
 from keras_vae.objectives import OBJECTIVES
@@ -281,7 +281,7 @@ class Copying:
     kept: np.ndarray | None = None
     settings = {}  # noqa: RUF012
 
-    def fit(self, codes, *further):
+    def fit(self, codes, **further):
         return dataclasses.replace(self, kept=codes.mean)
 
     def sample(self, seeds):
@@ -289,8 +289,8 @@ class Copying:
 
 
 def test_a_sampler_that_copies_training_images_repairs_nothing(monkeypatch):
-    monkeypatch.setattr("keras_vae.diagnosis.samplers.Gaussian", Copying)
-    monkeypatch.setattr("keras_vae.diagnosis.samplers.Mixture", Copying)
+    for name in ("gaussian", "mixture"):
+        monkeypatch.setitem(samplers.SAMPLERS, name, Copying)
     whole = from_functions(
         lambda images: 10 * images.reshape(len(images), -1),
         lambda codes: np.clip(codes / 10, 0, 1).reshape(-1, SIDE, SIDE, 1),
