@@ -1,6 +1,5 @@
 """Conditional models: what labels do to codes, images, files and figures."""
 
-import dataclasses
 import math
 
 import jsonschema
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import tensorflow as tf
+from linear import Linear
 from test_diagnosis import SCHEMA, explained, nulls
 
 from keras_vae import evaluate
@@ -35,22 +35,6 @@ def make(latent=3, image_shape=(8, 8, 1), network=NETWORK, **kwargs):
 
 def images_of(count, image_shape=(8, 8, 1), seed=0):
     return np.random.default_rng(seed).random((count, *image_shape)).astype("float32")
-
-
-@dataclasses.dataclass(frozen=True)
-class Linear:
-    """An encoder and a decoder of one dense layer each."""
-
-    def encoder(self, image_shape, latent_shape, latent, policy):
-        inputs = keras.Input(image_shape)
-        flat = keras.layers.Flatten()(inputs)
-        heads = {name: keras.layers.Dense(*latent_shape, name=name)(flat) for name in latent.heads()}
-        return keras.Model(inputs, latent.bound(heads))
-
-    def decoder(self, image_shape, latent_shape, likelihood, policy):
-        inputs = keras.Input(latent_shape)
-        outputs = keras.layers.Reshape(image_shape)(keras.layers.Dense(4, name="kernel")(inputs))
-        return keras.Model(inputs, outputs)
 
 
 def test_the_log_weights_of_a_linear_model_give_the_likelihood_under_each_label():

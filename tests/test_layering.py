@@ -36,7 +36,6 @@ ORDER = [
     "runs",
     "callbacks",
     "export",
-    "preview",
     "training",
     "metrics",
     "features",
@@ -47,7 +46,6 @@ ORDER = [
     "explorer",
     "serving",
     "evaluation",
-    "sweep",
 ]
 HEAVY = {"tensorflow", "keras", "sklearn", "matplotlib", "tensorflow_datasets", "PIL"}
 FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")

@@ -1,10 +1,9 @@
 """Importance-weighted bounds, on a linear-Gaussian model whose likelihood is known."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import scipy.stats
+from linear import Linear
 
 from keras_vae.autoencoder import Autoencoder, Step
 from keras_vae.lazy import keras, ops, tf
@@ -19,22 +18,6 @@ from keras_vae.objectives.variational import VariationalBound
 
 SIGMA, LATENT, SHAPE = 0.5, 2, (2, 2, 1)
 IMAGE = np.random.default_rng(0).random(SHAPE).astype("float32")
-
-
-@dataclasses.dataclass(frozen=True)
-class Linear:
-    """An encoder and a decoder of one dense layer each."""
-
-    def encoder(self, image_shape, latent_shape, latent, policy):
-        inputs = keras.Input(image_shape)
-        flat = keras.layers.Flatten()(inputs)
-        heads = {name: keras.layers.Dense(*latent_shape, name=name)(flat) for name in latent.heads()}
-        return keras.Model(inputs, latent.bound(heads))
-
-    def decoder(self, image_shape, latent_shape, likelihood, policy):
-        inputs = keras.Input(latent_shape)
-        outputs = keras.layers.Reshape(image_shape)(keras.layers.Dense(4, name="kernel")(inputs))
-        return keras.Model(inputs, outputs)
 
 
 def make(objective, seed=0):

@@ -19,9 +19,8 @@ def fit_samplers(study):
     for name in dict.fromkeys(wanted):
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter(
-                    "ignore", UserWarning
-                )  # fewer components for few codes: the settings say so
+                # Fewer components for few codes: the settings say so.
+                warnings.simplefilter("ignore", UserWarning)
                 study.samplers[name] = fit(study, SAMPLERS[name])
         except ValueError as error:
             study.reasons[f"generation_gap.{name}"] = str(error)

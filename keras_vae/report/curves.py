@@ -12,6 +12,7 @@ from keras_vae.report.figures import (
     plain_ticks,
     rung_colour,
     rung_name,
+    rung_rows,
     rungs_of,
 )
 from keras_vae.report.page import clean, number
@@ -142,11 +143,7 @@ def cells(section):
         axes.plot(section["rungs"][name], row, "D", color=rung_colour(name), markersize=8)
     axes.plot([], [], "o", color=MUTED, markersize=4, label="a cell")
     axes.plot([], [], "D", color=MUTED, markersize=8, label="C_T, their mean")
-    axes.set_ylim(len(order) - 0.5, -0.5)
-    axes.set_yticks(range(len(order)), [rung_name(name) for name in order], color=INK)
-    axes.grid(axis="y", visible=False)
-    axes.spines["left"].set_visible(False)
-    axes.tick_params(axis="y", length=0)
+    rung_rows(axes, order)
     axes.set_xlabel("z: left, closer to training images than test images are")
     plain_ticks(axes.xaxis)
     figure.legend(loc="outside upper left", ncols=2, handletextpad=0.2)

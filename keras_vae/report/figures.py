@@ -140,6 +140,15 @@ def canvas(width=4.3, height=3.0, **subplots):
     return figure, figure.subplots(**subplots)
 
 
+def rung_rows(axes, names):
+    """Makes the vertical axis a row for each of the rungs `names`, the first on top."""
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_yticks(range(len(names)), [rung_name(name) for name in names], color=INK)
+    axes.grid(axis="y", visible=False)
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+
+
 def plain_ticks(axis, log=False):
     """Writes the numbers of an axis as people do, 10,000 and 0.01, at powers of ten where it is logarithmic."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
@@ -208,11 +217,7 @@ def distances(gap):
         )
     axes.set_xscale("log")
     axes.set_xlim(left, max(rungs.values()) * 2.6)
-    axes.set_ylim(len(rungs) - 0.5, -0.5)
-    axes.set_yticks(range(len(rungs)), [rung_name(name) for name in rungs], color=INK)
-    axes.grid(axis="y", visible=False)
-    axes.spines["left"].set_visible(False)
-    axes.tick_params(axis="y", length=0)
+    rung_rows(axes, rungs)
     axes.set_xlabel("Fréchet distance, log scale (lower is better)")
     plain_ticks(axes.xaxis, log=True)
     listed = ", ".join(f"{rung_name(name)} {number(float(value))}" for name, value in rungs.items())
