@@ -16,10 +16,10 @@ import numpy as np
 
 import keras_vae
 from keras_vae import training
+from keras_vae.files import write_json
 from keras_vae.lazy import keras
 from keras_vae.metrics.neighbours import nearest
 from keras_vae.report.tables import plain
-from keras_vae.runs import write_json
 from keras_vae.verdict import THRESHOLDS, Facts, judge
 
 DATA = {

@@ -27,11 +27,11 @@ from dataclasses import MISSING, dataclass
 from pathlib import Path
 
 from keras_vae.command_line import option, read_config, to_json
+from keras_vae.files import locked, write_json
 from keras_vae.latents import show_shape
 from keras_vae.lazy import tf
 from keras_vae.likelihoods import LIKELIHOODS
 from keras_vae.objectives import OBJECTIVES
-from keras_vae.runs import locked, write_json
 from keras_vae.samplers import Prior, load, save
 
 # TensorFlow leaves that folder to others.

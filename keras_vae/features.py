@@ -18,8 +18,8 @@ import zlib
 import numpy as np
 
 from keras_vae.datasets.progress import progress
+from keras_vae.files import whole
 from keras_vae.lazy import keras, tf
-from keras_vae.runs import whole
 
 KINDS = ("auto", "classifier", "random", "inception")
 BATCH_SIZE = 250  # images through a network at once; fewer where they are large

@@ -5,7 +5,6 @@ import csv
 import dataclasses
 import hashlib
 import importlib.metadata
-import json
 import os
 import pathlib
 import platform
@@ -16,59 +15,10 @@ import tempfile
 
 from keras_vae.command_line import UsageError, read_config, read_json, to_json
 from keras_vae.config import Config
+from keras_vae.files import locked, whole, write_json
 
 KEPT_CHECKPOINTS = 2  # the newest, and one more in case that it cannot be read
 PACKAGES = ("keras-vae", "tensorflow", "tensorflow-cpu", "keras", "tensorflow-datasets", "numpy")
-
-
-@contextlib.contextmanager
-def whole(path):
-    """Yields a temporary path beside `path`, and gives it that name when the block ends without an error.
-
-    The name keeps its ending, which Keras and matplotlib read the format from.
-    """
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    folder = pathlib.Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
-    try:
-        temporary = folder / path.name
-        yield temporary
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
-        os.replace(temporary, path)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def locked(folder):
-    """Locks `folder` against other processes while the block runs; the lock dies with its process.
-
-    Yields:
-        True; False where somebody else holds it; None where it cannot be told: Windows and some network drives
-        have no such locks.
-    """
-    mine = descriptor = None
-    with contextlib.suppress(ImportError, OSError):
-        import fcntl
-
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            mine = True
-        except BlockingIOError:
-            mine = False
-    try:
-        yield mine
-    finally:
-        if descriptor is not None:
-            os.close(descriptor)
-
-
-def write_json(path, data):
-    """Writes `data` to `path` as indented JSON."""
-    with whole(path) as temporary:
-        temporary.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 class Run:

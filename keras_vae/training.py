@@ -14,11 +14,12 @@ from keras_vae.command_line import UsageError, command, parse, read_config
 from keras_vae.config import Config
 from keras_vae.datasets import DatasetError, load_dataset
 from keras_vae.devices import say
+from keras_vae.files import whole
 from keras_vae.latents import latent_shape, show_shape
 from keras_vae.lazy import keras, tf
 from keras_vae.likelihoods import Automatic
 from keras_vae.objectives import OBJECTIVES
-from keras_vae.runs import Run, State, TrainingStopped, check_place, whole
+from keras_vae.runs import Run, State, TrainingStopped, check_place
 
 DESCRIPTION = (
     "Trains an autoencoder, plain or variational, and exports its decoder and encoder for TF Serving."

@@ -1,3 +1,5 @@
+import shutil
+import threading
 import time
 from pathlib import Path
 
@@ -5,6 +7,7 @@ import numpy as np
 import pytest
 
 from keras_vae.datasets import DatasetError, load_dataset, preparing, tensorflow_datasets
+from keras_vae.files import locked
 
 MNIST = Path(__file__).resolve().parents[2] / "shared" / "data" / "mnist"
 needs_mnist = pytest.mark.skipif(not MNIST.is_dir(), reason="MNIST's own files are not beside the checkout")
@@ -44,6 +47,27 @@ def test_mnist_is_there_at_once_the_second_time(mnist, folders, capfd):
     np.testing.assert_array_equal(again.test.images(0, 50), mnist.test.images(0, 50))
     assert capfd.readouterr() == ("", "")
     assert not list(MNIST.glob("downloads"))
+
+
+@needs_mnist
+def test_a_run_waits_for_another_that_prepares_the_same_set(mnist, folders, tmp_path, monkeypatch):
+    prepared = tmp_path / "prepared"
+    prepared.mkdir()
+    monkeypatch.setenv("TFDS_DATA_DIR", str(prepared))
+    monkeypatch.setattr(preparing, "_prepare", lambda *arguments: pytest.fail("prepared it once more"))
+    begun = threading.Event()
+
+    def other():
+        with locked(prepared):
+            begun.set()
+            time.sleep(0.5)
+            shutil.copytree(folders / "prepared" / "mnist", prepared / "mnist")
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    begun.wait()
+    assert load_dataset("mnist", data_dir=MNIST, download=False).fingerprint == mnist.fingerprint
+    thread.join()
 
 
 @needs_mnist

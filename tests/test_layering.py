@@ -14,6 +14,7 @@ ROOT = pathlib.Path(keras_vae.__file__).parent
 ORDER = [
     "lazy",
     "command_line",
+    "files",
     "densities",
     "gradients",
     "principal",

@@ -16,6 +16,7 @@ import numpy as np
 
 from keras_vae.datasets.errors import DatasetError
 from keras_vae.datasets.progress import notice
+from keras_vae.files import locked
 
 PROBE_SECONDS = 3
 BUILT_IN = ("digits", "sprites")  # named where a mistyped name is close to them
@@ -44,15 +45,16 @@ def prepared_builder(name, data_dir, download):
         for builder in builders:
             if os.path.isdir(builder.data_dir):
                 return builder
-        builder = next((builder for builder, root in zip(builders, roots) if is_writable(root)), None)
-        if builder is None:
+        root = next((root for root in roots if is_writable(root)), None)
+        if root is None:
             raise DatasetError(
                 f"{name}: none of {_listed(roots)} can be written to: give a --data_dir that can"
             )
-        held = _held_files(builder, data_dir)
-        if held and _prepare_offline(name, builder, data_dir, held):
-            return builder
-        _prepare_online(name, builder, data_dir, download)
+        os.makedirs(root, exist_ok=True)
+        with locked(root, wait=True):  # runs that are started together prepare it once
+            builder = _builder(name, root)
+            if not os.path.isdir(builder.data_dir):
+                _prepare(name, builder, data_dir, download)
     return builder
 
 
@@ -142,6 +144,13 @@ def _catalogue():
     import tensorflow_datasets as tfds
 
     return tfds.list_builders(with_community_datasets=False)
+
+
+def _prepare(name, builder, data_dir, download):
+    """Prepares from the dataset's files in `data_dir`, else from the network."""
+    held = _held_files(builder, data_dir)
+    if not (held and _prepare_offline(name, builder, data_dir, held)):
+        _prepare_online(name, builder, data_dir, download)
 
 
 def _held_files(builder, data_dir):

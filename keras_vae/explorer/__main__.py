@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from keras_vae import devices
 from keras_vae.command_line import UsageError, command, option, parse
 from keras_vae.datasets import DatasetError
-from keras_vae.runs import Run, whole
+from keras_vae.files import whole
+from keras_vae.runs import Run
 
 DESCRIPTION = "Writes the latent explorer of a run, or of two side by side, for use without a server."
 EXAMPLES = """\

@@ -16,14 +16,12 @@ go into the export as constants, and into an NPZ file by their names.
 """
 
 import dataclasses
-import os
-import tempfile
 import typing
 import zipfile
-from pathlib import Path
 
 import numpy as np
 
+from keras_vae.files import whole
 from keras_vae.samplers.codes import Codes
 from keras_vae.samplers.flow import Flow
 from keras_vae.samplers.gaussian import Gaussian
@@ -72,15 +70,9 @@ def save(sampler, path):
     (name,) = (name for name, kind in SAMPLERS.items() if type(sampler) is kind)
     fields = {field.name: getattr(sampler, field.name) for field in dataclasses.fields(sampler)}
     arrays = dict(flatten(fields))
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent) as folder:
-        temporary = Path(folder) / path.name
-        with open(temporary, "wb") as file:  # given a name, NumPy would add an ending
-            np.savez(file, sampler=name, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+    # Given a name, NumPy would add an ending.
+    with whole(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, sampler=name, **arrays)
 
 
 def load(path):

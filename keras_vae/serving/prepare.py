@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from keras_vae.command_line import UsageError, option
-from keras_vae.runs import whole
+from keras_vae.files import whole
 from keras_vae.serving.models import Model
 from keras_vae.serving.warmup import write_warmup
 
