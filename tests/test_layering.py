@@ -13,9 +13,11 @@ ROOT = pathlib.Path(keras_vae.__file__).parent
 # A file imports only from files above it. A folder stands for its files, which import from above the folder.
 ORDER = [
     "lazy",
+    "backends",
     "command_line",
     "files",
     "densities",
+    "fused",
     "gradients",
     "principal",
     "devices",

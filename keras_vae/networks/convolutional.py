@@ -18,6 +18,8 @@ class Convolutional(Pyramid):
 
     def stage(self, rising, features, width, strides, name, policy):
         """Returns `features` after one size's convolutions, the first of them with `strides`."""
+        from keras_vae.layers import Activation
+
         for index in range(self.depth):
             first = index == 0
             layer = keras.layers.Conv2DTranspose if rising and first else keras.layers.Conv2D
@@ -34,7 +36,5 @@ class Convolutional(Pyramid):
                 features = NORMALIZATIONS[self.normalization](width)(
                     dtype=policy, name=f"{name}_{index}_normalization"
                 )(features)
-            features = keras.layers.Activation(
-                self.activation, dtype=policy, name=f"{name}_{index}_activation"
-            )(features)
+            features = Activation(self.activation, dtype=policy, name=f"{name}_{index}_activation")(features)
         return features

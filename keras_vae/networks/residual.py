@@ -83,9 +83,9 @@ class Residual(Pyramid):
 
     def activated(self, features, width, name, policy):
         """Returns `features` after normalization and activation."""
+        from keras_vae.layers import Activation
+
         normalize = keras.layers.GroupNormalization(
             groups(width, self.groups), dtype=policy, name=f"{name}_normalization"
         )
-        return keras.layers.Activation(self.activation, dtype=policy, name=f"{name}_activation")(
-            normalize(features)
-        )
+        return Activation(self.activation, dtype=policy, name=f"{name}_activation")(normalize(features))
