@@ -18,6 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 import keras_vae
+from keras_vae.export import float32_twin
 from keras_vae.lazy import keras, tf
 from keras_vae.metrics.importance import importance_weighted
 from keras_vae.runs import Run
@@ -59,7 +60,7 @@ def main():
     for path in arguments.runs:
         begun = time.monotonic()
         run = Run.open(path)
-        model = keras.saving.load_model(run.model_file)
+        model = float32_twin(keras.saving.load_model(run.model_file))  # as it is exported
         test = load(run.read_config()).test
         chosen = np.random.default_rng(arguments.seed).permutation(len(test))[: arguments.images]
         images = test.images(0, len(test))[np.sort(chosen)]
