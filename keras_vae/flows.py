@@ -196,7 +196,7 @@ class Flow(keras.layers.Layer):
     Args:
         dim: Of the codes.
         kind: A name in `STEPS`.
-        depth: How many steps. The papers take 5 to 10, of planar ones up to 32.
+        depth: How many steps. The papers take 5 to 10, of planar ones up to 80.
         width: Of the networks' two hidden layers, best above `dim`.
         context_dim: Of the context, 0 where there is none.
         seed: Of the weights at the start and of the halves of realnvp.

@@ -68,5 +68,5 @@ class ContinuousBernoulli(Likelihood):
         return sum_per_image(continuous_bernoulli_log_density(images, decoded))
 
     def mean(self, decoded):
-        """Returns the mean, which is not sigmoid(logits) but nearer to 1/2 (their equation 7)."""
+        """Returns the mean, which is not sigmoid(logits) but nearer to 1/2."""
         return continuous_bernoulli_mean(decoded)

@@ -7,7 +7,7 @@ from keras_vae.densities import gaussian_log_density, soft_bounds, sum_per_image
 from keras_vae.lazy import ops
 from keras_vae.likelihoods.likelihood import LearnedScale, Located, check_scale
 
-# Below exp(-6) of the grey range a variance only measures rounding (Rybkin et al. 2021, section 4).
+# Below exp(-6) of the grey range a deviation only measures rounding (Rybkin et al. 2021).
 MIN_LOG_SIGMA = -6.0
 MAX_LOG_SIGMA = 1.0
 
@@ -30,7 +30,7 @@ class Gaussian(Located):
 
 @dataclass(frozen=True)
 class LearnedGaussian(LearnedScale):
-    """Gaussian pixels of one standard deviation, learned with the network (Rybkin et al. 2021, section 4.1)."""
+    """Gaussian pixels of one standard deviation, learned with the network (Rybkin et al. 2021)."""
 
     min_log_scale, scale_name = MIN_LOG_SIGMA, "log_sigma"
 
@@ -66,9 +66,9 @@ class GaussianPerPixel(Located):
 class OptimalGaussian(Located):
     """Gaussian pixels of the variance that suits the batch best: its mean squared error (sigma-VAE).
 
-    Rybkin, Daniilidis and Levine 2021, section 4.2, equation 6: sigma^2 = MSE makes the density largest, so
-    nothing has to be learned or set. As the variance is taken from the batch that is scored, the figure
-    flatters by about half a nat a batch.
+    Rybkin, Daniilidis and Levine 2021: sigma^2 = MSE makes the density largest, so nothing has to be learned or
+    set. The paper tests with the training images' variance; here it is always taken from the batch that is scored,
+    so that the figure flatters by about half a nat a batch.
     """
 
     def log_prob(self, images, decoded):

@@ -38,7 +38,7 @@ class Adversarial(Objective):
         return keras.Sequential([keras.Input(latent_shape), flatten, *hidden, logits], name="critic")
 
     def critic_optimizer(self):
-        """Returns Adam with the moments of Kim and Mnih 2018, table 2."""
+        """Returns Adam with the moments of Kim and Mnih 2018, appendix A."""
         return keras.optimizers.Adam(self.critic_rate, beta_1=0.5, beta_2=0.9)
 
 

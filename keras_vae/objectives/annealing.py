@@ -11,9 +11,10 @@ from keras_vae.objectives.objective import Objective
 class Annealed(Objective):
     """An objective whose pull towards the prior grows from 0, once or in cycles.
 
-    Linear (Bowman et al. 2016, section 3.1): `warmup` steps. Cyclical (Fu et al. 2019, equations 6 and 7): it
-    grows over a share of a cycle, stays at full weight to its end, and starts again from 0; four cycles are
-    theirs. After the last the weight stays: what is trained in the end is the objective itself.
+    Linear (Sonderby et al. 2016; Bowman et al. 2016, section 3.1, along a sigmoid): `warmup` steps. Cyclical (Fu et
+    al. 2019, equations 6 and 7): it grows over a share of a cycle, stays at full weight to its end, and starts
+    again from 0; four cycles are theirs. After the last the weight stays: what is trained in the end is the
+    objective itself.
     """
 
     warmup: int = field(

@@ -26,7 +26,7 @@ class PlainAutoencoder(Objective):
 
 @dataclass(frozen=True)
 class DenoisingAutoencoder(PlainAutoencoder):
-    """The distortion of the clean images, decoded from the codes of corrupted ones (Vincent et al. 2010, equation 3).
+    """The distortion of the clean images, decoded from the codes of corrupted ones (Vincent et al. 2010).
 
     The corruption is Gaussian noise unless `--corruption` says otherwise, which goes with every objective; this
     one is the plain autoencoder with one.

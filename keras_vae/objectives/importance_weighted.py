@@ -64,7 +64,8 @@ class ImportanceWeighted(Objective):
 class CombinedImportanceWeighted(ImportanceWeighted):
     """beta * evidence lower bound + (1 - beta) * importance-weighted bound (CIWAE: Rainforth et al. 2018, section 5).
 
-    Both are of the same k codes; the paper's k and beta.
+    Both are of the same k codes. The paper's k, and its beta of figure 5, at which the likelihood on MNIST was 0.7
+    nats below IWAE's; at 0.05 it was as high (table 1).
     """
 
     formula: ClassVar = "beta (D + R) + (1 - beta) IWAE"

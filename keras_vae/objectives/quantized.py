@@ -11,8 +11,9 @@ from keras_vae.objectives.objective import Objective
 class VectorQuantized(Objective):
     """VQ-VAE (van den Oord et al. 2017, equation 3, with the codebook of its appendix A.1).
 
-    distortion + commitment |z_e - sg(e)|^2, and + |sg(z_e) - e|^2 where the codebook is trained by gradients, squares
-    summed over an image; sg stops gradients. The posterior is one entry at each position, so that the rate is a
+    distortion + commitment |z_e - sg(e)|^2, and + |sg(z_e) - e|^2 where the codebook is trained by gradients; sg stops
+    gradients. Squares are summed over an image, as the distortion is; the paper averages them over the positions,
+    and found any commitment from 0.1 to 2 as good. The posterior is one entry at each position, so that the rate is a
     constant, positions * log(codebook) nats, against the uniform prior that `sample` draws from. That decodes to
     little: the images come from a prior fitted to the codes afterwards (`keras_vae.samplers.PixelCNN`).
 

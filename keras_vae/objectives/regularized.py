@@ -12,12 +12,12 @@ from keras_vae.objectives.objective import Objective
 
 @dataclass(frozen=True)
 class Regularized(Objective):
-    """The common part: distortion + code_weight * |z|^2 / 2 + weight * penalty (Ghosh et al. 2020, equation 9).
+    """The common part: distortion + code_weight * |z|^2 / 2 + weight * penalty (Ghosh et al. 2020, equation 11).
 
     Codes are drawn, to generate, from a density fitted to them afterwards (their section 4; `evaluate.py` does).
-    The authors' weights are of means, 1e-4 of the codes' and 1e-7 of the penalty's for MNIST, at squared
-    errors. In nats an image at a standard deviation of 1, as sums over 32x32 pixels and 16 dimensions, that makes
-    1e-4 * 1024 / 16 = 0.0064 and 1e-7 * 1024 / 2 = 5e-5: the defaults here.
+    The authors' code takes the means of squared errors and of squared codes, and weighs the latter by 1e-4 for MNIST.
+    In nats an image at a standard deviation of 1, as sums over 32x32 pixels and 16 dimensions, that makes
+    1e-4 * 1024 / 16 = 0.0064, the default here.
     """
 
     paper: ClassVar = "Ghosh et al. 2020"
@@ -46,7 +46,10 @@ class Regularized(Objective):
 
 @dataclass(frozen=True)
 class RegularizedL2(Regularized):
-    """A regularised autoencoder whose decoder's kernels are kept small: weight decay (Ghosh et al. 2020, section 3.1)."""
+    """A regularised autoencoder whose decoder's kernels are kept small: weight decay (Ghosh et al. 2020, section 3.1).
+
+    The authors' code weighs the sum of their squares by 1e-7 for MNIST, which makes 1e-7 * 1024 / 2 = 5e-5 here.
+    """
 
     formula: ClassVar = "D + a |z|^2 / 2 + b |decoder's kernels|^2"
     good_for: ClassVar = "sharp images by a density fitted to the codes; the simplest of the three"
@@ -63,7 +66,7 @@ class RegularizedL2(Regularized):
 
 @dataclass(frozen=True)
 class RegularizedGradientPenalty(Regularized):
-    """A regularised autoencoder whose decoder's slope at the codes is kept small (Ghosh et al. 2020, equation 10).
+    """A regularised autoencoder whose decoder's slope at the codes is kept small (Ghosh et al. 2020, section 3.1).
 
     The penalty is the squared Frobenius norm of the Jacobian of the images, as they are shown, by the codes. It is estimated
     without bias as |J v|^2 for one v of N(0, I) an image (Hutchinson 1989), which takes one pass for any latent.
@@ -89,7 +92,7 @@ class RegularizedGradientPenalty(Regularized):
 
 @dataclass(frozen=True)
 class RegularizedSpectral(Regularized):
-    """A regularised autoencoder whose decoder's kernels have a spectral norm of 1 (Ghosh et al. 2020, equation 11).
+    """A regularised autoencoder whose decoder's kernels have a spectral norm of 1 (Ghosh et al. 2020, section 3.1).
 
     After each step a kernel is divided by its largest singular value, as a matrix of its last axis against all
     others (Miyato et al. 2018). For a dense layer that is the norm of the layer. A convolution's as an operator

@@ -80,8 +80,8 @@ class Vamp(MixtureOfGaussians):
         p(z) = 1/k sum_i q(z | u_i)
 
     The encoder sees the pseudo-inputs beside each batch: at 500 of them, as in the paper, and batches of 64 a
-    step takes about five times as long. `train.py` starts them at training images (the paper's option
-    `use_training_data_init`), in code `model.adapt(images)` does; else they are random.
+    step takes about five times as long. `train.py` starts them at training images (`use_training_data_init` of the
+    authors' code), in code `model.adapt(images)` does; else they are random.
     """
 
     components: int = field(default=100, metadata={"help": "pseudo-inputs; the paper's 500 take longer"})

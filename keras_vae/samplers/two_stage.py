@@ -9,7 +9,7 @@ from keras_vae.samplers.learned import Learned
 
 @dataclass(frozen=True, eq=False)
 class TwoStage(Learned):
-    """A small variational autoencoder of the codes, of their own size (Dai and Wipf 2019, section 3 and algorithm 1).
+    """A small variational autoencoder of the codes, of their own size (Dai and Wipf 2019, section 4).
 
     u ~ N(0, I), then z ~ N(f(u), gamma^2 I), as the authors' code draws them. The second autoencoder's loss on
     z ~ q(z|x) is the negative evidence lower bound in full, with its learned gamma and
