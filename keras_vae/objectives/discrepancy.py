@@ -21,7 +21,8 @@ class InfoVAE(Annealed):
     bias, so it can come out below 0. alpha = 0 and weight = 1 are the VAE; alpha = 1 leaves the code free to
     carry all that it can (MMD-VAE). A kernel of distances tells little apart above some 64 dimensions. The default
     weight is ours: on the embedded digits 10 brings q(z) closer to the prior at the VAE's bound; from 100 on the
-    noise of the estimate in batches of 64 costs the code what it carries.
+    noise of the estimate in batches of 64 costs the code what it carries. The authors' code for MNIST, alpha = 1 in
+    batches of 200, comes to 392 in nats at a standard deviation of 1, with d^2 in the place of d in the kernel.
     """
 
     formula: ClassVar = "D + (1 - alpha) R + (alpha + weight - 1) MMD"
@@ -60,9 +61,10 @@ class WassersteinMMD(Annealed):
     """Distortion + lambda MMD(q(z), p(z)) with codes that are points (Tolstikhin et al. 2018, algorithm 2).
 
     The kernel is that of the authors' code, sum_s C / (C + |z - z'|^2) with C = 2 d s and seven scales s from 0.1 to
-    10; the estimate is theirs, without bias, and so is the weight, for MNIST (100 for CelebA). Their distortion is
-    the squared error, ours is in nats: a Gaussian with deviation sigma divides it by 2 sigma^2, and lambda asks for
-    the same as long as the estimate's noise, in batches of 64 some 0.01, stays small beside the distortion.
+    10; the estimate is theirs, without bias, and so is the weight, for MNIST (100 for CelebA), where it stands beside
+    0.05 times the squared error. In nats, for a Gaussian of deviation sigma, that balance is a weight of
+    100 / sigma^2: raise it as long as the estimate's noise, in batches of 64 some 0.01, stays small beside the
+    distortion.
     """
 
     formula: ClassVar = "D + weight MMD"
