@@ -58,7 +58,7 @@ ROWS = {
     "autoencoder": Row("--objective autoencoder"),
     "denoising": vs("autoencoder", "mse of noisy", "lower", "removes noise", "--objective denoising"),
     "beta_vae": vs("vae", "rate", "lower", "spends less rate", "--objective beta_vae"),
-    "capacity": vs(None, "rate", "near", "rate at C", "--objective capacity", aim=25.0),
+    "capacity": vs(None, "rate", "near", "rate at C", "--objective capacity --objective.gamma 30", aim=25.0),
     "free_bits": vs(
         "vae",
         "active units",

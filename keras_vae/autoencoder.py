@@ -19,6 +19,8 @@ TRAINING, EVALUATION = 0, 1
 OBSERVATION, CODES, CORRUPTION, PRIOR, FREE = range(5)
 STREAMS = 16
 
+SETTLED = 1e9  # an optimizer step by which every schedule has ended
+
 # Beyond these the weight of the rate is worth a word: means in the place of sums are off by factors of 10 to 100.
 LOW_BETA, HIGH_BETA = 0.5, 2.0
 LOW_SIGMA, HIGH_SIGMA = 0.01, 0.5
@@ -54,13 +56,14 @@ class Step:
         images: What the encoder sees, `[batch, height, width, channels]`.
         targets: What the decoder is to give: the images before they were corrupted, or the pairs' second ones.
         labels: What a conditional model is told of each image, `[batch]`, else None.
-        iteration: Number of optimizer steps so far, a float32 scalar; schedules are functions of it.
+        iteration: Number of optimizer steps so far, a float32 scalar; schedules are functions of it. In evaluation
+            it is past the end of all of them: what is measured is what is trained in the end.
         training: Whether the networks are in training mode.
     """
 
     def __init__(self, model, images, targets, training):
         self.model, self.training, self.known = model, training, {}
-        self.iteration = ops.cast(model.iteration(), "float32")
+        self.iteration = ops.cast(model.iteration(), "float32") if training else SETTLED
         self.labels = None
         if model.conditional:
             self.labels, targets = targets, None

@@ -21,14 +21,18 @@ LOGGED_GRIDS = 20  # image grids over a whole training in the TensorBoard logs
 
 
 def judged(logs):
-    """Returns what a model is judged by: the held-out distortion + rate, in nats per image; lower is better.
+    """Returns what a model is judged by, in nats per image; lower is better.
 
-    Without held-out images it is the training's. A plain autoencoder has no rate; where the objective has a
-    tighter bound than distortion + rate, it is that.
+    It is the held-out loss, schedules at their ends; of an objective that has a tighter bound than its loss says,
+    that bound. A critic's opinion changes as it learns, and without held-out images the loss is the schedule's:
+    there it is distortion + rate.
     """
-    prefix = "val_" if "val_loss" in logs else ""
+    held_out = "val_loss" in logs
+    prefix = "val_" if held_out else ""
     if f"{prefix}bound" in logs:
         return logs[f"{prefix}bound"]
+    if held_out and "val_critic_loss" not in logs:
+        return logs["val_loss"]
     return logs[f"{prefix}distortion"] + logs.get(f"{prefix}rate", 0.0)
 
 

@@ -300,7 +300,7 @@ def announce(config, dataset, model, run, state):
     if dataset.skipped:
         lines.append(f"unreadable and skipped: {len(dataset.skipped):,} of the files")
     if not len(dataset.validation):
-        lines.append("too few images to hold any out: the best model is the one of the lowest training loss")
+        lines.append("too few images to hold any out: the best model is the best on the training images")
     lines.append(
         f"{run.path.name}: {model.count_params():,} weights, {config.epochs} epochs of"
         f" {steps_per_epoch(config, dataset)} steps, {devices.describe(config.precision)}"

@@ -138,6 +138,20 @@ def test_the_rate_ends_within_five_percent_of_the_capacity(capacity, digits):
     assert measured["rate"] == pytest.approx(capacity, rel=0.05)
 
 
+@pytest.mark.parametrize(
+    ("objective", "at_the_end"),
+    [
+        (Capacity(capacity=12.0, gamma=2.0, rise=10**6), Capacity(capacity=12.0, gamma=2.0, rise=1)),
+        (BetaVAE(beta=3.0, warmup=10**6), BetaVAE(beta=3.0)),
+    ],
+)
+def test_what_is_measured_is_what_is_trained_in_the_end(objective, at_the_end, digits):
+    measured, final = (
+        make(kind, latent=4).evaluate(digits, verbose=0, return_dict=True) for kind in (objective, at_the_end)
+    )
+    assert measured == pytest.approx(final)
+
+
 # Free bits
 
 

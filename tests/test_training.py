@@ -325,6 +325,25 @@ def test_a_loss_far_from_the_bound_is_pointed_out_once_with_its_number(tmp_path)
     assert "beta" not in err
 
 
+HELD_OUT = {"val_loss": 9.0, "val_distortion": 5.0, "val_rate": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("logs", "value"),
+    [
+        (HELD_OUT, 9.0),
+        ({**HELD_OUT, "val_bound": 6.0}, 6.0),
+        ({**HELD_OUT, "val_critic_loss": 1.0}, 7.0),
+        ({"loss": 3.0, "distortion": 4.0, "rate": 2.0}, 6.0),
+        ({"loss": 3.0, "distortion": 4.0}, 4.0),
+    ],
+)
+def test_a_model_is_judged_by_what_it_is_trained_for(logs, value):
+    from keras_vae.callbacks import judged
+
+    assert judged(logs) == value
+
+
 def test_a_plain_autoencoder_has_no_rate(tmp_path):
     out = run_well("--limit", 5, "--objective", "autoencoder", "--epochs", 1, *TINY, "--output", tmp_path)
     (row,) = rows_of(tmp_path / "digits-autoencoder-2")
