@@ -59,12 +59,13 @@ ROWS = {
     "denoising": vs("autoencoder", "mse of noisy", "lower", "removes noise", "--objective denoising"),
     "beta_vae": vs("vae", "rate", "lower", "spends less rate", "--objective beta_vae"),
     "capacity": vs(None, "rate", "near", "rate at C", "--objective capacity --objective.gamma 30", aim=25.0),
-    "free_bits": vs(
-        "vae",
+    "latent 64: vae": Row("--latent 64 --objective vae"),
+    "latent 64: free_bits": vs(
+        "latent 64: vae",
         "active units",
         "higher",
         "keeps more units active",
-        "--objective free_bits --objective.free 0.5",
+        "--latent 64 --objective free_bits --objective.free 0.25",
     ),
     "dip_vae_i": vs("vae", "off-diagonal", "lower", "decorrelates the means", "--objective dip_vae_i"),
     "dip_vae_ii": vs("vae", "off-diagonal", "lower", "decorrelates the codes", "--objective dip_vae_ii"),
