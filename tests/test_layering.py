@@ -46,9 +46,11 @@ ORDER = [
     "verdict",
     "diagnosis",
     "report",
+    "single_page",
     "explorer",
     "serving",
     "evaluation",
+    "sweep",
 ]
 HEAVY = {"tensorflow", "keras", "sklearn", "matplotlib", "tensorflow_datasets", "PIL"}
 FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")

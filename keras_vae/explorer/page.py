@@ -1,15 +1,14 @@
 """The page: `static/index.html` with its modules, live or as one file."""
 
-import base64
-import html
-import json
 import pathlib
 
 from keras_vae.explorer.dead_zones import grid_codes
 from keras_vae.explorer.network import CannotCompute, computable
 from keras_vae.explorer.packing import to_text
+from keras_vae.single_page import filled, inlined
 
 STATIC = pathlib.Path(__file__).parent / "static"
+TEMPLATE = STATIC / "index.html"
 GRID_BUDGET = 12 << 20  # bytes of pictures in the grid of a model that the browser cannot compute
 GRID_SAMPLES = 16  # of each sampler then
 
@@ -23,18 +22,14 @@ def live_page(title):
     """Returns the page that asks a server."""
     urls = {name: f"explorer/static/{path.name}" for name, path in modules().items()}
     style = '<link rel="stylesheet" href="explorer/static/style.css">'
-    return filled(title, {name: f"./{url}" for name, url in urls.items()}, style, "null")
+    return filled(TEMPLATE, title, {name: f"./{url}" for name, url in urls.items()}, style, "null")
 
 
 def static_page(worlds):
     """Returns the page on `worlds`, one or two, as one HTML text that needs nothing else."""
-    inlined = {
-        name: "data:text/javascript;base64," + base64.b64encode(path.read_bytes()).decode()
-        for name, path in modules().items()
-    }
     style = f"<style>{(STATIC / 'style.css').read_text(encoding='utf-8')}</style>"
     data = to_text([static_facts(world) for world in worlds])
-    return filled(" and ".join(world.name for world in worlds), inlined, style, data)
+    return filled(TEMPLATE, " and ".join(world.name for world in worlds), inlined(modules()), style, data)
 
 
 def static_facts(world):
@@ -60,23 +55,3 @@ def picture_grid(world, codes):
         "images": world.decode(grid_codes(world, side)),
         "samples": {name: world.decode(drawn) for name, drawn in codes.items()},
     }
-
-
-def filled(title, imports, style, data):
-    """Returns `index.html` with its four places filled; `data` is JSON."""
-    places = {
-        "<!-- title -->": html.escape(title),
-        "<!-- style -->": style,
-        "<!-- imports -->": in_script(json.dumps({"imports": imports})),
-        "<!-- data -->": in_script(data),
-    }
-    text = (STATIC / "index.html").read_text(encoding="utf-8")
-    for place, content in places.items():
-        before, _, after = text.partition(place)
-        text = before + content + after
-    return text
-
-
-def in_script(text):
-    """Returns JSON that may stand in a `script` element: `<` ends none there, and begins no comment."""
-    return text.replace("<", "\\u003c")

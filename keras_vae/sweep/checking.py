@@ -1,0 +1,71 @@
+"""What a sweep needs to know before its first run: `python -m keras_vae.sweep.checking < grid.json`.
+
+A process of its own, as every run is: TensorFlow and the memory that it takes are gone when it ends. It reads the
+images, builds each model, and trains the classifier that all evaluations compare images with, so that runs beside
+each other find it made.
+"""
+
+import contextlib
+import dataclasses
+import io
+import json
+import sys
+
+from keras_vae import devices
+from keras_vae.command_line import UsageError, command
+from keras_vae.config import DataSettings
+from keras_vae.datasets import DatasetError
+from keras_vae.datasets.preparing import cache_folder
+from keras_vae.datasets.progress import progress
+from keras_vae.features import FeatureError, choose_features
+from keras_vae.lazy import keras
+from keras_vae.sweep.grid import Grid, refuse
+from keras_vae.training import build, load, settle
+
+
+@command("keras_vae.sweep", bad_input=(DatasetError, FeatureError))
+def main():
+    """Checks the grid on standard input; exits with 0, or with 2 and one line on what is refused."""
+    grid = Grid.from_json(json.load(sys.stdin))
+    trials = grid.trials()
+    devices.start()
+    datasets = {}
+    for trial in trials.values():
+        if data_of(trial) not in datasets:
+            datasets[data_of(trial)] = load(trial)
+    refuse(refused_models(trials, datasets), grid.points())
+    for trial in {(data_of(trial), trial.features): trial for trial in trials.values()}.values():
+        choose_features(datasets[data_of(trial)], trial.features, cache_folder(), trial.evaluation().seed)
+
+
+def data_of(trial):
+    """Returns what decides a trial's images."""
+    return repr([getattr(trial, field.name) for field in dataclasses.fields(DataSettings)])
+
+
+def refused_models(trials, datasets):
+    """Returns why a model cannot be built, by run; runs that differ in their seed alone are tried once."""
+    tried, refused = {}, {}
+    for name, trial in progress(trials.items(), len(trials), "checking"):
+        config = dataclasses.replace(trial.training(name, "."), seed=0, name=None)
+        if config not in tried:
+            tried[config] = why_refused(config, datasets[data_of(trial)])
+        if tried[config] is not None:
+            refused[name] = tried[config]
+    return refused
+
+
+def why_refused(config, dataset):
+    """Returns the `UsageError` of building the model, None where it can be built; its advice is for the run's log."""
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            build(settle(config, dataset), dataset)
+    except UsageError as error:
+        return error
+    finally:
+        keras.backend.clear_session()
+    return None
+
+
+if __name__ == "__main__":
+    main()

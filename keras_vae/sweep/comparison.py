@@ -1,0 +1,284 @@
+"""Runs side by side as numbers: what varies, what was measured of each, and what follows."""
+
+import csv
+import io
+import math
+from dataclasses import dataclass
+
+from keras_vae.command_line import read_json, to_json
+from keras_vae.files import whole, write_json
+from keras_vae.latents import parse_shape
+from keras_vae.report.comparison import COMPARED, harmless, latent_size, scalars
+from keras_vae.report.tables import described, get, plain
+from keras_vae.runs import Run
+from keras_vae.sweep.grid import REPLICATES, Axis, in_words
+from keras_vae.sweep.recommendation import Candidate, recommend
+
+SCHEMA_VERSION = 1
+NO_AXES = (
+    "name",
+    "output",
+    "data_dir",
+    "download",
+)  # where a run lies and its data come from says nothing of it
+BEST = "generation_gap.best"  # stands for the rung of the run's best sampler
+RUNGS = {
+    BEST: "best sampler",
+    "generation_gap.prior": "prior",
+    "generation_gap.reconstruction": "reconstructions",
+}
+OF_RUNG = ("frechet", "kid", "density", "coverage")
+EXTENDED_ERROR = "extended.frechet_by_n.limit_se"
+
+
+@dataclass(frozen=True)
+class Member:
+    """A run in a comparison.
+
+    Attributes:
+        name: What it is called.
+        run: The `Run`, whose folder may not be there yet.
+        settings: What it sets on each axis, a dict of texts.
+        error: Why it failed, or None.
+        results: What was measured, None where it was not.
+    """
+
+    name: str
+    run: Run
+    settings: dict
+    error: str | None
+    results: dict | None
+
+    @property
+    def state(self):
+        """Returns "done", "failed" or "unfinished"."""
+        return "done" if self.results else "failed" if self.error else "unfinished"
+
+
+def results_of(run):
+    """Returns the results of evaluating `run`, None where it has not been."""
+    file = run.report / "results.json"
+    return read_json(file) if file.is_file() else None
+
+
+def of_sweep(sweep):
+    """Returns the axes and the `Member`s of a sweep, those that have not run yet too."""
+    failures = sweep.failures()
+    members = [
+        Member(name, sweep.run(name), point, failures.get(name), results_of(sweep.run(name)))
+        for name, point in sweep.grid.points().items()
+    ]
+    return sweep.grid.axes, members
+
+
+def of_runs(runs):
+    """Returns the axes and the `Member`s of any runs: the axes are the settings that differ."""
+    said = [flat(to_json(run.read_config())) for run in runs]
+    fields = dict.fromkeys(field for settings in said for field in settings if field not in NO_AXES)
+    values = {field: list(dict.fromkeys(one[field] for one in said if field in one)) for field in fields}
+    axes = tuple(Axis(field, tuple(found)) for field, found in values.items() if len(found) > 1)
+    names = [run.path.resolve().name for run in runs]
+    return axes, [
+        Member(
+            name if names.count(name) == 1 else str(run.path),
+            run,
+            {axis.field: one[axis.field] for axis in axes if axis.field in one},
+            None,
+            results_of(run),
+        )
+        for name, run, one in zip(names, runs, said)
+    ]
+
+
+def flat(settings, prefix=""):
+    """Returns the texts of a configuration's JSON by dotted field; a component's name stands at its own."""
+    texts = {}
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            texts[prefix + key] = str(value["kind"])
+            texts |= flat({name: inner for name, inner in value.items() if name != "kind"}, f"{prefix}{key}.")
+        else:
+            texts[prefix + key] = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return texts
+
+
+def compare(title, axes, members):
+    """Returns the comparison as plain JSON values."""
+    done = [member for member in members if member.results]
+    metrics = [metric for metric in all_metrics() if any(measured(metric["key"], member) for member in done)]
+    return plain(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "title": title,
+            "datasets": sorted({member.results["dataset"] for member in done}),
+            "axes": [axis_facts(axis) for axis in axes],
+            "metrics": metrics,
+            "runs": [run_facts(member, metrics) for member in members],
+            "recommendations": recommendations(done),
+        }
+    )
+
+
+def axis_facts(axis):
+    """Returns an axis, with the place of each value on a ruler, None where there is none."""
+    return {
+        "field": axis.field,
+        "replicates": axis.field == REPLICATES,
+        "values": [{"text": text, "place": place_of(axis.field, text)} for text in axis.values],
+    }
+
+
+def place_of(field, text):
+    """Returns the number that a value stands for; of a latent's shape, how many numbers a code has."""
+    try:
+        value = math.prod(parse_shape(text)) if field == "latent" else float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def all_metrics():
+    """Returns what may be compared: key, title, unit and meaning of each, generation first."""
+    metrics = [
+        metric(
+            f"{rung}.{key}",
+            f"{described(f'generation_gap.prior.{key}')[0]['title']}: {words}",
+            f"generation_gap.prior.{key}",
+        )
+        for key in OF_RUNG
+        for rung, words in RUNGS.items()
+    ]
+    for line in COMPARED.strip().splitlines():
+        section, _, names = line.strip().partition(": ")
+        for name in names.split():
+            key = f"{section}.{name}"
+            metrics.append(
+                metric(key, f"{described(section)[0]['title']}: {described(key)[0]['title']}", key)
+            )
+    nats = "likelihood.nats"
+    return [*metrics, metric(nats, f"Likelihood: {described(nats)[0]['title']}", nats)]
+
+
+def metric(key, title, path):
+    """Returns one of `all_metrics`, described as the results' schema describes `path`."""
+    node = described(path)[0]
+    return {
+        "key": key,
+        "title": title,
+        "unit": node.get("x-unit"),
+        "meaning": node["description"],
+        "healthy": node.get("x-healthy"),
+    }
+
+
+def find(results, path):
+    """Returns what stands at `path`, where `BEST` is the rung of the best sampler."""
+    if path.startswith(f"{BEST}."):
+        path = path.replace(BEST, f"generation_gap.{get(results, 'generation_gap.best_sampler')}", 1)
+    return get(results, path)
+
+
+def measured(key, member):
+    """Returns whether a run has this number."""
+    value = find(member.results, key)
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def run_facts(member, metrics):
+    """Returns one run: what it sets, and its numbers with their standard errors."""
+    results = member.results or {}
+    keys = [metric["key"] for metric in metrics if member.results and measured(metric["key"], member)]
+    errors = {key: find(results, f"{key}_se") for key in keys}
+    return {
+        "name": member.name,
+        "state": member.state,
+        "error": member.error,
+        "settings": member.settings,
+        "dataset": results.get("dataset"),
+        "latent_size": latent_size(results) if results else None,
+        "verdict": get(results, "verdict.name"),
+        "best_sampler": get(results, "generation_gap.best_sampler"),
+        "values": {key: find(results, key) for key in keys},
+        "errors": {key: error for key, error in errors.items() if error is not None},
+    }
+
+
+def recommendations(done):
+    """Returns a recommendation for each way in which runs were measured: distances compare within one alone."""
+    ways = {}
+    for member in done:
+        if measured(f"{BEST}.frechet", member):
+            ways.setdefault(way_of(member.results), []).append(member)
+    return [
+        {"dataset": dataset, "metric": metric, "n": n, **recommend(candidates(members)).to_json()}
+        for (dataset, metric, n), members in ways.items()
+    ] or [{"dataset": None, "metric": None, "n": None, **recommend([]).to_json()}]
+
+
+def way_of(results):
+    """Returns what distances depend on beside the model: the images, the features, and how many images."""
+    return (
+        results["dataset"],
+        get(results, "generation_gap.features.metric_name"),
+        get(results, "generation_gap.n"),
+    )
+
+
+def candidates(members):
+    """Returns the `Candidate`s among runs: those that differ in their seed alone are one."""
+    settings = {}
+    for member in members:
+        words = in_words({field: text for field, text in member.settings.items() if field != REPLICATES})
+        settings.setdefault((words, latent_size(member.results)), []).append(member.results)
+    return [
+        Candidate(
+            words or f"latent {size}",
+            size,
+            tuple(find(results, f"{BEST}.frechet") for results in found),
+            tuple(own_error(results) for results in found),
+        )
+        for (words, size), found in settings.items()
+    ]
+
+
+def own_error(results):
+    """Returns the standard error that the evaluation gives the best sampler's distance, None without --extended."""
+    return (get(results, EXTENDED_ERROR) or {}).get(get(results, "generation_gap.best_sampler"))
+
+
+def csv_of(axes, members):
+    """Returns a row a run: what it sets, and every number and text of its results."""
+    rows = []
+    for member in members:
+        row = {"run": member.name, "state": member.state, "error": member.error or ""}
+        row |= {f"over.{axis.field}": member.settings.get(axis.field, "") for axis in axes}
+        if member.results:
+            row |= {f"{BEST}.{key}": find(member.results, f"{BEST}.{key}") for key in OF_RUNG}
+            row |= {key: value for key, value in scalars(member.results) if key != "run"}
+        rows.append(row)
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    file = io.StringIO()
+    writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: harmless(value) for key, value in row.items()} for row in rows)
+    return file.getvalue()
+
+
+def write_comparison(folder, title, axes, members):
+    """Writes `comparison.json`, `comparison.csv` and `comparison.html` into `folder`.
+
+    Returns:
+        The comparison, and the path of the page.
+    """
+    from keras_vae.sweep.page import comparison_page
+
+    comparison, table = compare(title, axes, members), csv_of(axes, members)
+    write_json(folder / "comparison.json", comparison)
+    texts = {
+        "comparison.csv": table,
+        "comparison.html": comparison_page(comparison, table, members, folder),
+    }
+    for name, text in texts.items():
+        with whole(folder / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    return comparison, folder / "comparison.html"

@@ -1,0 +1,101 @@
+"""A sweep's folder: its grid, its runs, their logs, and what went wrong with some of them."""
+
+import contextlib
+import pathlib
+
+from keras_vae.command_line import UsageError, read_json
+from keras_vae.files import locked, write_json
+from keras_vae.runs import Run
+from keras_vae.sweep.grid import Grid
+
+SCHEMA_VERSION = 1
+
+
+class Sweep:
+    """A sweep's folder.
+
+    Attributes:
+        path: The folder; each run stands in one of its own within, of the ordinary shape.
+        grid: A `Grid`.
+    """
+
+    def __init__(self, path, grid):
+        self.path, self.grid = pathlib.Path(path), grid
+
+    @classmethod
+    def create(cls, grid, output, name, asked):
+        """Makes the folder of a new sweep, or opens that of the same sweep.
+
+        Args:
+            grid: A `Grid`.
+            output: The folder that it stands in.
+            name: Of the folder; a number is put behind it where another sweep has it, unless `asked`.
+            asked: Whether the user chose the name.
+
+        Raises:
+            UsageError: The name was asked for and is taken, or the folder cannot be made.
+        """
+        for number in range(1, 100_000):
+            path = pathlib.Path(output) / (name if number == 1 else f"{name}-{number}")
+            if path.exists():
+                with contextlib.suppress(UsageError):
+                    if (sweep := cls.open(path)).grid == grid:
+                        return sweep
+                if asked:
+                    raise UsageError(f"{path} is there already and is no such sweep: choose another --name")
+                continue
+            try:
+                path.mkdir(parents=True)
+            except OSError as error:
+                raise UsageError(f"{path} cannot be made: {error.strerror} (try another --output)") from error
+            sweep = cls(path, grid)
+            write_json(sweep.grid_file, {"schema_version": SCHEMA_VERSION, **grid.to_json()})
+            return sweep
+        raise UsageError(f"{output} holds too many sweeps called {name}: give a --name")
+
+    @classmethod
+    def open(cls, path):
+        """Returns the sweep in the folder `path`, or raises a UsageError where there is none."""
+        file = pathlib.Path(path) / "sweep.json"
+        if not file.is_file():
+            raise UsageError(f"{path} is no sweep: it has no sweep.json")
+        try:
+            return cls(path, Grid.from_json(read_json(file)))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise UsageError(f"{file} is not what a sweep writes: {error!r}") from error
+
+    grid_file = property(lambda self: self.path / "sweep.json")
+    failures_file = property(lambda self: self.path / "failures.json")
+    logs = property(lambda self: self.path / "logs")
+
+    def run(self, name):
+        """Returns the `Run` of the trial `name`, whose folder may not be there yet."""
+        return Run(self.path / name)
+
+    def log(self, name):
+        """Returns the path of what the run `name` has said."""
+        return self.logs / f"{name}.log"
+
+    @contextlib.contextmanager
+    def held(self):
+        """Keeps other processes out while one works here; raises a UsageError where one does."""
+        with locked(self.path) as mine:
+            if mine is False:
+                raise UsageError(f"{self.path} is in work by another process: wait for it, or stop it first")
+            yield
+
+    def failures(self):
+        """Returns why runs failed, by their names."""
+        return read_json(self.failures_file) if self.failures_file.is_file() else {}
+
+    def note(self, name, error):
+        """Notes why the run `name` failed; None where it did not."""
+        failures = {key: why for key, why in self.failures().items() if key != name}
+        if error is not None:
+            failures[name] = error
+        if failures or self.failures_file.exists():
+            write_json(self.failures_file, failures)
+
+    def is_done(self, name):
+        """Returns whether the run `name` is trained and evaluated."""
+        return (self.run(name).report / "index.html").is_file()  # the last that is written

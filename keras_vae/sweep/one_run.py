@@ -1,0 +1,55 @@
+"""One run of a sweep, from wherever it stands: `python -m keras_vae.sweep.one_run SWEEP NAME`.
+
+A process of its own: its memory is returned, and a crash stays in it. It ends as soon as the sweep does, which
+holds the other end of its standard input.
+"""
+
+import os
+import shutil
+import sys
+import threading
+
+from keras_vae import devices
+from keras_vae.command_line import UsageError, command
+from keras_vae.datasets import DatasetError
+from keras_vae.evaluation import measure_run
+from keras_vae.features import FeatureError
+from keras_vae.runs import Run, TrainingStopped
+from keras_vae.sweep.folder import Sweep
+from keras_vae.training import train
+
+PROG = "keras_vae.sweep"
+
+
+@command(PROG, bad_input=(DatasetError, FeatureError))
+def main():
+    """Trains and evaluates; exits with 0, 2 (bad input, or a loss that became NaN) or 1 (a defect)."""
+    folder, name = sys.argv[1:]
+    threading.Thread(target=end_with_the_sweep, daemon=True).start()
+    sweep = Sweep.open(folder)
+    trial = sweep.grid.trial(sweep.grid.points()[name])
+    devices.start()
+    try:
+        run = trained(trial.training(name, sweep.path), sweep.run(name))
+    except TrainingStopped as stopped:
+        raise UsageError(stopped) from stopped
+    measure_run(trial.evaluation(), run, {})
+
+
+def end_with_the_sweep():
+    """Waits until the sweep is gone, whatever ended it, and ends this process. All files are written whole."""
+    while os.read(0, 1):  # not sys.stdin, whose lock Python wants when it ends
+        pass
+    os._exit(1)
+
+
+def trained(config, run):
+    """Returns the run, trained anew or further from its last checkpoint."""
+    if run.config_file.is_file():
+        return train(run.read_config(), Run.open(run.path))
+    shutil.rmtree(run.path, ignore_errors=True)  # killed before it had written what it is
+    return train(config)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""The smallest latent whose generation is within one standard error of the best, and why."""
+
+import math
+import statistics
+from dataclasses import asdict, dataclass
+
+from keras_vae.report.page import measured
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A setting, over its seeds.
+
+    Attributes:
+        words: What it sets, `latent 8, objective vae`, without the seed.
+        size: Numbers in a code.
+        distances: The Fréchet distance of the best sampler, a number a seed.
+        errors: The evaluation's own standard error of each, or None.
+    """
+
+    words: str
+    size: int
+    distances: tuple[float, ...]
+    errors: tuple[float | None, ...]
+
+    @property
+    def distance(self):
+        """The mean over seeds."""
+        return statistics.fmean(self.distances)
+
+    @property
+    def error(self):
+        """The standard error: over seeds; of one seed, that of its evaluation, or None."""
+        if len(self.distances) == 1:
+            return self.errors[0]
+        return statistics.stdev(self.distances) / math.sqrt(len(self.distances))
+
+    def __str__(self):
+        return f"{self.words} ({measured(self.distance, self.error)})"
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """What to take, why, and the numbers behind it; all None but `reason` where nothing can be said."""
+
+    words: str | None
+    reason: str
+    size: int | None = None
+    distance: float | None = None
+    error: float | None = None
+    seeds: int | None = None
+    best: str | None = None
+    best_distance: float | None = None
+    best_error: float | None = None
+    threshold: float | None = None
+
+    def to_json(self):
+        """Returns it as plain JSON values."""
+        return asdict(self)
+
+
+def recommend(candidates):
+    """Returns the `Recommendation` among candidates that were measured alike.
+
+    Of those whose mean distance is at most the lowest one plus its standard error, the smallest latent; of several
+    such, the one of the lowest distance. (Breiman et al. 1984, section 3.4.3, choose the size of a tree so.)
+    """
+    if not candidates:
+        return Recommendation(None, "No run has been evaluated yet, so that nothing can be recommended.")
+    best = min(candidates, key=lambda candidate: (candidate.distance, candidate.size))
+    threshold = best.distance + (best.error or 0.0)
+    close = [candidate for candidate in candidates if candidate.distance <= threshold]
+    chosen = min(close, key=lambda candidate: (candidate.size, candidate.distance))
+    return Recommendation(
+        chosen.words,
+        " ".join(sentences(candidates, best, threshold, close, chosen)),
+        chosen.size,
+        chosen.distance,
+        chosen.error,
+        len(chosen.distances),
+        best.words,
+        best.distance,
+        best.error,
+        threshold,
+    )
+
+
+def sentences(candidates, best, threshold, close, chosen):
+    """Yields why `chosen` is recommended, and how far that can be relied on."""
+    if chosen is best:
+        yield f"It generates best: its best sampler's Fréchet distance from real images is {measured(best.distance, best.error)}."
+    else:
+        yield (
+            f"The best generation is that of {best}, by the Fréchet distance of the best sampler;"
+            f" {chosen} is within one standard error of it, up to {threshold:.3g}."
+        )
+    sizes = sorted({candidate.size for candidate in candidates})
+    smaller = [candidate for candidate in candidates if candidate.size < chosen.size]
+    if len(sizes) == 1:
+        yield "All codes are of one size: --over latent=... says how large they should be."
+    elif smaller:
+        next_size = max(candidate.size for candidate in smaller)
+        next_best = min(
+            (candidate for candidate in smaller if candidate.size == next_size), key=lambda one: one.distance
+        )
+        yield f"The next smaller latent does worse: {next_best}."
+    else:
+        yield "It is the smallest latent that was tried: a smaller one may do as well."
+    if len(sizes) > 1 and best.size == sizes[-1]:
+        yield "The best is the largest latent that was tried: a larger one may do better."
+    equals = [candidate for candidate in close if candidate.size == chosen.size and candidate is not chosen]
+    if equals:
+        yield f"No worse than chance would have it, at the same size: {'; '.join(map(str, equals))}."
+    if best.error is None:
+        yield (
+            "The best has one seed, which gives no standard error: what is within chance of it is not known"
+            " (--over seed=0,1,2)."
+        )
+    elif len(best.distances) == 1:
+        yield "The best has one seed: the error is that of its evaluation, and leaves out the chance of training."

@@ -1,0 +1,146 @@
+"""Runs what is left of a sweep, as many at once as there are places, and tells how far it is."""
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+from tqdm import tqdm
+
+from keras_vae.command_line import read_json
+from keras_vae.devices import say
+from keras_vae.sweep.one_run import PROG
+from keras_vae.sweep.places import Place
+
+LOOKED_EVERY = 0.2  # seconds
+TRAINING_SHARE = 0.8  # of a run's time, until the evaluation begins: for the bar alone
+EPOCH = re.compile(rb"epoch (\d+)/(\d+):")
+LOG_TAIL = 4096  # bytes
+ERROR_LENGTH = 400
+PATIENCE = 10.0  # seconds that a process has to end when asked to
+
+
+@dataclass
+class Work:
+    """A run at work: its name, where, since when, and its process."""
+
+    name: str
+    place: Place
+    process: subprocess.Popen
+    begun: float
+    log_start: int  # bytes in its log from earlier starts
+
+
+def run_all(sweep, places, after_each):
+    """Runs all of the sweep's trials that are not done, one a place at a time.
+
+    Args:
+        sweep: A `Sweep`.
+        places: `Place`s.
+        after_each: Is called without arguments whenever a run has ended.
+
+    Raises:
+        KeyboardInterrupt: After the processes have been ended.
+    """
+    names = list(sweep.grid.points())
+    waiting = [name for name in names if not sweep.is_done(name)]
+    free, working, ended = list(places), [], len(names) - len(waiting)
+    bar = progress_bar(len(names), ended)
+    try:
+        while waiting or working:
+            while waiting and free:
+                working.append(start(sweep, waiting.pop(0), free.pop(0)))
+            time.sleep(LOOKED_EVERY)
+            for work in [work for work in working if work.process.poll() is not None]:
+                working.remove(work)
+                free.append(work.place)
+                ended += 1
+                with tqdm.external_write_mode():
+                    say(f"[{ended}/{len(names)}] {work.name}: {conclude(sweep, work)}")
+                after_each()
+            bar.n = ended + sum(share_done(sweep, work) for work in working)
+            bar.set_description_str(", ".join(work.name for work in working), refresh=False)
+            bar.refresh()
+    finally:
+        stop(working)
+        bar.close()
+
+
+def progress_bar(total, done):
+    """Returns a bar over the grid, on standard error; none where nobody watches."""
+    return tqdm(
+        total=total,
+        initial=done,
+        leave=False,
+        dynamic_ncols=True,
+        bar_format="{desc} |{bar}| {n:.1f}/{total} runs, {remaining} left",
+        smoothing=0,
+        disable=not sys.stderr.isatty(),
+    )
+
+
+def start(sweep, name, place):
+    """Starts a run and returns the `Work`."""
+    sweep.logs.mkdir(exist_ok=True)
+    sweep.note(name, None)
+    with open(sweep.log(name), "ab") as log:
+        log_start = log.tell()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "keras_vae.sweep.one_run", str(sweep.path), name],
+            stdin=subprocess.PIPE,  # its end is this process' end
+            stdout=log,
+            stderr=log,
+            env=place.environment(),
+            start_new_session=True,  # Ctrl-C is for the sweep alone
+        )
+    with contextlib.suppress(OSError):  # it has ended already: `conclude` will say why
+        place.pin(process)
+    return Work(name, place, process, time.monotonic(), log_start)
+
+
+def conclude(sweep, work):
+    """Notes how a run has ended and returns it in one line."""
+    seconds = f"{time.monotonic() - work.begun:.0f} s"
+    if sweep.is_done(work.name):
+        results = read_json(sweep.run(work.name).report / "results.json")
+        return f"{results['verdict']['name'].replace('_', ' ')}, {seconds}"
+    error = why_failed(work.process.returncode, tail(sweep.log(work.name), work.log_start))
+    sweep.note(work.name, error)
+    return f"FAILED after {seconds}: {error}"
+
+
+def why_failed(code, said):
+    """Returns why a run failed: what killed it, else the last line that it said."""
+    if code < 0:
+        return f"killed by signal {-code}" + (" (out of memory?)" if code == -9 else "")
+    lines = [line.strip() for line in said.decode(errors="replace").splitlines() if line.strip()]
+    last = lines[-1] if lines else f"it ended with code {code} and said nothing"
+    return last.removeprefix(f"{PROG}: error: ")[:ERROR_LENGTH]
+
+
+def share_done(sweep, work):
+    """Returns which share of a run is done, from the last epoch that its log names."""
+    epochs = EPOCH.findall(tail(sweep.log(work.name), work.log_start))
+    return TRAINING_SHARE * int(epochs[-1][0]) / int(epochs[-1][1]) if epochs else 0.0
+
+
+def tail(path, start=0):
+    """Returns the last bytes of a file, none from before `start`."""
+    with open(path, "rb") as file:
+        file.seek(max(start, os.path.getsize(path) - LOG_TAIL))
+        return file.read()
+
+
+def stop(working):
+    """Ends the processes of all `working` runs; they go on from their last checkpoints."""
+    for work in working:
+        work.process.terminate()
+    for work in working:
+        try:
+            work.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            work.process.kill()
+            work.process.wait()

@@ -1,0 +1,64 @@
+// What the page is about: runs, axes, metrics; and runs put together that differ in their seed alone.
+
+export const data = JSON.parse(document.getElementById("comparison").textContent);
+export const BEST = "generation_gap.best.frechet";
+export const done = data.runs.filter((run) => run.state === "done");
+export const metric = new Map(data.metrics.map((metric) => [metric.key, metric]));
+export const settingAxes = data.axes.filter((axis) => !axis.replicates);
+export const seeds = data.axes.find((axis) => axis.replicates);
+
+/** What a run sets, without the seed and without the field `but`: as the recommendation names it. */
+export const words = (run, but = null) => settingAxes
+  .filter((axis) => axis.field !== but && run.settings[axis.field] !== undefined)
+  .map((axis) => `${axis.field} ${run.settings[axis.field]}`).join(", ");
+
+export const recommendedWords = new Set(data.recommendations.map((found) => found.words));
+
+/** Mean and standard error of a metric over runs: of one run, the error of its own measurement. */
+export function statistics(runs, key) {
+  const values = runs.map((run) => run.values[key]).filter((value) => value !== undefined);
+  if (!values.length) return null;
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  if (values.length === 1) {
+    const own = runs.find((run) => run.values[key] !== undefined).errors[key];
+    return { mean, error: own === undefined ? null : own, n: 1 };
+  }
+  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1);
+  return { mean, error: Math.sqrt(variance / values.length), n: values.length };
+}
+
+/** Runs by a name, in the order of their first. */
+export function grouped(runs, name) {
+  const groups = new Map();
+  for (const run of runs) {
+    const key = name(run);
+    if (!groups.has(key)) groups.set(key, []);
+    groups.get(key).push(run);
+  }
+  return groups;
+}
+
+/** The lines of a plot along the axis `field`: runs that differ elsewhere than there and in their seed. */
+export function lines(field) {
+  const axis = data.axes.find((axis) => axis.field === field);
+  const shapes = new Set(axis ? axis.values.map(shapeOf) : []);
+  const name = (run) => {
+    const shape = field === "latent" && shapes.size > 1 ? shapeOf({ text: run.settings[field] }) : "";
+    return [words(run, field), shape].filter(Boolean).join(", ") || "all runs";
+  };
+  return [...grouped(done.filter((run) => !axis || run.settings[field] !== undefined), name)]
+    .map(([label, runs]) => ({ label, runs }));
+}
+
+const shapeOf = (value) => (/x/i.test(value.text) ? "spatial" : "vector");
+
+/** The places of an axis' values: on a ruler if all have a number, else one beside the other. */
+export function ruler(field) {
+  const axis = data.axes.find((axis) => axis.field === field);
+  const numeric = axis.values.every((value) => value.place !== null);
+  const places = new Map(axis.values.map((value, index) => [value.text, numeric ? value.place : index]));
+  const ticks = new Map(axis.values.map((value) => [places.get(value.text), value.text]));
+  const numbers = [...places.values()];
+  const low = Math.min(...numbers), high = Math.max(...numbers);
+  return { places, ticks, numeric, log: numeric && low > 0 && high / low >= 8 };
+}

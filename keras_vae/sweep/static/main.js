@@ -1,0 +1,47 @@
+// The page from top to bottom.
+
+import { h } from "explorer/dom";
+import { data, done, settingAxes } from "sweep/data";
+import { against, plane } from "sweep/plots";
+import { runs } from "sweep/table";
+
+const section = (title, lead, ...content) => h("section", {}, h("h2", { text: title }), h("p", { text: lead }), ...content);
+const of = (state) => data.runs.filter((run) => run.state === state);
+
+function header() {
+  const facts = [...data.datasets, `${data.runs.length} runs`, ...data.axes.map((axis) => `${axis.field}: ${axis.values.map((value) => value.text).join(", ")}`)];
+  return h("header", {}, h("h1", { text: data.title }), h("ul", { class: "facts" }, ...facts.map((text) => h("li", { text }))));
+}
+
+function recommendation(found) {
+  const said = found.words ? "good" : "none";
+  const of = data.recommendations.length > 1 ? `Recommendation for ${found.dataset} (${found.metric}, n = ${found.n})` : "Recommendation";
+  return h("div", { class: `card verdict tone-${said}` }, h("p", { class: "kind", text: of }),
+    h("h2", { text: found.words || "Nothing can be recommended yet" }), h("p", { class: "cause", text: found.reason }));
+}
+
+function incomplete() {
+  const failed = of("failed"), left = of("unfinished");
+  if (!failed.length && !left.length) return null;
+  const counted = [failed.length && `${failed.length} failed`, left.length && `${left.length} ${left.length === 1 ? "has" : "have"} not run yet`];
+  return h("div", { class: `card verdict tone-${failed.length ? "bad" : "fair"}` },
+    h("p", { class: "kind", text: `${done.length} of ${data.runs.length} runs are here: ${counted.filter(Boolean).join(", ")}` }),
+    h("ul", { class: "troubles" },
+      ...failed.map((run) => h("li", {}, h("b", { text: run.name }), h("span", { text: `: ${run.error}` }))),
+      ...(left.length ? [h("li", { class: "muted", text: `Not yet: ${left.map((run) => run.name).join(", ")}` })] : [])));
+}
+
+const several = data.recommendations.length > 1
+  ? h("p", { class: "muted", text: "The runs were measured in several ways (images, features or their number): distances compare within one recommendation only." }) : null;
+const planeCard = plane();
+document.getElementById("content").append(...[
+  header(),
+  ...data.recommendations.map(recommendation),
+  several,
+  incomplete(),
+  done.length && settingAxes.length && data.metrics.length ? section("What was swept", "A line for each combination of the other settings; the ring is what is recommended.", against()) : null,
+  planeCard && section("Rate and distortion", "How much a code says about its image, and what it leaves out.", planeCard),
+  section("The runs", "Sort by any column; a name leads to the run's own report.", ...runs()),
+  h("footer", { text: "Made by keras_vae. All numbers: comparison.csv and comparison.json beside this page." }),
+].filter(Boolean));
+document.getElementById("content").setAttribute("aria-busy", "false");

@@ -1,0 +1,299 @@
+"""Sweeps: what a command line means, what is recommended, and what is compared; without training."""
+
+import csv
+import io
+import json
+import os
+import resource
+import subprocess
+import sys
+
+import pytest
+from sweep_runs import leave, results_of, swept
+
+from keras_vae.command_line import UsageError
+from keras_vae.runs import Run
+from keras_vae.sweep import places
+from keras_vae.sweep.__main__ import compared, main
+from keras_vae.sweep.comparison import candidates, compare, of_runs, of_sweep
+from keras_vae.sweep.folder import Sweep
+from keras_vae.sweep.grid import Axis, Grid, names_of
+from keras_vae.sweep.recommendation import Candidate, recommend
+from keras_vae.sweep.running import why_failed
+
+
+def grid(*overs, flags=()):
+    return Grid(tuple(flags), tuple(Axis.read(text) for text in overs))
+
+
+# The grid
+
+
+def test_a_grid_has_every_combination_and_one_of_everything_before_the_second_seed():
+    trials = grid("seed=0,1", "latent=2,8x8x4").trials()
+    assert list(trials) == [
+        "seed-0_latent-2",
+        "seed-0_latent-8x8x4",
+        "seed-1_latent-2",
+        "seed-1_latent-8x8x4",
+    ]
+    assert [(trial.seed, trial.latent) for trial in trials.values()] == [
+        (0, (2,)),
+        (0, (8, 8, 4)),
+        (1, (2,)),
+        (1, (8, 8, 4)),
+    ]
+
+
+def test_components_their_fields_lists_switches_and_evaluation_can_be_swept():
+    trials = grid(
+        "objective.beta=1,4",
+        "network.widths=16,32;64",
+        "deterministic=true,false",
+        "nll_samples=0,7",
+        flags=("--objective", "beta_vae", "--samplers", "gaussian,flow"),
+    ).trials()
+    assert len(trials) == 16
+    trial = trials["beta-4_widths-16-32_deterministic-true_nll_samples-7"]
+    assert (trial.objective.beta, trial.network.widths, trial.deterministic) == (4.0, (16, 32), True)
+    training, evaluation = trial.training("run", "folder"), trial.evaluation()
+    assert (training.name, training.output, training.objective.beta) == ("run", "folder", 4.0)
+    assert (evaluation.nll_samples, evaluation.samplers, evaluation.seed) == (7, ("gaussian", "flow"), 0)
+
+
+def test_a_flag_may_belong_to_a_component_that_is_swept():
+    trials = grid("objective=beta_vae,beta_tcvae", flags=("--objective.beta", "4")).trials()
+    assert {trial.objective.beta for trial in trials.values()} == {4.0}
+
+
+def test_a_name_says_which_field_it_means_where_two_end_alike():
+    assert list(names_of([{"objective.weight": "1", "prior.weight": "2"}])) == [
+        "objective-weight-1_prior-weight-2"
+    ]
+
+
+def test_names_are_folders_and_no_two_are_alike():
+    names = list(names_of([{"dataset": text} for text in ("a/b", "a b", "../é", "x" * 300, "x" * 301)]))
+    assert len(set(names)) == 5
+    assert all(name == os.path.basename(name) and len(name) < 130 for name in names)
+
+
+BAD = {
+    "no_values": (["--over", "latent"], "expected FIELD=VALUE,VALUE"),
+    "unknown": (["--over", "latnt=2,8"], "unknown option --latnt (did you mean --latent?)"),
+    "value": (["--over", "latent=2,8x8x0"], "latent 8x8x0: --latent '8x8x0': latent is 8x8x0"),
+    "number": (
+        ["--over", "epochs=1,few", "--over", "seed=0,1"],
+        "epochs few, seed 0: --epochs: 'few' is not",
+    ),
+    "stranger": (
+        ["--over", "objective=vae,beta_vae", "--objective.beta", "2"],
+        "objective vae: --objective.beta belongs to",
+    ),
+    "shared": (["--over", "latent=2,8", "--epochs", "x"], "error: --epochs: 'x' is not a whole number"),
+    "evaluation": (["--over", "latent=2", "--nll_samples=-5"], "error: nll_samples is -5"),
+    "twice": (["--over", "latent=2,2"], "2 stands there twice"),
+    "alike": (["--over", "latent=2,02"], "latent 2 and latent 02 are the same run"),
+    "two_axes": (["--over", "latent=2", "--over", "latent=8"], "--over latent is given twice"),
+    "both": (["--over", "latent=2,8", "--latent", "4"], "--latent is given beside --over latent"),
+    "name": (["--over", "name=a,b"], "runs are named by what varies"),
+    "foreign": (["--over", "latent=2", "--encoder", "e"], "unknown option --encoder"),
+    "thousands": (
+        ["--over", "latent=" + ",".join(map(str, range(1, 1003)))],
+        "the grid has 1,002 runs: --yes",
+    ),
+    "nothing": (["--dataset", "digits"], "nothing is swept"),
+    "jobs": (["--over", "latent=2,8", "--jobs", "0"], "--jobs is 0"),
+    "no_sweep": (["elsewhere"], "elsewhere is no sweep"),
+    "changed": (["elsewhere", "--epochs", "3"], "a sweep that goes on stays as it was"),
+    "no_runs": (["--compare", "."], "holds no run"),
+    "no_images": (["--over", "dataset=digits,./missing"], "missing: there is no such file or folder"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_ends_with_2_and_one_line_before_anything_runs(name, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(subprocess, "run", None)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    arguments, said = BAD[name]
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    out, err = capsys.readouterr()
+    assert (end.value.code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("keras_vae.sweep: error: ")
+    assert said in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_has_everything_within_a_second_and_without_tensorflow(tmp_path):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    code = "import sys; from keras_vae.sweep.__main__ import main\ntry: main(['--help'])\nfinally: assert 'tensorflow' not in sys.modules"
+    process = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert (process.returncode, process.stderr) == (0, "")
+    for flag in ("--over", "--jobs", "--compare", "--latent", "--nll_samples", "--objective.beta"):
+        assert flag in process.stdout
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.5
+
+
+# The folder
+
+
+def test_the_same_sweep_goes_on_and_another_gets_a_folder_of_its_own(tmp_path):
+    first = Sweep.create(grid("latent=2,8"), tmp_path, "sweep", asked=False)
+    assert Sweep.create(grid("latent=2,8"), tmp_path, "sweep", asked=True).path == first.path
+    assert Sweep.create(grid("latent=2"), tmp_path, "sweep", asked=False).path.name == "sweep-2"
+    with pytest.raises(UsageError, match="is there already and is no such sweep"):
+        Sweep.create(grid("latent=2"), tmp_path, "sweep", asked=True)
+    assert Sweep.open(first.path).grid == first.grid
+
+
+def test_a_sweep_is_held_by_one_process(tmp_path):
+    sweep = Sweep.create(grid("latent=2"), tmp_path, "sweep", asked=False)
+    with (
+        sweep.held(),
+        pytest.raises(UsageError, match="in work by another process"),
+        Sweep.open(sweep.path).held(),
+    ):
+        pass
+
+
+def test_a_run_that_was_killed_or_refused_says_so():
+    assert why_failed(-9, b"epoch 1/4\n") == "killed by signal 9 (out of memory?)"
+    assert why_failed(2, b"x\nkeras_vae.sweep: error: loss became nan\n\n") == "loss became nan"
+    assert why_failed(1, b"Traceback\n  File\nValueError: no\n") == "ValueError: no"
+    assert why_failed(3, b"") == "it ended with code 3 and said nothing"
+
+
+def test_runs_get_a_gpu_each_or_a_share_of_the_cores(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,3")
+    assert [place.gpu for place in places.find_places()] == ["0", "3"]
+    assert [place.environment()["CUDA_VISIBLE_DEVICES"] for place in places.find_places(3)] == ["0", "3", "0"]
+    assert places.find_places(3)[0].environment()["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    monkeypatch.setattr(places, "available_cores", lambda: [2, 4, 5, 7])
+    assert places.find_places() == [places.Place()]
+    assert [place.cores for place in places.find_places(3)] == [(2, 7), (4,), (5,)]
+    with pytest.raises(UsageError, match="there are 4 cores"):
+        places.find_places(5)
+
+
+# The recommendation
+
+
+def candidate(size, *distances, words=None, errors=None):
+    return Candidate(words or f"latent {size}", size, distances, errors or (None,) * len(distances))
+
+
+def test_the_smallest_within_one_standard_error_of_the_best_is_recommended():
+    # Best: mean 1.0, error sqrt(0.02 / 2) = 0.1, so that up to 1.1 is as good.
+    best = candidate(128, 0.9, 1.1)
+    found = recommend([candidate(2, 3.0, 3.0), candidate(8, 1.05, 1.15), candidate(32, 1.0, 1.02), best])
+    assert (found.words, found.size, found.best) == ("latent 8", 8, "latent 128")
+    assert found.best_error == pytest.approx(0.1)
+    assert found.threshold == pytest.approx(1.1)
+    assert (found.distance, found.seeds) == (pytest.approx(1.1), 2)
+    assert "The next smaller latent does worse: latent 2" in found.reason
+    assert "a larger one may do better" in found.reason
+
+
+def test_just_beyond_one_standard_error_is_not_within_it():
+    assert recommend([candidate(8, 1.101, 1.101), candidate(128, 0.9, 1.1)]).size == 128
+
+
+def test_of_equal_sizes_the_better_is_recommended_and_the_other_is_named():
+    found = recommend(
+        [candidate(8, 1.05, 1.05, words="a"), candidate(8, 1.0, 1.2, words="b"), candidate(32, 0.9, 1.1)]
+    )
+    assert found.words == "a"
+    assert "at the same size: b" in found.reason
+
+
+def test_of_equal_distances_the_smaller_is_best():
+    assert recommend([candidate(32, 1.0), candidate(8, 1.0)]).best == "latent 8"
+
+
+def test_one_seed_gives_no_error_and_the_reason_says_so():
+    found = recommend([candidate(8, 1.0001), candidate(32, 1.0)])
+    assert (found.size, found.error) == (32, None)
+    assert "one seed, which gives no standard error" in found.reason
+
+
+def test_one_seed_with_the_error_of_its_evaluation_is_judged_by_that():
+    found = recommend([candidate(8, 1.05), candidate(32, 1.0, errors=(0.1,))])
+    assert (found.size, found.threshold) == (8, pytest.approx(1.1))
+    assert "leaves out the chance of training" in found.reason
+
+
+def test_where_nothing_was_evaluated_nothing_is_recommended():
+    assert recommend([]).words is None
+    assert "No run has been evaluated" in recommend([]).reason
+
+
+# The comparison
+
+
+def test_a_sweep_is_compared_over_its_seeds(tmp_path):
+    comparison, page = compared(swept(tmp_path / "sweep"))
+    (found,) = comparison["recommendations"]
+    # VAE, latent 32: 0.02 and 0.022, so 0.021 +- 0.001; latent 8: 0.0205 and 0.02255, mean 0.021525.
+    assert (found["words"], found["best"]) == ("latent 8, objective vae", "latent 32, objective vae")
+    assert found["threshold"] == pytest.approx(0.022)
+    assert json.loads((page.parent / "comparison.json").read_text()) == comparison
+    run = next(run for run in comparison["runs"] if run["name"] == "latent-8_objective-vae_seed-1")
+    assert run["values"]["generation_gap.best.frechet"] == pytest.approx(0.02255)
+    assert run["values"]["generation_gap.prior.frechet"] == pytest.approx(3 * 0.02255)
+    assert run["errors"]["rate_distortion.rate"] == 0.2
+
+
+def test_the_csv_has_a_row_a_run_with_settings_and_numbers(tmp_path):
+    sweep = swept(tmp_path / "sweep", failed={"latent-2_objective-vae_seed-0": "=broken"})
+    compared(sweep)
+    rows = list(csv.DictReader(io.StringIO((sweep.path / "comparison.csv").read_text())))
+    assert [row["run"] for row in rows] == list(sweep.grid.points())
+    by_name = {row["run"]: row for row in rows}
+    failed = by_name["latent-2_objective-vae_seed-0"]
+    assert (failed["state"], failed["error"], failed["rate_distortion.rate"]) == ("failed", "'=broken", "")
+    row = by_name["latent-32_objective-vae_seed-1"]
+    assert (row["over.latent"], row["over.objective"], row["over.seed"]) == ("32", "vae", "1")
+    assert float(row["generation_gap.best.frechet"]) == pytest.approx(0.022)
+
+
+def test_a_sweep_whose_runs_all_failed_recommends_nothing_and_has_its_page(tmp_path):
+    names = list(grid("latent=2,8,32", "objective=autoencoder,vae", "seed=0,1").points())
+    comparison, page = compared(swept(tmp_path / "sweep", failed=dict.fromkeys(names, "no")))
+    assert {run["state"] for run in comparison["runs"]} == {"failed"}
+    assert comparison["recommendations"][0]["words"] is None
+    assert page.is_file()
+
+
+def test_distances_of_different_datasets_are_not_compared(tmp_path):
+    sweep = Sweep.create(grid("dataset=digits,sprites", "latent=2,8"), tmp_path, "sweep", asked=True)
+    for name, point in sweep.grid.points().items():
+        distance = {"digits": 1.0, "sprites": 5.0}[point["dataset"]] / int(point["latent"])
+        leave(sweep.run(name), results_of(name, int(point["latent"]), distance, dataset=point["dataset"]))
+    found = compare("sweep", *of_sweep(sweep))["recommendations"]
+    assert [(one["dataset"], one["size"]) for one in found] == [("digits", 8), ("sprites", 8)]
+
+
+def test_the_evaluations_own_error_is_that_of_the_best_sampler(tmp_path):
+    sweep = Sweep.create(grid("latent=2,8"), tmp_path, "sweep", asked=True)
+    for name, point in sweep.grid.points().items():
+        leave(sweep.run(name), results_of(name, int(point["latent"]), 0.1, error=0.03))
+    assert [found.error for found in candidates(of_sweep(sweep)[1])] == [0.03, 0.03]
+
+
+def test_any_runs_are_compared_by_the_settings_that_differ(tmp_path):
+    runs = []
+    for name, point in grid("objective=beta_vae,autoencoder", "latent=2,8").trials().items():
+        run = Run(tmp_path / name)
+        leave(run, results_of(name, point.latent[0], 0.1))
+        run.write_config(point.training(name, tmp_path))
+        runs.append(run)
+    axes, members = of_runs(runs)
+    assert {axis.field: axis.values for axis in axes} == {
+        "latent": ("2", "8"),
+        "objective": ("beta_vae", "autoencoder"),
+    }
+    assert members[3].settings == {"latent": "8", "objective": "autoencoder"}
