@@ -1,14 +1,18 @@
-"""The model: encoder, latent, decoder, likelihood and objective in one `keras.Model`, with one `train_step`."""
+"""The model: encoder, latent, decoder, likelihood and objective in one `keras.Model`.
+
+Its one `train_step` stands in `keras_vae.backends`, for each backend of Keras.
+"""
 
 import dataclasses
 import math
 import warnings
 
-from keras_vae import layers  # whole: Keras, which imports this file, may be imported by the first of them
+# Whole: Keras, which imports this file, may be imported by the first use of them.
+from keras_vae import backends, layers
 from keras_vae.command_line import did_you_mean, from_json, to_json
 from keras_vae.corruptions import CORRUPTIONS
 from keras_vae.latents import latent_shape, show_shape, whole
-from keras_vae.lazy import keras, ops, tf
+from keras_vae.lazy import keras, ops
 from keras_vae.likelihoods import LIKELIHOODS
 from keras_vae.networks import NETWORKS
 from keras_vae.objectives import OBJECTIVES
@@ -171,7 +175,7 @@ class Draws:
 
 
 @keras.saving.register_keras_serializable(layers.PACKAGE)
-class Autoencoder(keras.Model):
+class Autoencoder(backends.Steps, keras.Model):
     """An autoencoder, plain or variational as its objective says.
 
     It is an ordinary Keras model: `compile`, `fit(images)`, `evaluate`, `predict` (reconstructions), callbacks,
@@ -391,34 +395,26 @@ class Autoencoder(keras.Model):
         for name, tracker in self.trackers.items():
             tracker.update_state(terms[name], sample_weight=weights)
         total = terms["loss"] + terms.get("critic_loss", 0.0)
-        return ops.divide_no_nan(ops.sum(weights * total), fair_share(ops.sum(weights)))
+        share = backends.mean_over_replicas(ops.sum(weights))
+        return ops.divide_no_nan(ops.sum(weights * total), share)
 
-    def train_step(self, data):
-        """Takes one optimizer step on the mean over the (global) batch of the objective's loss.
+    def updates(self, gradients):
+        """Returns what each optimizer is to do: `(optimizer, gradients, weights)`.
 
-        A critic takes its own step at the same time, on the same batch. No term reaches what it is not to train, so
-        one pass back gives the gradients of both.
+        Args:
+            gradients: Of the loss as the model's optimizer scales it, by each of `trainable_weights`.
         """
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        with tf.GradientTape() as tape:
-            loss = self.compute_loss(x, y, sample_weight=sample_weight, training=True)
-            # Gradients are summed over replicas. Scaling keeps small float16 gradients from vanishing.
-            scaled = self.optimizer.scale_loss(loss / tf.distribute.get_strategy().num_replicas_in_sync)
-        weights = self.own_weights
-        criticising = self.critic.trainable_weights if self.critic is not None else []
-        gradients = tape.gradient(scaled, [*weights, *criticising])
-        if criticising:
+        known = {id(weight): gradient for weight, gradient in zip(self.trainable_weights, gradients)}
+        updates = []
+        if self.critic is not None:
             # The critic's optimizer has a scale of its own.
             scale = self.critic_optimizer.scale_loss(1.0) / self.optimizer.scale_loss(1.0)
-            self.critic_optimizer.apply([value * scale for value in gradients[len(weights) :]], criticising)
-        self.optimizer.apply(gradients[: len(weights)], weights)
-        return self.get_metrics_result()
-
-    def test_step(self, data):
-        """Measures one batch, with noise that depends on how many images were measured before it."""
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        self.compute_loss(x, y, sample_weight=sample_weight, training=False)
-        return self.get_metrics_result()
+            weights = self.critic.trainable_weights
+            updates.append(
+                (self.critic_optimizer, [known[id(weight)] * scale for weight in weights], weights)
+            )
+        weights = self.own_weights
+        return [*updates, (self.optimizer, [known[id(weight)] for weight in weights], weights)]
 
     @property
     def own_weights(self):
@@ -448,11 +444,7 @@ class Autoencoder(keras.Model):
     def noise_counter(self, training):
         """Returns what numbers the noise: by steps or, in evaluation, by images seen; and by replicas."""
         counter = self.iteration() if training else ops.cast(self.trackers["loss"].count, "int32")
-        if keras.backend.backend() != "tensorflow":
-            return counter
-        replica = tf.distribute.get_replica_context()
-        number = replica.replica_id_in_sync_group if replica else 0
-        return counter * tf.distribute.get_strategy().num_replicas_in_sync + number
+        return counter * backends.num_replicas() + backends.replica_number()
 
     def summary(self, *args, expand_nested=True, **kwargs):
         """As `keras.Model.summary`, with the layers of encoder and decoder, and what the model is in a line."""
@@ -513,12 +505,6 @@ def component_to_json(given, choices):
             " dict of its kind (keras_vae.OBJECTIVES, LIKELIHOODS, NETWORKS), when saving and when loading"
         )
     return {"kind": kind, **to_json(given)}
-
-
-def fair_share(total):
-    """Returns the sum of `total` over all replicas, divided by their number."""
-    replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    return total if replicas == 1 else tf.distribute.get_replica_context().all_reduce("sum", total) / replicas
 
 
 def as_images(values):

@@ -1,6 +1,7 @@
 """Where gradients go and where not, and derivatives of functions of tensors."""
 
-from keras_vae.lazy import ops, tf
+from keras_vae import backends
+from keras_vae.lazy import ops
 
 
 def frozen(network, inputs, training=False):
@@ -17,8 +18,6 @@ def derivative_along(function, inputs, directions):
     """Returns the derivative of `function` at `inputs` along `directions`, of the shape of what it returns.
 
     It is the Jacobian times the directions, by forward differentiation: one pass, whatever the number of
-    outputs. It can be differentiated in its turn. TensorFlow's; another backend's would stand beside it.
+    outputs. It can be differentiated in its turn. `function` must assign nothing to variables.
     """
-    with tf.autodiff.ForwardAccumulator(inputs, directions) as accumulator:
-        outputs = function(inputs)
-    return accumulator.jvp(outputs, tf.UnconnectedGradients.ZERO)
+    return backends.derivative_along(function, inputs, directions)

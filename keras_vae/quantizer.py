@@ -1,7 +1,8 @@
 """The layer that holds a codebook."""
 
+from keras_vae import backends
 from keras_vae.layers import PACKAGE
-from keras_vae.lazy import keras, ops, tf
+from keras_vae.lazy import keras, ops
 
 USE_DECAY = 0.99  # of the running use of the entries, where they are trained by gradients
 FRESH = 2.0  # times the use at which an entry is dead is what a moved one starts with
@@ -62,7 +63,7 @@ class Quantizer(keras.layers.Layer):
         flat = ops.stop_gradient(ops.reshape(values, (-1, self.dim)))
         used = self.shares(indices)
         sums = ops.segment_sum(flat, ops.reshape(indices, (-1,)), num_segments=self.size)
-        used, sums = mean_over_replicas([used, sums / ops.cast(ops.shape(flat)[0], "float32")])
+        used, sums = backends.mean_over_replicas([used, sums / ops.cast(ops.shape(flat)[0], "float32")])
         rest = 1 - (self.decay or USE_DECAY)
         use = self.use + rest * (used - self.use)
         book = ops.convert_to_tensor(self.codebook)
@@ -81,10 +82,3 @@ class Quantizer(keras.layers.Layer):
     def get_config(self):
         own = {"size": self.size, "dim": self.dim, "decay": self.decay, "revive": self.revive}
         return {**super().get_config(), **own}
-
-
-def mean_over_replicas(values):
-    """Returns the mean of each tensor over the replicas of the strategy."""
-    if tf.distribute.get_strategy().num_replicas_in_sync == 1:
-        return values
-    return tf.distribute.get_replica_context().all_reduce("mean", values)

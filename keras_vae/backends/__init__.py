@@ -1,0 +1,27 @@
+"""What Keras' backends do differently, one file each, of the same names.
+
+    Steps                                        `train_step` and `test_step` of the model, a class to derive it from
+    derivative_along(function, inputs, directions)   as `keras_vae.gradients` says
+    num_replicas(), replica_number()             how many times a step runs side by side, and which of these this is
+    mean_over_replicas(values)                   of a tensor or a list of them
+    SEED_DTYPE                                   of the two numbers that `keras.random` takes as a seed
+
+Read from here (`backends.num_replicas()`), they are those of the backend that Keras runs on.
+"""
+
+import importlib
+
+from keras_vae.lazy import keras
+
+SUPPORTED = ("tensorflow", "jax")
+
+
+def __getattr__(name):
+    if name.startswith("__"):  # introspection must not import Keras
+        raise AttributeError(name)
+    backend = keras.backend.backend()
+    if backend not in SUPPORTED:
+        raise ImportError(
+            f"Keras runs on {backend}, and keras_vae on {' and '.join(SUPPORTED)} alone: set KERAS_BACKEND"
+        )
+    return getattr(importlib.import_module(f"keras_vae.backends.{backend}"), name)

@@ -1,0 +1,102 @@
+"""JAX: steps that are functions from state to state, each compiled as one program, over however many devices."""
+
+import itertools
+import types
+
+import jax
+
+from keras_vae.lazy import keras
+
+SEED_DTYPE = "uint32"
+
+
+class Steps:
+    """What `fit` and `evaluate` do with a batch: what `keras_vae.backends.tensorflow` does, on values handed through.
+
+    Keras' own steps call the model before they ask for the loss, which would be a second pass through the networks and
+    their moving averages; they know one optimizer; and of what a pass assigns to weights that are trained, such as
+    revived entries of a codebook, they know nothing.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        # Keras hands the optimizer's state to training alone: for schedules, evaluation has the count of steps from
+        # here. In a namespace, since an attribute of its own would be saved with the weights.
+        self.clock = types.SimpleNamespace(iterations=keras.Variable(0, dtype="int", trainable=False))
+
+    @property
+    def metrics_variables(self):
+        """The metrics' state, and what else is handed through: the critic's optimizer's, and the clock."""
+        critics = [] if self.critic is None else self.critic_optimizer.variables
+        return [*super().metrics_variables, *critics, self.clock.iterations]
+
+    def reset_metrics(self):
+        """As Keras' own, which begins every epoch and evaluation; sets the clock."""
+        super().reset_metrics()
+        self.clock.iterations.assign(int(self.iteration()))  # a buffer of its own, or both would be donated
+
+    def train_step(self, state, data):
+        """Takes one optimizer step on the mean over the batch of the objective's loss, and a critic's with it."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        trained = self.trainable_variables
+        others = self.non_trainable_variables, self.optimizer.variables, self.metrics_variables
+
+        def scaled_loss(weights, others_state):
+            with holding((trained, *others), (weights, *others_state)) as scope:
+                loss = self.compute_loss(x, y, sample_weight=sample_weight, training=True)
+                return self.optimizer.scale_loss(loss), values_of((trained, *others), scope)
+
+        gradients, state = jax.grad(scaled_loss, has_aux=True)(state[0], state[1:])
+        with holding((trained, *others), state) as scope:
+            for update in self.updates(gradients):
+                apply(*update)
+            return self.get_metrics_result(), values_of((trained, *others), scope)
+
+    def test_step(self, state, data):
+        """Measures one batch, with noise that depends on how many images were measured before it."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        variables = self.trainable_variables, self.non_trainable_variables, self.metrics_variables
+        with holding(variables, state) as scope:
+            self.optimizer.iterations.assign(self.clock.iterations)
+            self.compute_loss(x, y, sample_weight=sample_weight, training=False)
+            return self.get_metrics_result(), values_of(variables, scope)
+
+
+def holding(variables, values):
+    """Returns a scope in which `variables`, lists of them, have `values`, and in which new ones can be assigned."""
+    pairs = zip(itertools.chain(*variables), itertools.chain(*values), strict=True)
+    return keras.StatelessScope(pairs, collect_losses=True)
+
+
+def values_of(variables, scope):
+    """Returns the values that `variables`, lists of them, have come to in `scope`."""
+    return tuple([scope.get_current_value(variable) for variable in part] for part in variables)
+
+
+def apply(optimizer, gradients, weights):
+    """Takes the optimizer's step within a scope, where `optimizer.apply` fails if it scales the loss (`jax.lax.cond`)."""
+    moved, state = optimizer.stateless_apply(
+        [variable.value for variable in optimizer.variables], gradients, [weight.value for weight in weights]
+    )
+    for variable, value in zip([*weights, *optimizer.variables], [*moved, *state], strict=True):
+        variable.assign(value)
+
+
+def derivative_along(function, inputs, directions):
+    """Returns the derivative of `function` at `inputs` along `directions`; `function` must assign nothing."""
+    return jax.jvp(function, (inputs,), (directions,))[1]
+
+
+def num_replicas():
+    """Returns 1: what is spread over devices is one program."""
+    return 1
+
+
+def replica_number():
+    """Returns 0, the one there is."""
+    return 0
+
+
+def mean_over_replicas(values):
+    """Returns `values`."""
+    return values
