@@ -1,0 +1,192 @@
+"""The page of a sweep in a real browser: what is chosen, sorted, filtered and downloaded is what was measured."""
+
+import shutil
+
+import pytest
+from sweep_runs import swept
+
+from keras_vae.sweep.__main__ import compared
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium (Debian's package chromium)")
+MISSING = "\N{EN DASH}"
+FAILED = "latent-2_objective-autoencoder_seed-1"
+LATENT_8 = ("latent-8_objective-vae_seed-0", "latent-8_objective-vae_seed-1")
+
+
+@pytest.fixture(scope="module")
+def sweeps(tmp_path_factory):
+    """The paths of pages: of a whole sweep, of one with troubles, of one whose names are markup."""
+    folder = tmp_path_factory.mktemp("sweeps")
+    made = {
+        "whole": swept(folder / "whole"),
+        "broken": swept(folder / "broken", failed={FAILED: "became <nan>"}, missing=LATENT_8),
+        "<b>hostile</b>": swept(
+            folder / "<img src=x onerror=alert(2)>",
+            failed={FAILED: "</script><script>alert(3)</script>"},
+            hostile=True,
+        ),
+    }
+    return {name: compared(sweep)[1] for name, sweep in made.items()}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def show(browser, sweeps):
+    """Opens the page of a sweep; at the end nothing may have complained, asked for anything, or opened a box."""
+    contexts, complaints = [], []
+
+    def opened(name, **settings):
+        contexts.append(browser.new_context(viewport={"width": 1200, "height": 900}, **settings))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(120_000)
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
+        page.on("request", lambda request: request.url.startswith("http") and complaints.append(request.url))
+        page.goto(sweeps[name].as_uri())
+        page.wait_for_selector("#content[aria-busy=false]")
+        page.wait_for_selector(".chart svg")
+        return page
+
+    yield opened
+    assert complaints == []
+    for context in contexts:
+        context.close()
+
+
+def column(page, title):
+    """The texts of a column of the table."""
+    titles = page.locator(".runs thead th").all_inner_texts()
+    number = next(index for index, found in enumerate(titles) if found.split(" ▲")[0].split(" ▼")[0] == title)
+    return [row.locator("th, td").nth(number).inner_text() for row in page.locator(".runs tbody tr").all()]
+
+
+def test_the_recommendation_and_every_run_are_there(show):
+    page = show("whole")
+    assert page.locator(".verdict h2").inner_text() == "latent 8, objective vae"
+    assert "within one standard error" in page.locator(".verdict .cause").inner_text()
+    assert page.locator(".runs tbody tr").count() == 12
+    assert page.locator(".runs tbody tr.recommended").count() == 2
+    link = page.locator(".runs tbody a").first
+    assert link.get_attribute("href") == f"{link.inner_text()}/report/index.html"
+
+
+def test_a_column_sorts_both_ways_by_number(show):
+    page = show("whole")
+    title = "Fréchet distance: best sampler"
+    page.get_by_role("button", name=title).click()
+    rising = [float(text) for text in column(page, title)]
+    assert rising == sorted(rising)
+    assert len(set(rising)) == 12
+    page.keyboard.press("Enter")  # the focus stays on what was pressed
+    assert [float(text) for text in column(page, title)] == rising[::-1]
+    page.get_by_role("button", name="latent", exact=True).click()
+    assert column(page, "latent") == ["2"] * 4 + ["8"] * 4 + ["32"] * 4  # as numbers: 8 before 32
+
+
+def test_what_is_missing_is_sorted_last_either_way(show):
+    page = show("broken")
+    for _ in range(2):
+        page.get_by_role("button", name="Fréchet distance: prior").click()
+        assert column(page, "Fréchet distance: prior")[-3:] == [MISSING] * 3
+        assert MISSING not in column(page, "Fréchet distance: prior")[:-3]
+
+
+def test_the_filter_keeps_runs_with_every_word(show):
+    page = show("whole")
+    page.get_by_label("Filter the runs").fill("vae seed-1")
+    assert column(page, "Run") == [f"latent-{size}_objective-vae_seed-1" for size in (2, 8, 32)]
+    page.get_by_label("Seed").select_option("1")
+    assert page.locator(".ladders .row:has(figure)").count() == 3
+
+
+def test_another_metric_is_drawn_with_its_values_and_error_bars(show):
+    page = show("whole")
+    page.get_by_label("Metric").select_option("reconstruction.test.mse")
+    chart = page.locator(".chart").first
+    assert chart.locator(".point").count() == 6
+    # Latent 2: 0.02 / 2 of both seeds, so that the error is 0.
+    seen = []
+    chart.locator("svg").focus()
+    for _ in range(6):
+        page.keyboard.press("ArrowRight")
+        seen.append(chart.locator(".tip").inner_text())
+    assert sum("0.0100 ± 0" in text for text in seen) == 2
+    assert sum("0.000625 ± 0" in text for text in seen) == 2
+    assert sum("latent 8, objective vae" in text and "recommended" in text for text in seen) == 1
+
+
+def test_hovering_a_point_shows_mean_and_error_over_seeds(show):
+    page = show("whole")
+    point = page.locator(".chart").first.locator(".point circle:last-child").last
+    point.scroll_into_view_if_needed()
+    box = point.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    text = page.locator(".chart").first.locator(".tip").inner_text()
+    # VAE, latent 32: 0.02 and 0.022.
+    assert "latent 32, objective vae" in text
+    assert "0.0210 ± 0.00100 (2 seeds)" in text
+
+
+def test_another_axis_has_a_line_for_each_latent(show):
+    page = show("whole")
+    page.get_by_label("Axis").select_option("objective")
+    assert page.locator(".legend .chip").all_inner_texts() == ["latent 2", "latent 8", "latent 32"]
+    page.get_by_role("button", name="latent 8", exact=True).click()
+    assert page.locator(".chart").first.locator(".point").count() == 4
+
+
+def test_the_plane_has_the_runs_with_a_rate_and_names_the_others(show):
+    page = show("whole")
+    card = page.locator("section", has=page.get_by_role("heading", name="Rate and distortion"))
+    assert card.locator(".point").count() == 3
+    assert "not here: objective autoencoder" in card.inner_text()
+
+
+def test_the_csv_that_is_downloaded_is_the_file(show, sweeps):
+    page = show("whole")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download CSV").click()
+    assert download.value.suggested_filename == "comparison.csv"
+    with open(download.value.path(), "rb") as downloaded:
+        assert downloaded.read() == (sweeps["whole"].parent / "comparison.csv").read_bytes()
+
+
+def test_runs_that_failed_or_have_not_run_are_named(show):
+    page = show("broken")
+    words = page.locator(".troubles").inner_text()
+    assert f"{FAILED}: became <nan>" in words
+    assert all(name in words for name in LATENT_8)
+    assert "failed" in column(page, "Verdict")
+
+
+def test_pictures_are_those_of_the_reports(show):
+    page = show("whole")
+    pictures = page.locator(".ladders img")
+    assert pictures.count() == 1 + 6 * 3
+    assert pictures.evaluate_all("all => all.every((one) => one.complete && one.naturalWidth > 50)")
+
+
+def test_names_are_texts_whatever_they_hold(show):
+    page = show("<b>hostile</b>")
+    assert page.locator("h1").inner_text() == "<img src=x onerror=alert(2)>"
+    assert "<img src=x onerror=alert(1)></script>" in page.locator(".facts").inner_text()
+    assert page.locator("img[src=x]").count() == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_it_without_scrolling_sideways_in_either_scheme(show, scheme):
+    page = show("broken", color_scheme=scheme)
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (max(map(int, paper[4:-1].split(","))) < 60) == (scheme == "dark")
