@@ -17,10 +17,13 @@ TINY = [
     "8",
     "--network.dense",
     "16",
+    "--precision",
+    "float32",
 ]
 KINDS = {
     "two": ["--latent", "2"],
     "plain": ["--latent", "2", "--objective", "autoencoder"],
+    "conditional": ["--latent", "2", "--objective", "conditional_vae"],
     "six": ["--latent", "6", "--likelihood", "bernoulli", "--network.normalization", "batch"],
 }
 

@@ -43,9 +43,14 @@ def six(place):
 
 
 @pytest.fixture(scope="module")
-def client(two, six):
+def conditional(place):
+    return World(trained(place, "conditional"))
+
+
+@pytest.fixture(scope="module")
+def client(two, six, conditional):
     app = fastapi.FastAPI()
-    explorer_routes(app, [two.run, six.run])
+    explorer_routes(app, [two.run, six.run, conditional.run])
     return TestClient(app)
 
 
@@ -195,6 +200,60 @@ def test_a_codebook_is_left_to_a_grid_of_pictures(two):
         computable(Other(two.run))
 
 
+# Conditional runs.
+
+
+def test_codes_of_a_conditional_run_are_those_under_the_images_own_labels(conditional):
+    labels = conditional.facts["labels"]
+    images = conditional.images[:20].astype("float32") / 255
+    mean, log_var = (np.asarray(part) for part in conditional.model.encode(images, labels[:20]))
+    np.testing.assert_allclose(conditional.codes.mean[:20], mean, atol=1e-5)
+    np.testing.assert_allclose(conditional.codes.log_var[:20], log_var, atol=1e-5)
+    train = conditional.dataset.train
+    own = np.asarray(conditional.model.encode(train.images(0, 5), train.labels[:5])[0])
+    np.testing.assert_allclose(conditional.training_codes.mean[:5], own, atol=1e-5)
+
+
+def test_an_image_is_measured_under_the_label_that_is_told(conditional):
+    image, found = conditional.images[3].astype("float32") / 255, {}
+    for label in (2, 7):
+        found[label] = conditional.encode(image, label)
+        mean, log_var = (np.asarray(part)[0] for part in conditional.model.encode(image[None], [label]))
+        assert found[label]["rate"] == pytest.approx(
+            0.5 * np.sum(mean**2 + np.exp(log_var) - 1 - log_var), rel=1e-4
+        )
+        decoded = np.asarray(conditional.model.decode(mean[None], [label]))
+        log_var_of_pixels = 2 * float(np.log(conditional.sigma))
+        distortion = -np.asarray(gaussian_log_density(image[None], decoded, log_var_of_pixels)).sum()
+        assert found[label]["distortion"] == pytest.approx(distortion, rel=1e-3)
+        np.testing.assert_allclose(found[label]["image"] / 255, np.clip(decoded[0], 0, 1), atol=0.003)
+    assert abs(found[2]["distortion"] - found[7]["distortion"]) > 0.1
+
+
+def test_dead_zones_of_a_conditional_run_are_those_of_each_label(conditional):
+    """All together they have as many cells as four maps of 40 a side have."""
+    distances = conditional.dead_zones["distances"]
+    assert distances.shape == (10, 25, 25)
+    assert conditional.dead_zones["share"] == pytest.approx((distances > 1).mean())
+    assert np.abs(distances[1] - distances[8]).max() > 0.01
+
+
+def test_a_conditional_run_in_one_file_and_in_the_projector(conditional):
+    network = computable(conditional)
+    assert network["encoder"]["layers"][0]["shape"] == [8, 8, 11]
+    assert network["decoder"]["layers"][0]["shape"] == [12]
+    codes = np.loadtxt(write_projector(conditional) / "codes.tsv", delimiter="\t")
+    np.testing.assert_allclose(codes, conditional.codes.mean, rtol=1e-4, atol=1e-5)
+
+
+def test_so_many_labels_that_their_pictures_fill_no_page_are_refused(conditional, monkeypatch):
+    from keras_vae.explorer import page
+
+    monkeypatch.setattr(page, "GRID_BUDGET", 64 * 10 * page.GRID_SIDES[0] ** 2 - 1)
+    with pytest.raises(UsageError, match=r"10 labels are too many for one file \(show it live"):
+        page.picture_grid(conditional, {}, "it is too large")
+
+
 # The routes.
 
 
@@ -220,6 +279,24 @@ def test_decode_gives_the_models_own_images(client, six):
     np.testing.assert_allclose(images / 255, np.asarray(six.model.decode(codes)), atol=0.5 / 255 + 1e-5)
 
 
+def test_a_conditional_run_decodes_as_the_label_that_is_asked_for(client, conditional):
+    codes = np.random.default_rng(0).standard_normal((3, 2)).astype("<f4")
+    for label in (0, 9):
+        answer = client.post(f"/explorer/api/2/decode?label={label}", content=codes.tobytes())
+        images = np.frombuffer(answer.content, "uint8").reshape(3, 8, 8, 1)
+        expected = np.clip(conditional.model.decode(codes, [label] * 3), 0, 1)
+        np.testing.assert_allclose(images / 255, expected, atol=0.5 / 255 + 1e-5)
+    value = (conditional.images[0] / 255).astype("<f4")
+    answer = client.post(
+        "/explorer/api/2/layer",
+        params={"part": "encoder", "name": "down_0_0", "label": 4},
+        content=value.tobytes(),
+    )
+    told = conditional.model.labelled(value[None], [4])
+    expected = np.moveaxis(np.asarray(conditional.model.encoder.get_layer("down_0_0")(told))[0], -1, 0)
+    np.testing.assert_allclose(unpacked(answer.json())["maps"], expected, atol=1e-5)
+
+
 def test_encode_gives_code_and_reconstruction(client, six):
     image = (six.images[2] / 255).astype("<f4")
     found = unpacked(client.post("/explorer/api/1/encode", content=image.tobytes()).json())
@@ -234,7 +311,7 @@ def test_the_world_is_the_facts(client, two):
     found = unpacked(answer.json())
     np.testing.assert_array_equal(found["images"], two.images)
     np.testing.assert_allclose(found["coordinates"], two.coordinates, atol=1e-5)
-    assert client.get("/explorer/api/runs").json() == ["two", "six"]
+    assert client.get("/explorer/api/runs").json() == ["two", "six", "conditional"]
 
 
 def test_samples_are_those_of_the_sampler(client, six):
@@ -265,6 +342,8 @@ def test_layer_gives_feature_maps(client, six):
         ("GET", "1/sample?source=prior&first=0&count=100000", None, 400, "count is 100000"),
         ("GET", "1/sample?source=prior&first=x&count=1", None, 400, "whole number"),
         ("POST", "1/layer?part=middle&name=mean", bytes(24), 400, "encoder or decoder"),
+        ("POST", "2/decode", bytes(8), 400, "label is ''"),
+        ("POST", "2/encode?label=10", bytes(4 * 64), 400, "label is 10: expected 0 to 9"),
         ("POST", "1/layer?part=decoder&name=none", bytes(24), 404, "no layer"),
     ],
 )
@@ -411,7 +490,7 @@ def test_every_kind_of_run_is_shown(latent, made, computed, place, two, monkeypa
     monkeypatch.setattr("keras_vae.explorer.world.MOST_IMAGES", 40)
     world = World(Run(path))
     facts = unpacked(json.loads(to_text(world.facts)))
-    assert facts["dead_zones"]["distances"].shape == (8, 8)
+    assert facts["dead_zones"]["distances"].shape == (1, 8, 8)
     assert set(facts["overlays"]) == set(world.samplers)
     assert np.isfinite(facts["coordinates"]).all()
     found = world.encode(world.images[0].astype("float32") / 255)

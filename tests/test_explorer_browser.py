@@ -16,7 +16,7 @@ from PIL import Image
 
 from keras_vae import Autoencoder
 from keras_vae.explorer import World, explorer_routes, static_page
-from keras_vae.explorer.network import graph
+from keras_vae.explorer.network import FeatureMaps, graph
 from keras_vae.explorer.packing import to_text
 from keras_vae.likelihoods import LIKELIHOODS
 from keras_vae.metrics import paths
@@ -33,12 +33,12 @@ def worlds(tmp_path_factory):
     folder = tmp_path_factory.mktemp("explorer")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        yield {name: World(trained(folder, name)) for name in ("two", "plain", "six")}
+        yield {name: World(trained(folder, name)) for name in ("two", "plain", "six", "conditional")}
 
 
 @pytest.fixture(scope="module")
 def site(worlds):
-    """The address of a server of all runs: two, plain, six."""
+    """The address of a server of all runs: two, plain, six, conditional."""
     import uvicorn
 
     app = fastapi.FastAPI()
@@ -117,6 +117,10 @@ class Explorer:
 
     def tab(self, name):
         self.page.get_by_role("tab", name=name).click()
+
+    def choose(self, name):
+        """Chooses what codes are decoded as, by mouse."""
+        self.page.get_by_role("radio", name=name, exact=True).click()
 
     def slide(self, label, value):
         self.page.get_by_label(label, exact=True).first.evaluate(
@@ -396,6 +400,91 @@ def test_a_link_leads_back_to_the_same_state(explorer, site):
     assert explorer.state() == state
 
 
+def test_another_class_by_mouse_or_keyboard_decodes_the_same_code_as_it(explorer, site, worlds):
+    world, code = worlds["conditional"], np.array([[0.6, -0.5]], "float32")
+    explorer.open(f"{site}#run=3&at=0.6 -0.5&show=tiles").settle()
+    explorer.shows(PICTURE, lambda: world.decode(code, 0)[0])
+    explorer.choose("7")
+    explorer.shows(PICTURE, lambda: world.decode(code, 7)[0])
+    explorer.page.keyboard.press("ArrowRight")
+    explorer.shows(PICTURE, lambda: world.decode(code, 8)[0])
+    assert explorer.page.locator(".view figcaption").nth(1).inner_text() == "decoded as 8"
+    explorer.settle()
+    assert explorer.state()["class"] == "8"
+    explorer.page.reload()
+    explorer.shows(PICTURE, lambda: world.decode(code, 8)[0])
+    assert explorer.page.get_by_role("radio", name="8", exact=True).is_checked()
+    explorer.slide("z₁", -1.0)
+    explorer.settle()
+    explorer.shows(PICTURE, lambda: world.decode(explorer.code(world)[None], 8)[0])
+
+
+def test_a_picked_image_keeps_its_own_code_under_another_class(explorer, site, worlds):
+    world = worlds["conditional"]
+    explorer.open(f"{site}#run=3&image=4")
+    own = int(world.labels[4])
+    found = world.encode(world.images[4] / 255.0, own)
+    explorer.shows(PICTURE, lambda: found["image"])
+    caption = explorer.page.locator(".view figcaption").nth(1)
+    assert caption.inner_text() == f"reconstruction as {own}"
+    other = (own + 3) % 10
+    explorer.choose(str(other))
+    explorer.shows(PICTURE, lambda: world.decode(world.codes.mean[4:5], other)[0])
+    assert caption.inner_text() == f"its code as {other}"
+    words = explorer.page.locator(".numbers").inner_text().replace("\N{MINUS SIGN}", "-")
+    assert f"{found['distortion']:.1f}" in words
+
+
+def test_an_uploaded_image_is_encoded_as_the_class(explorer, site, worlds, tmp_path):
+    world, image = worlds["conditional"], worlds["conditional"].images[11]
+    Image.fromarray(image[..., 0]).save(tmp_path / "digit.png")
+    explorer.open(f"{site}#run=3&tab=draw&class=3")
+    explorer.page.locator("input[type=file]").set_input_files(tmp_path / "digit.png")
+    for label in (3, 6):
+        explorer.choose(str(label))
+        found = world.encode(image.astype("float32") / 255, label)
+        explorer.shows(PICTURE, lambda found=found: found["image"])
+        explorer.settle()
+        np.testing.assert_allclose(explorer.at(), found["mean"], atol=0.01)
+        rate = explorer.page.locator(".numbers dd").nth(1).inner_text()
+        assert float(rate.removesuffix(" nats")) == pytest.approx(found["rate"], abs=0.06)
+
+
+def test_samples_and_paths_are_decoded_as_the_class(explorer, site, worlds):
+    world = worlds["conditional"]
+    explorer.open(f"{site}#run=3&tab=samples&class=6")
+    for side, source in enumerate(("prior", "mixture")):
+        explorer.shows(
+            f".board >> nth={side} >> canvas",
+            lambda source=source: world.decode(world.sample(source, [0]), 6)[0],
+        )
+    explorer.tab("Paths")
+    explorer.choose("1")
+    start, end = (
+        world.codes.mean[index] for index in (0, np.flatnonzero(world.labels != world.labels[0])[0])
+    )
+    for step in (0, 4, 10):
+        code = paths.linear(start[None], end[None], [step / 10])[:, 0].astype("float32")
+        explorer.shows(".along .strip canvas", lambda code=code: world.decode(code, 1)[0], number=step)
+
+
+def test_a_conditional_run_beside_another_shares_the_cursor(explorer, site, worlds):
+    first, second = worlds["two"], worlds["conditional"]
+    explorer.open(f"{site}#run=0&beside=3&at=0.7 -0.4&class=2").settle()
+    deviations = (explorer.code(first) - first.coordinates.mean(axis=0)) / first.coordinates.std(axis=0)
+    there = (second.coordinates.mean(axis=0) + deviations * second.coordinates.std(axis=0)).astype("float32")
+    explorer.shows(PICTURE, lambda: first.decode(explorer.code(first)[None])[0])
+    explorer.shows(PICTURE, lambda: second.decode(there[None], 2)[0], number=1)
+    explorer.choose("5")
+    explorer.shows(PICTURE, lambda: second.decode(there[None], 5)[0], number=1)
+
+
+def test_without_labels_to_choose_from_there_is_no_choice(explorer, site):
+    explorer.open(f"{site}#run=0&class=3").settle()
+    assert explorer.page.get_by_role("radio").count() == 0
+    assert "class" not in explorer.state()
+
+
 @pytest.mark.parametrize(
     "fragment",
     ["run=99&at=a b&image=-4&seed=x&view=0", "tab=nothing&only=1e9&layer=a/b&A=", "beside=0&show=%3Cb%3E"],
@@ -435,9 +524,9 @@ def test_decoding_keeps_up_with_a_hand(explorer, site):
     rate = explorer.page.evaluate(
         """async () => { const { engineOf } = await import("explorer/engines");
         const engine = engineOf({ number: 0 }), code = new Float32Array([0.1, 0.2]);
-        await engine.decode(code, 1);
+        await engine.decode(code, 1, null);
         const begun = performance.now();
-        for (let i = 0; i < 20; i++) await engine.decode(code, 1);
+        for (let i = 0; i < 20; i++) await engine.decode(code, 1, null);
         return 20000 / (performance.now() - begun); }"""
     )
     assert rate > 5
@@ -449,7 +538,7 @@ def test_decoding_keeps_up_with_a_hand(explorer, site):
 @pytest.fixture(scope="module")
 def files(worlds, tmp_path_factory):
     folder = tmp_path_factory.mktemp("static")
-    for names in (["six"], ["two", "plain"]):
+    for names in (["six"], ["two", "plain"], ["conditional"]):
         text = static_page([worlds[name] for name in names])
         (folder / f"{names[0]}.html").write_text(text, encoding="utf-8")
     return folder
@@ -469,6 +558,35 @@ def test_the_one_file_decodes_in_the_browser_as_the_model_does(explorer, files, 
     explorer.shows(
         ".board >> nth=1 >> canvas", lambda: world.decode(world.sample("mixture", [3]))[0], tolerance=1
     )
+
+
+def test_the_one_file_of_a_conditional_run_decodes_as_the_class(explorer, files, worlds):
+    world, code = worlds["conditional"], np.array([[0.3, 0.8]], "float32")
+    address = (files / "conditional.html").as_uri()
+    explorer.open(f"{address}#at=0.3 0.8&class=4")
+    explorer.shows(PICTURE, lambda: world.decode(code, 4)[0], tolerance=1)
+    explorer.choose("2")
+    explorer.shows(PICTURE, lambda: world.decode(code, 2)[0], tolerance=1)
+    explorer.page.keyboard.press("ArrowLeft")
+    explorer.shows(PICTURE, lambda: world.decode(code, 1)[0], tolerance=1)
+    own = int(world.labels[8])
+    found = world.encode(world.images[8] / 255.0, own)
+    explorer.page.goto(f"{address}#image=8&class={own}")
+    explorer.shows(PICTURE, lambda: found["image"], tolerance=1)
+    words = explorer.page.locator(".numbers").inner_text().replace("\N{MINUS SIGN}", "-")
+    assert f"{found['distortion']:.1f}" in words
+    image = (world.images[8] / 255).astype("float32")
+    for part, name, value in (("encoder", "down_0_0", image), ("decoder", "reshape", code[0])):
+        maps = explorer.page.evaluate(
+            """async ([part, name, value]) => { const { prepared } = await import("explorer/session");
+            const { unpacked } = await import("explorer/packing");
+            const [facts] = unpacked(JSON.parse(document.getElementById("worlds").textContent));
+            const { shape, data } = await prepared(facts).engine.layer(part, name, new Float32Array(value), 6);
+            return [shape, Array.from(data)]; }""",
+            [part, name, value.ravel().tolist()],
+        )
+        expected = FeatureMaps(world.model)(part, name, value, 6)
+        np.testing.assert_allclose(np.reshape(maps[1], maps[0]), expected, atol=2e-5)
 
 
 def test_the_one_file_of_two_runs_shows_both(explorer, files, worlds):
@@ -496,6 +614,28 @@ def test_a_model_that_the_browser_cannot_compute_is_a_grid_of_pictures(
     assert "it is too large" in explorer.page.locator("#panel-draw").inner_text()
     explorer.tab("Samples")
     explorer.shows(".board canvas", lambda: world.decode(world.sample("prior", [0]))[0], tolerance=0)
+
+
+def test_a_conditional_model_that_the_browser_cannot_compute_has_a_grid_of_pictures_a_class(
+    explorer, worlds, tmp_path, monkeypatch
+):
+    from keras_vae.explorer import page
+    from keras_vae.explorer.dead_zones import grid_codes
+
+    def refuse(world):
+        raise page.CannotCompute("it is too large")
+
+    monkeypatch.setattr(page, "computable", refuse)
+    monkeypatch.setattr(page, "GRID_SIDES", (8, 12))
+    world = worlds["conditional"]
+    (tmp_path / "grid.html").write_text(static_page([world]), encoding="utf-8")
+    explorer.open(f"{(tmp_path / 'grid.html').as_uri()}#at=0.4 0.3&tab=samples&class=5").settle()
+    cells = grid_codes(world, 12)
+    closest = np.linalg.norm(cells - [0.4, 0.3], axis=1).argmin()
+    explorer.shows(PICTURE, lambda: world.decode(cells[closest : closest + 1], 5)[0], tolerance=0)
+    explorer.choose("9")
+    explorer.shows(PICTURE, lambda: world.decode(cells[closest : closest + 1], 9)[0], tolerance=0)
+    explorer.shows(".board canvas", lambda: world.decode(world.sample("prior", [0]), 9)[0], tolerance=0)
 
 
 NETWORKS_TRIED = {
@@ -601,4 +741,4 @@ def test_a_server_that_is_gone_is_said_to_be(browser, site):
 
 
 def test_the_facts_of_a_world_are_json_without_holes(worlds):
-    assert json.loads(to_text(worlds["six"].facts))["dead_zones"]["distances"]["shape"] == [40, 40]
+    assert json.loads(to_text(worlds["six"].facts))["dead_zones"]["distances"]["shape"] == [1, 40, 40]

@@ -7,8 +7,9 @@ from keras_vae.features import choose_features
 from keras_vae.metrics.manifold import dead_zone
 from keras_vae.metrics.neighbours import nearest
 
-CELLS, CELLS_OF_LARGE = 40, 24  # a side; fewer where images are large
+CELLS, CELLS_OF_LARGE, FEWEST_CELLS = 40, 24, 8  # a side; fewer where images are large, or labels many
 LARGE = 64 * 64
+MAPS = 4  # as many pictures as so many maps have are decoded for all labels together
 REFERENCE = 2000  # real images
 
 
@@ -17,26 +18,37 @@ def shade(world):
 
     The unit is the distance that 95% of the reconstructions keep to their nearest real image, in the features of the
     report: above 1 is what `keras_vae.metrics.manifold.dead_zone` counts. Where a code has more than two numbers, the
-    map is the plane of the first two principal axes through the codes' mean.
+    map is the plane of the first two principal axes through the codes' mean. A conditional model has a map a label.
 
     Returns:
-        {"distances": float32 `[cells, cells]`, rows from the map's bottom; "share": of the cells beyond 1}.
+        {"distances": float32 `[labels, cells, cells]`, one map where no labels are told, rows from its bottom;
+        "share": of the cells beyond 1, of all maps}.
     """
-    codes = grid_codes(world, cells_of(world))
+    side = cells_of(world)
+    codes = grid_codes(world, side)
     features = choose_features(world.dataset, "auto", cache_folder())
     reference = features(world.dataset.train.images(0, REFERENCE))
-    reconstructed = features(world.decode(world.codes.mean).astype("float32") / 255)
-    looks = features(world.decode(codes).astype("float32") / 255)
-    threshold = max(dead_zone(looks, reference, reconstructed)["threshold"], 1e-12)
-    relative = np.sqrt(nearest(looks, reference)[1][:, 0] / threshold).astype("float32")
-    side = cells_of(world)
-    return {"distances": relative.reshape(side, side), "share": float((relative > 1).mean())}
+    reconstructed = features(world.reconstructions.astype("float32") / 255)
+
+    def distances(label):
+        looks = features(world.decode(codes, label).astype("float32") / 255)
+        threshold = max(dead_zone(looks, reference, reconstructed)["threshold"], 1e-12)
+        return np.sqrt(nearest(looks, reference)[1][:, 0] / threshold).astype("float32").reshape(side, side)
+
+    relative = np.stack([distances(label) for label in labels_of(world)])
+    return {"distances": relative, "share": float((relative > 1).mean())}
+
+
+def labels_of(world):
+    """Returns what a code can be decoded as: the labels of a conditional model, else [None]."""
+    return list(range(world.model.num_classes)) if world.model.conditional else [None]
 
 
 def cells_of(world):
     """Returns the number of cells a side."""
     height, width, _ = world.model.image_shape
-    return CELLS if height * width < LARGE else CELLS_OF_LARGE
+    side = CELLS if height * width < LARGE else CELLS_OF_LARGE
+    return max(FEWEST_CELLS, int(side * min(1, MAPS / len(labels_of(world))) ** 0.5))
 
 
 def grid_codes(world, side):

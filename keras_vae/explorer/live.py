@@ -10,7 +10,7 @@
     GET  /explorer/api/N/sample?source=&first=&count=      float32 codes
     POST /explorer/api/N/layer?part=&name=      a float32 image or code -> feature maps
 
-Bodies are the numbers, little-endian, and nothing else. What is wrong is answered with 4xx and `{"error": "..."}`.
+Bodies are the numbers, little-endian, and nothing else; a conditional run takes `label=` besides. What is wrong is answered with 4xx and `{"error": "..."}`.
 """
 
 import mimetypes
@@ -47,16 +47,12 @@ class Lively:
                 self.text = to_text({**self.world.facts, "report": link})
             return self.text
 
-    def decode(self, codes):
-        """Returns the images of `codes`."""
-        return self.world.decode(codes)
-
-    def layer(self, part, name, value):
+    def layer(self, part, name, value, label):
         """Returns a layer's feature maps."""
         with self.lock:
             if self.maps is None:
                 self.maps = FeatureMaps(self.world.model)
-            return self.maps(part, name, value)
+            return self.maps(part, name, value, label)
 
 
 def explorer_routes(app, runs):
@@ -120,6 +116,15 @@ def explorer_routes(app, runs):
     def asked(request):
         return find(whole_number(request.path_params["number"], "the run"))
 
+    def label(request, one):
+        """Returns the label that is asked for, None of a run that takes none."""
+        if not one.world.model.conditional:
+            return None
+        value = whole_number(request.query_params.get("label", ""), "label")
+        if not 0 <= value < one.world.model.num_classes:
+            raise Refused(400, f"label is {value}: expected 0 to {one.world.model.num_classes - 1}")
+        return value
+
     async def page(request):
         title = " and ".join(one.world.name for one in lively[:2])
         return Response(live_page(title), media_type="text/html")
@@ -148,13 +153,14 @@ def explorer_routes(app, runs):
     async def decode(request):
         one = asked(request)
         codes = await numbers(request, one.world.dims, MOST_ROWS)
-        return binary(await run_in_threadpool(one.decode, codes))
+        return binary(await run_in_threadpool(one.world.decode, codes, label(request, one)))
 
     async def encode(request):
         one = asked(request)
         shape = one.world.model.image_shape
         images = await numbers(request, int(np.prod(shape)), 1)
-        found = await run_in_threadpool(one.world.encode, np.clip(images[0].reshape(shape), 0, 1))
+        image = np.clip(images[0].reshape(shape), 0, 1)
+        found = await run_in_threadpool(one.world.encode, image, label(request, one))
         return as_json(to_text(found))
 
     async def sample(request):
@@ -179,7 +185,7 @@ def explorer_routes(app, runs):
         value = await numbers(request, int(np.prod(shapes[part])), 1)
         try:
             maps = await run_in_threadpool(
-                one.layer, part, query.get("name", ""), value[0].reshape(shapes[part])
+                one.layer, part, query.get("name", ""), value[0].reshape(shapes[part]), label(request, one)
             )
         except KeyError as missing:
             raise Refused(404, f"the {part} has no layer {missing}") from None

@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 
-from keras_vae.export import float32_twin
 from keras_vae.lazy import keras
 
 MOST_MAPS = 64  # feature maps of a layer
@@ -83,11 +82,12 @@ class FeatureMaps:
     """The outputs of all layers of a model's two networks; each function is built when it is first asked for."""
 
     def __init__(self, model):
-        self.networks = parts(float32_twin(model) if model.dtype_policy.name != "float32" else model)
-        self.functions = {}
+        self.model, self.networks, self.functions = model, parts(model), {}
 
-    def __call__(self, part, name, value):
+    def __call__(self, part, name, value, label=None):
         """Returns the feature maps of a layer for one image or code, `[maps, height, width]`, float32.
+
+        A conditional model is told the `label`.
 
         A layer of n units gives one map of one row, `[1, 1, n]`; of more than `MOST_MAPS` maps the first are given.
 
@@ -99,7 +99,8 @@ class FeatureMaps:
             if name not in {layer.name for layer in network.layers}:
                 raise KeyError(name)
             self.functions[part, name] = keras.Model(network.input, network.get_layer(name).output)
-        output = np.asarray(self.functions[part, name](value[None], training=False), "float32")[0]
+        labelled = self.model.labelled(value[None], None if label is None else [label])
+        output = np.asarray(self.functions[part, name](labelled, training=False), "float32")[0]
         return output[None, None] if output.ndim == 1 else np.moveaxis(output, -1, 0)[:MOST_MAPS]
 
 

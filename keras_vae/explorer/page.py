@@ -1,8 +1,12 @@
 """The page: `static/index.html` with its modules, live or as one file."""
 
+import math
 import pathlib
 
-from keras_vae.explorer.dead_zones import grid_codes
+import numpy as np
+
+from keras_vae.command_line import UsageError
+from keras_vae.explorer.dead_zones import grid_codes, labels_of
 from keras_vae.explorer.network import CannotCompute, computable
 from keras_vae.explorer.packing import to_text
 from keras_vae.single_page import filled, inlined
@@ -10,6 +14,7 @@ from keras_vae.single_page import filled, inlined
 STATIC = pathlib.Path(__file__).parent / "static"
 TEMPLATE = STATIC / "index.html"
 GRID_BUDGET = 12 << 20  # bytes of pictures in the grid of a model that the browser cannot compute
+GRID_SIDES = 8, 48  # the fewest cells a side, and the most
 GRID_SAMPLES = 16  # of each sampler then
 
 
@@ -43,15 +48,30 @@ def static_facts(world):
         return {**facts, "network": computable(world)}
     except CannotCompute as problem:
         codes = {name: drawn[:GRID_SAMPLES] for name, drawn in facts["codes"].items()}
-        return {**facts, "codes": codes, "grid": picture_grid(world, codes), "why_grid": str(problem)}
+        grid = picture_grid(world, codes, str(problem))
+        return {**facts, "codes": codes, "grid": grid, "why_grid": str(problem)}
 
 
-def picture_grid(world, codes):
-    """Returns what the map decodes to, cell by cell, and what the samplers' `codes` do."""
-    height, width, channels = world.model.image_shape
-    side = int(min(max((GRID_BUDGET / (height * width * channels)) ** 0.5, 8), 48))
+def picture_grid(world, codes, why):
+    """Returns what the map decodes to, cell by cell, and what the samplers' `codes` do, under each label in turn.
+
+    Raises:
+        UsageError: So many labels make the page too large. `why` says what the pictures are needed for.
+    """
+    labels, (fewest, most) = labels_of(world), GRID_SIDES
+    side = int((GRID_BUDGET / (math.prod(world.model.image_shape) * len(labels))) ** 0.5)
+    if len(labels) > 1 and side < fewest:
+        raise UsageError(
+            f"{world.run.path}: the browser cannot compute the model ({why}), and pictures under each of its"
+            f" {len(labels)} labels are too many for one file (show it live: python -m keras_vae.serving run)"
+        )
+    side = min(max(side, fewest), most)
+
+    def decoded(codes):
+        return np.concatenate([world.decode(codes, label) for label in labels])
+
     return {
         "side": side,
-        "images": world.decode(grid_codes(world, side)),
-        "samples": {name: world.decode(drawn) for name, drawn in codes.items()},
+        "images": decoded(grid_codes(world, side)),
+        "samples": {name: decoded(drawn) for name, drawn in codes.items()},
     }

@@ -10,6 +10,7 @@ from keras_vae.command_line import UsageError, read_json
 from keras_vae.diagnosis.codes import in_batches
 from keras_vae.explorer.dead_zones import shade
 from keras_vae.explorer.network import layer_facts
+from keras_vae.export import float32_twin
 from keras_vae.latents import Codebook, show_shape
 from keras_vae.lazy import tf
 from keras_vae.likelihoods import Gaussian, OptimalGaussian
@@ -53,19 +54,15 @@ class World:
 
     @functools.cached_property
     def model(self):
-        """The model, of any precision.
+        """The model, in float32, which is what is exported of it.
 
         Raises:
-            UsageError: The run has none yet, or one that decodes codes only together with labels.
+            UsageError: The run has none yet.
         """
         if not self.run.model_file.is_file():
             raise UsageError(f"{self.run.path} has no model.keras yet: train it first")
         model = load_model(self.run.model_file)
-        if model.conditional:
-            raise UsageError(
-                f"{self.run.path} is conditional: the explorer shows models whose codes need no labels"
-            )
-        return model
+        return model if model.dtype_policy.name == "float32" else float32_twin(model)
 
     @functools.cached_property
     def subject(self):
@@ -91,16 +88,45 @@ class World:
         return as_bytes(self.shown.images(0, count))
 
     @functools.cached_property
+    def labels(self):
+        """Their labels, `[n]`, or None."""
+        labels = self.shown.labels
+        return None if labels is None else np.asarray(labels[: len(self.images)], "int32")
+
+    @functools.cached_property
+    def label_names(self):
+        """What the labels are called, a list; a conditional model decodes a code as any of them."""
+        names = self.dataset.label_names or range(self.dataset.num_classes)
+        return [str(name) for name in names]
+
+    def told(self, labels, count):
+        """Returns what the model's functions take besides `count` images or codes: a tuple.
+
+        It holds the labels of a conditional model, one for each or one for all, and is else empty.
+        """
+        if not self.model.conditional:
+            return ()
+        return (np.broadcast_to(np.asarray(labels, "int64"), count),)
+
+    @functools.cached_property
     def codes(self):
-        """Mean and log-variance of their codes, `[n, d]` each."""
-        mean, log_var = in_batches(self.subject.encode, as_floats(self.images))
+        """Mean and log-variance of their codes, `[n, d]` each, those of a conditional model under their own labels."""
+        own = self.told(self.labels, len(self.images))
+        mean, log_var = in_batches(self.subject.encode, as_floats(self.images), *own)
         return Codes(mean.reshape(len(mean), -1), log_var.reshape(len(mean), -1))
+
+    @functools.cached_property
+    def reconstructions(self):
+        """What their codes decode to, as `images`."""
+        return self.decode(self.codes.mean, self.labels)
 
     @functools.cached_property
     def training_codes(self):
         """Those of some training images, `[n, *latent]`; fewer where they are large."""
         count = int(np.clip(2**25 // self.dims, 200, MOST_FITTED))
-        return Codes(*in_batches(self.subject.encode, self.dataset.train.images(0, count)))
+        images, labels = self.dataset.train.images(0, count), self.dataset.train.labels
+        own = () if labels is None else self.told(labels[: len(images)], len(images))
+        return Codes(*in_batches(self.subject.encode, images, *own))
 
     @property
     def dims(self):
@@ -167,14 +193,17 @@ class World:
         """How many seeds of each sampler a page without a server can have."""
         return int(np.clip(SEED_BUDGET // self.dims, 16, SEEDS))
 
-    def decode(self, codes):
-        """Returns the images of `codes`, `[n, d]`: `[n, height, width, channels]`, 8 bits a channel."""
+    def decode(self, codes, labels=None):
+        """Returns the images of `codes`, `[n, d]`: `[n, height, width, channels]`, 8 bits a channel.
+
+        A conditional model is told their `labels`, `[n]`, or one for all.
+        """
         shaped = np.asarray(codes, "float32").reshape(-1, *self.model.latent_shape)
-        return as_bytes(in_batches(self.subject.decode, shaped))
+        return as_bytes(in_batches(self.subject.decode, shaped, *self.told(labels, len(shaped))))
 
     @functools.cached_property
     def likelihood(self):
-        """(images, codes) -> log p(images | codes), `[n]`.
+        """(images, codes) -> log p(images | codes), `[n]`; of a conditional model (images, codes, labels).
 
         A variance that is the best of whatever batch is scored has nothing to say of one image; that of the
         images on the map, of which it is the mean squared error, stands in (Rybkin et al. 2021, equation 6).
@@ -182,18 +211,22 @@ class World:
         if not isinstance(self.model.likelihood, OptimalGaussian):
             return self.subject.log_prob
         gaussian = Gaussian(self.sigma)
-        return lambda images, codes: np.asarray(gaussian.log_prob(images, self.subject.decode(codes)))
+        return lambda images, codes, *labels: np.asarray(
+            gaussian.log_prob(images, self.subject.decode(codes, *labels))
+        )
 
     @functools.cached_property
     def sigma(self):
         """Root mean square error of the reconstructions on the map; or the likelihood's own where it has one."""
         if self.subject.sigma is not None:
             return self.subject.sigma
-        errors = self.decode(self.codes.mean).astype("float32") - self.images.astype("float32")
+        errors = self.reconstructions.astype("float32") - self.images.astype("float32")
         return max(float(np.sqrt(np.square(errors / 255).mean())), 1e-3)
 
-    def encode(self, image):
+    def encode(self, image, label=None):
         """Returns what the model makes of one image, `[height, width, channels]` in [0, 1].
+
+        A conditional model is told its `label`.
 
         Distortion is that of the image as it is at the mean of its posterior, and not the mean over draws: what
         is seen beside it. Under dynamic binarisation it is the mean over the binarised images.
@@ -201,23 +234,23 @@ class World:
         Returns:
             {"mean", "log_var": `[d]`, "image": the reconstruction, uint8, "distortion", "rate": nats or None}.
         """
-        images = image[None]
-        mean, log_var = self.subject.encode(images)
-        distortion = None if self.likelihood is None else -float(self.likelihood(images, mean)[0])
+        images, told = image[None], self.told(label, 1)
+        mean, log_var = self.subject.encode(images, *told)
+        distortion = None if self.likelihood is None else -float(self.likelihood(images, mean, *told)[0])
         return {
             "mean": mean.reshape(-1),
             "log_var": log_var.reshape(-1),
-            "image": self.decode(mean)[0],
+            "image": self.decode(mean, label)[0],
             "distortion": distortion,
-            "rate": self.rate(images),
+            "rate": self.rate(images, *told),
         }
 
-    def rate(self, images):
+    def rate(self, images, labels=None):
         """Returns KL(q(z|x) || N(0, I)) of the first image in nats, None where there is no closed form."""
         model = self.model
         if not self.subject.is_variational or not model.prior.is_standard:
             return None
-        rate = model.latent.rate(model.encoder(images, training=False))
+        rate = model.latent.rate(model.encoder(model.labelled(images, labels), training=False))
         return None if rate is None else float(rate[0])
 
     @functools.cached_property
@@ -258,8 +291,6 @@ class World:
     def facts(self):
         """All of it, a dict of plain values and arrays (`keras_vae.explorer.packing`)."""
         center, directions = self.axes
-        labels = self.shown.labels
-        names = self.dataset.label_names or range(self.dataset.num_classes)
         return {
             "name": self.name,
             "dataset": self.dataset.name,
@@ -271,9 +302,10 @@ class World:
             ),
             "likelihood": type(self.model.likelihood).__name__,
             "variational": bool(self.subject.is_variational),
+            "conditional": self.model.conditional,
             "verdict": self.verdict,
-            "label_names": [str(name) for name in names],
-            "labels": None if labels is None else np.asarray(labels[: len(self.images)], "int32"),
+            "label_names": self.label_names,
+            "labels": self.labels,
             "images": self.images,
             "coordinates": self.coordinates,
             "center": center,

@@ -1,14 +1,15 @@
 // What is at the cursor: the decoded picture, what it was made from, its neighbours.
 
+import { classControl } from "explorer/classes";
 import { h, number } from "explorer/dom";
-import { paint, thumbnail } from "explorer/pictures";
+import { paint } from "explorer/pictures";
 
 const NEIGHBOURS = 6;
 
 export function currentCard(session) {
   const views = session.worlds.map((_, index) => new View(session, index));
   const speed = h("span", { class: "muted speed" });
-  const card = h("section", { class: "card current", "aria-label": "What is at the cursor" }, ...views.map((view) => view.element), speed);
+  const card = h("section", { class: "card current", "aria-label": "What is at the cursor" }, classControl(session), ...views.map((view) => view.element), speed);
   session.on("code", () => views.forEach((view) => view.moved()));
   session.on("picture", () => {
     views.forEach((view) => view.pictured());
@@ -27,42 +28,66 @@ class View {
     this.caption = h("figcaption", {}, "decoded");
     this.place = h("p", { class: "place", role: "status" });
     this.numbers = h("dl", { class: "numbers" });
-    this.neighbours = h("div", { class: "neighbours" });
+    this.neighbours = Array.from({ length: NEIGHBOURS }, () => new Neighbour(session, index));
     this.element = h("div", { class: "view" },
       session.worlds.length > 1 ? h("h3", { text: this.world.name }) : null,
       h("div", { class: "pair" }, this.given, h("figure", {}, this.canvas, this.caption),
-        h("div", { class: "facts" }, this.place, this.numbers, h("p", { class: "muted small" }, "nearest held-out images"), this.neighbours)));
+        h("div", { class: "facts" }, this.place, this.numbers, h("p", { class: "muted small" }, `nearest held-out images${this.world.conditional ? " of the class" : ""}`),
+          h("div", { class: "neighbours" }, ...this.neighbours.map((one) => one.element)))));
   }
 
   moved() {
     const { session, index, world } = this, { encoded } = session.current[index], { origin } = session;
     this.given.hidden = !origin.image || origin.image.length !== world.size || (!encoded && Boolean(world.engine.encode));
     if (!this.given.hidden) paint(this.input, Uint8Array.from(origin.image, (value) => Math.round(255 * value)), world.image_shape);
-    this.caption.textContent = this.given.hidden ? "decoded" : "reconstruction";
+    this.caption.textContent = this.#what(encoded);
     const shown = [...session.coordinates(index)].slice(0, 3).map((value) => number(value));
     const place = `(${shown.join(", ")}${world.axes > 3 ? ", …" : ""})`;
     this.place.textContent = origin.kind === "place" || this.given.hidden ? place : `${origin.name}${origin.label ? `, ${origin.label}` : ""} ${place}`;
     this.numbers.replaceChildren(...(encoded ? this.#measured(encoded) : []));
     const close = session.neighbours(index, NEIGHBOURS);
-    const key = close.map(({ row }) => row).join();
-    if (key === this.key) return;
-    this.key = key;
-    this.neighbours.replaceChildren(...close.map(({ row }) => {
-      const label = world.labelOf(row);
-      return h("button", { type: "button", class: "bare", title: `image ${row}${label ? `, ${label}` : ""}`, "aria-label": `Go to image ${row}${label ? `, ${label}` : ""}`,
-        onclick: () => session.pick(row, index) }, thumbnail(world.pictures, row, world.image_shape), h("small", { text: label }));
-    }));
+    this.neighbours.forEach((one, place) => one.show(close[place]?.row));
   }
 
-  #measured({ distortion, rate }) {
-    const rows = [];
-    if (distortion !== null) rows.push(["distortion", "−log p(image | code), at the posterior's mean", distortion]);
-    if (rate !== null) rows.push(["rate", "KL of the posterior from N(0, I)", rate]);
+  /** What the picture is: a reconstruction only where the code is decoded as what the image was encoded as. */
+  #what(encoded) {
+    const { session, world } = this, label = world.told(session.label), as = label === null ? "" : ` as ${world.label_names[label]}`;
+    if (this.given.hidden) return `decoded${as}`;
+    const own = encoded ? encoded.label : session.origin.own ?? label;
+    return `${label === null || own === label ? "reconstruction" : "its code"}${as}`;
+  }
+
+  #measured({ distortion, rate, label }) {
+    const rows = [], given = label === null ? "" : `, given the label ${this.world.label_names[label]}`;
+    if (distortion !== null) rows.push(["distortion", `−log p(image | code)${given}, at the posterior's mean`, distortion]);
+    if (rate !== null) rows.push(["rate", `KL of the posterior${given} from N(0, I)`, rate]);
     return rows.flatMap(([name, title, value]) => [h("dt", { text: name, title }), h("dd", { title }, number(value, 1), h("span", { class: "muted", text: " nats" }))]);
   }
 
   pictured() {
     const { picture } = this.session.current[this.index];
     if (picture) paint(this.canvas, picture, this.world.image_shape);
+  }
+}
+
+/** A button that goes to one of the nearest images; it is kept, and shows another as the cursor moves. */
+class Neighbour {
+  constructor(session, number) {
+    Object.assign(this, { world: session.worlds[number], row: undefined });
+    this.canvas = h("canvas", { class: "thumb", role: "img" });
+    this.name = h("small");
+    this.element = h("button", { type: "button", class: "bare", hidden: true, onclick: () => session.pick(this.row, number) }, this.canvas, this.name);
+  }
+
+  show(row) {
+    if (row === this.row) return;
+    this.row = row;
+    this.element.hidden = row === undefined;
+    if (this.element.hidden) return;
+    const { pictures, image_shape: shape, size } = this.world, label = this.world.labelOf(row), text = `image ${row}${label ? `, ${label}` : ""}`;
+    paint(this.canvas, pictures, shape, row * size);
+    this.name.textContent = label;
+    this.element.title = text;
+    this.element.setAttribute("aria-label", `Go to ${text}`);
   }
 }

@@ -1,10 +1,10 @@
 // What has to be computed while somebody plays. An engine has:
-//   decode(codes, count)             -> Uint8Array, count images                       (always)
+//   decode(codes, count, label)      -> Uint8Array, count images                       (always)
 //   sample(source, first, count)     -> Float32Array, codes of the seeds first, first + 1, ...
-//   encode(image)                    -> { mean, log_var, image, distortion, rate }     (null where it cannot)
-//   layer(part, name, value)         -> { shape: [maps, height, width], data }         (null where it cannot)
+//   encode(image, label)             -> { mean, log_var, image, distortion, rate }     (null where it cannot)
+//   layer(part, name, value, label)  -> { shape: [maps, height, width], data }         (null where it cannot)
 //   seeds                            how many seeds there are, Infinity with a server
-// all of them promises.
+// all of them promises. The label is null where the model is not conditional.
 
 import { Network, sigmoid } from "explorer/network";
 import { nearest, project } from "explorer/maths";
@@ -31,19 +31,17 @@ async function ask(path, body) {
 export const askJson = async (path, body) => unpacked(await (await ask(path, body)).json());
 
 function fromServer(world) {
-  const base = `explorer/api/${world.number}/`;
+  const base = `explorer/api/${world.number}/`, told = (label) => (label === null ? {} : { label });
+  const address = (what, query) => `${base}${what}?${new URLSearchParams(query)}`;
   return {
     seeds: Infinity,
-    decode: async (codes) => new Uint8Array(await (await ask(`${base}decode`, codes)).arrayBuffer()),
-    sample: async (source, first, count) => {
-      const query = new URLSearchParams({ source, first, count });
-      return new Float32Array(await (await ask(`${base}sample?${query}`)).arrayBuffer());
-    },
-    encode: async (image) => {
-      const found = await askJson(`${base}encode`, image);
+    decode: async (codes, count, label) => new Uint8Array(await (await ask(address("decode", told(label)), codes)).arrayBuffer()),
+    sample: async (source, first, count) => new Float32Array(await (await ask(address("sample", { source, first, count }))).arrayBuffer()),
+    encode: async (image, label) => {
+      const found = await askJson(address("encode", told(label)), image);
       return { ...found, mean: found.mean.data, log_var: found.log_var.data, image: found.image.data };
     },
-    layer: async (part, name, value) => (await askJson(`${base}layer?${new URLSearchParams({ part, name })}`, value)).maps,
+    layer: async (part, name, value, label) => (await askJson(address("layer", { part, name, ...told(label) }), value)).maps,
   };
 }
 
@@ -65,7 +63,19 @@ function inBrowser(world) {
     return image;
   }
 
-  const decodeOne = (code) => decoder.run(code).output;
+  /** Images or codes with the label as further channels, one a class, as keras_vae.autoencoder has them. */
+  function labelled(values, depth, label) {
+    if (label === null) return values;
+    const each = depth + world.label_names.length, found = new Float32Array((values.length / depth) * each);
+    for (let at = 0; at * depth < values.length; at++) {
+      found.set(values.subarray(at * depth, (at + 1) * depth), at * each);
+      found[at * each + depth + label] = 1;
+    }
+    return found;
+  }
+
+  const labelledCode = (code, label) => labelled(code, world.latent_shape[world.latent_shape.length - 1], label);
+  const decodeOne = (code, label) => decoder.run(labelledCode(code, label)).output;
   const bytes = (image) => Uint8Array.from(image, (value) => Math.round(255 * value));
 
   function distortion(image, parameters) {
@@ -81,23 +91,24 @@ function inBrowser(world) {
 
   return {
     seeds: Object.values(world.codes)[0].shape[0],
-    decode: async (codes, count) => {
+    decode: async (codes, count, label) => {
       const images = new Uint8Array(count * pixels * channels), dims = world.dims;
       for (let i = 0; i < count; i++) {
-        images.set(bytes(picture(decodeOne(codes.subarray(i * dims, (i + 1) * dims)))), i * pixels * channels);
+        images.set(bytes(picture(decodeOne(codes.subarray(i * dims, (i + 1) * dims), label))), i * pixels * channels);
         if (i % 16 === 15) await new Promise((resolve) => setTimeout(resolve));  // the page stays quick
       }
       return images;
     },
     sample: async (source, first, count) => stored(world, source, first, count),
-    encode: async (image) => {
-      const { output, mean = output, log_var = new Float32Array(world.dims).fill(-100) } = encoder.run(image);
-      const parameters = decodeOne(mean);
+    encode: async (image, label) => {
+      const { output, mean = output, log_var = new Float32Array(world.dims).fill(-100) } = encoder.run(labelled(image, channels, label));
+      const parameters = decodeOne(mean, label);
       const rate = standard ? 0.5 * mean.reduce((sum, m, i) => sum + m * m + Math.exp(log_var[i]) - 1 - log_var[i], 0) : null;
       return { mean, log_var, image: bytes(picture(parameters)), distortion: distortion(image, parameters), rate };
     },
-    layer: async (part, name, value) => {
-      const network = part === "encoder" ? encoder : decoder, output = network.compute(value, name)[name];
+    layer: async (part, name, value, label) => {
+      const [network, input] = part === "encoder" ? [encoder, labelled(value, channels, label)] : [decoder, labelledCode(value, label)];
+      const output = network.compute(input, name)[name];
       const shape = network.byName[name].shape;
       if (shape.length === 1) return { shape: [1, 1, shape[0]], data: output };
       const [rows, columns, depth] = shape, maps = Math.min(depth, MOST_MAPS), size = rows * columns;
@@ -117,29 +128,29 @@ function stored(world, source, first, count) {
   return codes;
 }
 
-// From a grid of pictures over the map, and those of the stored samples.
+// From a grid of pictures over the map, and those of the stored samples: all of them under each label in turn.
 
 function fromGrid(world) {
   const { side, images, samples } = world.grid, [left, right, bottom, top] = world.bounds;
-  const size = images.data.length / (side * side), known = Object.values(samples)[0].shape[0];
+  const { size } = world, known = Object.values(world.codes)[0].shape[0];
+  const one = (pictures, at) => pictures.data.subarray(at * size, (at + 1) * size);
   const cell = (value, low, high) => Math.min(side - 1, Math.max(0, Math.floor(((value - low) / (high - low)) * side)));
 
-  function pictureOf(code) {
+  function pictureOf(code, label) {
     for (const [source, pictures] of Object.entries(samples)) {
       const [match] = nearest(world.codes[source].data.subarray(0, known * world.dims), world.dims, code, 1);
-      if (match.distance < 1e-9) return pictures.data.subarray(match.row * size, (match.row + 1) * size);
+      if (match.distance < 1e-9) return one(pictures, label * known + match.row);
     }
     const [x, y = 0] = project(world, code);
-    const at = (cell(y, bottom, top) * side + cell(x, left, right)) * size;
-    return images.data.subarray(at, at + size);
+    return one(images, (label * side + cell(y, bottom, top)) * side + cell(x, left, right));
   }
 
   return {
     seeds: known,
-    decode: async (codes, count) => {
+    decode: async (codes, count, label) => {
       const found = new Uint8Array(count * size);
       for (let i = 0; i < count; i++)
-        found.set(pictureOf(codes.subarray(i * world.dims, (i + 1) * world.dims)), i * size);
+        found.set(pictureOf(codes.subarray(i * world.dims, (i + 1) * world.dims), label ?? 0), i * size);
       return found;
     },
     sample: async (source, first, count) => stored(world, source, first % known, count),

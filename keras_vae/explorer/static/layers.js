@@ -33,8 +33,9 @@ export function layersPanel(session, shown) {
   const fill = later(latest(async () => {
     if (shown.tab !== "layers" || !chosen) return;
     if (!world.engine.layer) { maps.replaceChildren(h("p", { class: "muted", text: "This page holds no network: feature maps are shown in the live explorer." })); return; }
-    const value = chosen.part === "decoder" ? session.code : imageToShow();
-    const { shape, data } = await world.engine.layer(chosen.part, chosen.name, value);
+    const decoding = chosen.part === "decoder", label = world.told(session.label);
+    const { shape, data } = await world.engine.layer(chosen.part, chosen.name, decoding ? session.code : imageToShow(),
+      decoding ? label : session.current[0].encoded?.label ?? label);
     draw(maps, shape, data);
   }), 60);
 
@@ -42,7 +43,7 @@ export function layersPanel(session, shown) {
   function imageToShow() {
     const { picture } = session.current[0];
     if (session.origin.image) return session.origin.image;
-    return picture ? Float32Array.from(picture, (byte) => byte / 255) : imageOf(world, session.neighbours(0, 1)[0].row);
+    return picture ? Float32Array.from(picture, (byte) => byte / 255) : imageOf(world, session.neighbours(0, 1)[0]?.row ?? 0);
   }
 
   session.on("picture view", () => {

@@ -13,6 +13,7 @@ export function written(session, shown, map) {
   query.set("tab", shown.tab);
   if (session.origin.kind === "image" && session.origin.number === 0) query.set("image", session.origin.index);
   else query.set("at", [...session.coordinates()].map(round).join(" "));
+  if (session.label !== null) query.set("class", session.label);
   if (session.locks.size) query.set("locks", [...session.locks.keys()].join(" "));
   query.set("show", ["dead", "tiles", "names", "colours"].filter((name) => shown[name]).concat([...shown.overlays]).join(" "));
   if (shown.only !== null) query.set("only", shown.only);
@@ -62,6 +63,10 @@ export function restore(hash, session, shown, map) {
   const [x, y, span] = numbers(query.get("view"));
   if (span > 0) map.view = { x, y, span };
   const image = numbers(query.get("image"))[0];
+  if (session.labelNames) {  // what the link says, else the image's own
+    const known = (label) => Number.isInteger(label) && label >= 0 && label < session.labelNames.length;
+    session.label = [numbers(query.get("class"))[0], world.classes?.[image]].find(known) ?? session.label;
+  }
   session.locks.clear();
   const lock = () => numbers(query.get("locks")).filter((axis) => Number.isInteger(axis) && axis >= 0 && axis < world.axes)
     .forEach((axis) => session.locks.set(axis, session.coordinates()[axis]));

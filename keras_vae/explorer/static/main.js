@@ -107,7 +107,7 @@ function build(names, asked, worlds) {
   page.redraw = () => session.tell("view");
 }
 
-const deadShare = (world) => `${Math.round(100 * world.dead_zones.share)}% of the map is dead`;
+const deadShare = (world) => `${Math.round(100 * world.dead_zones.share)}% of the map is dead${world.conditional ? ", over all classes" : ""}`;
 
 function header(names, asked, worlds) {
   const [world] = worlds, theme = h("button", { type: "button", class: "quiet", text: "Light or dark", onclick: () => {

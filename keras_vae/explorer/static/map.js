@@ -24,7 +24,7 @@ export class LatentMap {
     this.home();
     this.#listen();
     this.retile = later(latest(() => this.#makeTiles()), 160);
-    session.on("code picture", () => this.drawAbove());
+    session.on("code", () => this.drawAbove());
     session.on("view", () => this.draw());
     new ResizeObserver(() => this.#resize()).observe(this.element);
   }
@@ -115,7 +115,8 @@ export class LatentMap {
 
   #drawDead(context, ink) {
     this.shade ??= {};
-    const shade = (this.shade[ink.dead] ??= shadeOf(this.world.dead_zones.distances, ink.dead));
+    const label = this.world.told(this.session.label) ?? 0;
+    const shade = (this.shade[`${label} ${ink.dead}`] ??= shadeOf(this.world.dead_zones.distances, label, ink.dead));
     const [left, right, bottom, top] = this.world.bounds;
     const [x, y] = this.toScreen(left, top), [endX, endY] = this.toScreen(right, bottom);
     context.imageSmoothingEnabled = true;
@@ -235,11 +236,11 @@ export class LatentMap {
     if (tiles.key !== this.#tileKey()) this.retile();
   }
 
-  #tileKey() { return `${this.view.x} ${this.view.y} ${this.view.span} ${this.width} ${this.height}`; }
+  #tileKey() { return `${this.view.x} ${this.view.y} ${this.view.span} ${this.width} ${this.height} ${this.world.told(this.session.label)}`; }
 
   async #makeTiles() {
     if (!this.shown.tiles || this.embedded || !this.width) return;
-    const key = this.#tileKey(), [left, top] = this.toPlane(0, 0), [right, bottom] = this.toPlane(this.width, this.height);
+    const key = this.#tileKey(), label = this.world.told(this.session.label), [left, top] = this.toPlane(0, 0), [right, bottom] = this.toPlane(this.width, this.height);
     const most = this.world.size > LARGE_IMAGE ? FEWER_TILES : MOST_TILES;
     const step = Math.max(Math.sqrt(((right - left) * (top - bottom)) / most), 1e-9), places = [];
     for (let y = (Math.floor(bottom / step) + 0.5) * step; y - step / 2 < top; y += step)
@@ -251,7 +252,7 @@ export class LatentMap {
         for (let i = 0; i < dims; i++)
           codes[row * dims + i] = center[i] + x * directions[i] + (axes > 1 ? y * directions[dims + i] : 0);
       });
-      const images = await this.world.engine.decode(codes, part.length);
+      const images = await this.world.engine.decode(codes, part.length, label);
       part.forEach((_, row) => pictures.push(thumbnail(images, row, this.world.image_shape)));
     }
     this.tiles = { key, step, places, pictures };
@@ -326,19 +327,22 @@ export class LatentMap {
   }
 
   #listen() {
-    const { above } = this, at = (event) => { const box = above.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; };
+    const { above } = this, at = (event, box = above.getBoundingClientRect()) => [event.clientX - box.left, event.clientY - box.top];
+    let held;  // where the map lay when a drag began: to ask in each move would lay the page out twice a frame
     above.addEventListener("pointerdown", (event) => {
       above.setPointerCapture(event.pointerId);
-      this.pointers.set(event.pointerId, at(event));
+      held = above.getBoundingClientRect();
+      const place = at(event, held);
+      this.pointers.set(event.pointerId, place);
       this.tip.hidden = true;
-      const place = at(event);
       const pans = this.pointers.size > 1 || event.button === 1 || event.button === 2 || event.shiftKey;
       this.gesture = { start: place, dragged: false, pans, hit: this.#near(...place) };
       if (!pans && this.gesture.hit < 0) this.go(...this.toPlane(...place));
     });
     above.addEventListener("pointermove", (event) => {
-      const place = at(event), before = this.pointers.get(event.pointerId);
-      if (!before) return this.#hover(place);
+      const before = this.pointers.get(event.pointerId);
+      if (!before) return this.#hover(at(event));
+      const place = at(event, held);
       const { gesture } = this;
       gesture.dragged ||= Math.hypot(place[0] - gesture.start[0], place[1] - gesture.start[1]) > 4;
       if (this.pointers.size === 2) this.#pinch(event.pointerId, place);
@@ -424,12 +428,12 @@ function middle(map, classes, label) {
   return own.reduce((best, place) => (distance(place) < distance(best) ? place : best));
 }
 
-/** The dead zones as a picture, top row first: clear up to the threshold, full from one and a half times that on. */
-function shadeOf({ shape: [rows, columns], data }, color) {
+/** The dead zones of a label as a picture, top row first: clear up to the threshold, full from one and a half times that on. */
+function shadeOf({ shape: [, rows, columns], data }, label, color) {
   const canvas = h("canvas", { width: columns, height: rows }), context = canvas.getContext("2d");
   context.fillStyle = color;
   for (let row = 0; row < rows; row++) for (let column = 0; column < columns; column++) {
-    const beyond = Math.min(1, Math.max(0, (data[row * columns + column] - 0.95) / 0.35));
+    const beyond = Math.min(1, Math.max(0, (data[(label * rows + row) * columns + column] - 0.95) / 0.35));
     context.globalAlpha = beyond;
     context.fillRect(column, rows - 1 - row, 1, 1);
   }

@@ -62,12 +62,13 @@ export const PATHS = {
 /** What is kept of a sample at a temperature: its distance from the mean of what it was drawn from, scaled. */
 export const cooled = (code, mean, temperature) => code.map((value, i) => mean[i] + temperature * (value - mean[i]));
 
-/** Rows of `rows` (a flat array of `width` numbers each) nearest to `point`, by the first `used` numbers. */
-export function nearest(rows, width, point, count, used = width) {
+/** Rows of `rows` (a flat array of `width` numbers each) nearest to `point`, of those that `counts(row)` counts. */
+export function nearest(rows, width, point, count, counts = () => true) {
   const best = [];
   for (let row = 0; row * width < rows.length; row++) {
+    if (!counts(row)) continue;
     let distance = 0;
-    for (let i = 0; i < used; i++) distance += (rows[row * width + i] - point[i]) ** 2;
+    for (let i = 0; i < width; i++) distance += (rows[row * width + i] - point[i]) ** 2;
     if (best.length < count || distance < best[best.length - 1].distance) {
       best.push({ row, distance });
       best.sort((a, b) => a.distance - b.distance);

@@ -28,7 +28,7 @@ export function pathsPanel(session, shown) {
   const fill = later(latest(async () => {
     if (shown.tab !== "paths" || !ends.A || !ends.B) return;
     const codes = Array.from({ length: STEPS }, (_, i) => at(i / (STEPS - 1)));
-    const images = await world.engine.decode(stacked(codes, world.dims), STEPS), { size, image_shape: shape } = world;
+    const images = await world.engine.decode(stacked(codes, world.dims), STEPS, world.told(session.label)), { size, image_shape: shape } = world;
     strip.replaceChildren(...Array.from({ length: STEPS }, (_, i) => thumbnail(images, i, shape)));
     blend.replaceChildren(...Array.from({ length: STEPS }, (_, i) => {
       const t = i / (STEPS - 1), last = (STEPS - 1) * size;
@@ -50,7 +50,7 @@ export function pathsPanel(session, shown) {
   }
 
   async function codeOf(index) {
-    if (world.engine.encode) return (await world.engine.encode(imageOf(world, index))).mean;
+    if (world.engine.encode) return (await world.engine.encode(imageOf(world, index), world.told(world.classes?.[index]))).mean;
     const code = Float32Array.from(world.center);
     for (let axis = 0; axis < world.axes; axis++)
       for (let i = 0; i < world.dims; i++) code[i] += (world.coordinates[index * world.axes + axis] - 0) * world.directions[axis * world.dims + i];
@@ -90,5 +90,6 @@ export function pathsPanel(session, shown) {
     h("div", { class: "tools" }, end("A"), end("B"), h("label", { class: "inline" }, "along ", kind), play),
     h("div", { class: "along" }, strip, fraction),
     h("p", { class: "muted small", text: "The two pictures blended, for comparison:" }), blend,
-    h("p", { class: "muted small", text: "Pick an image on the map, draw or upload one, and make it A or B. Means have no common length: linear suits them; slerp and variance preserving suit draws." }));
+    h("p", { class: "muted small", text: "Pick an image on the map, draw or upload one, and make it A or B. Means have no common length: linear suits them; slerp and variance preserving suit draws." }),
+    world.conditional && h("p", { class: "muted small", text: "The path joins two codes, whatever the labels of their images; all of it is decoded as the class chosen above." }));
 }

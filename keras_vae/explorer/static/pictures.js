@@ -27,6 +27,10 @@ export function thumbnail(images, index, shape, attributes = {}) {
   return paint(canvas, images, shape, index * shape[0] * shape[1] * shape[2]);
 }
 
+/** The same as an image, which the browser, unlike a canvas, need not draw anew in each of its frames. */
+export const still = (images, index, shape) =>
+  h("img", { class: "thumb", alt: "", src: thumbnail(images, index, shape).toDataURL() });
+
 const MOST_BYTES = 20 * 2 ** 20, MOST_SIDE = 12000;
 
 /** An uploaded file as an image of the given shape, Float32Array in [0, 1]: its middle, cut to the shape and scaled.

@@ -21,7 +21,7 @@ export function samplesPanel(session, shown) {
       if (!source) continue;
       const drawn = await world.engine.sample(source, shown.seed, COUNT), mean = world.sampler_means[source].data;
       const codes = Array.from({ length: COUNT }, (_, i) => cooled(drawn.subarray(i * world.dims, (i + 1) * world.dims), mean, shown.temperature));
-      const images = await world.engine.decode(stacked(codes, world.dims), COUNT);
+      const images = await world.engine.decode(stacked(codes, world.dims), COUNT, world.told(session.label));
       sampled[source] = codes;
       boards[side].replaceChildren(...codes.map((code, i) => h("button", { type: "button", class: "bare", "aria-label": `Go to sample ${shown.seed + i}`, title: `seed ${shown.seed + i}`,
         onclick: () => session.setCode(Float32Array.from(code)) }, thumbnail(images, i, world.image_shape))));

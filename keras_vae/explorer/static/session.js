@@ -1,4 +1,4 @@
-// What is being looked at: one current code for each world, where it came from, and the choices of the page.
+// What is being looked at: one current code for each world, where it came from, and what it is decoded as.
 // Everything else listens: session.on(name, listener), with
 //   code    the current code has moved (the pictures come later, by `picture`)
 //   picture what it decodes to is there
@@ -24,6 +24,7 @@ export function prepared(facts) {
     return sum / world.count;
   });
   world.axisName = (axis) => (world.dims <= 2 ? `z${"₁₂"[axis]}` : `axis ${axis + 1}`);
+  world.told = (label) => (world.conditional ? Math.min(label, world.label_names.length - 1) : null);  // what its functions take besides
   world.labelOf = (index) => (world.classes ? world.label_names[world.classes[index]] ?? "" : "");
   world.engine = engineOf(world);
   return world;
@@ -39,6 +40,8 @@ export class Session {
     this.listeners = {};
     this.current = worlds.map((world) => ({ code: Float32Array.from(world.center), picture: null, encoded: null }));
     this.origin = { kind: "place" };  // or { kind: "image", index }, { kind: "given", image, name }: what was encoded
+    this.labelNames = worlds.find((world) => world.conditional)?.label_names ?? null;
+    this.label = this.labelNames ? 0 : null;  // what codes are decoded as, in every conditional world
     this.locks = new Map();  // axis -> the coordinate in the first world that it keeps
     this.milliseconds = null;
     this.decodeAll = latest(() => this.#decode());
@@ -64,6 +67,15 @@ export class Session {
     if (this.worlds.length > 1 && !encoded) this.#follow();
     this.tell("code");
     this.decodeAll();
+  }
+
+  /** Decodes everything as another label. What was drawn or uploaded has none of its own, and is encoded anew. */
+  setLabel(label) {
+    this.label = label;
+    if (this.origin.kind === "given") this.give(this.origin.image, this.origin);
+    else this.decodeAll();
+    this.tell("code");
+    this.tell("view");
   }
 
   #locked(code) {
@@ -99,10 +111,10 @@ export class Session {
   /** Goes to the code of test image `index` of world `number`. */
   pick(index, number = 0) {
     const world = this.worlds[number], image = imageOf(world, index);
-    return this.give(image, { kind: "image", index, number, name: `held-out image ${index}`, label: world.labelOf(index) });
+    return this.give(image, { kind: "image", index, number, name: `held-out image ${index}`, label: world.labelOf(index), own: world.classes?.[index] });
   }
 
-  /** Encodes an image in every world, and goes to its code. */
+  /** Encodes an image in every world, under its own label where it has one, and goes to its code. */
   give(image, origin) {
     this.giving ??= latest((image, origin) => this.#give(image, origin));
     return this.giving(image, origin);
@@ -110,8 +122,10 @@ export class Session {
 
   async #give(image, origin) {
     if (!this.world.engine.encode) return this.#goNear(origin);
-    const found = await Promise.all(this.worlds.map((world) =>
-      world.engine.encode && world.size === image.length ? world.engine.encode(image) : null));
+    const found = await Promise.all(this.worlds.map(async (world) => {
+      const label = world.told(origin.own ?? this.label);
+      return world.engine.encode && world.size === image.length ? { ...(await world.engine.encode(image, label)), label } : null;
+    }));
     if (found[1]) this.current[1] = { ...this.current[1], code: found[1].mean, encoded: found[1] };
     this.setCode(found[0].mean, { encoded: found[0], origin: { ...origin, image } });
   }
@@ -127,7 +141,7 @@ export class Session {
     const begun = performance.now();
     await Promise.all(this.worlds.map(async (world, number) => {
       const { code } = this.current[number];
-      const picture = await world.engine.decode(code, 1);
+      const picture = await world.engine.decode(code, 1, world.told(this.label));
       this.current[number].picture = picture;
       this.current[number].pictured = code;
     }));
@@ -135,9 +149,9 @@ export class Session {
     this.tell("picture");
   }
 
-  /** The held-out images whose codes lie nearest along the axes, [{ row, distance }]. */
+  /** The held-out images, of a conditional world those of the label, whose codes lie nearest along the axes, [{ row, distance }]. */
   neighbours(number, count) {
-    const world = this.worlds[number];
-    return nearest(world.coordinates, world.axes, this.coordinates(number), count);
+    const world = this.worlds[number], label = world.told(this.label);
+    return nearest(world.coordinates, world.axes, this.coordinates(number), count, label === null ? undefined : (row) => world.classes[row] === label);
   }
 }

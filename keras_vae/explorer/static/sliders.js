@@ -2,7 +2,7 @@
 
 import { h, later, latest, number } from "explorer/dom";
 import { moved, stacked } from "explorer/maths";
-import { thumbnail } from "explorer/pictures";
+import { still } from "explorer/pictures";
 
 const REACH = 3;  // standard deviations either way
 const STEPS = 7;
@@ -22,8 +22,8 @@ export function slidersPanel(session, shown) {
       coordinates[axis] = low + ((high - low) * i) / (STEPS - 1);
       return moved(world, session.code, coordinates);
     }));
-    const images = await world.engine.decode(stacked(codes, world.dims), codes.length);
-    rows.forEach(({ strip }, at) => strip.replaceChildren(...Array.from({ length: STEPS }, (_, i) => thumbnail(images, at * STEPS + i, world.image_shape))));
+    const images = await world.engine.decode(stacked(codes, world.dims), codes.length, world.told(session.label));
+    rows.forEach(({ strip }, at) => strip.replaceChildren(...Array.from({ length: STEPS }, (_, i) => still(images, at * STEPS + i, world.image_shape))));
   }), 180);
   session.on("code", () => { rows.forEach((one) => one.update()); strips(); });
   session.on("view", strips);
@@ -56,7 +56,8 @@ function row(session, axis) {
     const now = session.coordinates()[axis];
     slider.value = now;
     value.textContent = number(now);
-    lock.setAttribute("aria-pressed", String(session.locks.has(axis)));
+    const locked = String(session.locks.has(axis));
+    if (lock.getAttribute("aria-pressed") !== locked) lock.setAttribute("aria-pressed", locked);
   }
   return { axis, low, high, strip, update, element: h("div", { class: "slider" }, h("label", { text: name }), h("div", { class: "track" }, strip, slider), value, lock) };
 }
