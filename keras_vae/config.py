@@ -88,7 +88,7 @@ class Config(DataSettings):
     learning_rate: float = option(1.5e-3, "Adam's, at its highest")
     schedule: Literal["cosine", "constant"] = option("cosine", "of the learning rate over the whole training")
     clip_norm: float | None = option(None, "scale the gradient down to this norm where it is longer")
-    patience: int | None = option(None, "stop after so many epochs without a better held-out bound")
+    patience: int | None = option(None, "stop after so many epochs without a better held-out loss")
     precision: Literal[PRECISIONS] = option("auto", "of the hidden layers; losses are float32 always")
     seed: int = option(0, "of weights, noise, order and augmentation")
     deterministic: bool = option(False, "the same bits each time, also across --resume, where TensorFlow can")
