@@ -1,0 +1,24 @@
+"""Importance-sampled log-likelihoods by keras_vae, in float32, as it is exported: `benchmarks/likelihood.py`'s measure."""
+
+import numpy as np
+from likelihood import measure
+from peers.ours import build
+from peers.task import generated_images, likelihood_arguments, report, timed
+
+from keras_vae import devices
+
+
+def main():
+    """Measures and reports; the network is not trained, which costs the same."""
+    arguments = likelihood_arguments(__doc__)
+    devices.start()
+    model = build(arguments.network, "float32")
+    images = generated_images(arguments.images).astype("float32") / np.float32(255)
+    measure(model, images[:50], arguments.samples, seed=0)
+    found = []
+    seconds = timed(lambda: found.append(measure(model, images, arguments.samples, seed=0)))
+    report(images_per_second=arguments.images / seconds, seconds=seconds, nats=found[0].nats)
+
+
+if __name__ == "__main__":
+    main()
