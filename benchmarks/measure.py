@@ -9,6 +9,7 @@ import os
 import pathlib
 import platform
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -56,8 +57,11 @@ def arguments(description, rounds, output):
 
 
 def peer_command(module, *flags, python=sys.executable):
-    """Returns the command that runs `benchmarks/peers/MODULE.py`."""
-    return [str(python), "-m", f"peers.{module}", *map(str, flags)]
+    """Returns the command that runs `benchmarks/peers/MODULE.py`, from that folder.
+
+    Links of the interpreter's path are not followed: a virtual environment is known by where its link lies.
+    """
+    return [os.path.abspath(shutil.which(python) or python), "-m", f"peers.{module}", *map(str, flags)]
 
 
 def can_import(python, *modules):
