@@ -134,7 +134,7 @@ def test_hovering_a_point_shows_mean_and_error_over_seeds(show):
     text = page.locator(".chart").first.locator(".tip").inner_text()
     # VAE, latent 32: 0.02 and 0.022.
     assert "latent 32, objective vae" in text
-    assert "0.0210 ± 0.00100 (2 seeds)" in text
+    assert "0.0210 ± 0.0010 (2 seeds)" in text
 
 
 def test_another_axis_has_a_line_for_each_latent(show):

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -19,7 +20,8 @@ LOOKED_EVERY = 0.2  # seconds
 TRAINING_SHARE = 0.8  # of a run's time, until the evaluation begins: for the bar alone
 EPOCH = re.compile(rb"epoch (\d+)/(\d+):")
 LOG_TAIL = 4096  # bytes
-ERROR_LENGTH = 400
+ERROR_LENGTH = 400  # characters
+NAME_LENGTH = 40  # characters beside the bar
 PATIENCE = 10.0  # seconds that a process has to end when asked to
 
 
@@ -62,11 +64,18 @@ def run_all(sweep, places, after_each):
                     say(f"[{ended}/{len(names)}] {work.name}: {conclude(sweep, work)}")
                 after_each()
             bar.n = ended + sum(share_done(sweep, work) for work in working)
-            bar.set_description_str(", ".join(work.name for work in working), refresh=False)
+            bar.set_description_str(in_short(working), refresh=False)
             bar.refresh()
     finally:
         stop(working)
         bar.close()
+
+
+def in_short(working):
+    """Returns which runs are at work, leaving room for the bar."""
+    names = [work.name for work in working]
+    others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return "".join(names[:1])[:NAME_LENGTH] + others
 
 
 def progress_bar(total, done):
@@ -75,7 +84,8 @@ def progress_bar(total, done):
         total=total,
         initial=done,
         leave=False,
-        dynamic_ncols=True,
+        ncols=shutil.get_terminal_size().columns - 1,
+        nrows=2,  # where tqdm asks a terminal that does not know its size, it shows nothing
         bar_format="{desc} |{bar}| {n:.1f}/{total} runs, {remaining} left",
         smoothing=0,
         disable=not sys.stderr.isatty(),

@@ -1,7 +1,7 @@
 // A plot of points with error bars, joined or not: scales, ticks, and the values of the nearest point.
 
 import { h } from "explorer/dom";
-import { short } from "sweep/numbers";
+import { round } from "sweep/numbers";
 
 const MARGIN = { left: 62, right: 18, top: 14, bottom: 46 };
 const NEAR = 36; // pixels within which a point is taken to be meant
@@ -154,10 +154,10 @@ function axes(drawing, plot, scales, width, height) {
     const at = scales.y.place(value);
     drawing.append(
       svg("line", { x1: MARGIN.left, x2: right, y1: at, y2: at, class: "grid" }),
-      svg("text", { x: MARGIN.left - 8, y: at + 4, "text-anchor": "end" }, short(value, plot.y.unit, true)));
+      svg("text", { x: MARGIN.left - 8, y: at + 4, "text-anchor": "end" }, round(value, plot.y.unit)));
   }
   let free = -Infinity;
-  const named = plot.x.ticks || new Map(ticks(scales.x).map((value) => [value, short(value, plot.x.unit, true)]));
+  const named = plot.x.ticks || new Map(ticks(scales.x).map((value) => [value, round(value, plot.x.unit)]));
   for (const [value, text] of [...named].sort(([one], [other]) => one - other)) {
     const at = scales.x.place(value), half = Math.min(String(text).length, 18) * 3.6;
     drawing.append(svg("line", { x1: at, x2: at, y1: bottom, y2: bottom + 4, class: "tick" }));

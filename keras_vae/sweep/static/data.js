@@ -57,7 +57,8 @@ export function ruler(field) {
   const axis = data.axes.find((axis) => axis.field === field);
   const numeric = axis.values.every((value) => value.place !== null);
   const places = new Map(axis.values.map((value, index) => [value.text, numeric ? value.place : index]));
-  const ticks = new Map(axis.values.map((value) => [places.get(value.text), value.text]));
+  const ticks = new Map();
+  for (const [text, place] of places) ticks.set(place, ticks.has(place) ? `${ticks.get(place)}, ${text}` : text);
   const numbers = [...places.values()];
   const low = Math.min(...numbers), high = Math.max(...numbers);
   return { places, ticks, numeric, log: numeric && low > 0 && high / low >= 8 };

@@ -23,12 +23,12 @@ function recommendation(found) {
 function incomplete() {
   const failed = of("failed"), left = of("unfinished");
   if (!failed.length && !left.length) return null;
-  const counted = [failed.length && `${failed.length} failed`, left.length && `${left.length} ${left.length === 1 ? "has" : "have"} not run yet`];
+  const counted = [failed.length && `${failed.length} failed`, left.length && `${left.length} not done yet`];
   return h("div", { class: `card verdict tone-${failed.length ? "bad" : "fair"}` },
     h("p", { class: "kind", text: `${done.length} of ${data.runs.length} runs are here: ${counted.filter(Boolean).join(", ")}` }),
     h("ul", { class: "troubles" },
       ...failed.map((run) => h("li", {}, h("b", { text: run.name }), h("span", { text: `: ${run.error}` }))),
-      ...(left.length ? [h("li", { class: "muted", text: `Not yet: ${left.map((run) => run.name).join(", ")}` })] : [])));
+      ...(left.length ? [h("li", { class: "muted", text: `Not done yet: ${left.map((run) => run.name).join(", ")}` })] : [])));
 }
 
 const several = data.recommendations.length > 1

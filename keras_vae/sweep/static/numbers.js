@@ -2,26 +2,35 @@
 
 const minus = (text) => text.replace("-", "−");
 
-/** A number in three significant digits, in the unit's own way; on a ruler without zeros at its end. */
-export function short(value, unit = null, ruler = false) {
+/** A number in three significant digits, or as many as asked for, in the unit's own way. */
+export function short(value, unit = null, significant = 3) {
   if (value === null || value === undefined) return "–";
-  if (unit === "share") return minus(`${digits(100 * value, ruler, 1)}%`);
-  if (unit === "bytes") return value >= 2 ** 30 ? `${digits(value / 2 ** 30, ruler)} GiB` : `${digits(value / 2 ** 20, ruler)} MiB`;
-  return minus(digits(value, ruler));
+  if (unit === "share") return minus(`${fixed(100 * value, significant, 1)}%`);
+  if (unit === "bytes") return value >= 2 ** 30 ? `${fixed(value / 2 ** 30, significant)} GiB` : `${fixed(value / 2 ** 20, significant)} MiB`;
+  return minus(fixed(value, significant));
 }
 
-function digits(value, ruler, most = 20) {
-  const size = Math.abs(value);
-  if (size && (size < 1e-4 || size >= 1e7)) return value.toExponential(ruler ? 0 : 2);
-  if (ruler || Number.isInteger(value)) return value.toLocaleString("en", { maximumSignificantDigits: 7 });
-  const decimals = Math.max(2 - Math.floor(Math.log10(Number(size.toPrecision(3)))), 0);
-  const shown = Math.min(decimals, most);
-  return value.toLocaleString("en", { minimumFractionDigits: shown, maximumFractionDigits: shown });
+const isFar = (value) => value !== 0 && (Math.abs(value) < 1e-4 || Math.abs(value) >= 1e7);
+
+function fixed(value, significant, most = 20) {
+  if (isFar(value)) return value.toExponential(significant - 1);
+  if (Number.isInteger(value)) return value.toLocaleString("en");
+  const power = Math.floor(Math.log10(Math.abs(Number(value.toPrecision(significant)))));
+  const decimals = Math.min(Math.max(significant - 1 - power, 0), most);
+  return value.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+}
+
+/** A round number, without zeros at its end. */
+export function round(value, unit = null) {
+  if (unit === "bytes") return short(value, unit, 2);
+  const scaled = unit === "share" ? 100 * value : value;
+  const text = isFar(scaled) ? scaled.toExponential(0) : scaled.toLocaleString("en", { maximumSignificantDigits: 7 });
+  return minus(text) + (unit === "share" ? "%" : "");
 }
 
 /** A mean with its standard error. */
 export function withError({ mean, error, n }, unit = null) {
-  const uncertain = error === null ? "" : ` ± ${short(error, unit)}`;
+  const uncertain = error === null ? "" : ` ± ${short(error, unit, 2)}`;
   return `${short(mean, unit)}${uncertain}${n > 1 ? ` (${n} seeds)` : ""}`;
 }
 

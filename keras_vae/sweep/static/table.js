@@ -6,7 +6,7 @@ import { short, suffix } from "sweep/numbers";
 
 const SHOWN = [BEST, "generation_gap.prior.frechet", "generation_gap.reconstruction.frechet", "rate_distortion.rate",
   "rate_distortion.distortion", "rate_distortion.elbo", "reconstruction.test.mse", "completeness.dead_zone"];
-const STATES = { failed: "failed", unfinished: "has not run yet" };
+const STATES = { failed: "failed", unfinished: "not done yet" };
 const RUNGS = { reconstruction: "Reconstructions", prior: "Samples of the prior", best: "Best sampler" };
 
 const verdictOf = (run) => (data.verdicts[run.verdict] || { words: run.verdict || STATES[run.state] || "–", tone: run.state === "failed" ? "bad" : "none" });
@@ -71,7 +71,7 @@ function columnsOf(all) {
   const shown = all ? data.metrics : SHOWN.map((key) => metric.get(key)).filter(Boolean);
   const metrics = shown.map(({ key, title, unit, meaning }) => ({
     key, title: title + (suffix(unit) && `,${suffix(unit)}`), meaning, number: true, value: (run) => run.values[key],
-    cell: (run) => h("td", { class: "num", title: run.errors[key] === undefined ? null : `± ${short(run.errors[key], unit)}`, text: short(run.values[key], unit) }),
+    cell: (run) => h("td", { class: "num", title: run.errors[key] === undefined ? null : `± ${short(run.errors[key], unit, 2)}`, text: short(run.values[key], unit) }),
   }));
   return [run, ...axes, verdict, ...metrics];
 }
