@@ -6,7 +6,7 @@ import keras
 from measure import spread
 from peers import ours
 from peers.networks import IMAGE_SHAPE
-from peers.task import LEARNING_RATE, generated_images, report, timed
+from peers.task import LEARNING_RATE, generated_images, report, timed, whole_batches
 
 import keras_vae
 from keras_vae import devices
@@ -48,7 +48,8 @@ def main():
     except DatasetError as error:
         report(missing=str(error))
         return
-    model, batches = model_of(data), data.train.training_batches(BATCH, seed=0)
+    model, split = model_of(data), whole_batches(data.train, BATCH)
+    batches = split.training_batches(BATCH, seed=0)
     model.fit(batches, steps_per_epoch=3, verbose=0)
     iterator, steps = iter(batches), arguments.steps
     next(iterator)
@@ -62,7 +63,7 @@ def main():
         training=rates[1],
         times=rates[0] / rates[1],
         image_shape=data.image_shape,
-        images=len(data.train),
+        images=len(split),
     )
 
 

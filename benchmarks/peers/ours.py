@@ -13,7 +13,14 @@ import tensorflow as tf
 from measure import spread
 from peers.keras_networks import EpochTimes, features_of, logits_of, num_trained
 from peers.networks import IMAGE_SHAPE, NETWORKS
-from peers.task import LEARNING_RATE, generated_images, report_training, timed, training_arguments
+from peers.task import (
+    LEARNING_RATE,
+    generated_images,
+    report_training,
+    timed,
+    training_arguments,
+    whole_batches,
+)
 
 import keras_vae
 from keras_vae import devices
@@ -92,7 +99,7 @@ def main():
     bare = BareSteps(model, tf.constant(data.train.images(0, batch)), arguments.steps)
     times = EpochTimes(between=bare)
     history = model.fit(
-        data.train.training_batches(batch, seed=0),
+        whole_batches(data.train, batch).training_batches(batch, seed=0),
         steps_per_epoch=arguments.steps,
         epochs=arguments.epochs + 1,
         callbacks=[times],

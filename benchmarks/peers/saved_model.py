@@ -1,14 +1,11 @@
 """One signature of an exported decoder, loaded by TensorFlow alone: the median time of a call."""
 
 import argparse
-import os
 
 import numpy as np
 import tensorflow as tf
 from measure import spread
 from peers.task import report, timed
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
 def inputs_of(signature, rows):

@@ -4,7 +4,7 @@ import argparse
 
 import keras
 from peers.keras_networks import EpochTimes, num_trained
-from peers.task import LEARNING_RATE, generated_images, report, report_training
+from peers.task import LEARNING_RATE, generated_images, report, report_training, whole_batches
 
 import keras_vae
 from keras_vae import devices
@@ -39,7 +39,7 @@ def main():
     model.compile(keras.optimizers.Adam(LEARNING_RATE))
     times = EpochTimes()
     model.fit(
-        data.train.training_batches(arguments.batch, seed=0),
+        whole_batches(data.train, arguments.batch).training_batches(arguments.batch, seed=0),
         steps_per_epoch=arguments.steps,
         epochs=3,
         callbacks=[times],

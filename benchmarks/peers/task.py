@@ -46,6 +46,11 @@ def write_jpegs(folder, count, size):
         small.resize((size, size), Image.BICUBIC).save(folder / f"{number:06d}.jpg", quality=90)
 
 
+def whole_batches(split, batch):
+    """Returns a `Split` without the images that would make a smaller batch: each epoch is then of steps alike."""
+    return split.take(max(len(split) // batch, 1) * batch)
+
+
 def timed(work):
     """Returns the seconds that `work` takes."""
     begun = time.perf_counter()
