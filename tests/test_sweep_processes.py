@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -105,7 +106,9 @@ def test_no_run_outlives_its_sweep_whatever_ends_it(story):
 
 def test_a_killed_run_goes_on_where_it_was(story):
     log = (story[0] / "logs" / f"{GOOD}.log").read_text()
-    assert "is complete: 3 epochs" in log or "resuming after epoch 3" in log
+    assert re.search(
+        r"resuming after epoch [123] |is complete: 3 epochs", log
+    )  # slow machines checkpoint earlier
     with open(story[0] / GOOD / "history.csv", newline="") as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2", "3"]
 

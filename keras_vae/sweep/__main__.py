@@ -169,8 +169,9 @@ def compared(sweep):
 
 
 def recommended(comparison):
-    """Returns the lines that say what is recommended."""
-    lines = []
+    """Returns the lines that say what is recommended, and from how much."""
+    done = sum(run["state"] == "done" for run in comparison["runs"])
+    lines = [f"{done} of {len(comparison['runs'])} runs are compared"]
     for found in comparison["recommendations"]:
         of = f" for {found['dataset']}" if len(comparison["recommendations"]) > 1 else ""
         lines.append(f"recommended{of}: {found['words'] or 'nothing yet'}")
