@@ -1,8 +1,9 @@
 """Every objective and every prior at one budget: `python benchmarks/objectives.py --data_dir FOLDER` writes docs/objectives.md.
 
 A row is a training on MNIST (those about disentanglement: on the built-in sprites too), four epochs with latent 16,
-seed 0, and its evaluation. Rows that are there are not made again: killed, it goes on where it was. The last column
-of the table holds what the row's paper says that it does against what was measured.
+seed 0, and its evaluation. Rows that are in benchmarks/results/objectives.json with the same flags are not made
+again: killed, it goes on where it was, and to make a row anew one removes it there. The last column of the table holds
+what the row's paper says that it does against what was measured.
 """
 
 import argparse
@@ -15,7 +16,10 @@ import time
 
 import numpy as np
 
+from keras_vae.files import write_json
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+RESULTS = pathlib.Path(__file__).resolve().parent / "results" / "objectives.json"
 SEED = 0
 IMAGES = 2000  # held-out images that codes are looked at on
 BUDGET = {
@@ -143,9 +147,9 @@ ROWS = {
 }
 
 
-def make(name, row, folder, data_dir):
-    """Trains and evaluates a row, each where it is not there yet, and returns the run's folder."""
-    run = folder / "".join(letter if letter.isalnum() else "-" for letter in name)
+def make(row, folder, data_dir):
+    """Trains and evaluates a row, each where it is not there yet, and returns the run's folder, called by its flags."""
+    run = folder / "".join(letter if letter.isalnum() else "-" for letter in f"{row.dataset} {row.flags}")
     if not (run / "checkpoints" / "finished.json").is_file():
         flags = ["--resume", str(run)]
         if not (run / "config.json").is_file():
@@ -164,15 +168,12 @@ def make(name, row, folder, data_dir):
 
 def measure(run):
     """Returns what is known of a run, a dict of numbers by name; None where it has none."""
-    kept = run / "objectives.json"
-    if kept.is_file():
-        return json.loads(kept.read_text())
     results = json.loads((run / "report" / "results.json").read_text())
     rate, gap = results["rate_distortion"], results["generation_gap"]
     samplers = [
         rung["frechet"] for key, rung in gap.items() if isinstance(rung, dict) and key in results["samplers"]
     ]
-    measured = {
+    return {
         "rate": rate["rate"],
         "distortion": rate["distortion"],
         "negative elbo": -rate["elbo"] if rate["elbo"] is not None else None,
@@ -186,8 +187,6 @@ def measure(run):
         "seconds": json.loads((run / "seconds.json").read_text()),
         **measure_codes(run),
     }
-    kept.write_text(json.dumps(measured, indent=2) + "\n")
-    return measured
 
 
 def measure_codes(run):
@@ -269,10 +268,14 @@ def main():
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "saved_models" / "objectives")
     parser.add_argument("--only", nargs="*", default=list(ROWS), help="rows to make")
     arguments = parser.parse_args()
-    runs = {}
+    runs = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
     for name in arguments.only:
-        runs[name] = measure(make(name, ROWS[name], arguments.output, arguments.data_dir))
-    write(ROOT / "docs" / "objectives.md", runs)
+        row = ROWS[name]
+        if runs.get(name, {}).get("flags") == row.flags:
+            continue
+        runs[name] = {"flags": row.flags, **measure(make(row, arguments.output, arguments.data_dir))}
+        write_json(RESULTS, runs)
+    write(ROOT / "docs" / "objectives.md", {name: runs[name] for name in ROWS if name in runs})
 
 
 if __name__ == "__main__":
