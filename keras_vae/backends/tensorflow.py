@@ -14,20 +14,71 @@ class Steps:
         A critic takes its own step at the same time, on the same batch. No term reaches what it is not to train, so
         one pass back gives the gradients of both.
         """
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        x, y, sample_weight = unpacked(data)
         with tf.GradientTape() as tape:
             loss = self.compute_loss(x, y, sample_weight=sample_weight, training=True)
             # Gradients are summed over replicas. Scaling keeps small float16 gradients from vanishing.
             scaled = self.optimizer.scale_loss(loss / num_replicas())
-        for optimizer, gradients, weights in self.updates(tape.gradient(scaled, self.trainable_weights)):
+        summed = sum_over_replicas(tape.gradient(scaled, self.trainable_weights))
+        for optimizer, gradients, weights in self.updates(summed):
+            take_as_summed(optimizer)
             optimizer.apply(gradients, weights)
-        return self.get_metrics_result()
+        return for_all_workers(self.get_metrics_result())
 
     def test_step(self, data):
         """Measures one batch, with noise that depends on how many images were measured before it."""
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        x, y, sample_weight = unpacked(data)
         self.compute_loss(x, y, sample_weight=sample_weight, training=False)
-        return self.get_metrics_result()
+        return for_all_workers(self.get_metrics_result())
+
+    def _maybe_symbolic_build(self, *args, **kwargs):
+        """Does nothing: the model was built when it was made.
+
+        Keras would, for every fit and evaluation, average the first batch over replicas to see its shape, which fails
+        where their parts differ in size.
+        """
+
+
+def unpacked(data):
+    """Returns images, targets or labels or None, and weights or None, of what Keras hands to a step.
+
+    A replica's part of a batch (`keras_vae.datasets.shares`) is a dict: of a tuple, `tf.distribute` wants no part None.
+    """
+    if isinstance(data, dict):
+        return data["images"], data.get("labels"), data["weights"]
+    return keras.utils.unpack_x_y_sample_weight(data)
+
+
+def sum_over_replicas(gradients):
+    """Returns the gradients of the global batch's loss; None stays None."""
+    if num_replicas() == 1:
+        return gradients
+    present = [gradient for gradient in gradients if gradient is not None]
+    summed = iter(tf.distribute.get_replica_context().all_reduce("sum", present))
+    return [None if gradient is None else next(summed) for gradient in gradients]
+
+
+def take_as_summed(optimizer):
+    """Keeps `optimizer` from summing gradients over replicas, which has been done.
+
+    A workaround: Keras' optimizers do it themselves, but only after each replica's own gradients have been clipped, and
+    after the first replica's have been searched for what float16 cannot hold.
+    """
+    if num_replicas() > 1:
+        getattr(optimizer, "inner_optimizer", optimizer)._all_reduce_sum_gradients = list
+
+
+def for_all_workers(results):
+    """Returns `results`, scalars by name, as a step has to return them: with an axis where there are several workers.
+
+    A workaround: Keras takes the mean over workers along the first axis, which fails for scalars (keras#20585; stock
+    Keras does not train under `MultiWorkerMirroredStrategy`).
+    """
+    strategy = tf.distribute.get_strategy()
+    several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) and (
+        strategy.num_replicas_in_sync > len(strategy.extended.worker_devices)
+    )
+    return {name: value[None] for name, value in results.items()} if several else results
 
 
 def derivative_along(function, inputs, directions):

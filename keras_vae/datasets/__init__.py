@@ -14,6 +14,7 @@ from keras_vae.datasets.digits import Digits
 from keras_vae.datasets.errors import DatasetError
 from keras_vae.datasets.files import is_image_name
 from keras_vae.datasets.folder import ImageFolder, holds_images
+from keras_vae.datasets.shares import spread
 from keras_vae.datasets.sprites import Sprites
 from keras_vae.datasets.tensorflow_datasets import TensorFlowDatasets
 
@@ -28,6 +29,7 @@ __all__ = [
     "TensorFlowDatasets",
     "Dataset",
     "Split",
+    "spread",
     "DatasetError",
     "AUGMENTATIONS",
     "check_augmentations",

@@ -9,6 +9,7 @@ import numpy as np
 from keras_vae.datasets.augment import augment_batch, check_augmentations
 from keras_vae.datasets.errors import DatasetError
 from keras_vae.datasets.fitting import fit
+from keras_vae.datasets.shares import WHOLE
 from keras_vae.datasets.splits import SPLITS, combined_digest, content_digests, split_indices
 from keras_vae.datasets.stores import MappedImages, MemoryImages
 from keras_vae.lazy import tf
@@ -49,23 +50,28 @@ class Split:
         """Returns the images `start` to `stop`, float32 `[n, height, width, channels]`; reads no others."""
         return self.store.read(self.indices[start:stop])
 
-    def batches(self, batch_size, labels=False):
+    def batches(self, batch_size, labels=False, share=WHOLE):
         """Returns one pass over the images in order as a tf.data.Dataset; the last batch may be smaller.
 
         Args:
           batch_size: Images in a batch.
           labels: Whether to give (images, labels), int64 `[batch]`, in place of images.
+          share: The replicas that these are for. Where there are others too, an element is one replica's part,
+            a dict of `images`, `weights` and perhaps `labels`, as the model takes it.
         """
         read = self._reader(batch_size, labels)
         count = len(self)
 
-        def batch(number):
-            return read(tf.range(number * batch_size, tf.minimum((number + 1) * batch_size, count)))
+        def batch(element):
+            number, replica = share.turn(element)
+            start, stop = number * batch_size, tf.minimum((number + 1) * batch_size, count)
+            places, weights = share.places(start, stop, replica)
+            return weighted(read(places), weights)
 
-        numbers = tf.data.Dataset.range(math.ceil(count / batch_size))
+        numbers = tf.data.Dataset.range(math.ceil(count / batch_size) * share.count)
         return numbers.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
-    def training_batches(self, batch_size, seed, first_epoch=0, augment=(), labels=False):
+    def training_batches(self, batch_size, seed, first_epoch=0, augment=(), labels=False, share=WHOLE):
         """Returns endless batches: an epoch is all images once, newly shuffled, in `ceil(n / batch_size)`.
 
         Order and augmentation are functions of the seed, the epoch and the batch's number in it, and of
@@ -77,7 +83,7 @@ class Split:
           seed: Integer.
           first_epoch: Number of epochs to leave out.
           augment: Names from `augment.AUGMENTATIONS`.
-          labels: As in `batches`.
+          labels, share: As in `batches`. All replicas together see the images in the order that one would.
         """
         names = check_augmentations(augment)
         if not len(self):
@@ -85,19 +91,22 @@ class Split:
         read = self._reader(batch_size, labels)
         count, steps = len(self), math.ceil(len(self) / batch_size)
 
-        def batch(step):
+        def batch(element):
+            step, replica = share.turn(element)
             epoch, number = step // steps, step % steps
-            places = tf.range(number * batch_size, tf.minimum((number + 1) * batch_size, count))
+            start, stop = number * batch_size, tf.minimum((number + 1) * batch_size, count)
+            places, weights = share.places(start, stop, replica)
             shuffle_seed = tf.stack([tf.constant(seed, tf.int64), epoch])
             shuffled = read(tf.random.experimental.index_shuffle(places, shuffle_seed, count - 1))
             if not names:
-                return shuffled
-            augment_seed = tf.stack([tf.constant(seed, tf.int64), step])
+                return weighted(shuffled, weights)
+            augment_seed = tf.stack([tf.constant(seed, tf.int64), step * share.replicas + replica])
             if labels:
-                return augment_batch(shuffled[0], names, augment_seed), shuffled[1]
-            return augment_batch(shuffled, names, augment_seed)
+                return weighted((augment_batch(shuffled[0], names, augment_seed), shuffled[1]), weights)
+            return weighted(augment_batch(shuffled, names, augment_seed), weights)
 
-        steps_to_come = tf.data.Dataset.range(first_epoch * steps, np.iinfo(np.int64).max)
+        first = first_epoch * steps * share.count
+        steps_to_come = tf.data.Dataset.range(first, np.iinfo(np.int64).max)
         endless = steps_to_come.map(batch, num_parallel_calls=tf.data.AUTOTUNE)
         endless = endless.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
         return endless.prefetch(tf.data.AUTOTUNE)
@@ -118,6 +127,14 @@ class Split:
             return (images, tf.gather(classes, places)) if labels else images
 
         return read
+
+
+def weighted(batch, weights):
+    """Returns `batch`, images or (images, labels), and `weights` as a dict; where these are None, as it is."""
+    if weights is None:
+        return batch
+    parts = batch if isinstance(batch, tuple) else (batch,)
+    return {**dict(zip(("images", "labels"), parts)), "weights": weights}
 
 
 @dataclass(frozen=True, eq=False)

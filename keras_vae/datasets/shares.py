@@ -1,0 +1,60 @@
+"""Which images of a batch each replica takes, where several train one model together."""
+
+from dataclasses import dataclass
+
+from keras_vae.lazy import tf
+
+
+@dataclass(frozen=True)
+class Share:
+    """The replicas that one stream of batches is for, by default the only one.
+
+    The stream gives each of them its part of the first batch, one after the other, then of the second. The parts
+    of a batch are consecutive images and as equal as can be. Of a batch of fewer images than replicas, a replica
+    without one is given one that belongs to another, since it cannot take a step on none; it weighs nothing.
+
+    Attributes:
+      first: Number of the first of these replicas, from 0.
+      count: How many of all replicas these are.
+      replicas: How many there are in all.
+    """
+
+    first: int = 0
+    count: int = 1
+    replicas: int = 1
+
+    def turn(self, number):
+        """Returns whose turn it is, and in which batch, in element `number` of the stream: (batch, replica)."""
+        return number // self.count, self.first + number % self.count
+
+    def places(self, start, stop, replica):
+        """Returns the part of `replica` of the batch `start` to `stop`: (places, weights).
+
+        Weights are None where there is one replica.
+        """
+        size = stop - start
+        low = start + size * replica // self.replicas
+        high = start + size * (replica + 1) // self.replicas
+        if self.replicas == 1:
+            return tf.range(low, high), None
+        places = tf.range(low, tf.maximum(high, low + 1))
+        return places, tf.cast(places < high, tf.float32)
+
+
+WHOLE = Share()
+
+
+def spread(make, strategy):
+    """Returns the batches that `make`, a function of a `Share`, streams, for all replicas of `strategy`.
+
+    For several replicas they are endless: where they end, TensorFlow asks at every step whether all have got some.
+    Each worker reads what its own replicas take.
+    """
+    if strategy.num_replicas_in_sync == 1:
+        return make(WHOLE)
+
+    def for_worker(context):
+        count = context.num_replicas_in_sync // context.num_input_pipelines
+        return make(Share(context.input_pipeline_id * count, count, context.num_replicas_in_sync)).repeat()
+
+    return strategy.distribute_datasets_from_function(for_worker)
