@@ -84,7 +84,7 @@ class Config(DataSettings):
     epochs: int | None = option(
         None, "passes over the training images; as many as make 3,000 steps, 10 to 300"
     )
-    batch_size: int = option(64, "images an optimizer step, over all devices")
+    batch_size: int = option(64, "images an optimizer step, over all devices of all hosts")
     learning_rate: float = option(1.5e-3, "Adam's, at its highest")
     schedule: Literal["cosine", "constant"] = option("cosine", "of the learning rate over the whole training")
     clip_norm: float | None = option(None, "scale the gradient down to this norm where it is longer")

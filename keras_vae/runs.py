@@ -198,6 +198,19 @@ class Run:
         return State(), faults
 
 
+class Follower(Run):
+    """The run's folder as workers have it that are not the chief: they resume from it, and write nothing."""
+
+    def held(self):
+        return contextlib.nullcontext()
+
+    def write_nothing(self, *args, **kwargs):
+        """Leaves it to the chief."""
+
+    sweep = write_config = write_environment = write_history = write_model = write_nothing
+    write_finished = write_checkpoint = write_nothing
+
+
 def check_place(config):
     """Raises a UsageError where the run that `config` asks for cannot be put."""
     output = pathlib.Path(config.output)

@@ -9,17 +9,17 @@ import warnings
 
 import numpy as np
 
-from keras_vae import devices
+from keras_vae import devices, workers
 from keras_vae.command_line import UsageError, command, parse, read_config
 from keras_vae.config import Config
-from keras_vae.datasets import DatasetError, load_dataset
+from keras_vae.datasets import DatasetError, load_dataset, spread
 from keras_vae.devices import say
 from keras_vae.files import whole
 from keras_vae.latents import latent_shape, show_shape
 from keras_vae.lazy import keras, tf
 from keras_vae.likelihoods import Automatic
 from keras_vae.objectives import OBJECTIVES
-from keras_vae.runs import Run, State, TrainingStopped, check_place
+from keras_vae.runs import Follower, Run, State, TrainingStopped, check_place
 
 DESCRIPTION = (
     "Trains an autoencoder, plain or variational, and exports its decoder and encoder for TF Serving."
@@ -53,9 +53,10 @@ def main(argv=None):
     """Runs the command; exits with 2 where the input is bad, with 0 at the end and after Ctrl-C."""
     try:
         config, run = read_command_line(argv)
+        workers.join()
         devices.start()
         train(config, run)
-    except TrainingStopped as stopped:
+    except (TrainingStopped, workers.WorkerLost) as stopped:
         raise UsageError(stopped) from stopped
     except KeyboardInterrupt:
         raise UsageError("stopped by Ctrl-C before training began") from None
@@ -74,7 +75,8 @@ def read_command_line(argv):
     )
     check_paths(parsed.config)
     if not parsed.extra.resume:
-        check_place(parsed.config)
+        if workers.is_chief():
+            check_place(parsed.config)
         return parsed.config, None
     if fixed := sorted(parsed.given - RESUMABLE):
         raise UsageError(
@@ -117,6 +119,7 @@ def starting_point(extra):
     return None
 
 
+@workers.together()
 def train(config, run=None):
     """Trains as `config` says, in a new run folder or further in `run`, and exports the best model.
 
@@ -131,19 +134,23 @@ def train(config, run=None):
         UsageError, DatasetError: The configuration does not go with the images or the machine.
         TrainingStopped: The loss became NaN; the best model before that is kept and exported. Or Ctrl-C was
             pressed once more while the run was finished.
+        WorkerLost: Of several workers (`docs/scaling.md`) another one is gone.
     """
     begun = time.monotonic()
+    strategy = workers.strategy()
     dataset = load(config)
     config = settle(config, dataset)
+    workers.agree("configuration or other images", described(config, dataset))
     keras.utils.set_random_seed(config.seed)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
-    with devices.strategy().scope():
+    with strategy.scope():
         model = build(config, dataset)
     resumed = run is not None
-    run = run or Run.create(config, default_name(config, dataset))
+    run = folder(run, config, dataset)
     with run.held():
         state = resume(run, model, dataset) if resumed else State(fingerprint=dataset.fingerprint)
+        workers.agree("checkpoint", f"epoch {state.epoch}")
         unfinished = is_unfinished(config, state)
         if not unfinished and run.is_finished(state):
             say(f"{run.path} is complete: {state.epoch} epochs ({way_on(config, state)})")
@@ -153,7 +160,8 @@ def train(config, run=None):
         announce(config, dataset, model, run, state)
         try:
             stopped = fit(model, dataset, config, run, state) if unfinished else None
-            finish(run, dataset, state, begun)
+            if workers.is_chief():
+                finish(run, dataset, state, begun)
         except KeyboardInterrupt:
             raise TrainingStopped(
                 f"stopped by Ctrl-C before the export was complete: --resume {shlex.quote(str(run.path))} completes it"
@@ -251,6 +259,22 @@ def learning_rate(config, steps):
     )
 
 
+def described(config, dataset):
+    """Returns what has to be the same for all workers that train together; data may lie elsewhere on each host."""
+    return f"{dataclasses.replace(config, data_dir=None, download=True)} {dataset.fingerprint}"
+
+
+def folder(run, config, dataset):
+    """Returns the run to go on with, `run`, or that of a new folder, as this worker may use it.
+
+    The chief makes the folder, and tells the others its name.
+    """
+    if run is None:
+        made = Run.create(config, default_name(config, dataset)).path.name if workers.is_chief() else ""
+        run = Run(pathlib.Path(config.output) / workers.gather(made)[0])
+    return run if workers.is_chief() else Follower(run.path)
+
+
 def default_name(config, dataset):
     """Returns the run's name: as asked for, or dataset-objective-latent."""
     objective = next(name for name, kind in OBJECTIVES.items() if kind is type(config.objective))
@@ -291,7 +315,9 @@ def describe_kept(run, state):
 
 
 def announce(config, dataset, model, run, state):
-    """Prints what is about to happen."""
+    """Prints what is about to happen; of several workers the chief does."""
+    if not workers.is_chief():
+        return
     sizes = ", ".join(
         f"{len(getattr(dataset, split)):,} {split}" for split in ("train", "validation", "test")
     )
@@ -303,10 +329,16 @@ def announce(config, dataset, model, run, state):
         lines.append("too few images to hold any out: the best model is the best on the training images")
     lines.append(
         f"{run.path.name}: {model.count_params():,} weights, {config.epochs} epochs of"
-        f" {steps_per_epoch(config, dataset)} steps, {devices.describe(config.precision)}"
+        f" {steps_per_epoch(config, dataset)} steps, {devices.describe(config.precision)}{count_workers()}"
     )
     lines.append(f"{f'resuming after epoch {state.epoch} in' if state.epoch else 'in'} {run.path}")
     say(*lines)
+
+
+def count_workers():
+    """Returns how many workers there are, to stand behind other words; nothing where there is one."""
+    count = workers.place().count
+    return f", {count} workers" if count > 1 else ""
 
 
 def fit(model, dataset, config, run, state):
@@ -321,11 +353,20 @@ def fit(model, dataset, config, run, state):
     guard, progress = callbacks.Guard(), callbacks.Progress()
     shown_split = dataset.test if len(dataset.test) else dataset.train
     log = callbacks.TensorBoardLog(run.logs, examples(model, shown_split, callbacks.SHOWN_IMAGES))
-    labels = model.conditional
-    training = dataset.train.training_batches(
-        config.batch_size, config.seed, first_epoch=state.epoch, augment=config.augment, labels=labels
+    labels, strategy = model.conditional, model.distribute_strategy
+    training = spread(
+        lambda share: dataset.train.training_batches(
+            config.batch_size, config.seed, state.epoch, config.augment, labels, share
+        ),
+        strategy,
     )
-    validation = dataset.validation.batches(EVALUATION_BATCH, labels) if len(dataset.validation) else None
+    validation = validation_steps = None
+    if len(dataset.validation):
+        validation = spread(
+            lambda share: dataset.validation.batches(EVALUATION_BATCH, labels, share), strategy
+        )
+        if strategy.num_replicas_in_sync > 1:
+            validation_steps = math.ceil(len(dataset.validation) / EVALUATION_BATCH)
     try:
         model.fit(
             training,
@@ -333,7 +374,8 @@ def fit(model, dataset, config, run, state):
             initial_epoch=state.epoch,
             epochs=config.epochs,
             validation_data=validation,
-            callbacks=[guard, progress, keeper, log],
+            validation_steps=validation_steps,
+            callbacks=[guard, progress, keeper, log] if workers.is_chief() else [guard, keeper],
             verbose=0,
             shuffle=False,
         )

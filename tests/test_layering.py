@@ -21,6 +21,7 @@ ORDER = [
     "gradients",
     "principal",
     "devices",
+    "workers",
     "layers",
     "flows",
     "quantizer",
