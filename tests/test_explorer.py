@@ -155,7 +155,9 @@ def test_few_reconstructions_are_dead_and_noise_is(two):
         patch.setattr(dead_zones, "grid_codes", lambda world, side: repeated)
         assert dead_zones.shade(two)["share"] == pytest.approx(DEAD_ZONE_SHARE, abs=0.02)
         noise = np.random.default_rng(0).integers(0, 256, (two_cells, 8, 8, 1)).astype("uint8")
-        patch.setattr(World, "decode", lambda world, codes: noise if len(codes) == two_cells else two.images)
+        patch.setattr(
+            World, "decode", lambda world, codes, label: noise if len(codes) == two_cells else two.images
+        )
         assert dead_zones.shade(two)["share"] > 0.9
 
 

@@ -234,7 +234,7 @@ class World:
         Returns:
             {"mean", "log_var": `[d]`, "image": the reconstruction, uint8, "distortion", "rate": nats or None}.
         """
-        images, told = image[None], self.told(label, 1)
+        images, told = np.asarray(image, "float32")[None], self.told(label, 1)
         mean, log_var = self.subject.encode(images, *told)
         distortion = None if self.likelihood is None else -float(self.likelihood(images, mean, *told)[0])
         return {
