@@ -20,10 +20,9 @@ def fused(function):
     @functools.partial(tf.function, jit_compile=True)
     def gradient(inputs, upstream):
         wide = tf.cast(inputs, "float32")
-        with tf.GradientTape() as tape:
-            tape.watch(wide)
-            outputs = function(wide)
-        return tf.cast(tape.gradient(outputs, wide, tf.cast(upstream, "float32")), inputs.dtype)
+        # By the graph, and not by a tape: this may be traced where recording is stopped.
+        (slope,) = tf.gradients(function(wide), wide, tf.cast(upstream, "float32"))
+        return tf.cast(slope, inputs.dtype)
 
     @tf.custom_gradient
     def apply(inputs):

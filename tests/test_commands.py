@@ -22,6 +22,7 @@ from PIL import Image
 import keras_vae.autoencoder  # noqa: F401  (registers the model with Keras)
 from keras_vae.command_line import from_json, read_config, to_json
 from keras_vae.config import Config
+from keras_vae.export import float32_twin
 
 TRAIN = pathlib.Path(__file__).parent.parent / "train.py"
 TINY = ["--network.widths", "4", "--network.dense", "8", "--latent", "2", "--batch_size", "32"]
@@ -160,7 +161,7 @@ def test_logs_hold_scalars_and_a_grid_of_three_rows_of_images(whole):
 
 def test_the_saved_models_give_what_the_kept_model_gives(whole):
     _, folder = whole
-    model = keras.saving.load_model(folder / "model.keras")
+    model = float32_twin(keras.saving.load_model(folder / "model.keras"))
     codes = np.random.default_rng(0).normal(size=(3, 2)).astype("float32")
     decoder = tf.saved_model.load(str(folder / "serving/decoder/1"))
     served = decoder.signatures["serving_default"](latent=tf.constant(codes))["image"]
