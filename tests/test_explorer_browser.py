@@ -3,7 +3,6 @@
 import contextlib
 import json
 import math
-import shutil
 import threading
 import time
 import urllib.parse
@@ -22,9 +21,7 @@ from keras_vae.likelihoods import LIKELIHOODS
 from keras_vae.metrics import paths
 from keras_vae.networks import NETWORKS
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium (Debian's package chromium)")
 PATIENCE = 30  # seconds
 
 
@@ -51,14 +48,6 @@ def site(worlds):
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/"
     server.should_exit = True
     thread.join(10)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 class Explorer:
@@ -574,11 +563,10 @@ def test_the_one_file_of_a_conditional_run_decodes_as_the_class(explorer, files,
     explorer.shows(PICTURE, lambda: world.decode(code, 1)[0], tolerance=1)
     own = int(world.labels[8])
     found = world.encode(world.images[8] / 255.0, own)
-    explorer.page.goto("about:blank")
-    explorer.open(f"{address}#image=8&class={own}")
+    explorer.page.goto(f"{address}#image=8&class={own}")  # before the address says what the keys did
     explorer.shows(PICTURE, lambda: found["image"], tolerance=1)
     distortion = explorer.page.locator(".numbers").inner_text().split()[1]
-    assert float(distortion.replace("\N{MINUS SIGN}", "-")) == pytest.approx(found["distortion"], abs=0.15)
+    assert float(distortion.replace("\N{MINUS SIGN}", "-")) == pytest.approx(found["distortion"], abs=0.051)
     image = (world.images[8] / 255).astype("float32")
     for part, name, value in (("encoder", "down_0_0", image), ("decoder", "reshape", code[0])):
         maps = explorer.page.evaluate(

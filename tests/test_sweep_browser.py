@@ -1,15 +1,11 @@
 """The page of a sweep in a real browser: what is chosen, sorted, filtered and downloaded is what was measured."""
 
-import shutil
-
 import pytest
 from sweep_runs import swept
 
 from keras_vae.sweep.__main__ import compared
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium (Debian's package chromium)")
 MISSING = "\N{EN DASH}"
 FAILED = "latent-2_objective-autoencoder_seed-1"
 LATENT_8 = ("latent-8_objective-vae_seed-0", "latent-8_objective-vae_seed-1")
@@ -29,14 +25,6 @@ def sweeps(tmp_path_factory):
         ),
     }
     return {name: compared(sweep)[1] for name, sweep in made.items()}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

@@ -210,10 +210,14 @@ class World:
         """
         if not isinstance(self.model.likelihood, OptimalGaussian):
             return self.subject.log_prob
-        gaussian = Gaussian(self.sigma)
-        return lambda images, codes, *labels: np.asarray(
-            gaussian.log_prob(images, self.subject.decode(codes, *labels))
-        )
+        model, gaussian = self.model, Gaussian(self.sigma)
+
+        def log_prob(images, codes, labels=None):
+            return np.asarray(
+                gaussian.log_prob(images, model.decoder(model.labelled(codes, labels), training=False))
+            )
+
+        return log_prob
 
     @functools.cached_property
     def sigma(self):

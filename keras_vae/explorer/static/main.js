@@ -35,6 +35,7 @@ async function start() {
     const asked = location.hash ? runsOf(location.hash.slice(1), names.length) : { run: 0, beside: names.length > 1 ? 1 : null };
     const numbers = [asked.run, ...(asked.beside === null ? [] : [asked.beside])];
     app.setAttribute("aria-busy", "true");
+    page.hash = location.hash;
     build(names, asked, await Promise.all(numbers.map(load)));
     app.setAttribute("aria-busy", "false");
   }
@@ -44,7 +45,7 @@ async function start() {
   await open();
 }
 
-const page = { hash: null };  // the address that the page itself has written last
+const page = { hash: null };  // the address that the page shows, by what it has read or written last
 async function guarded(work) {
   try { await work(); } catch (problem) {
     app.querySelector(".loading")?.remove();
@@ -81,9 +82,9 @@ function build(names, asked, worlds) {
     remember();
   }
   const remember = later(() => {
-    if (!app.contains(tabList)) return;  // another page has been built since
-    page.hash = `#${written(session, shown, maps[0])}`;
-    history.replaceState(null, "", page.hash);
+    if (!app.contains(tabList) || location.hash !== page.hash) return;  // another state is there, or asked for
+    history.replaceState(null, "", `#${written(session, shown, maps[0])}`);
+    page.hash = location.hash;
   }, 200);
   session.on("code choice", remember);
   maps.forEach((map) => { map.moved = remember; });
