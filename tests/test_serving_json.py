@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
 
-from keras_vae.serving.json_tensors import dumps, parse, read_tensors, signature_name, write_tensors
+from keras_vae.serving.json_tensors import dumps, parse, read_tensors, show, signature_name, write_tensors
 from keras_vae.serving.status import StatusError
 
 
@@ -170,6 +170,9 @@ def test_a_request_is_refused_in_the_words_of_tf_serving(body, infos, message):
         (b"[1]", r"(?s)JSON Value: \[.*1.*\] Is not object"),
         (b"\xff\xfe", "JSON Parse error"),
         (b"[" * 100_000, "JSON Parse error"),
+        (b"[" * 900 + b"]" * 900, "Is not object"),
+        (b'{"inputs": ' + b"9" * 5000 + b"}", "JSON Parse error"),
+        (b'{"signature_name": "\\ud800"}', "JSON Parse error"),
     ],
 )
 def test_what_is_no_json_object_is_refused(body, message):
@@ -186,6 +189,10 @@ def test_a_message_does_not_send_a_long_request_back():
     with pytest.raises(StatusError) as caught:
         parse(json.dumps(list(range(10_000))).encode())
     assert len(caught.value.message) < 400
+
+
+def test_a_long_value_is_written_no_farther_than_it_is_shown():
+    assert show([0] * 1000 + [object()]).endswith("...")  # which JSON has no word for
 
 
 def test_the_name_of_a_signature_is_a_text():

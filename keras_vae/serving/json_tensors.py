@@ -8,6 +8,7 @@ takes. Numbers that the input's type cannot hold are refused, not rounded.
 import base64
 import binascii
 import contextlib
+import itertools
 import json
 
 import numpy as np
@@ -28,10 +29,13 @@ def parse(body):
         raise invalid("JSON Parse error: The document is empty")
     try:
         document = loads(body)
-    except (UnicodeDecodeError, RecursionError) as error:
-        raise invalid(f"JSON Parse error: {error}") from None
     except json.JSONDecodeError as error:
         raise invalid(f"JSON Parse error: {error.msg} at offset: {error.pos}") from None
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # no text, a number of thousands of digits, lists without end
+        raise invalid(f"JSON Parse error: {error}") from None
     if not isinstance(document, dict):
         raise invalid(f"JSON Value: {show(document)} Is not object")
     return document
@@ -264,7 +268,12 @@ def loads(body):
     try:
         return extra("orjson").loads(body)
     except ValueError:
-        return json.loads(body)  # slower, knows those words, and says better what is wrong
+        value = json.loads(body)  # slower, knows those words, and says better what is wrong
+        if b"\\u" in body:
+            json.dumps(
+                value, ensure_ascii=False
+            ).encode()  # raises a ValueError at half a surrogate pair: no text
+        return value
 
 
 def plain(value):
@@ -273,8 +282,8 @@ def plain(value):
 
 
 def show(value):
-    """Returns a JSON value for a message."""
-    text = json.dumps(value, indent=4)
+    """Returns a JSON value for a message, written no farther than it is shown."""
+    text = "".join(itertools.islice(json.JSONEncoder(indent=4).iterencode(value), SHOWN + 1))
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 

@@ -11,6 +11,7 @@ from keras_vae.serving.status import HTTP_STATUS, StatusError, invalid
 VERSION = r"(?:(?:/versions/(\d+))|(?:/labels/([^/:]+)))?"
 PREDICTION = re.compile(rf"/v1/models/([^/:]+){VERSION}:(classify|regress|predict)", re.IGNORECASE)
 STATUS = re.compile(rf"/v1/models(?:/([^/:]+))?{VERSION}(?:/(metadata))?", re.IGNORECASE)
+NEWEST = 2**63 - 1  # the largest number that a version can have
 
 
 def answer(models, method, path, body, max_batch):
@@ -40,10 +41,10 @@ def route(models, method, path, body, max_batch):
     name, number, label, what = found.groups()
     if name is None:
         raise invalid("Missing model name in request.")
-    name = urllib.parse.unquote(name)
+    name, number = urllib.parse.unquote(name), version_number(number)
     if method == "POST" and what.lower() == "predict":
         return predict(models, name, number, label, body, max_batch)
-    model, number = chosen(models, name, number, label, status=method == "GET" and not what)
+    model = chosen(models, name, number, label, status=method == "GET" and not what)
     if what is None:
         return json_tensors.dumps(model.status(number))
     if method == "GET":
@@ -54,13 +55,21 @@ def route(models, method, path, body, max_batch):
     )
 
 
+def version_number(digits):
+    """Returns the number that a path names a version by, None where it names none."""
+    if digits is None:
+        return None
+    if len(digits) > len(str(NEWEST)) or int(digits) > NEWEST:
+        raise invalid(f"Failed to convert version: {digits} to numeric.")
+    return int(digits)
+
+
 def chosen(models, name, number, label, status=False):
-    """Returns the model and the number of the version that a path names, None for the newest."""
+    """Returns the model that a path names; its version `number`, None for the newest, is only spoken of."""
     if label is not None:
         raise invalid(f"Unrecognized servable version label: {urllib.parse.unquote(label)}")
-    number = None if number is None else int(number)
     if name in models:
-        return models[name], number
+        return models[name]
     version = "any versions" if number is None else f"version {number}"
     asked = f"Latest({name})" if number is None else f"Specific({name}, {number})"
     raise StatusError(
@@ -73,19 +82,27 @@ def predict(models, name, number, label, body, max_batch):
     """Returns the outputs that a prediction asks for."""
     document = json_tensors.parse(body)
     signature_name = json_tensors.signature_name(document)
-    model, number = chosen(models, name, number, label)
+    model = chosen(models, name, number, label)
     version = model.loaded(number)
     signature = version.signatures.get(signature_name or DEFAULT)
     if signature is None:
         raise invalid(f'Serving signature name: "{signature_name or DEFAULT}" not found in signature def')
     if not signature.inputs:
         raise invalid(f"Failed to get input map for signature: {signature_name or 'DEFAULT'}")
+    if isinstance(document.get("instances"), list):
+        check_rows(document["instances"], max_batch)  # before each is looked at
     exact = b"true" in body or b"false" in body
     inputs, by_row = json_tensors.read_tensors(document, signature.inputs, exact)
     for array in inputs.values():
-        if array.ndim and len(array) > max_batch:
-            raise invalid(f"Task size {len(array)} is larger than maximum input batch size {max_batch}")
+        if array.ndim:
+            check_rows(array, max_batch)
     return json_tensors.write_tensors(version.predict(signature_name, inputs), by_row)
+
+
+def check_rows(rows, max_batch):
+    """Raises a `StatusError` where there are more rows than a prediction may have."""
+    if len(rows) > max_batch:
+        raise invalid(f"Task size {len(rows)} is larger than maximum input batch size {max_batch}")
 
 
 def metadata(model, version):
