@@ -7,6 +7,8 @@ import dataclasses
 import math
 import warnings
 
+import numpy as np
+
 # Whole: Keras, which imports this file, may be imported by the first use of them.
 from keras_vae import backends, layers
 from keras_vae.command_line import did_you_mean, from_json, to_json
@@ -71,10 +73,12 @@ class Step:
         self.labels = None
         if model.conditional:
             self.labels, targets = targets, None
-        observe = model.likelihood.observe
-        self.images = observe(as_images(images), self.seed(OBSERVATION))
-        paired = targets is not None
-        self.targets = observe(as_images(targets), self.seed(OBSERVATION)) if paired else self.images
+
+        def observed(values):
+            return model.likelihood.observe(as_images(values, model.image_shape), self.seed(OBSERVATION))
+
+        self.images = observed(images)
+        self.targets = self.images if targets is None else observed(targets)
         if training:
             self.images = model.corruption(self.images, self.seed(CORRUPTION))
 
@@ -284,12 +288,14 @@ class Autoencoder(backends.Steps, keras.Model):
 
         `inputs` are images; of a conditional model `(images, labels)`.
         """
-        images, labels = inputs if self.conditional else (inputs, None)
+        paired = self.conditional and isinstance(inputs, tuple | list)
+        images, labels = inputs if paired else (inputs, None)
         return self.decode(self.encode(images, labels, training)[0], labels, training)
 
     def encode(self, images, labels=None, training=False):
         """Returns the mean and the log-variance of the codes of `images`, each `[batch, *latent]`."""
-        posterior = self.encoder(self.labelled(as_images(images), labels), training=training)
+        images = as_images(images, self.image_shape)
+        posterior = self.encoder(self.labelled(images, labels), training=training)
         return self.latent.moments(self.sampling, posterior)
 
     def log_weights(self, observed, count, seed, labels=None):
@@ -307,7 +313,8 @@ class Autoencoder(backends.Steps, keras.Model):
         Raises:
             ValueError: The posterior has no density.
         """
-        posterior = self.encoder(self.labelled(as_images(observed), labels), training=False)
+        observed = as_images(observed, self.image_shape)
+        posterior = self.encoder(self.labelled(observed, labels), training=False)
         return Draws(self, posterior, observed, labels, count, seed, False).log_weights
 
     def decode(self, codes, labels=None, training=False):
@@ -317,8 +324,10 @@ class Autoencoder(backends.Steps, keras.Model):
     def sample(self, count, seed=0, labels=None):
         """Returns `count` images decoded from codes of the prior, by `seed` alone.
 
-        A conditional model shows `labels`, `[count]`, by default each in turn.
+        A conditional model shows `labels`, `[count]` or one for all, by default each in turn.
         """
+        if labels is not None and not self.conditional:
+            raise ValueError("the model is not conditional: it has learned no labels (leave them out)")
         if self.conditional and labels is None:
             labels = ops.arange(count) % self.num_classes
         return self.decode(self.prior.draw(self, count, seed), labels)
@@ -344,7 +353,8 @@ class Autoencoder(backends.Steps, keras.Model):
             return values
         if labels is None:
             raise ValueError("the model is conditional: give the labels too, whole numbers [batch]")
-        labels = ops.one_hot(ops.cast(ops.reshape(labels, (-1,)), "int32"), self.num_classes, dtype="float32")
+        labels = as_labels(labels, self.num_classes, values.shape[0])
+        labels = ops.one_hot(labels, self.num_classes, dtype="float32")
         spatial = tuple(values.shape[1:-1])
         labels = ops.reshape(labels, (-1, *(1 for _ in spatial), self.num_classes))
         planes = ops.broadcast_to(labels, (ops.shape(values)[0], *spatial, self.num_classes))
@@ -507,11 +517,46 @@ def component_to_json(given, choices):
     return {"kind": kind, **to_json(given)}
 
 
-def as_images(values):
-    """Returns `values` as float32; raises a ValueError where they look like bytes from 0 to 255."""
+def as_images(values, image_shape):
+    """Returns `values` as float32; raises a ValueError where they are no images, or bytes from 0 to 255.
+
+    What has another shape would be broadcast: `fit(images, labels)` would learn grey levels of the labels.
+    """
+    given = tuple(values.shape[1:])
+    if len(given) != 3 or any(size not in (None, expected) for size, expected in zip(given, image_shape)):
+        raise ValueError(
+            f"the images are {show_batch(given)}: the model takes {show_batch(image_shape)}, alone or in pairs (labels go"
+            " with a conditional objective)"
+        )
     if keras.backend.standardize_dtype(values.dtype) == "uint8":
         raise ValueError("the images are uint8: expected floats in [0, 1] (divide by 255)")
     return ops.cast(values, "float32")
+
+
+def as_labels(labels, num_classes, count):
+    """Returns `labels` of `count` values, None where that is not known yet, as int32 `[count]`, or `[1]` of one for all.
+
+    Raises:
+        ValueError: They are not a number each, or others than 0 to `num_classes` - 1. (Within a graph, where nothing
+            can be read, such a label is no class.)
+    """
+    if isinstance(labels, int | list | tuple | np.ndarray | np.generic) and np.size(labels):
+        lowest, highest = np.min(labels), np.max(labels)
+        if lowest < 0 or highest >= num_classes:
+            raise ValueError(f"the labels are {lowest} to {highest}: expected 0 to {num_classes - 1}")
+    labels = ops.convert_to_tensor(labels)
+    given = tuple(labels.shape)
+    number = given[0] if given else 1
+    if given[1:] not in ((), (1,)) or (number != 1 and None not in (number, count) and number != count):
+        raise ValueError(
+            f"the labels are {list(given)}: expected a whole number each, [{'batch' if count is None else count}]"
+        )
+    return ops.cast(ops.reshape(labels, (-1,)), "int32")
+
+
+def show_batch(shape):
+    """Returns `(28, 28, 1)` as `[batch, 28, 28, 1]`."""
+    return f"[{', '.join(map(str, ('batch', *shape)))}]"
 
 
 def check_classes(num_classes, conditional):

@@ -498,6 +498,15 @@ def test_bytes_are_refused_before_they_are_taken_for_grey_values(digits):
         model.encode(as_bytes)
 
 
+def test_what_is_no_image_is_refused_before_it_is_broadcast(digits):
+    model, labels = make(), np.arange(len(digits)) % 10
+    for inputs in ((digits, labels), (digits, digits[:, :1]), (digits[..., 0],)):
+        with pytest.raises(ValueError, match=r"images are \[batch.*\]: the model takes \[batch, 8, 8, 1\]"):
+            model.fit(*inputs, verbose=0)
+    with pytest.raises(ValueError, match="the model is not conditional"):
+        model.sample(2, labels=[0, 1])
+
+
 def test_a_component_is_taken_by_name_by_json_or_as_it_is():
     for given in ("beta_vae", {"kind": "beta_vae"}, {"kind": "beta_vae", "beta": 4}, BetaVAE()):
         assert component(given, OBJECTIVES, "objective") == BetaVAE()

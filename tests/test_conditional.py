@@ -124,6 +124,35 @@ def test_it_is_refused_without_labels_and_with_a_prior_that_needs_them():
         make().encode(images_of(1))
 
 
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([0, 3], "the labels are 0 to 3: expected 0 to 2"),
+        ([-1, 0], "the labels are -1 to 0: expected 0 to 2"),
+        ([0, 1, 2], r"the labels are \[3\]: expected a whole number each, \[2\]"),
+        (np.eye(3, dtype="int64")[:2], r"the labels are \[2, 3\]: expected a whole number each, \[2\]"),
+    ],
+)
+def test_labels_that_are_none_are_refused(labels, message):
+    with pytest.raises(ValueError, match=message):
+        make().sample(2, labels=labels)
+
+
+def test_one_label_does_for_all_samples():
+    model = make()
+    np.testing.assert_array_equal(model.sample(3, labels=2), model.sample(3, labels=[2, 2, 2]))
+
+
+def test_what_is_called_without_labels_says_that_it_wants_them():
+    model = make()
+    for use in (model, model.predict):
+        with pytest.raises(ValueError, match="the model is conditional: give the labels too"):
+            use(images_of(2))
+    model.compile("adam")
+    with pytest.raises(ValueError, match=r"the labels are \[2, 8, 8, 1\]: expected a whole number each"):
+        model.train_on_batch(images_of(2), images_of(2))
+
+
 def labelled_data(num_labels=NUM_CLASSES, count=400):
     """Bars, across or along, thick or thin, in noise: three classes, and what they leave open."""
     generator = np.random.default_rng(5)
