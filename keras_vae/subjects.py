@@ -22,7 +22,7 @@ import numpy as np
 
 from keras_vae.command_line import UsageError
 from keras_vae.export import DESCRIPTION, Description, float32_twin, read_prior
-from keras_vae.latents import POINT_LOG_VAR, Codebook, show_shape
+from keras_vae.latents import POINT_LOG_VAR, Codebook, Point, show_shape
 from keras_vae.lazy import keras, ops, tf
 from keras_vae.likelihoods import Bernoulli, LearnedGaussian, OptimalGaussian
 from keras_vae.runs import Run
@@ -246,8 +246,13 @@ def described(name, description, prior, encode, decode, parameters):
 
 
 def no_rate(description):
-    """Returns the reason why codes of a codebook have no rate, a dict; of other models none."""
+    """Returns why codes of a codebook, or points that have a prior, have no rate, a dict; of other models nothing."""
     latent, shape = description.objective.latent, description.latent_shape
+    if isinstance(latent, Point) and description.objective.prior != "none":
+        return {
+            "no_rate": "the codes are points, without noise, which the prior is held against all together: one by one they"
+            " have no rate"
+        }
     if not isinstance(latent, Codebook):
         return {}
     positions = math.prod(shape[:-1])

@@ -308,3 +308,11 @@ def test_the_model_of_a_mixed_precision_is_measured_as_it_is_exported(tmp_path):
 )
 def test_a_subject_has_the_bits_of_its_likelihood(likelihood, width):
     assert from_functions(lambda images: images, lambda codes: codes, likelihood).bin_width == width
+
+
+@pytest.mark.parametrize(("objective", "is_plain"), [("autoencoder", True), ("wae_mmd", False)])
+def test_only_a_plain_autoencoder_is_said_to_have_no_prior(objective, is_plain):
+    model = Autoencoder((8, 8, 1), 2, objective, network={"kind": "mlp", "hidden": [4]})
+    subject = from_model(model)
+    assert not subject.is_variational
+    assert ("no prior" in subject.no_rate) == is_plain
