@@ -411,7 +411,8 @@ def finish(run, dataset, state, begun):
             describe_test(
                 model.evaluate(
                     dataset.test.batches(EVALUATION_BATCH, model.conditional), verbose=0, return_dict=True
-                )
+                ),
+                model.likelihood.is_density,
             )
         )
     preview(run, model, dataset, lines[-1])
@@ -428,14 +429,15 @@ def finish(run, dataset, state, begun):
     )
 
 
-def describe_test(terms):
-    """Returns one line on the held-out terms, in nats per image."""
+def describe_test(terms, is_density):
+    """Returns one line on the held-out terms, in nats per image; `is_density` as a likelihood has it."""
+    distortion = f"distortion {terms['distortion']:.2f}"
     if "rate" not in terms:
-        return f"test: distortion {terms['distortion']:.2f} nats an image"
-    return (
-        f"test: ELBO {-terms['distortion'] - terms['rate']:.2f} nats an image"
-        f" = -(distortion {terms['distortion']:.2f} + rate {terms['rate']:.2f})"
-    )
+        return f"test: {distortion} nats an image"
+    both = f"{distortion} + rate {terms['rate']:.2f}"
+    if not is_density:
+        return f"test: {both} nats an image, and no ELBO: the distortion is of no density"
+    return f"test: ELBO {-terms['distortion'] - terms['rate']:.2f} nats an image = -({both})"
 
 
 def preview(run, model, dataset, title):

@@ -344,6 +344,14 @@ def test_a_model_is_judged_by_what_it_is_trained_for(logs, value):
     assert judged(logs) == value
 
 
+def test_an_elbo_is_spoken_of_only_where_the_distortion_is_of_a_density():
+    terms = {"distortion": 3.0, "rate": 2.0}
+    assert training.describe_test(terms, True).startswith("test: ELBO -5.00 nats an image")
+    assert training.describe_test(terms, False).startswith(
+        "test: distortion 3.00 + rate 2.00 nats an image, and no ELBO"
+    )
+
+
 def test_a_plain_autoencoder_has_no_rate(tmp_path):
     out = run_well("--limit", 5, "--objective", "autoencoder", "--epochs", 1, *TINY, "--output", tmp_path)
     (row,) = rows_of(tmp_path / "digits-autoencoder-2")
