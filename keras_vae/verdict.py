@@ -121,6 +121,11 @@ class Facts:
         self.sampler = self.get("generation_gap", "best_sampler")
         self.recommended = self.get("latent", "recommended_size")
         self.beta = self.get("rate_distortion", "effective_beta")
+        self.objective = next(
+            (kind for kind in OBJECTIVES.values() if kind.__name__ == self.get("objective")), None
+        )
+        # The bound itself, as this model can be trained on it.
+        self.bound = "conditional_vae" if self.is_conditional else "vae"
 
     def get(self, *path):
         """Returns the value at `path`, None where there is none."""
@@ -135,6 +140,11 @@ class Facts:
     def held_out(self):
         """Number of images that were held out from training."""
         return self.results["num_held_out"]
+
+    @property
+    def is_conditional(self):
+        """Whether the networks are told an image's label."""
+        return self.objective is not None and self.objective.conditional
 
     @property
     def prior_is_poor(self):
@@ -186,17 +196,31 @@ def collapsed(facts):
     silent = below(facts.rate, THRESHOLDS.collapsed_rate) or facts.get("latent", "active_units") == 0
     if not silent and not above(left, THRESHOLDS.useless_reconstruction):
         return None
-    beta = facts.beta
+    carries = "" if facts.rate is None else f"The code carries {number(facts.rate)} nats an image, "
     return Finding(
         "collapsed",
-        "The decoder ignores the code: all reconstructions look alike.",
-        f"The code carries {number(facts.rate)} nats an image, {number(facts.get('latent', 'active_units'))} of"
-        f" {facts.size} units are active, and {percent(left)} of the variance of the training images is left unexplained.",
-        f"The rate is weighed by an effective beta of {number(beta)}: saying nothing is cheaper than saying something."
-        if above(beta, 1.5)
+        "The decoder ignores the code: all reconstructions"
+        + (" of a class look alike." if facts.is_conditional else " look alike."),
+        f"{carries}{number(facts.get('latent', 'active_units'))} of {facts.size} units are active, and {percent(left)} of"
+        " the variance of the training images is left unexplained.",
+        *way_out_of_silence(facts),
+    )
+
+
+def way_out_of_silence(facts):
+    """Returns why the code carries nothing, what to do, and the command that does it."""
+    if facts.rate is None:
+        return (
+            "Training has put nothing into the code yet, or a penalty on the codes outweighs the images.",
+            "Train longer, and let the decoder learn its variance.",
+            f"{facts.retrain} --epochs 100 --likelihood gaussian_optimal",
+        )
+    return (
+        f"The rate is weighed by an effective beta of {number(facts.beta)}: saying nothing is cheaper than saying something."
+        if above(facts.beta, 1.5)
         else "Training found the way out of saying nothing before the code said anything.",
         "Weigh the rate by 1 and let its weight grow from 0; let the decoder learn its variance.",
-        f"{facts.retrain} --objective vae --objective.warmup 2000",
+        f"{facts.retrain} --objective {facts.bound} --objective.warmup 2000",
     )
 
 
@@ -294,8 +318,7 @@ def smaller_sentence(facts):
 
 def pointless_hole(facts):
     """Returns what `hole_kind` does, of codes that are points."""
-    objective = next((kind for kind in OBJECTIVES.values() if kind.__name__ == facts.get("objective")), None)
-    if objective is not None and objective.prior != "none":
+    if facts.objective is not None and facts.objective.prior != "none":
         return (
             "missed_prior",
             "The codes are pulled towards the prior all together, by a penalty, and it has not brought them there: it"
@@ -311,7 +334,7 @@ def pointless_hole(facts):
 
 def hole_kind(facts):
     """Returns the kind of hole, its cause in words, and the command that trains a better model, None without one."""
-    fewer = f"{facts.retrain} --objective vae --latent {facts.recommended}"
+    fewer = f"{facts.retrain} --objective {facts.bound} --latent {facts.recommended}"
     smaller = fewer if smaller_sentence(facts) else None
     if facts.get("prior") == UNIFORM_PRIOR:
         return (
@@ -343,7 +366,7 @@ def hole_kind(facts):
         return (
             "under_regularised",
             f"The rate is weighed by an effective beta of {number(facts.beta)}, so codes spread beyond the prior.",
-            f"{facts.retrain} --objective vae",
+            f"{facts.retrain} --objective {facts.bound}",
         )
     if (
         above(facts.mismatch, 0)

@@ -122,6 +122,16 @@ def test_each_verdict_is_given_on_its_evidence_and_says_what_to_do(name):
     assert verdict["command"].startswith("python ")
 
 
+def test_a_collapse_of_points_is_told_without_a_rate_and_one_of_a_conditional_model_by_class():
+    silent = {"latent__active_units": 0}
+    verdict = judge(changed(**silent, rate_distortion__rate=None, objective="WassersteinMMD"))
+    assert not any(word in str(verdict["findings"]) for word in ("nats", "rate by", "?"))
+    assert verdict["command"].endswith("--epochs 100 --likelihood gaussian_optimal")
+    verdict = judge(changed(**silent, objective="ConditionalVAE"))
+    assert "of a class look alike" in verdict["findings"][0]["symptom"]
+    assert "--objective conditional_vae " in verdict["command"]
+
+
 def test_a_smaller_latent_is_advised_only_where_the_codes_would_fit_into_one():
     smaller = judge(changed(**HOLE, latent__recommended_size=8))
     assert "train a latent of 8 numbers" in smaller["remedy"]
