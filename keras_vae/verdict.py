@@ -193,16 +193,18 @@ def collapsed(facts):
     """Holds where the code carries nothing."""
     # Of training images: one who has learnt those by heart says something, however little it helps with others.
     left = facts.get("reconstruction", "train", "unexplained")
-    silent = below(facts.rate, THRESHOLDS.collapsed_rate) or facts.get("latent", "active_units") == 0
+    active = facts.get("latent", "active_units")
+    # Codes without noise have no rate, and no scale by which a unit could be called inactive.
+    silent = facts.rate is not None and (facts.rate < THRESHOLDS.collapsed_rate or active == 0)
     if not silent and not above(left, THRESHOLDS.useless_reconstruction):
         return None
-    carries = "" if facts.rate is None else f"The code carries {number(facts.rate)} nats an image, "
+    carried = f"The code carries {number(facts.rate)} nats an image, {number(active)} of {facts.size} units are active, and "
     return Finding(
         "collapsed",
         "The decoder ignores the code: all reconstructions"
         + (" of a class look alike." if facts.is_conditional else " look alike."),
-        f"{carries}{number(facts.get('latent', 'active_units'))} of {facts.size} units are active, and {percent(left)} of"
-        " the variance of the training images is left unexplained.",
+        ("" if facts.rate is None else carried)
+        + f"{percent(left)} of the variance of the training images is left unexplained.",
         *way_out_of_silence(facts),
     )
 
