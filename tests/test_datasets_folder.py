@@ -249,3 +249,92 @@ def test_folder_streams_resume_bit_for_bit(tmp_path):
     late = split.training_batches(4, 0, first_epoch=2, augment=("crop",)).as_numpy_iterator()
     for expected, batch in zip(whole[6:], late):
         np.testing.assert_array_equal(batch, expected)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder of 30 images, a file that is none, one that is not UTF-8 and a link to nothing; and one for a cache."""
+    folder = tmp_path / "pictures"
+    write(folder / "a", 20)
+    write(folder / "b", 10, "png", first=20)
+    (folder / "a" / "none.jpg").write_text("no image")
+    (folder / "b" / "lost.png").symlink_to("nowhere")
+    shutil.copy(folder / "a" / "000.jpg", os.fsencode(folder / "a") + b"/\xff.jpg")
+    return folder, tmp_path / "cache"
+
+
+def cached(pictures, **options):
+    folder, cache = pictures
+    return load_dataset(ImageFolder(path=str(folder), cache=str(cache)), image_size=16, **options)
+
+
+def test_cached_images_are_the_folders_own_and_no_file_is_read_again(pictures, monkeypatch):
+    monkeypatch.setattr("keras_vae.datasets.packed.SHARD_BYTES", 12 * 16 * 16 * 3)  # three files
+    plain = load_dataset(str(pictures[0]), image_size=16)
+    first = cached(pictures)
+    monkeypatch.setattr("keras_vae.datasets.folder.check_file", None)
+    again = cached(pictures)
+    for dataset in (first, again):
+        assert (dataset.fingerprint, dataset.skipped) == (plain.fingerprint, plain.skipped)
+        assert len(dataset.skipped) == 2
+        for name in ("train", "validation", "test"):
+            mine, other = getattr(dataset, name), getattr(plain, name)
+            np.testing.assert_array_equal(mine.images(), other.images())
+            np.testing.assert_array_equal(mine.labels, other.labels)
+        both = [next(iter(one.train.training_batches(8, seed=3))) for one in (dataset, plain)]
+        np.testing.assert_array_equal(*both)
+    assert len(list(pictures[1].glob("*.array_record"))) == 3
+
+
+def test_a_cache_is_made_anew_where_the_folder_or_the_size_changes(pictures):
+    before = cached(pictures)
+    picture(99).save(pictures[0] / "a" / "003.jpg")
+    changed = cached(pictures)
+    assert changed.fingerprint != before.fingerprint
+    np.testing.assert_array_equal(
+        changed.train.images(), load_dataset(str(pictures[0]), image_size=16).train.images()
+    )
+    assert cached(pictures, channels=1).image_shape == (16, 16, 1)
+
+
+def test_a_cache_that_was_not_finished_is_gone_on_with(pictures, monkeypatch):
+    monkeypatch.setattr("keras_vae.datasets.packed.SHARD_BYTES", 12 * 16 * 16 * 3)
+    from keras_vae.datasets import folder
+
+    check, read = folder.check_file, []
+
+    def interrupted(path, size, channels):
+        read.append(path)
+        if os.path.basename(path) == "017.jpg":
+            raise KeyboardInterrupt
+        return check(path, size, channels)
+
+    monkeypatch.setattr(folder, "check_file", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        cached(pictures)
+    read.clear()
+    monkeypatch.setattr(folder, "check_file", lambda *given: (read.append(given[0]), check(*given))[1])
+    cached(pictures)
+    names = [os.path.basename(path) for path in read]
+    assert "000.jpg" not in names
+    assert "017.jpg" in names
+    assert not list(pictures[1].glob(".writing-*"))
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda data: data[:4000] + bytes(1000) + data[5000:], lambda data: data[:4000]]
+)
+def test_a_damaged_cache_is_said_so(pictures, spoil):
+    cached(pictures)
+    (file,) = pictures[1].glob("*.array_record")
+    file.write_bytes(spoil(file.read_bytes()))
+    with pytest.raises(DatasetError, match="cache is damaged"):
+        np.concatenate(
+            [getattr(cached(pictures), split).images() for split in ("train", "validation", "test")]
+        )
+
+
+def test_a_cache_where_nothing_can_be_written_is_refused(pictures, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DatasetError, match="cannot be kept there"):
+        cached((pictures[0], tmp_path / "file" / "cache"))

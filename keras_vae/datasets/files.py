@@ -10,6 +10,7 @@ import io
 import os
 import stat
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -47,6 +48,25 @@ class CheckedFile:
     decoder: int
     fits: bool
     digest: int
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What is known of some files of a folder, those that hold images in the order of their names.
+
+    Attributes:
+      names: Of the files with images, relative to the folder.
+      sizes: Of these files, in bytes.
+      digests: Of these files, as in `CheckedFile`.
+      skipped: "name: reason" of each other file.
+      store: Where the images are read, in that order; None where there are none.
+    """
+
+    names: list
+    sizes: list
+    digests: list
+    skipped: list
+    store: Any
 
 
 def is_image_name(name):

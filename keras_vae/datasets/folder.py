@@ -11,7 +11,15 @@ import numpy as np
 
 from keras_vae.datasets.dataset import Annotations, make_dataset
 from keras_vae.datasets.errors import DatasetError
-from keras_vae.datasets.files import EXTENSIONS, FileImages, UnreadableImageError, check_file, is_image_name
+from keras_vae.datasets.files import (
+    EXTENSIONS,
+    FileImages,
+    Listing,
+    UnreadableImageError,
+    check_file,
+    is_image_name,
+)
+from keras_vae.datasets.packed import packed
 from keras_vae.datasets.progress import progress
 from keras_vae.datasets.splits import SPLITS, combined_digest
 
@@ -23,34 +31,41 @@ SPLIT_FOLDERS = {"train": "train", "validation": "validation", "val": "validatio
 class ImageFolder:
     """Images in a folder and the folders in it: JPEG, PNG, GIF (first frame), BMP and WebP.
 
-    They are streamed, not held in memory. Labels are the folders directly in `path`, where all images lie in
+    They are streamed, not held in memory; with a `cache`, from there (`packed.py`). Labels are the folders directly in `path`, where all images lie in
     at least two of them. The folders train, validation (or val) and test are splits.
     """
 
     path: str = field(default="", metadata={"help": "folder of images, or one image file"})
+    cache: str = field(
+        default="",
+        metadata={"help": "folder to keep the decoded images in, in ArrayRecord files; none: not kept"},
+    )
 
     def load(self, options):
         """Returns the `Dataset`; 64x64x3 unless asked otherwise."""
         root, names = _find(self.path)
         size, channels = options.image_size or DEFAULT_SIZE, options.channels or 3
-        files, skipped = _check(root, names, size, channels)
-        used = [name for name in names if name in files]
-        if not used:
+
+        def check(some):
+            return _check(root, some, size, channels)
+
+        found = packed(self.cache, root, names, (*size, channels), check) if self.cache else check(names)
+        if not found.names:
             raise DatasetError(
-                f"{self.path}: none of the {len(names)} images can be read; the first is {skipped[0]}"
+                f"{self.path}: none of the {len(names)} images can be read; the first is {found.skipped[0]}"
             )
-        given, labelled = _given_splits(self.path, used)
+        given, labelled = _given_splits(self.path, found.names)
         labels, label_names = _labels(labelled)
-        checked = [files[name] for name in used]
         facts = [
-            hashlib.sha256(os.fsencode(name) + b"\0%d" % file.size).digest() for name, file in files.items()
+            hashlib.sha256(os.fsencode(name) + b"\0%d" % size_of_file).digest()
+            for name, size_of_file in zip(found.names, found.sizes)
         ]
         return make_dataset(
             root.name or "images",
-            FileImages(checked, size, channels),
-            [hashlib.sha256(b"%d" % file.digest).digest() for file in checked],
+            found.store,
+            [hashlib.sha256(b"%d" % digest).digest() for digest in found.digests],
             combined_digest(facts, size, channels),
-            Annotations(labels, label_names, given_splits=given, skipped=skipped),
+            Annotations(labels, label_names, given_splits=given, skipped=tuple(found.skipped)),
         )
 
 
@@ -93,7 +108,7 @@ def _walk(root):
 
 
 def _check(root, names, size, channels):
-    """Returns {name: `CheckedFile`} of the readable files and "name: reason" of the others, both in order."""
+    """Returns the `Listing` of `names`: each file is read and decoded once."""
     from PIL import Image
 
     def check(name):
@@ -102,7 +117,7 @@ def _check(root, names, size, channels):
         except UnreadableImageError as error:
             return error
 
-    files, skipped = {}, []
+    used, files, skipped = [], [], []
     with ThreadPoolExecutor() as pool, warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         warnings.simplefilter("ignore", UserWarning)  # on odd metadata
@@ -110,8 +125,10 @@ def _check(root, names, size, channels):
             if isinstance(result, UnreadableImageError):
                 skipped.append(f"{os.fsencode(name).decode(errors='replace')}: {result}")
             else:
-                files[name] = result
-    return files, tuple(skipped)
+                used.append(name)
+                files.append(result)
+    sizes, digests = [file.size for file in files], [file.digest for file in files]
+    return Listing(used, sizes, digests, skipped, FileImages(files, size, channels) if files else None)
 
 
 def _given_splits(path, names):

@@ -1,4 +1,4 @@
-"""Where the images of a set lie: in memory, or in an array on disk. (Folders: `files.py`.)
+"""Where the images of a set lie: in memory, or in an array on disk. (Folders: `files.py`, `packed.py`.)
 
 Every store has `image_shape`, `read` for NumPy and `read_batch` for a tf.data graph, both from int64 indices
 `[n]` to float32 images `[n, height, width, channels]` in [0, 1].
@@ -52,7 +52,19 @@ class MemoryImages:
         return as_float(tf.gather(self._tensor, indices))
 
 
-class MappedImages:
+class ReadInPython:
+    """A store that a tf.data graph reads through one Python call a batch."""
+
+    def prepare(self):
+        """Nothing to make: `read_batch` captures no tensor."""
+
+    def read_batch(self, indices):
+        """Returns the images at `indices`."""
+        images = tf.numpy_function(self.read, [indices], tf.float32, stateful=False)
+        return tf.ensure_shape(images, [None, *self.image_shape])
+
+
+class MappedImages(ReadInPython):
     """Images in a memory-mapped array: only the pages that are read take memory.
 
     Args:
@@ -69,11 +81,3 @@ class MappedImages:
         images = np.empty((len(indices), *self.image_shape), self.images.dtype)
         images[order] = self.images[np.asarray(indices)[order]]
         return as_float(images)
-
-    def prepare(self):
-        """Nothing to make: `read_batch` captures no tensor."""
-
-    def read_batch(self, indices):
-        """Returns the images at `indices` through one Python call a batch."""
-        images = tf.numpy_function(self.read, [indices], tf.float32, stateful=False)
-        return tf.ensure_shape(images, [None, *self.image_shape])

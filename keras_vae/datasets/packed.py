@@ -1,0 +1,125 @@
+"""A folder's images, decoded once and kept in ArrayRecord files, which are read in any order.
+
+Reading a million pictures takes longer than training on them where they are small, and so does checking them at every
+start. What is kept are the very pixels that `files.py` reads, with what the folder's splits are made of: a run goes on
+with or without.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+from keras_vae.datasets.errors import DatasetError
+from keras_vae.datasets.files import Listing
+from keras_vae.datasets.stores import ReadInPython, as_float
+from keras_vae.files import locked, whole, write_json
+
+SHARD_BYTES = 2**28  # of pixels in a file: it is what a killed start loses
+READ_AT_ONCE = 512
+# One record a chunk, as it is: any image is then one short read.
+LAYOUT = "group_size:1,uncompressed"
+
+
+class PackedImages(ReadInPython):
+    """Images in ArrayRecord files, one record of uint8 an image. See `stores.py`.
+
+    Args:
+      paths: The files, in order; those without images left out.
+      image_shape: (height, width, channels).
+    """
+
+    def __init__(self, paths, image_shape):
+        from array_record.python.array_record_data_source import ArrayRecordDataSource
+
+        self.image_shape = tuple(image_shape)
+        with _damage(paths):
+            self._records = ArrayRecordDataSource([os.fspath(path) for path in paths])
+        self._paths = paths
+
+    def read(self, indices):
+        """Returns the images at `indices`."""
+        if not len(indices):
+            return np.zeros((0, *self.image_shape), np.float32)
+        with _damage(self._paths):
+            records = self._records.__getitems__([int(index) for index in indices])
+        return as_float(np.frombuffer(b"".join(records), np.uint8).reshape(-1, *self.image_shape))
+
+
+@contextlib.contextmanager
+def _damage(paths):
+    """Says what the errors of reading `paths`, whose chunks have checksums, mean."""
+    try:
+        yield
+    except (RuntimeError, ValueError, OSError) as error:
+        raise DatasetError(
+            f"{paths[0].parent}: the cache is damaged: remove it and start again ({error})"
+        ) from error
+
+
+def packed(folder, root, names, image_shape, check):
+    """Returns the `Listing` of `names`, read from `folder`; what is not kept there yet is written.
+
+    Args:
+      folder: Where images are kept, of any folders and sizes; made where it is not there.
+      root: Folder that `names` are relative to.
+      names: Paths of files, sorted.
+      image_shape: (height, width, channels).
+      check: Function from some of `names` to their `Listing`, which reads their files.
+
+    Raises:
+      DatasetError: It cannot be written to.
+    """
+    count = max(1, SHARD_BYTES // int(np.prod(image_shape)))
+    known = {"names": [], "sizes": [], "digests": [], "skipped": []}
+    paths = []
+    try:
+        folder = Path(folder).expanduser()
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder, wait=True):
+            for start in range(0, len(names), count):
+                part = names[start : start + count]
+                path = folder / f"{_key(root, part, image_shape)}.array_record"
+                facts = path.with_suffix(".json")
+                if not facts.is_file():
+                    _write(path, facts, part, check(part))
+                kept = json.loads(facts.read_text(encoding="utf-8"))
+                kept["names"] = [part[place] for place in kept.pop("places")]
+                paths += [path] if kept["names"] else []
+                for key, values in known.items():
+                    values += kept[key]
+    except OSError as error:
+        raise DatasetError(f"{folder}: images cannot be kept there: {error.strerror or error}") from error
+    return Listing(**known, store=PackedImages(paths, image_shape) if paths else None)
+
+
+def _key(root, names, image_shape):
+    """Returns a name that changes when one of the files does."""
+    digest = hashlib.sha256(repr(tuple(image_shape)).encode())
+    for name in names:
+        path = os.path.join(root, name)
+        digest.update(os.fsencode(path) + b"\0")
+        with contextlib.suppress(OSError):  # a link to nothing will be skipped
+            status = os.stat(path)
+            digest.update(b"%d %d" % (status.st_size, status.st_mtime_ns))
+    return digest.hexdigest()[:24]
+
+
+def _write(path, facts, names, listing):
+    """Writes the images of `listing` to `path` and then, to `facts`, what is known of them."""
+    from array_record.python.array_record_module import ArrayRecordWriter
+
+    if listing.names:
+        with whole(path) as temporary:
+            writer = ArrayRecordWriter(os.fspath(temporary), LAYOUT)
+            for start in range(0, len(listing.names), READ_AT_ONCE):
+                places = np.arange(start, min(start + READ_AT_ONCE, len(listing.names)))
+                for image in np.rint(listing.store.read(places) * 255).astype(np.uint8):
+                    writer.write(image.tobytes())
+            writer.close()
+    place = {name: number for number, name in enumerate(names)}
+    known = {key: getattr(listing, key) for key in ("sizes", "digests", "skipped")}
+    write_json(facts, {"places": [place[name] for name in listing.names], **known})
