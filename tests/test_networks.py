@@ -1,4 +1,5 @@
 import collections
+import math
 
 import numpy as np
 import pytest
@@ -160,6 +161,17 @@ def test_a_batch_normalised_convolution_has_no_second_offset():
     assert not encoder.get_layer("down_0_0").use_bias
 
 
+@pytest.mark.parametrize("kind", [Convolutional, Residual])
+@pytest.mark.parametrize(
+    ("size", "widths"),
+    [(28, [32, 64, 128]), (64, [32, 64, 128]), (128, [32, 64, 128, 256]), (256, [32, 64, 128, 256, 256])],
+)
+def test_widths_that_are_not_asked_for_follow_the_image(kind, size, widths):
+    plan = Plan((size, size, 3), (16,), kind().channels((size, size, 3)))
+    assert [width for width, _ in plan.stages] == widths
+    assert plan.bottom == (math.ceil(size / 2 ** len(widths)),) * 2 + (widths[-1],)
+
+
 def test_widths_and_depth_are_those_asked_for():
     encoder, decoder = build(Convolutional(widths=(4, 6, 8), depth=2, dense=5), (16, 16, 1), (2,))
     filters = [layer.filters for layer in encoder.layers if isinstance(layer, keras.layers.Conv2D)]
@@ -291,8 +303,8 @@ def test_every_activation_in_the_list_is_known_to_keras():
     [
         (
             Convolutional,
-            {"widths": ()},
-            r"network\.widths is \(\): give at least one size above 0 \(try 32,64\)",
+            {"widths": (0,)},
+            r"network\.widths is \(0,\): give at least one size above 0 \(try 32,64\)",
         ),
         (Convolutional, {"widths": (8, 0)}, r"network\.widths is \(8, 0\)"),
         (Convolutional, {"depth": 0}, r"network\.depth is 0: it must be at least 1"),

@@ -9,6 +9,7 @@ from keras_vae.networks.fields import check_activation, check_least, check_sizes
 from keras_vae.networks.plan import Plan
 
 UNPADDED = ((0, 0), (0, 0))
+WIDTHS, LARGE = (32, 64, 128, 256), 64
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,11 @@ class Pyramid:
     """
 
     widths: tuple[int, ...] = field(
-        default=(32, 64, 128),
-        metadata={"help": "channels at each halving of the image; the last is repeated at need"},
+        default=(),
+        metadata={
+            "help": "channels at each halving of the image; the last is repeated at need; without,"
+            " 32, 64, 128 and for images larger than 64 pixels 256"
+        },
     )
     depth: int = field(default=1, metadata={"help": "convolutions (residual: blocks of two) at each size"})
     kernel_size: int = field(default=3, metadata={"help": "height and width of the kernels, in pixels"})
@@ -39,7 +43,8 @@ class Pyramid:
     activation: str = field(default="silu", metadata={"help": "any activation that Keras knows by name"})
 
     def __post_init__(self):
-        check_sizes("widths", self.widths, "32,64")
+        if self.widths:
+            check_sizes("widths", self.widths, "32,64")
         # A kernel of 1 under a stride of 2 skips three pixels of four, and TensorFlow 2.21's gradient of it
         # writes outside its memory on a CPU (Conv2DBackpropFilter).
         check_least(self, depth=1, kernel_size=2, dense=0)
@@ -47,7 +52,7 @@ class Pyramid:
 
     def encoder(self, image_shape, latent_shape, latent, policy):
         """Returns the model that maps images to a posterior."""
-        plan = Plan(image_shape, latent_shape, self.widths)
+        plan = Plan(image_shape, latent_shape, self.channels(image_shape))
         inputs = features = keras.Input(image_shape, name="image")
         if plan.padding != UNPADDED:
             features = keras.layers.ZeroPadding2D(plan.padding, dtype=policy, name="pad")(features)
@@ -61,7 +66,7 @@ class Pyramid:
 
     def decoder(self, image_shape, latent_shape, likelihood, policy):
         """Returns the model that maps codes to what the likelihood reads."""
-        plan = Plan(image_shape, latent_shape, self.widths)
+        plan = Plan(image_shape, latent_shape, self.channels(image_shape))
         inputs = features = keras.Input(latent_shape, name="latent")
         if len(latent_shape) == 1:
             features = self.hidden(features, self.dense, policy, "dense_up")
@@ -84,6 +89,10 @@ class Pyramid:
         if plan.padding != UNPADDED:
             decoded = keras.layers.Cropping2D(plan.padding, dtype=policy, name="crop")(decoded)
         return keras.Model(inputs, ends.parameters(decoded, likelihood), name="decoder")
+
+    def channels(self, image_shape):
+        """Returns the channels at each halving of images of that shape."""
+        return self.widths or (WIDTHS if max(image_shape[:2]) > LARGE else WIDTHS[:3])
 
     def finish(self, features, name, policy):
         """Returns `features` as they are."""

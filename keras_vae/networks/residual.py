@@ -6,7 +6,7 @@ from typing import Literal
 from keras_vae.lazy import keras
 from keras_vae.networks.fields import check_least
 from keras_vae.networks.normalization import groups
-from keras_vae.networks.pyramid import Pyramid
+from keras_vae.networks.pyramid import WIDTHS, Pyramid
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Residual(Pyramid):
     def __post_init__(self):
         super().__post_init__()
         check_least(self, groups=1)
-        if min(self.widths) < 4:
+        if self.widths and min(self.widths) < 4:
             raise ValueError(
                 f"network.widths is {self.widths}: GroupNorm needs 4 channels or more (try 32,64)"
             )
@@ -47,7 +47,9 @@ class Residual(Pyramid):
 
     def block(self, features, width, name, policy):
         """Returns `features` plus what two convolutions make of them."""
-        small = keras.initializers.VarianceScaling(1 / (self.depth * len(self.widths)), "fan_avg", "uniform")
+        small = keras.initializers.VarianceScaling(
+            1 / (self.depth * len(self.widths or WIDTHS[:3])), "fan_avg", "uniform"
+        )
         change = self.activated(features, width, f"{name}_a", policy)
         change = self.convolution(change, width, (1, 1), f"{name}_a", policy)
         change = self.activated(change, width, f"{name}_b", policy)
