@@ -13,6 +13,7 @@ import numpy as np
 from keras_vae import backends, layers
 from keras_vae.command_line import did_you_mean, from_json, to_json
 from keras_vae.corruptions import CORRUPTIONS
+from keras_vae.gradients import batch_counter
 from keras_vae.latents import latent_shape, show_shape, whole
 from keras_vae.lazy import keras, ops
 from keras_vae.likelihoods import LIKELIHOODS
@@ -447,9 +448,9 @@ class Autoencoder(backends.Steps, keras.Model):
         return list(self.trackers.values())
 
     def iteration(self):
-        """Returns the number of optimizer steps taken, int32."""
+        """Returns the number of batches trained on, int32."""
         optimizer = getattr(self, "optimizer", None)
-        return ops.cast(optimizer.iterations if optimizer else 0, "int32")
+        return ops.cast(batch_counter(optimizer) if optimizer else 0, "int32")
 
     def noise_counter(self, training):
         """Returns what numbers the noise: by steps or, in evaluation, by images seen; and by replicas."""

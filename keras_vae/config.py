@@ -84,7 +84,10 @@ class Config(DataSettings):
     epochs: int | None = option(
         None, "passes over the training images; as many as make 3,000 steps, 10 to 300"
     )
-    batch_size: int = option(64, "images an optimizer step, over all devices of all hosts")
+    batch_size: int = option(64, "images a batch, over all devices of all hosts")
+    accumulate: int = option(
+        1, "batches to a step, on their mean gradient: for memory that holds no larger ones"
+    )
     learning_rate: float = option(1.5e-3, "Adam's, at its highest")
     schedule: Literal["cosine", "constant"] = option("cosine", "of the learning rate over the whole training")
     clip_norm: float | None = option(None, "scale the gradient down to this norm where it is longer")
@@ -98,7 +101,13 @@ class Config(DataSettings):
     def __post_init__(self):
         super().__post_init__()
         object.__setattr__(self, "augment", check_augmentations(self.augment))
-        for name, least in (("epochs", 1), ("batch_size", 1), ("patience", 1), ("seed", 0)):
+        for name, least in (
+            ("epochs", 1),
+            ("batch_size", 1),
+            ("accumulate", 1),
+            ("patience", 1),
+            ("seed", 0),
+        ):
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ValueError(f"{name} is {value}: it must be at least {least} (try --{name} {least})")

@@ -237,7 +237,12 @@ def build(config, dataset):
     for warning in caught:
         say(f"warning: {warning.message}")
     model.adapt(dataset.train.images(0, LOOKED_AT))
-    model.compile(keras.optimizers.Adam(learning_rate(config, steps), global_clipnorm=config.clip_norm))
+    optimizer = keras.optimizers.Adam(
+        learning_rate(config, steps),
+        global_clipnorm=config.clip_norm,
+        gradient_accumulation_steps=config.accumulate if config.accumulate > 1 else None,
+    )
+    model.compile(optimizer)
     return model
 
 

@@ -54,6 +54,34 @@ def gap(one, other):
 # The step
 
 
+@pytest.mark.parametrize(("policy", "tolerance"), [("float32", 1e-6), ("mixed_float16", 2e-4)])
+def test_accumulated_gradients_make_the_step_of_the_whole_batch(digits, policy, tolerance):
+    # Means over halves of equal size: the mean of both gradients is the gradient of the mean.
+    def model(steps):
+        optimizer = keras.optimizers.SGD(1e-3, gradient_accumulation_steps=steps)
+        if policy == "mixed_float16":
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=16)
+        return make("autoencoder", optimizer=optimizer, dtype=policy)
+
+    whole, parts, start = model(None), model(2), model(None)
+    parts.train_on_batch(digits[:8])
+    assert_same_weights(parts, start)
+    parts.train_on_batch(digits[8:16])
+    whole.train_on_batch(digits[:16])
+    assert gap(parts, whole) < tolerance < gap(start, whole)
+
+
+def test_batches_whose_gradients_are_accumulated_have_noise_of_their_own(digits):
+    model = make("vae", optimizer=keras.optimizers.SGD(0.0, gradient_accumulation_steps=4))
+    counted, losses = [], []
+    for _ in range(3):
+        model.reset_metrics()
+        losses.append(model.train_on_batch(digits[:8], return_dict=True)["loss"])
+        counted.append(int(model.iteration()))
+    assert counted == [1, 2, 3]
+    assert len(set(losses)) == 3
+
+
 def test_a_training_step_is_that_of_a_hand_written_vae(digits):
     rate = 1e-3
     model = make("vae", Bernoulli(), keras.optimizers.SGD(rate), seed=5)

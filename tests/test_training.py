@@ -299,6 +299,15 @@ def test_the_same_seed_gives_the_same_history(tmp_path):
         )
 
 
+def test_a_run_that_accumulates_gradients_resumes_within_a_step(tmp_path):
+    # 5 batches an epoch, 3 to a step: an epoch ends in the middle of one.
+    arguments = [*TINY, "--limit", "160", "--accumulate", "3", "--output", tmp_path]
+    run_well(*arguments, "--epochs", "2", "--schedule", "constant", "--name", "whole")
+    run_well(*arguments, "--epochs", "1", "--schedule", "constant", "--name", "parts")
+    run_well("--resume", tmp_path / "parts", "--epochs", "2")
+    assert rows_of(tmp_path / "whole") == rows_of(tmp_path / "parts")
+
+
 def test_the_name_in_a_configuration_is_kept_where_it_is_free(tmp_path):
     file = tmp_path / "config.json"
     file.write_text(f'{{"name": "mine", "output": "{tmp_path}"}}')

@@ -1,7 +1,6 @@
 """JAX: steps that are functions from state to state, each compiled as one program, over however many devices."""
 
 import itertools
-import types
 
 import jax
 
@@ -18,22 +17,11 @@ class Steps:
     revived entries of a codebook, they know nothing.
     """
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        # Keras hands the optimizer's state to training alone: for schedules, evaluation has the count of steps from
-        # here. In a namespace, since an attribute of its own would be saved with the weights.
-        self.clock = types.SimpleNamespace(iterations=keras.Variable(0, dtype="int", trainable=False))
-
     @property
     def metrics_variables(self):
-        """The metrics' state, and what else is handed through: the critic's optimizer's, and the clock."""
+        """The metrics' state, and what else is handed through: the critic's optimizer's."""
         critics = [] if self.critic is None else self.critic_optimizer.variables
-        return [*super().metrics_variables, *critics, self.clock.iterations]
-
-    def reset_metrics(self):
-        """As Keras' own, which begins every epoch and evaluation; sets the clock."""
-        super().reset_metrics()
-        self.clock.iterations.assign(int(self.iteration()))  # a buffer of its own, or both would be donated
+        return [*super().metrics_variables, *critics]
 
     def train_step(self, state, data):
         """Takes one optimizer step on the mean over the batch of the objective's loss, and a critic's with it."""
@@ -57,7 +45,6 @@ class Steps:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         variables = self.trainable_variables, self.non_trainable_variables, self.metrics_variables
         with holding(variables, state) as scope:
-            self.optimizer.iterations.assign(self.clock.iterations)
             self.compute_loss(x, y, sample_weight=sample_weight, training=False)
             return self.get_metrics_result(), values_of(variables, scope)
 
