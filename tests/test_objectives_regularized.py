@@ -1,5 +1,7 @@
 """Regularised autoencoders: each penalty against another computation of it, and the spectral norm."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import sklearn.datasets
@@ -51,10 +53,13 @@ def test_the_loss_is_the_distortion_and_the_weighed_penalties(latent, digits):
     np.testing.assert_allclose(terms["loss"], expected, rtol=1e-5)
 
 
-def test_without_weights_it_is_the_plain_autoencoder(digits):
+@pytest.mark.parametrize("normalization", ["none", "batch"])  # whose averages move once a step
+def test_without_weights_it_is_the_plain_autoencoder(normalization, digits):
     weights = {"code_weight": 0.0, "decoder_weight": 0.0}
+    network = dataclasses.replace(NETWORK, normalization=normalization)
     models = [
-        make(one) for one in ("autoencoder", RegularizedL2(**weights), RegularizedGradientPenalty(**weights))
+        make(one, network=network)
+        for one in ("autoencoder", RegularizedL2(**weights), RegularizedGradientPenalty(**weights))
     ]
     for model in models:
         model.fit(digits, batch_size=64, shuffle=False, verbose=0)

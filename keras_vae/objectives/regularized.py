@@ -85,7 +85,7 @@ class RegularizedGradientPenalty(Regularized):
         """Returns an estimate of the squared Frobenius norm of the decoder's Jacobian at each code, `[batch]`."""
         directions = keras.random.normal(ops.shape(step.codes), dtype="float32", seed=step.own_seed())
         slopes = derivative_along(
-            lambda codes: model.likelihood.mean(step.decode(codes)), step.codes, directions
+            lambda codes: model.likelihood.mean(model.decoder(codes, training=False)), step.codes, directions
         )
         return sum_per_image(ops.square(slopes))
 
