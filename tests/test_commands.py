@@ -258,6 +258,8 @@ MISFITS = {
     "codebook without positions": (["--objective", "vq_vae", "--latent", "16"], "--latent 7x7x16"),
     "no labels": (["--objective", "conditional_vae", "--dataset", "bare.npy"], "a dataset with labels"),
     "prior without labels": (["--objective", "conditional_vae", "--prior", "vamp"], "--prior mixture"),
+    "prior of posteriors with a flow": (["--objective", "iaf", "--prior", "vamp"], "--prior mixture"),
+    "weights of no density": (["--objective", "iwae", "--likelihood", "ms_ssim"], "gaussian_optimal"),
 }
 
 # All of them in one process: it must not have imported TensorFlow at the end.

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from keras_vae.latents import FlowedGaussian
 from keras_vae.objectives.variational import VariationalBound
+from keras_vae.priors import Vamp
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,15 @@ class PlanarFlow(VariationalBound):
     def latent(self):
         """The Gaussian with its flow."""
         return FlowedGaussian(self.kind, self.depth, self.width)
+
+    def check(self, model):
+        """Refuses VampPrior, a mixture of posteriors: a flow tells the density of its own draws, not of any code."""
+        super().check(model)
+        if isinstance(model.prior, Vamp):
+            raise ValueError(
+                "prior vamp is made of the encoder's posteriors, and those with a flow have a density at their own draws"
+                " alone (try --prior mixture)"
+            )
 
 
 @dataclass(frozen=True)

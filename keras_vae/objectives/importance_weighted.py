@@ -7,6 +7,7 @@ from typing import ClassVar
 from keras_vae.densities import log_mean_exp
 from keras_vae.gradients import frozen
 from keras_vae.lazy import ops
+from keras_vae.likelihoods.ms_ssim import MultiScaleSimilarity
 from keras_vae.objectives.objective import Objective
 
 
@@ -33,6 +34,15 @@ class ImportanceWeighted(Objective):
         for name in self.counts:
             if getattr(self, name) < 1:
                 raise ValueError(f"objective.{name} is {getattr(self, name)}: it must be at least 1")
+
+    def check(self, model):
+        """Refuses a distortion that is no density: a weight is a ratio of densities."""
+        super().check(model)
+        if isinstance(model.likelihood, MultiScaleSimilarity):
+            raise ValueError(
+                "likelihood ms_ssim is a distortion and no density, which importance weights are made of"
+                " (try --likelihood gaussian_optimal)"
+            )
 
     @property
     def num_codes(self):
