@@ -36,6 +36,7 @@ from keras_vae.serving.client_errors import (
     StillLoading,
     TimedOut,
 )
+from keras_vae.serving.over_rest import place
 from keras_vae.serving.status import StatusError, invalid
 
 ROUNDING = 1e-6
@@ -189,6 +190,9 @@ def test_a_version_is_asked_for_by_number(url):
         (lambda client: client.encode(np.zeros((1, 8, 8))), r"image has the shape \[1, 8, 8\]: encode of encoder takes \[n, 8, 8, 1\]"),
         (lambda client: client.sample([0.5]), r"seed is of float64: sample of decoder takes \[n\] of int64"),
         (lambda client: client.decode([["a", "b", "c"]]), r"latent is of <U1"),
+        (lambda client: client.decode([[0, 0, 0], [0]]), r"latent of decode of decoder is no array: .*inhomogeneous"),
+        (lambda client: client.decode([[0, 1e39, 0]]), r"latent holds 1e\+39, too large a number: decode of decoder takes \[n, 3\] of float32"),
+        (lambda client: client.sample([2**63]), r"seed holds 9223372036854775808, too large a number: sample of decoder takes"),
         (lambda client: client.decode(np.zeros((1, 3)), label=[1]), r"decode of decoder takes no label: its inputs are latent"),
         (lambda client: client.predict("decoder", "decode"), r"decode of decoder needs a latent"),
         (lambda client: client.predict("decoder", "encode", latent=[[0, 0, 0]]), r"decoder has no signature encode: it has decode, sample, serving_default"),
@@ -355,6 +359,31 @@ def test_an_answer_that_comes_too_late_is_not_waited_for():
         assert time.monotonic() - begun < 1.5
 
 
+def test_an_answer_that_comes_bit_by_bit_is_not_waited_for_without_end():
+    def trickle():
+        with listener.accept()[0] as connection, contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+            for _ in range(100):
+                connection.sendall(b" ")
+                time.sleep(0.1)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        begun = time.monotonic()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with DecoderClient(url, timeout=0.5) as client, pytest.raises(TimedOut):
+            client.states()
+        assert time.monotonic() - begun < 5
+        thread.join()
+
+
+def test_names_of_models_are_quoted_in_an_address():
+    assert place("a#b 50%", None) == "/v1/models/a%23b%2050%25"
+    assert place("decoder", "can/ary") == "/v1/models/decoder/labels/can%2Fary"
+    assert place("decoder", 2) == "/v1/models/decoder/versions/2"
+
+
 def test_an_answer_that_is_no_json_is_shown():
     with (
         told((200, b"<html>", 0)) as (client, _),
@@ -402,8 +431,8 @@ def test_the_code_in_the_documentation_runs(urls):
     over_grpc, client = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     places = {"localhost:8500": urls["grpc"].removeprefix("grpc://"), "http://localhost:8501": urls["rest"]}
     for code in (over_grpc.replace("(2, 16)", "(2, 3)"), client):
-        for place, url in places.items():
-            code = code.replace(place, url)
+        for there, url in places.items():
+            code = code.replace(there, url)
         names = {}
         exec(compile(code, str(page), "exec"), names)
         assert names["images"].shape[1:] == (8, 8, 1)

@@ -212,7 +212,7 @@ def fitted(where, takes, given):
     Raises:
         BadInput: They do not fit.
     """
-    given = {name: np.asarray(value) for name, value in given.items() if value is not None}
+    given = {name: array_of(where, name, value) for name, value in given.items() if value is not None}
     for name in given.keys() ^ takes.keys():
         fault = "takes no" if name in given else "needs a"
         raise BadInput(
@@ -231,8 +231,20 @@ def fitted(where, takes, given):
             raise BadInput("INVALID_ARGUMENT", f"{name} is of {array.dtype}: {wanted}")
         if len(array) != count:
             raise BadInput("INVALID_ARGUMENT", f"{name} has {len(array)} rows, and another input {count}")
-        arrays[name] = array.astype(dtype)
+        with np.errstate(over="ignore"):
+            arrays[name] = array.astype(dtype)
+        lost = arrays[name] != array if dtype.kind in "iu" else np.isinf(arrays[name]) & np.isfinite(array)
+        if lost.any():
+            raise BadInput("INVALID_ARGUMENT", f"{name} holds {array[lost][0]}, too large a number: {wanted}")
     return arrays
+
+
+def array_of(where, name, value):
+    """Returns a value as an array; raises `BadInput` where its rows are not alike."""
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise BadInput("INVALID_ARGUMENT", f"{name} of {where} is no array: {error}") from None
 
 
 def joined(parts, dtype, shape):

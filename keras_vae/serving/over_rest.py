@@ -1,5 +1,8 @@
 """TF Serving's REST interface, from a client's side."""
 
+import time
+import urllib.parse
+
 import numpy as np
 
 from keras_vae.serving import json_tensors
@@ -65,16 +68,21 @@ class Rest:
 
     def ask(self, method, path, body, timeout):
         """Returns the JSON that the server answers with; raises a `StatusError`."""
+        deadline, received = time.monotonic() + timeout, bytearray()
         try:
-            answer = self.client.request(method, self.url + path, content=body, timeout=timeout)
+            with self.client.stream(method, self.url + path, content=body, timeout=timeout) as answer:
+                for part in answer.iter_bytes():
+                    received += part
+                    if time.monotonic() > deadline:  # httpx's own timeout begins anew with each part
+                        raise self.httpx.ReadTimeout("the answer did not end")
         except self.httpx.TimeoutException as error:
             raise StatusError("DEADLINE_EXCEEDED", f"no answer within {timeout:.1f} s") from error
         except self.httpx.TransportError as error:
             raise StatusError("UNAVAILABLE", str(error) or type(error).__name__) from error
         try:
-            content = json_tensors.loads(answer.content)
+            content = json_tensors.loads(bytes(received))
         except ValueError:
-            content = {"error": f"HTTP status {answer.status_code} and no JSON: {answer.text[:100]!r}"}
+            content = {"error": f"HTTP status {answer.status_code} and no JSON: {shown(received)}"}
         if answer.status_code == 200 and isinstance(content, dict) and "error" not in content:
             return content
         code = CODES.get(answer.status_code, "UNKNOWN")
@@ -84,9 +92,15 @@ class Rest:
 
 def place(model, version):
     """Returns the path of a model, of the newest version, a numbered or a labelled one."""
-    if version is None:
-        return f"/v1/models/{model}"
-    return f"/v1/models/{model}/{'labels' if isinstance(version, str) else 'versions'}/{version}"
+    parts = ["v1", "models", model]
+    if version is not None:
+        parts += ["labels" if isinstance(version, str) else "versions", str(version)]
+    return "".join("/" + urllib.parse.quote(part, safe="") for part in parts)
+
+
+def shown(body):
+    """Returns the beginning of an answer for a message."""
+    return repr(bytes(body).decode("utf-8", "replace")[:100])
 
 
 def tensors(infos):
