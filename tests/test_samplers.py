@@ -1,6 +1,7 @@
 """The densities over codes: what they draw, what they say of codes, and how they are kept."""
 
 import dataclasses
+import inspect
 import pickle
 import resource
 import time
@@ -50,6 +51,11 @@ def dense(sampler):
 
 def unfitted(name, shape):
     return SAMPLERS[name](shape, **SMALL.get(name, {}))
+
+
+def test_all_samplers_are_fitted_by_the_same_arguments_in_the_same_places():
+    for kind in SAMPLERS.values():
+        assert list(inspect.signature(kind.fit).parameters)[:3] == ["self", "codes", "components"]
 
 
 @pytest.fixture(scope="module")

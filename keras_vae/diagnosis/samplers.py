@@ -33,7 +33,7 @@ def fit(study, kind):
     codes, shape = study.train.shaped(), study.train.latent_shape
     if kind is Mixture:
         mixture = Mixture(shape, components=40, rank=64, seed=study.seed)
-        return mixture.fit(codes, further_means(study), study.components)
+        return mixture.fit(codes, study.components, further_means(study))
     fields = {field.name for field in dataclasses.fields(kind)}
     seeded = {"seed": study.seed} if "seed" in fields else {}
     return kind(shape, **seeded).fit(codes, components=study.components)

@@ -38,15 +38,15 @@ class Mixture(LowRank):
             "seed": self.seed,
         }
 
-    def fit(self, codes, further=(), components=None):
+    def fit(self, codes, components=None, further=()):
         """Returns the sampler fitted to `codes`, a `Codes`; seconds.
 
         Args:
             codes: What the subspace and the noise are taken from.
+            components: The `PrincipalComponents` of the means, `rank` directions at least, where they are known.
             further: Batches of means of other images, `[n, *latent]`, taken one at a time: only their
                 coordinates in the subspace are kept. A mixture wants more codes than fit into memory where
                 they are large.
-            components: The `PrincipalComponents` of the means, `rank` directions at least, where they are known.
 
         Warns:
             UserWarning: There are fewer components than asked for.
