@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import shutil
 
 import fastapi
 import keras
@@ -189,6 +190,18 @@ def test_a_run_without_a_model_is_refused(tmp_path):
     run = Run.create(Config(output=str(tmp_path)), "empty")
     with pytest.raises(UsageError, match=r"no model\.keras yet"):
         World(run).model  # noqa: B018
+
+
+def test_a_run_whose_data_are_gone_says_so(tmp_path, two):
+    shutil.copytree(two.run.path, tmp_path / "moved")
+    config = json.loads((tmp_path / "moved" / "config.json").read_text())
+    config["dataset"] = {"kind": "arrays", "path": str(tmp_path / "gone.npz")}
+    (tmp_path / "moved" / "config.json").write_text(json.dumps(config))
+    app = fastapi.FastAPI()
+    explorer_routes(app, [Run.open(tmp_path / "moved")])
+    answer = TestClient(app, raise_server_exceptions=False).get("/explorer/api/0/world")
+    assert answer.status_code == 400
+    assert "gone.npz" in answer.json()["error"]
 
 
 def test_a_codebook_is_left_to_a_grid_of_pictures(two):

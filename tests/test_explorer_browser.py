@@ -386,6 +386,7 @@ def test_a_link_leads_back_to_the_same_state(explorer, site):
     state = explorer.state()
     for key, value in urllib.parse.parse_qsl(urllib.parse.urlsplit(link).fragment):
         assert state[key] == value, key
+    assert explorer.page.locator(".legend [aria-pressed=true]").all_inner_texts() == ["3"]
     explorer.page.reload()
     explorer.page.wait_for_selector("#app[aria-busy=false]")
     explorer.settle()
@@ -484,6 +485,64 @@ def test_without_labels_to_choose_from_there_is_no_choice(explorer, site):
 def test_a_broken_link_still_opens(explorer, site, fragment):
     explorer.open(f"{site}#{fragment}").settle()
     assert explorer.page.locator(".map").count() == 1
+    assert "only" not in explorer.state()
+
+
+def test_a_link_leads_back_to_a_code_that_lies_off_the_axes(explorer, worlds, tmp_path, monkeypatch):
+    monkeypatch.setattr("keras_vae.explorer.world.MOST_AXES", 2)
+    world = World(worlds["six"].run)
+    (tmp_path / "page.html").write_text(static_page([world]), encoding="utf-8")
+    places = {"at": [0.5, 1, -1, 0.2, 0.3, -0.7], "A": [1, 1, 0, 0, 0.5, 0], "B": [0, 0, -1, 1, 0, 0.5]}
+    link = {name: " ".join(map(str, numbers)) for name, numbers in places.items()} | {"tab": "paths"}
+    explorer.open(f"{(tmp_path / 'page.html').as_uri()}#{urllib.parse.urlencode(link)}").settle()
+    decoded = dict(zip(places, world.decode(np.array(list(places.values()), "float32"))))
+    explorer.shows(PICTURE, lambda: decoded["at"])
+    explorer.shows(".strip.wide canvas", lambda: decoded["A"], number=0)
+    explorer.shows(".strip.wide canvas", lambda: decoded["B"], number=10)
+    assert {name: explorer.state()[name] for name in link} == link
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_the_page_begins_where_the_codes_are_and_reset_leads_there(explorer, site, worlds, reset):
+    explorer.open(f"{site}#run=1{'&at=7 7' if reset else ''}").settle()
+    if reset:
+        explorer.page.get_by_role("button", name="Reset").click()
+        explorer.settle()
+    np.testing.assert_allclose(explorer.at(), worlds["plain"].coordinates.mean(axis=0), rtol=1e-3, atol=1e-4)
+
+
+def test_an_image_that_one_run_alone_takes_moves_the_other_to_the_same_place(explorer, site):
+    explorer.open(site)
+    found = explorer.page.evaluate(
+        """async () => {
+        const { Session } = await import("explorer/session");
+        const world = (size, mean, encodes) => ({ size, dims: 2, axes: 2, count: 1, mean: new Float32Array(2), center: [0, 0],
+            directions: [1, 0, 0, 1], means: [0, 0], scales: [1, size], coordinates: new Float32Array(mean), pictures: new Uint8Array(size),
+            told: () => null, labelOf: () => "", engine: { decode: async () => null, encode: encodes ? async () => ({ mean: new Float32Array(mean) }) : null } });
+        async function picked(number, encodes) {
+            const session = new Session([world(4, [1, 2], true), world(9, [3, 18], encodes)]);
+            await session.pick(0, number);
+            return session.current.flatMap(({ code, encoded }) => [...code, Boolean(encoded)]);
+        }
+        return [await picked(0, true), await picked(1, true), await picked(1, false)]; }"""
+    )
+    assert found == [
+        [1, 2, True, 1, 2 * 9 / 4, False],
+        [3, 18 * 4 / 9, False, 3, 18, True],
+        [3, 18 * 4 / 9, False, 3, 18, False],  # by the map, where there is no encoder
+    ]
+
+
+def test_what_keeps_the_page_from_opening_stays_to_be_read(browser, site):
+    context = browser.new_context()
+    page = context.new_page()
+    page.clock.install()
+    page.route("**/world", lambda route: route.fulfill(status=400, json={"error": "the data are gone"}))
+    page.goto(f"{site}#run=0")
+    page.wait_for_selector("#app[aria-busy=false]")
+    page.clock.fast_forward(60_000)
+    assert page.locator("#app").inner_text() == "the data are gone"
+    context.close()
 
 
 def test_names_are_texts_and_no_markup(explorer, site, worlds, monkeypatch):

@@ -19,6 +19,7 @@ import threading
 import numpy as np
 
 from keras_vae.command_line import UsageError
+from keras_vae.datasets import DatasetError
 from keras_vae.explorer.network import FeatureMaps
 from keras_vae.explorer.packing import to_text
 from keras_vae.explorer.page import STATIC, live_page
@@ -101,7 +102,7 @@ def explorer_routes(app, runs):
                 return await function(request)
             except Refused as refused:
                 status, problem = refused.args
-            except UsageError as error:
+            except (UsageError, DatasetError) as error:
                 status, problem = 400, str(error)
             return Response(to_text({"error": problem}), status, media_type="application/json")
 

@@ -42,7 +42,7 @@ export function layersPanel(session, shown) {
   /** What the encoder is shown: the image that was encoded, or what the code decodes to. */
   function imageToShow() {
     const { picture } = session.current[0];
-    if (session.origin.image) return session.origin.image;
+    if (session.origin.image?.length === world.size) return session.origin.image;
     return picture ? Float32Array.from(picture, (byte) => byte / 255) : imageOf(world, session.neighbours(0, 1)[0]?.row ?? 0);
   }
 

@@ -5,6 +5,17 @@ import { moved, project } from "explorer/maths";
 const DIGITS = 4;
 const round = (value) => Number(value.toPrecision(DIGITS));
 
+const MOST_NUMBERS = 256;  // of a code in an address
+
+/** A code in an address: its coordinates, or all its numbers, where it has more than axes and they are not too many. */
+const spelled = (world, code) => [...(world.dims > world.axes && world.dims <= MOST_NUMBERS ? code : project(world, code))].map(round).join(" ");
+
+/** The code that a text spells. */
+function coded(world, text) {
+  const values = numbers(text);
+  return values.length === world.dims && world.dims > world.axes ? Float32Array.from(values) : moved(world, world.mean, values);
+}
+
 /** The address's part after `#`. */
 export function written(session, shown, map) {
   const query = new URLSearchParams();
@@ -12,7 +23,7 @@ export function written(session, shown, map) {
   if (shown.beside !== null) query.set("beside", shown.beside);
   query.set("tab", shown.tab);
   if (session.origin.kind === "image" && session.origin.number === 0) query.set("image", session.origin.index);
-  else query.set("at", [...session.coordinates()].map(round).join(" "));
+  else query.set("at", spelled(session.world, session.code));
   if (session.label !== null) query.set("class", session.label);
   if (session.locks.size) query.set("locks", [...session.locks.keys()].join(" "));
   query.set("show", ["dead", "tiles", "names", "colours"].filter((name) => shown[name]).concat([...shown.overlays]).join(" "));
@@ -22,7 +33,7 @@ export function written(session, shown, map) {
   if (shown.tab === "paths") {
     query.set("path", shown.pathKind);
     query.set("fraction", round(shown.fraction));
-    for (const [name, code] of Object.entries(shown.ends ?? {})) if (code) query.set(name, [...project(session.world, code)].map(round).join(" "));
+    for (const [name, code] of Object.entries(shown.ends ?? {})) if (code) query.set(name, spelled(session.world, code));
   }
   if (shown.tab === "samples") { query.set("seed", shown.seed); query.set("temperature", shown.temperature); if (shown.source) query.set("source", shown.source); }
   if (shown.tab === "layers" && shown.layer) query.set("layer", shown.layer);
@@ -49,11 +60,12 @@ export function restore(hash, session, shown, map) {
     for (const name of ["dead", "tiles", "names", "colours"]) shown[name] = words.has(name);
     shown.overlays = new Set(Object.keys(world.overlays).filter((name) => words.has(name)));
   }
-  if (has("only") && world.classes) shown.only = numbers(query.get("only"))[0] ?? null;
+  const only = numbers(query.get("only"))[0];
+  if (world.classes && only in world.label_names) shown.only = only;
   if (query.get("layout") === "tsne" && world.embedding) shown.layout = "tsne";
   if (has("path")) shown.pathKind = ["linear", "slerp", "variance preserving"].includes(query.get("path")) ? query.get("path") : shown.pathKind;
   if (has("fraction")) shown.fraction = Math.min(1, Math.max(0, numbers(query.get("fraction"))[0] ?? 0.5));
-  const ends = ["A", "B"].filter(has).map((name) => [name, moved(world, world.center, numbers(query.get(name)))]);
+  const ends = ["A", "B"].filter(has).map((name) => [name, coded(world, query.get(name))]);
   if (ends.length) shown.ends = { A: null, B: null, ...Object.fromEntries(ends) };
   if (has("seed")) shown.seed = Math.max(0, Math.floor(numbers(query.get("seed"))[0] ?? 0));
   if (has("temperature")) shown.temperature = Math.min(1.5, Math.max(0, numbers(query.get("temperature"))[0] ?? 1));
@@ -72,7 +84,7 @@ export function restore(hash, session, shown, map) {
     .forEach((axis) => session.locks.set(axis, session.coordinates()[axis]));
   if (has("image") && Number.isInteger(image) && image >= 0 && image < world.count) session.pick(image).then(lock).then(() => session.tell("code"));
   else {
-    session.setCode(moved(world, world.center, numbers(query.get("at"))));
+    session.setCode(coded(world, query.get("at")));
     lock();
   }
 }

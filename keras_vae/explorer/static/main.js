@@ -48,8 +48,10 @@ async function start() {
 const page = { hash: null };  // the address that the page shows, by what it has read or written last
 async function guarded(work) {
   try { await work(); } catch (problem) {
-    app.querySelector(".loading")?.remove();
-    say(problem.message);
+    const loading = app.querySelector(".loading");  // where there is no page, what is wrong stays
+    if (loading) loading.textContent = problem.message;
+    else say(problem.message);
+    app.setAttribute("aria-busy", "false");
   }
 }
 
@@ -97,7 +99,7 @@ function build(names, asked, worlds) {
         toolbar,
         h("div", { class: "maps-row" }, ...maps.map((map) => h("figure", { class: "card map-card" },
           worlds.length > 1 ? h("figcaption", { class: "map-title" }, h("strong", { text: map.world.name }), h("span", { class: "muted", text: deadShare(map.world) })) : null, map.element))),
-        legend(world, shown, changed)),
+        legend(session, shown, changed)),
       h("div", { class: "side" }, currentCard(session),
         h("section", { class: "card tools-card" }, tabList, ...panels.map(([, , panel]) => panel)))),
     h("footer", { class: "muted small" }, "Drag on the map to decode. Wheel or pinch zooms, shift and drag moves the map, a click on a point takes its image. On the focused map: arrow keys, +, − and 0."));
@@ -158,7 +160,8 @@ function fillToolbar(bar, shown, world, maps, changed) {
 }
 
 /** The labels with their colours; a click on one shows it alone. */
-function legend(world, shown, changed) {
+function legend(session, shown, changed) {
+  const { world } = session;
   if (!world.classes || world.label_names.length > 40) return h("div");
   const buttons = world.label_names.map((name, label) => h("button", { type: "button", class: "chip", "aria-pressed": "false", title: `Show ${name} alone`, onclick: () => {
     shown.only = shown.only === label ? null : label;
@@ -166,6 +169,7 @@ function legend(world, shown, changed) {
     changed();
   } }, h("i", { style: `background: ${hue(label, world.label_names.length)}` }), name));
   const mark = () => buttons.forEach((button, label) => button.setAttribute("aria-pressed", String(shown.only === label)));
+  session.on("restored", mark);
   return h("div", { class: "legend", "aria-label": "Labels" }, ...buttons);
 }
 

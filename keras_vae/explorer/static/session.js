@@ -23,6 +23,7 @@ export function prepared(facts) {
     for (let i = 0; i < world.count; i++) sum += world.coordinates[i * world.axes + axis];
     return sum / world.count;
   });
+  world.mean = moved(world, world.center, world.dims <= 2 ? world.means : []);  // of more numbers the center is the mean
   world.axisName = (axis) => (world.dims <= 2 ? `z${"₁₂"[axis]}` : `axis ${axis + 1}`);
   world.told = (label) => (world.conditional ? Math.min(label, world.label_names.length - 1) : null);  // what its functions take besides
   world.labelOf = (index) => (world.classes ? world.label_names[world.classes[index]] ?? "" : "");
@@ -38,7 +39,7 @@ export class Session {
   constructor(worlds) {
     this.worlds = worlds;
     this.listeners = {};
-    this.current = worlds.map((world) => ({ code: Float32Array.from(world.center), picture: null, encoded: null }));
+    this.current = worlds.map((world) => ({ code: world.mean, picture: null, encoded: null }));
     this.origin = { kind: "place" };  // or { kind: "image", index }, { kind: "given", image, name }: what was encoded
     this.labelNames = worlds.find((world) => world.conditional)?.label_names ?? null;
     this.label = this.labelNames ? 0 : null;  // what codes are decoded as, in every conditional world
@@ -59,12 +60,13 @@ export class Session {
   get code() { return this.current[0].code; }
   coordinates(number = 0) { return project(this.worlds[number], this.current[number].code); }
 
-  /** Takes a code of the first world. The second one's cursor goes to the same place of its map. */
-  setCode(code, { encoded = null, origin = { kind: "place" } } = {}) {
-    const kept = this.#locked(code);
-    this.origin = kept === code ? origin : { kind: "place" };
-    this.current[0] = { ...this.current[0], code: kept, encoded: kept === code ? encoded : null };
-    if (this.worlds.length > 1 && !encoded) this.#follow();
+  /** Takes a code of the first world. The second one's cursor goes to the same place of its map, or to `beside`. */
+  setCode(code, { encoded = null, beside = null, origin = { kind: "place" } } = {}) {
+    const kept = this.#locked(code), asked = kept === code;
+    this.origin = asked ? origin : { kind: "place" };
+    this.current[0] = { ...this.current[0], code: kept, encoded: asked ? encoded : null };
+    if (asked && beside) this.current[1] = { ...this.current[1], ...beside };
+    else if (this.worlds.length > 1) this.#follow();
     this.tell("code");
     this.decodeAll();
   }
@@ -99,7 +101,7 @@ export class Session {
   #follow() {
     const [first, second] = this.worlds;
     const coordinates = this.#carried(this.coordinates(0), first, second);
-    this.current[1] = { ...this.current[1], code: moved(second, second.center, coordinates), encoded: null };
+    this.current[1] = { ...this.current[1], code: moved(second, second.mean, coordinates), encoded: null };
   }
 
   /** The same number of standard deviations from the mean of the codes, axis by axis. */
@@ -114,27 +116,30 @@ export class Session {
     return this.give(image, { kind: "image", index, number, name: `held-out image ${index}`, label: world.labelOf(index), own: world.classes?.[index] });
   }
 
-  /** Encodes an image in every world, under its own label where it has one, and goes to its code. */
+  /** Encodes an image in every world that takes it, under its own label where it has one, and goes to its code. */
   give(image, origin) {
     this.giving ??= latest((image, origin) => this.#give(image, origin));
     return this.giving(image, origin);
   }
 
   async #give(image, origin) {
-    if (!this.world.engine.encode) return this.#goNear(origin);
-    const found = await Promise.all(this.worlds.map(async (world) => {
-      const label = world.told(origin.own ?? this.label);
-      return world.engine.encode && world.size === image.length ? { ...(await world.engine.encode(image, label)), label } : null;
-    }));
-    if (found[1]) this.current[1] = { ...this.current[1], code: found[1].mean, encoded: found[1] };
-    this.setCode(found[0].mean, { encoded: found[0], origin: { ...origin, image } });
+    const [first, beside] = await Promise.all(this.worlds.map((world, number) => this.#placed(world, number, image, origin)));
+    if (first) this.setCode(first.code, { encoded: first.encoded, beside, origin: { ...origin, image } });
+    else if (beside) {
+      const [to, from] = this.worlds;
+      this.setCode(moved(to, this.code, this.#carried(project(from, beside.code), from, to)), { beside, origin: { ...origin, image } });
+    }
   }
 
-  #goNear(origin) {  // without an encoder: the place of a test image on the map
-    if (origin.kind !== "image") return;
-    const { axes, coordinates } = this.world;
-    this.setCode(moved(this.world, this.world.center, [...coordinates.subarray(origin.index * axes, (origin.index + 1) * axes)]),
-      { origin: { ...origin, image: imageOf(this.world, origin.index) } });
+  /** Where an image lies in a world: its code by the encoder, else by the map that it is on; null where it is on none. */
+  async #placed(world, number, image, origin) {
+    if (world.engine.encode && world.size === image.length) {
+      const label = world.told(origin.own ?? this.label), encoded = { ...(await world.engine.encode(image, label)), label };
+      return { code: encoded.mean, encoded };
+    }
+    if (world.engine.encode || origin.kind !== "image" || origin.number !== number) return null;
+    const { axes, coordinates, center } = world, at = origin.index * axes;
+    return { code: moved(world, center, [...coordinates.subarray(at, at + axes)]), encoded: null };
   }
 
   async #decode() {

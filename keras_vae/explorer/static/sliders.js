@@ -14,7 +14,7 @@ export function slidersPanel(session, shown) {
     const coordinates = Array.from({ length: world.axes }, (_, axis) => world.means[axis] + world.scales[axis] * normal());
     session.setCoordinates(coordinates);
   };
-  const reset = () => session.setCode(Float32Array.from(world.center));
+  const reset = () => session.setCode(world.mean);
   const strips = later(latest(async () => {
     if (shown.tab !== "sliders") return;
     const codes = rows.flatMap(({ axis, low, high }) => Array.from({ length: STEPS }, (_, i) => {
