@@ -438,6 +438,12 @@ class Autoencoder(backends.Steps, keras.Model):
         super().compile(*args, **kwargs)
         self.optimizer.build(self.own_weights)
 
+    def fit(self, x=None, y=None, *args, **kwargs):
+        """As `keras.Model.fit`; labels in an array are looked at first, since none of its steps can."""
+        if self.conditional and isinstance(y, list | np.ndarray):
+            as_labels(y, self.num_classes, None)
+        return super().fit(x, y, *args, **kwargs)
+
     def compile_from_config(self, config):
         """Compiles a model that is being loaded."""
         self.compile(**keras.saving.deserialize_keras_object(config))

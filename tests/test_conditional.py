@@ -138,6 +138,13 @@ def test_labels_that_are_none_are_refused(labels, message):
         make().sample(2, labels=labels)
 
 
+def test_labels_that_are_none_are_not_trained_on():
+    model = make()
+    model.compile("adam")
+    with pytest.raises(ValueError, match="the labels are 1 to 3: expected 0 to 2"):
+        model.fit(images_of(3), np.array([1, 2, 3]))
+
+
 def test_one_label_does_for_all_samples():
     model = make()
     np.testing.assert_array_equal(model.sample(3, labels=2), model.sample(3, labels=[2, 2, 2]))
