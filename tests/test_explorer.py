@@ -215,6 +215,20 @@ def test_a_codebook_is_left_to_a_grid_of_pictures(two):
         computable(Other(two.run))
 
 
+def test_a_learned_prior_is_cooled_towards_its_own_mean(two, monkeypatch):
+    model = Autoencoder((8, 8, 1), 2, prior="mixture")
+    for weight in model.prior_layer.weights:
+        if "mean" in weight.path:
+            weight.assign(weight + 5.0)
+    other = World(two.run)
+    monkeypatch.setitem(vars(other), "model", model)
+    draws = other.sample("prior", range(400))
+    np.testing.assert_allclose(other.mean_of("prior"), draws.mean(axis=0))
+    assert other.mean_of("prior").min() > 4
+    assert not two.mean_of("prior").any()
+    assert two.facts["standard"]
+
+
 # Conditional runs.
 
 

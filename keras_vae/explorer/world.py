@@ -188,6 +188,14 @@ class World:
         codes = self.samplers[source].sample(tf.constant(seeds, "int64"))
         return np.asarray(codes, "float32").reshape(len(seeds), -1)
 
+    def mean_of(self, source):
+        """Returns the mean of what the sampler `source` draws, `[d]`: of a learned prior that of the draws on the map."""
+        if source != "prior":
+            return self.training_codes.mean.reshape(-1, self.dims).mean(axis=0)
+        if self.model.prior.is_standard:
+            return np.zeros(self.dims, "float32")
+        return self.sample(source, range(OVERLAID)).mean(axis=0)
+
     @functools.cached_property
     def seeds(self):
         """How many seeds of each sampler a page without a server can have."""
@@ -306,6 +314,7 @@ class World:
             ),
             "likelihood": type(self.model.likelihood).__name__,
             "variational": bool(self.subject.is_variational),
+            "standard": self.model.prior.is_standard,
             "conditional": self.model.conditional,
             "verdict": self.verdict,
             "label_names": self.label_names,
@@ -320,12 +329,7 @@ class World:
             "overlays": {
                 name: plane(self.along_axes(self.sample(name, range(OVERLAID)))) for name in self.samplers
             },
-            "sampler_means": {
-                name: np.zeros(self.dims, "float32")
-                if name == "prior"
-                else self.training_codes.mean.reshape(-1, self.dims).mean(axis=0)
-                for name in self.samplers
-            },
+            "sampler_means": {name: self.mean_of(name) for name in self.samplers},
             "dead_zones": self.dead_zones,
             "layers": layer_facts(self.model),
         }

@@ -153,7 +153,7 @@ function fillToolbar(bar, shown, world, maps, changed) {
       world.classes && toggle("labels", shown.names, flip("names")),
       world.classes && toggle("colours", shown.colours, flip("colours"))),
     h("div", { class: "group" }, ...Object.keys(world.overlays).map((name) =>
-      toggle(`${name === "prior" ? "×" : "+"} ${name.replaceAll("_", " ")}`, shown.overlays.has(name), overlay(name), name === "prior" ? "400 samples of N(0, I)" : "400 samples of the density fitted to the codes"))),
+      toggle(`${name === "prior" ? "×" : "+"} ${name.replaceAll("_", " ")}`, shown.overlays.has(name), overlay(name), name === "prior" ? `400 samples of ${world.standard ? "N(0, I)" : "the model's own prior"}` : "400 samples of the density fitted to the codes"))),
     world.embedding && choice("Layout of the map", [["axes", "axes"], ["tsne", "t-SNE"]], shown.layout, (name) => { shown.layout = name; maps.forEach((map) => map.home()); changed(); }),
   ].filter(Boolean));
 

@@ -141,7 +141,7 @@ export class LatentMap {
       line(context, 0, at, this.width, at, Math.abs(y) < step / 2 ? 0.9 : 0.35);
       if (at > 12 && at < this.height - 22) { context.textAlign = "left"; context.fillText(written(y, digits), 6, at - 3); }
     }
-    if (this.world.variational) {  // 1, 2 and 3 standard deviations of N(0, I)
+    if (this.world.variational && this.world.standard) {  // 1, 2 and 3 standard deviations of N(0, I)
       const [x, y] = this.#origin(), [atX, atY] = this.toScreen(x, y);
       context.strokeStyle = ink.muted;
       context.setLineDash([2, 4]);
