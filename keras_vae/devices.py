@@ -6,7 +6,8 @@ import pathlib
 import sys
 import tempfile
 
-from keras_vae.lazy import tf
+from keras_vae.command_line import UsageError
+from keras_vae.lazy import keras, tf
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 
@@ -38,8 +39,22 @@ def quiet():
 def start():
     """Imports TensorFlow and Keras and starts the devices, without their start-up noise."""
     with quiet():
+        need_tensorflow("this command")
         tf.config.list_logical_devices()
         tf.get_logger().setLevel("ERROR")
+
+
+def need_tensorflow(what):
+    """Raises a UsageError where Keras does not run on TensorFlow, in which `what` is written."""
+    try:
+        backend = keras.backend.backend()
+    except ImportError as error:
+        raise UsageError(error) from error
+    if backend != "tensorflow":
+        raise UsageError(
+            f"{what} needs TensorFlow, and Keras runs on {backend}: pip install tensorflow, KERAS_BACKEND=tensorflow;"
+            f" on {backend} models train by model.fit (docs/jax.md)"
+        )
 
 
 def say(*lines, file=None):

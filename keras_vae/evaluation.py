@@ -231,6 +231,7 @@ def evaluate(model, dataset, **settings):
     from keras_vae.diagnosis import diagnose
     from keras_vae.subjects import Subject, from_model
 
+    devices.need_tensorflow("evaluate")
     subject = model if isinstance(model, Subject) else from_model(model)
     return diagnose(subject, dataset, Evaluation(**settings))[0]
 

@@ -27,6 +27,7 @@ from dataclasses import MISSING, dataclass
 from pathlib import Path
 
 from keras_vae.command_line import option, read_config, to_json
+from keras_vae.devices import need_tensorflow
 from keras_vae.files import locked, write_json
 from keras_vae.latents import show_shape
 from keras_vae.lazy import tf
@@ -124,6 +125,7 @@ def float32_twin(model):
     Building it draws initial weights, so the generator that Keras takes their seeds from is put back: an
     export in the middle of a program changes nothing that the program draws later.
     """
+    need_tensorflow("an export")
     state = random.getstate()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # the model's own advice has been given already

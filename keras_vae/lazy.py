@@ -10,6 +10,11 @@ import importlib.util
 import sys
 import types
 
+NO_TENSORFLOW = (
+    "TensorFlow is not here: pip install tensorflow; without it models train by model.fit on JAX, with the environment"
+    " variable KERAS_BACKEND=jax (docs/jax.md)"
+)
+
 
 class LazyModule(types.ModuleType):
     """Stands for the module `name` and imports it when an attribute is first read."""
@@ -17,7 +22,12 @@ class LazyModule(types.ModuleType):
     def __getattr__(self, attribute):
         if attribute.startswith("__"):  # introspection (pickle, inspect, doctest) must not import anything
             raise AttributeError(attribute)
-        value = getattr(importlib.import_module(self.__name__), attribute)
+        try:
+            value = getattr(importlib.import_module(self.__name__), attribute)
+        except ImportError as error:
+            if error.name != "tensorflow":
+                raise
+            raise ImportError(NO_TENSORFLOW, name="tensorflow") from error
         setattr(self, attribute, value)
         return value
 

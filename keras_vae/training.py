@@ -137,6 +137,7 @@ def train(config, run=None):
         WorkerLost: Of several workers (`docs/scaling.md`) another one is gone.
     """
     begun = time.monotonic()
+    devices.need_tensorflow("train")
     strategy = workers.strategy()
     dataset = load(config)
     config = settle(config, dataset)
