@@ -99,11 +99,14 @@ class RegularizedSpectral(Regularized):
     may be more, kernel_size / stride (rounded up) times as much at most: patches overlap. Biases and
     normalisation layers are left free, as in the authors' code. There batch normalization undoes the norm of all
     kernels but the last, the encoder's have norm 1 too, and the codes weigh 0.009, which is 0.576 here. Without it
-    the codes must enlarge what the kernels cannot, and so the default is that of the other two.
+    the codes must enlarge what the kernels cannot, which takes the default network longer than most trainings
+    (docs/objectives.md): give it `--network.normalization batch`. The weight of the codes is that of the other two.
     """
 
     formula: ClassVar = "D + a |z|^2 / 2, decoder's kernels of norm 1"
-    good_for: ClassVar = "a decoder of bounded slope everywhere, at no weight to be chosen"
+    good_for: ClassVar = (
+        "kernels of bounded norm at no weight to be chosen; wants `--network.normalization batch`"
+    )
     terms: ClassVar = ("distortion", "code_penalty")
 
     def constrain(self, decoder):
