@@ -64,8 +64,7 @@ class Split:
 
         def batch(element):
             number, replica = share.turn(element)
-            start, stop = number * batch_size, tf.minimum((number + 1) * batch_size, count)
-            places, weights = share.places(start, stop, replica)
+            places, weights = share.places(number, replica, batch_size, count)
             return weighted(read(places), weights)
 
         numbers = tf.data.Dataset.range(math.ceil(count / batch_size) * share.count)
@@ -94,16 +93,14 @@ class Split:
         def batch(element):
             step, replica = share.turn(element)
             epoch, number = step // steps, step % steps
-            start, stop = number * batch_size, tf.minimum((number + 1) * batch_size, count)
-            places, weights = share.places(start, stop, replica)
+            places, weights = share.places(number, replica, batch_size, count)
             shuffle_seed = tf.stack([tf.constant(seed, tf.int64), epoch])
             shuffled = read(tf.random.experimental.index_shuffle(places, shuffle_seed, count - 1))
-            if not names:
-                return weighted(shuffled, weights)
-            augment_seed = tf.stack([tf.constant(seed, tf.int64), step * share.replicas + replica])
-            if labels:
-                return weighted((augment_batch(shuffled[0], names, augment_seed), shuffled[1]), weights)
-            return weighted(augment_batch(shuffled, names, augment_seed), weights)
+            if names:
+                augment_seed = tf.stack([tf.constant(seed, tf.int64), step * share.replicas + replica])
+                images = augment_batch(shuffled[0] if labels else shuffled, names, augment_seed)
+                shuffled = (images, shuffled[1]) if labels else images
+            return weighted(shuffled, weights)
 
         first = first_epoch * steps * share.count
         steps_to_come = tf.data.Dataset.range(first, np.iinfo(np.int64).max)

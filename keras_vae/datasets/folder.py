@@ -31,8 +31,9 @@ SPLIT_FOLDERS = {"train": "train", "validation": "validation", "val": "validatio
 class ImageFolder:
     """Images in a folder and the folders in it: JPEG, PNG, GIF (first frame), BMP and WebP.
 
-    They are streamed, not held in memory; with a `cache`, from there (`packed.py`). Labels are the folders directly in `path`, where all images lie in
-    at least two of them. The folders train, validation (or val) and test are splits.
+    They are streamed, not held in memory; with a `cache`, from there (`packed.py`). Labels are the folders directly
+    in `path`, where all images lie in at least two of them. The folders train, validation (or val) and test are
+    splits.
     """
 
     path: str = field(default="", metadata={"help": "folder of images, or one image file"})

@@ -45,7 +45,7 @@ class PackedImages(ReadInPython):
         if not len(indices):
             return np.zeros((0, *self.image_shape), np.float32)
         with _damage(self._paths):
-            records = self._records.__getitems__([int(index) for index in indices])
+            records = self._records.__getitems__(np.asarray(indices).tolist())
         return as_float(np.frombuffer(b"".join(records), np.uint8).reshape(-1, *self.image_shape))
 
 

@@ -27,11 +27,12 @@ class Share:
         """Returns whose turn it is, and in which batch, in element `number` of the stream: (batch, replica)."""
         return number // self.count, self.first + number % self.count
 
-    def places(self, start, stop, replica):
-        """Returns the part of `replica` of the batch `start` to `stop`: (places, weights).
+    def places(self, number, replica, batch_size, count):
+        """Returns the part of `replica` of batch `number` of `count` images: (places, weights).
 
         Weights are None where there is one replica.
         """
+        start, stop = number * batch_size, tf.minimum((number + 1) * batch_size, count)
         size = stop - start
         low = start + size * replica // self.replicas
         high = start + size * (replica + 1) // self.replicas

@@ -31,10 +31,8 @@ def parse(body):
         document = loads(body)
     except json.JSONDecodeError as error:
         raise invalid(f"JSON Parse error: {error.msg} at offset: {error.pos}") from None
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # no text, a number of thousands of digits, lists without end
+    except (ValueError, RecursionError) as error:
+        # No text, a number of thousands of digits, lists without end.
         raise invalid(f"JSON Parse error: {error}") from None
     if not isinstance(document, dict):
         raise invalid(f"JSON Value: {show(document)} Is not object")
