@@ -39,4 +39,5 @@ def __dir__():
     return sorted([*globals(), *PUBLIC])
 
 
-AfterImport("keras", "keras_vae.autoencoder").install()
+for module in ("autoencoder", "faster"):
+    AfterImport("keras", f"keras_vae.{module}").install()

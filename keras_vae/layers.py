@@ -2,7 +2,6 @@
 
 from keras_vae import backends
 from keras_vae.densities import soft_bounds
-from keras_vae.fused import fused
 from keras_vae.lazy import keras, ops
 
 PACKAGE = "keras_vae"  # the name that our classes are registered under with Keras
@@ -51,15 +50,6 @@ class Sampling(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "seed": self.seed}
-
-
-@keras.saving.register_keras_serializable(PACKAGE)
-class Activation(keras.layers.Activation):
-    """Keras' own, with a gradient that is faster in bfloat16 on a CPU (`keras_vae.fused`)."""
-
-    def call(self, inputs):
-        function = self.activation if self.compute_dtype == "float32" else fused(self.activation)
-        return function(inputs)
 
 
 @keras.saving.register_keras_serializable(PACKAGE)

@@ -1,4 +1,4 @@
-"""Fused gradients are the gradients."""
+"""Fused functions are the functions, and so are their gradients."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,6 @@ import tensorflow as tf
 
 from keras_vae.fused import fused
 from keras_vae.gradients import derivative_along
-from keras_vae.layers import Activation
 from keras_vae.lazy import keras
 from keras_vae.networks.fields import ACTIVATIONS
 
@@ -51,13 +50,16 @@ def test_in_bfloat16_the_gradient_is_rounded_once():
     )
 
 
-@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
-def test_the_layer_is_keras_own_but_for_its_gradient(policy):
-    layer = Activation("silu", dtype=policy)
-    np.testing.assert_array_equal(
-        tf.cast(layer(INPUTS), "float32"),
-        tf.cast(keras.layers.Activation("silu", dtype=policy)(INPUTS), "float32"),
-    )
-    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
-    assert type(again) is Activation
-    assert again.get_config() == layer.get_config()
+def test_the_bias_is_added_before_and_its_gradient_is_the_sum_over_all_but_channels():
+    # d/db_c sum_n f(x_nc + b_c)^2 = sum_n 2 f f'
+    bias = np.linspace(-1, 1, 6).astype("float32")
+    found = []
+    for function in (fused(tf.nn.silu), lambda inputs, bias: tf.nn.silu(inputs + bias)):
+        with tf.GradientTape() as tape:
+            given = tf.constant(INPUTS), tf.constant(bias)
+            tape.watch(given)
+            values = function(*given)
+            total = tf.reduce_sum(values**2)
+        found.append([values, *tape.gradient(total, given)])
+    for mine, plain in zip(*found, strict=True):
+        np.testing.assert_allclose(mine, plain, rtol=1e-5, atol=1e-5)

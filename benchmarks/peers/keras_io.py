@@ -26,10 +26,10 @@ class VAE(keras.Model):
     def __init__(self, network, **kwargs):
         super().__init__(**kwargs)
         images, codes = keras.Input(IMAGE_SHAPE), keras.Input((network.latent,))
-        features = features_of(network, images, "float32", layers.Activation)
+        features = features_of(network, images, "float32")
         posterior = [layers.Dense(network.latent)(features) for _ in range(2)]
         self.encoder = keras.Model(images, [*posterior, Sampling()(posterior)])
-        logits = logits_of(network, codes, "float32", layers.Activation)
+        logits = logits_of(network, codes, "float32")
         self.decoder = keras.Model(codes, layers.Activation("sigmoid")(logits))
         self.trackers = [keras.metrics.Mean(name=name) for name in ("loss", "distortion", "rate")]
 

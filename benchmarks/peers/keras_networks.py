@@ -7,14 +7,14 @@ import keras
 from keras import layers
 
 
-def features_of(network, images, policy, activation):
+def features_of(network, images, policy, own=layers):
     """Returns what the heads of the encoder of `network` read.
 
     Args:
         network: A `Network`.
         images: A Keras tensor.
         policy: The dtype policy of the layers.
-        activation: The class of the activation layers, which takes a name.
+        own: What has the classes of convolutions, activations and normalisations.
     """
     features = images
     for layer in network.encoder_layers:
@@ -23,46 +23,54 @@ def features_of(network, images, policy, activation):
         )  # else Keras' own padding would give one more
         if not same:
             features = layers.ZeroPadding2D(1, dtype=policy)(features)
-        padding = "same" if same else "valid"
-        features = layers.Conv2D(layer.outputs[1], layer.kernel, 2, padding, dtype=policy)(features)
-        features = followed(network, features, policy, activation)
+        convolution = own.Conv2D(
+            layer.outputs[1],
+            layer.kernel,
+            2,
+            "same" if same else "valid",
+            activation=None if network.normalized else "relu",
+            dtype=policy,
+        )
+        features = normalized(network, convolution(features), policy, own)
     features = layers.Flatten(dtype=policy)(features)
     if network.hidden:
-        features = activation("relu", dtype=policy)(layers.Dense(network.hidden, dtype=policy)(features))
+        features = layers.Dense(network.hidden, activation="relu", dtype=policy)(features)
     return features
 
 
-def logits_of(network, codes, policy, activation):
+def logits_of(network, codes, policy, own=layers):
     """Returns the logits that the decoder of `network` makes of `codes`, in the policy's compute dtype."""
     size, channels = network.bottom
-    features = layers.Dense(size**2 * channels, dtype=policy)(codes)
-    if not network.normalized:
-        features = activation("relu", dtype=policy)(features)
+    activation = None if network.normalized else "relu"
+    features = layers.Dense(size**2 * channels, activation=activation, dtype=policy)(codes)
     features = layers.Reshape((size, size, channels), dtype=policy)(features)
     *inner, last = network.decoder_layers
     for layer in inner:
-        features = followed(network, transposed(layer, policy)(features), policy, activation)
-    return transposed(last, policy)(features)
+        features = transposed(layer, activation, policy, own)(features)
+        features = normalized(network, features, policy, own)
+    return transposed(last, None, policy, own)(features)
 
 
-def transposed(layer, policy):
+def transposed(layer, activation, policy, own):
     """Returns Keras' form of a transposed convolution."""
     doubles = layer.outputs[0] == layer.stride * layer.inputs[0]
-    return layers.Conv2DTranspose(
+    return own.Conv2DTranspose(
         layer.outputs[1],
         layer.kernel,
         layer.stride,
         "same",
         output_padding=None if doubles else layer.output_padding,
+        activation=activation,
         dtype=policy,
     )
 
 
-def followed(network, features, policy, activation):
-    """Returns `features` after what follows a convolution of `network`."""
-    if network.normalized:
-        features = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, dtype=policy)(features)
-    return activation("relu", dtype=policy)(features)
+def normalized(network, features, policy, own):
+    """Returns `features` after the normalisation that follows a convolution of `network`, or as they are."""
+    if not network.normalized:
+        return features
+    features = own.BatchNormalization(momentum=0.9, epsilon=1e-5, dtype=policy)(features)
+    return own.Activation("relu", dtype=policy)(features)
 
 
 def num_trained(model):

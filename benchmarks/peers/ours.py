@@ -23,9 +23,8 @@ from peers.task import (
 )
 
 import keras_vae
-from keras_vae import devices
+from keras_vae import devices, faster
 from keras_vae.datasets import Annotations, LoadOptions, in_memory
-from keras_vae.layers import Activation
 from keras_vae.likelihoods import Bernoulli
 from keras_vae.networks import ends
 
@@ -39,14 +38,14 @@ class Peer:
     def encoder(self, image_shape, latent_shape, latent, policy):
         """Returns the model that maps images to a posterior."""
         images = keras.Input(image_shape, name="image")
-        features = features_of(NETWORKS[self.name], images, policy, Activation)
+        features = features_of(NETWORKS[self.name], images, policy, faster)
         return keras.Model(images, ends.posterior(features, latent_shape, latent), name="encoder")
 
     def decoder(self, image_shape, latent_shape, likelihood, policy):
         """Returns the model that maps codes to what the likelihood reads."""
         del image_shape
         codes = keras.Input(latent_shape, name="latent")
-        logits = logits_of(NETWORKS[self.name], codes, policy, Activation)
+        logits = logits_of(NETWORKS[self.name], codes, policy, faster)
         return keras.Model(codes, ends.parameters(logits, likelihood), name="decoder")
 
 

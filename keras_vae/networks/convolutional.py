@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from keras_vae.lazy import keras
 from keras_vae.networks.normalization import NORMALIZATIONS
 from keras_vae.networks.pyramid import Pyramid
 
@@ -18,23 +17,26 @@ class Convolutional(Pyramid):
 
     def stage(self, rising, features, width, strides, name, policy):
         """Returns `features` after one size's convolutions, the first of them with `strides`."""
-        from keras_vae.layers import Activation
+        from keras_vae.faster import Activation, Conv2D, Conv2DTranspose
 
+        plain = self.normalization == "none"
         for index in range(self.depth):
             first = index == 0
-            layer = keras.layers.Conv2DTranspose if rising and first else keras.layers.Conv2D
+            layer = Conv2DTranspose if rising and first else Conv2D
             features = layer(
                 width,
                 self.kernel_size,
                 strides=strides if first else (1, 1),
                 padding="same",
+                activation=self.activation if plain else None,
                 use_bias=self.normalization != "batch",
                 dtype=policy,
                 name=f"{name}_{index}",
             )(features)
-            if self.normalization != "none":
-                features = NORMALIZATIONS[self.normalization](width)(
-                    dtype=policy, name=f"{name}_{index}_normalization"
-                )(features)
-            features = Activation(self.activation, dtype=policy, name=f"{name}_{index}_activation")(features)
+            if not plain:
+                normalize = NORMALIZATIONS[self.normalization](width)
+                features = normalize(dtype=policy, name=f"{name}_{index}_normalization")(features)
+                features = Activation(self.activation, dtype=policy, name=f"{name}_{index}_activation")(
+                    features
+                )
         return features

@@ -13,8 +13,15 @@ def groups(width, most=8):
     return max(1, math.gcd(width, 4 * most) // 4)
 
 
+def batch_normalization(**names):
+    """Returns the layer, of whatever width."""
+    from keras_vae.faster import BatchNormalization
+
+    return BatchNormalization(**names)
+
+
 NORMALIZATIONS = {
-    "batch": lambda width: lambda **names: keras.layers.BatchNormalization(**names),
+    "batch": lambda width: batch_normalization,
     "layer": lambda width: lambda **names: keras.layers.LayerNormalization(**names),
     "group": lambda width: lambda **names: keras.layers.GroupNormalization(groups(width), **names),
 }

@@ -66,6 +66,8 @@ class Pyramid:
 
     def decoder(self, image_shape, latent_shape, likelihood, policy):
         """Returns the model that maps codes to what the likelihood reads."""
+        from keras_vae.faster import Conv2D
+
         plan = Plan(image_shape, latent_shape, self.channels(image_shape))
         inputs = features = keras.Input(latent_shape, name="latent")
         if len(latent_shape) == 1:
@@ -74,12 +76,12 @@ class Pyramid:
             features = keras.layers.Reshape(plan.bottom, dtype=policy, name="reshape")(features)
         else:
             # A 1x1 convolution: at 1,024 channels a 3x3 one would take most of a training step.
-            features = keras.layers.Conv2D(
-                plan.bottom[-1], 1, activation=self.activation, dtype=policy, name="bottom"
-            )(features)
+            features = Conv2D(plan.bottom[-1], 1, activation=self.activation, dtype=policy, name="bottom")(
+                features
+            )
         for index, (width, strides) in enumerate(plan.ascent):
             features = self.stage(True, features, width, strides, f"up_{index}", policy)
-        decoded = keras.layers.Conv2D(
+        decoded = Conv2D(
             likelihood.num_parameters(image_shape[-1]),
             self.kernel_size,
             padding="same",

@@ -66,15 +66,15 @@ class Residual(Pyramid):
     def enlarge(self, features, width, strides, name, policy):
         """Returns `features` at the size that `strides` lead up to."""
         if self.up == "transposed":
-            return self.convolution(
-                features, width, strides, name, policy, layer=keras.layers.Conv2DTranspose
-            )
+            return self.convolution(features, width, strides, name, policy, transposed=True)
         features = keras.layers.UpSampling2D(strides, dtype=policy, name=f"{name}_repeat")(features)
         return self.convolution(features, width, (1, 1), name, policy)
 
-    def convolution(self, features, width, strides, name, policy, layer=None, **options):
+    def convolution(self, features, width, strides, name, policy, transposed=False, **options):
         """Returns `features` after a convolution."""
-        layer = layer or keras.layers.Conv2D
+        from keras_vae.faster import Conv2D, Conv2DTranspose
+
+        layer = Conv2DTranspose if transposed else Conv2D
         return layer(
             width, self.kernel_size, strides=strides, padding="same", dtype=policy, name=name, **options
         )(features)
@@ -85,7 +85,7 @@ class Residual(Pyramid):
 
     def activated(self, features, width, name, policy):
         """Returns `features` after normalization and activation."""
-        from keras_vae.layers import Activation
+        from keras_vae.faster import Activation
 
         normalize = keras.layers.GroupNormalization(
             groups(width, self.groups), dtype=policy, name=f"{name}_normalization"

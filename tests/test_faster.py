@@ -1,0 +1,154 @@
+"""The faster layers are Keras' own."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_vae import faster
+from keras_vae.gradients import derivative_along
+from keras_vae.lazy import keras
+from keras_vae.window import Window
+
+RANDOM = np.random.default_rng(0)
+
+# Size of the map, channels, filters, and what the layer is told; kernels that see all at once, that go beyond the map,
+# strides that leave a rest, and shapes that stay with oneDNN.
+CONVOLUTIONS = {
+    "same, stride 2, even": (8, 3, 200, {"kernel_size": 3, "strides": 2, "padding": "same"}),
+    "same, stride 2, odd": (7, 2, 200, {"kernel_size": 4, "strides": 2, "padding": "same"}),
+    "valid, with a rest": (9, 2, 100, {"kernel_size": 4, "strides": 2, "padding": "valid"}),
+    "one place, valid": (5, 3, 4, {"kernel_size": 4, "strides": 2, "padding": "valid"}),
+    "one place, same": (2, 3, 4, {"kernel_size": 5, "strides": 2, "padding": "same"}),
+    "kernels of 1": (4, 3, 200, {"kernel_size": 1, "padding": "same"}),
+    "strides that differ": (6, 2, 200, {"kernel_size": (3, 2), "strides": (3, 1), "padding": "same"}),
+    "few channels": (8, 3, 5, {"kernel_size": 3, "strides": 2, "padding": "same"}),
+    "groups": (2, 4, 8, {"kernel_size": 3, "groups": 2, "padding": "same"}),
+}
+TRANSPOSED = {
+    "same, stride 2": (4, 200, 3, {"kernel_size": 3, "strides": 2, "padding": "same"}),
+    "same, to an odd size": (
+        4,
+        200,
+        3,
+        {"kernel_size": 3, "strides": 2, "padding": "same", "output_padding": 0},
+    ),
+    "valid": (3, 100, 2, {"kernel_size": 4, "strides": 2, "padding": "valid"}),
+    "few channels": (4, 3, 5, {"kernel_size": 3, "strides": 2, "padding": "same"}),
+}
+LAYERS = [
+    *(("Conv2D", *row) for row in CONVOLUTIONS.items()),
+    *(("Conv2DTranspose", *row) for row in TRANSPOSED.items()),
+]
+
+
+def rounded(shape):
+    """Returns numbers that bfloat16 has, as float32."""
+    values = tf.cast(RANDOM.normal(size=shape), "bfloat16")
+    return tf.cast(values, "float32").numpy()
+
+
+def pair(name, size, channels, filters, options):
+    """Returns our layer in mixed_bfloat16 and Keras' in float32 with the same weights, and inputs for them."""
+    inputs = rounded((2, size, size, channels))
+    mine = getattr(faster, name)(filters, dtype="mixed_bfloat16", **options)
+    plain = getattr(keras.layers, name)(filters, dtype="float32", **options)
+    mine(inputs), plain(inputs)
+    weights = [rounded(weight.shape) / 4 for weight in plain.get_weights()]
+    mine.set_weights(weights)
+    plain.set_weights(weights)
+    return mine, plain, tf.constant(inputs)
+
+
+def derivatives(layer, inputs):
+    """Returns the outputs, the gradients by inputs and weights of half the sum of squares, and one in forward mode."""
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        outputs = tf.cast(layer(inputs), "float32")
+        total = tf.reduce_sum(outputs**2) / 2
+    gradients = tape.gradient(total, [inputs, *(weight.value for weight in layer.trainable_weights)])
+    along = derivative_along(lambda given: tf.cast(layer(given), "float32"), inputs, tf.ones_like(inputs))
+    return [outputs, *gradients, along]
+
+
+def assert_near(mine, plain):
+    """Each number is a sum of rounded ones: its error goes with the size of the others."""
+    plain = np.asarray(plain)
+    np.testing.assert_allclose(tf.cast(mine, "float32"), plain, atol=0.02 * np.abs(plain).max())
+
+
+@pytest.mark.parametrize("activation", [None, "silu"])
+@pytest.mark.parametrize(
+    ("name", "case", "row"), LAYERS, ids=lambda part: part if isinstance(part, str) else ""
+)
+def test_values_and_derivatives_are_those_of_keras(name, case, row, activation):
+    size, channels, filters, options = row
+    mine, plain, inputs = pair(name, size, channels, filters, {**options, "activation": activation})
+    for found, expected in zip(derivatives(mine, inputs), derivatives(plain, inputs), strict=True):
+        assert_near(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("case", "row"), CONVOLUTIONS.items(), ids=lambda part: part if isinstance(part, str) else ""
+)
+def test_the_gradient_by_the_kernel_is_that_of_tensorflow(case, row):
+    # In float64, where nothing but the algebra is left.
+    size, channels, filters, options = row
+    if "groups" in options:
+        pytest.skip("groups stay with TensorFlow")
+    layer = keras.layers.Conv2D(filters, **options)
+    maps = tf.constant(RANDOM.normal(size=(3, size, size, channels)))
+    kernel = tf.constant(RANDOM.normal(size=(*layer.kernel_size, channels, filters)))
+    with tf.GradientTape() as tape:
+        tape.watch(kernel)
+        outputs = tf.nn.conv2d(maps, kernel, layer.strides, layer.padding.upper())
+    upstream = tf.constant(RANDOM.normal(size=outputs.shape))
+    window = Window(layer, maps.shape, outputs.shape)
+    np.testing.assert_allclose(
+        window.kernel_gradient(maps, upstream), tape.gradient(outputs, kernel, upstream), atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_batch_normalization_and_its_averages_are_those_of_keras(training):
+    inputs = tf.constant(rounded((4, 3, 3, 5)) * 2 + 1)
+    mine = faster.BatchNormalization(momentum=0.5, dtype="mixed_bfloat16")
+    plain = keras.layers.BatchNormalization(momentum=0.5, dtype="float32")
+    results = []
+    for layer in (mine, plain):
+        layer(inputs)
+        layer.set_weights(
+            [np.linspace(0.5, 2, 5), np.linspace(-1, 1, 5), np.linspace(0, 1, 5), np.linspace(1, 3, 5)]
+        )
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = tf.cast(layer(inputs, training=training), "float32")
+            total = tf.reduce_sum(
+                outputs * tf.constant(np.cos(np.arange(180)).reshape(4, 3, 3, 5), "float32")
+            )
+        weights = [weight.value for weight in layer.trainable_weights]
+        results.append([outputs, *tape.gradient(total, [inputs, *weights]), *layer.get_weights()[2:]])
+    for found, expected in zip(*results, strict=True):
+        assert_near(found, expected)
+    # Half of the averages is this batch's; a variance divided by n - 1 = 35 would be 3% larger.
+    for found, expected in zip(results[0][-2:], results[1][-2:], strict=True):
+        np.testing.assert_allclose(found, expected, rtol=5e-3, atol=1e-3)
+
+
+def test_in_float32_they_are_keras_own_bit_for_bit():
+    inputs = tf.constant(rounded((2, 4, 4, 200)))
+    options = {"kernel_size": 3, "strides": 2, "padding": "same", "activation": "silu", "dtype": "float32"}
+    for name in ("Conv2D", "Conv2DTranspose"):
+        mine, plain = (getattr(module, name)(8, **options) for module in (faster, keras.layers))
+        mine(inputs), plain(inputs)
+        mine.set_weights(plain.get_weights())
+        for found, expected in zip(derivatives(mine, inputs), derivatives(plain, inputs), strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("name", ["Activation", "BatchNormalization", "Conv2D", "Conv2DTranspose"])
+def test_they_are_saved_under_their_own_names(name):
+    arguments = {"Activation": ("silu",), "BatchNormalization": ()}.get(name, (4, 3))
+    layer = getattr(faster, name)(*arguments, dtype="mixed_bfloat16")
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    assert type(again) is getattr(faster, name)
+    assert again.get_config() == layer.get_config()
