@@ -1,4 +1,4 @@
-"""Where do the verdict's thresholds lie? `python benchmarks/thresholds.py --output DIR --data_dir MNIST`
+"""Where do the verdict's thresholds lie? `python -m benchmarks.thresholds --output DIR --data_dir MNIST`
 
 Trains models with a planted condition, evaluates each, and writes DIR/table.md: what the rules of the verdict look
 at, model by model, and for every threshold the numbers on its two sides. A model that DIR has results of is not
@@ -8,118 +8,16 @@ trained again. `docs/thresholds.md` says what was made of it. About 35 minutes o
 import argparse
 import json
 import pathlib
-import shlex
 import time
 from dataclasses import dataclass
 
 import numpy as np
 
-import keras_vae
-from keras_vae import training
+from benchmarks.planted import PLANTS, grow
 from keras_vae.files import write_json
 from keras_vae.lazy import keras
-from keras_vae.metrics.neighbours import nearest
 from keras_vae.report.tables import plain
 from keras_vae.verdict import THRESHOLDS, Facts, judge
-
-DATA = {
-    "mnist": "--dataset mnist --limit 10000 --epochs 6",
-    "sprites": "--dataset sprites --image_size 32 --epochs 4 --likelihood gaussian_optimal",
-    "digits": "--dataset digits --epochs 40",
-}
-
-
-@dataclass(frozen=True)
-class Plant:
-    """A model whose condition is known, because it was made so.
-
-    Attributes:
-        condition: A verdict, or a kind of one; `vae` is a plain one, which may be healthy or patchy. `mis_scaled`
-            was not planted but found, and sets no threshold.
-        data: A name in `DATA`.
-        flags: What train.py is told besides.
-        seed: Of weights and noise.
-        snapped: The decoder takes each code for the nearest of those of so many training images. 0: as it is.
-        copied: And gives that training image.
-    """
-
-    condition: str
-    data: str
-    flags: str
-    seed: int = 0
-    snapped: int = 0
-    copied: bool = False
-
-    @property
-    def name(self):
-        """A file's name."""
-        words = f"{self.condition} {self.data} {self.flags} seed {self.seed}".replace("--", "")
-        return "-".join(words.replace("objective beta_vae objective.", "").split())
-
-
-BETA = "--objective beta_vae --objective.beta"
-PLANTS = (
-    Plant("vae", "mnist", "--latent 16"),
-    Plant("vae", "mnist", "--latent 8"),
-    Plant("vae", "digits", "--latent 8"),
-    Plant("mis_scaled", "sprites", "--latent 10 --epochs 8"),
-    Plant("no_prior", "mnist", "--latent 16 --objective autoencoder"),
-    Plant("no_prior", "digits", "--latent 8 --objective autoencoder --epochs 100"),
-    Plant("under_regularised", "mnist", f"--latent 16 {BETA} 0.02"),
-    Plant("under_regularised", "digits", f"--latent 8 {BETA} 0.02 --epochs 100"),
-    Plant("spread_code", "digits", "--latent 4x4x128"),
-    Plant("collapsed", "digits", f"--latent 8 {BETA} 300"),
-    Plant("overfitted", "digits", "--latent 8 --epochs 100"),
-    Plant("overfitted", "digits", "--latent 8 --limit 100 --epochs 400"),
-    Plant("overfitted", "mnist", "--latent 16 --limit 300 --epochs 50"),
-    Plant("copying", "mnist", "--latent 16 --epochs 1", snapped=10_000, copied=True),
-    Plant("collapsed", "digits", "--latent 8 --likelihood gaussian --likelihood.sigma 1"),
-    Plant("discontinuous", "digits", "--latent 8", snapped=50),
-    Plant("blurry", "mnist", "--latent 2 --epochs 2"),
-    Plant("insufficient_data", "sprites", "--latent 10 --dataset.size 900 --epochs 10"),
-    Plant("discontinuous", "mnist", "--latent 8 --epochs 1", snapped=100),
-    Plant("vae", "digits", "--latent 8", seed=1),
-    Plant("collapsed", "mnist", f"--latent 16 {BETA} 50 --epochs 1"),
-    Plant("under_regularised", "sprites", f"--latent 10 {BETA} 0.02"),
-    Plant("spread_code", "mnist", "--latent 8x8x64 --epochs 3"),
-    Plant("copying", "sprites", "--latent 10 --epochs 2", snapped=8000, copied=True),
-    Plant("blurry", "sprites", "--latent 2"),
-    Plant("overfitted", "sprites", "--latent 10 --limit 300 --epochs 50"),
-    Plant("overfitted", "digits", "--latent 8 --limit 100 --epochs 400", seed=1),
-    Plant("no_prior", "sprites", "--latent 10 --objective autoencoder"),
-    Plant("spread_code", "sprites", "--latent 8x8x64 --epochs 2"),
-    Plant("vae", "mnist", "--latent 8", seed=1),
-)
-
-
-def grow(plant, data_dir):
-    """Returns the results of the model that `plant` describes, trained to its last epoch."""
-    flags = shlex.split(f"{DATA[plant.data]} {plant.flags} --seed {plant.seed}")
-    flags += ["--data_dir", data_dir] if data_dir and plant.data == "mnist" else []
-    config, _ = training.read_command_line(flags)
-    dataset = training.load(config)
-    config = training.settle(config, dataset)
-    keras.utils.set_random_seed(config.seed)
-    model = training.build(config, dataset)
-    model.fit(
-        dataset.train.training_batches(config.batch_size, seed=config.seed),
-        steps_per_epoch=training.steps_per_epoch(config, dataset),
-        epochs=config.epochs,
-        verbose=0,
-    )
-    return keras_vae.evaluate(snap(model, dataset, plant) if plant.snapped else model, dataset)
-
-
-def snap(model, dataset, plant):
-    """Returns `model` with a decoder that knows no codes but those of the first training images."""
-    images = dataset.train.images(0, plant.snapped)
-    means = np.concatenate([np.asarray(model.encode(part)[0]) for part in np.array_split(images, 40)])
-    known = images if plant.copied else np.asarray(model.decode(means))
-
-    def decode(codes):
-        return known[nearest(np.asarray(codes), means)[0][:, 0]]
-
-    return keras_vae.from_functions(model.encode, decode)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""How large a latent? The study behind docs/latent_size.md: `python -m benchmarks.study --help`."""

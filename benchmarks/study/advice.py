@@ -1,0 +1,202 @@
+"""Section 5: the size that evaluate.py recommends from one oversized run, against the best of the sweep."""
+
+import math
+
+from benchmarks.study.found import over_seeds, sampled, table
+from benchmarks.study.plots import GREEN, ORANGE, PURPLE, canvas, errors, log_axis
+from benchmarks.study.question import SUMS
+from benchmarks.study.statistics import factor, mean_and_error, power_of_two, written
+from keras_vae.sweep.recommendation import Candidate, recommend
+
+TITLE = "Is the advice right?"
+SWEEPS = {
+    "mnist": {latent: SUMS[latent] for latent in ("2", "8", "16", "32", "64", "128", "1024")},
+    "digits": {
+        "2": over_seeds(3, "digits", "2", cost=50),
+        "4": over_seeds(3, "digits", "4", cost=50),
+        "8": over_seeds(3, "digits", "8", cost=50),
+        "16": over_seeds(3, "digits", "16", cost=50),
+        "32": over_seeds(3, "digits", "32", cost=50),
+        "64": over_seeds(3, "digits", "64", cost=50),
+        "256": over_seeds(3, "digits", "256", cost=50),
+    },
+    "sprites": {
+        "4": over_seeds(3, "sprites", "4", cost=115),
+        "8": over_seeds(3, "sprites", "8", cost=115),
+        "16": over_seeds(3, "sprites", "16", cost=115),
+        "32": over_seeds(3, "sprites", "32", cost=115),
+        "64": over_seeds(3, "sprites", "64", cost=115),
+        "256": over_seeds(3, "sprites", "256", cost=115),
+    },
+}
+PLAIN = "--objective autoencoder"
+OVERSIZED = {
+    ("mnist", "VAE, 1,024"): SWEEPS["mnist"]["1024"],
+    ("mnist", "autoencoder, 1,024"): over_seeds(3, "mnist", "1024", PLAIN),
+    ("digits", "VAE, 256"): SWEEPS["digits"]["256"],
+    ("digits", "autoencoder, 256"): over_seeds(3, "digits", "256", PLAIN, cost=50),
+    ("sprites", "VAE, 256"): SWEEPS["sprites"]["256"],
+    ("sprites", "autoencoder, 256"): over_seeds(3, "sprites", "256", PLAIN, cost=115),
+}
+TRIALS = tuple(
+    trial for kind in (*SWEEPS.values(), OVERSIZED) for trials in kind.values() for trial in trials
+)
+# A rule is chosen by runs of seed 2, sweep and oversized run, and tested on those of seeds 0 and 1.
+TUNING, TESTING = (2,), (0, 1)
+
+# What the rule could be, from one oversized run. evaluate.py's is the first.
+RULES = {
+    "PC95, up to a power of two": lambda rank, active: power_of_two(rank["pc95"]),
+    "PC80, up to a power of two": lambda rank, active: power_of_two(rank["pc80"]),
+    "PC90, up to a power of two": lambda rank, active: power_of_two(rank["pc90"]),
+    "PC99, up to a power of two": lambda rank, active: power_of_two(rank["pc99"]),
+    "participation ratio, up to a power of two": lambda rank, active: power_of_two(rank["participation"]),
+    "twice the participation ratio, up to a power of two": lambda rank, active: power_of_two(
+        2 * rank["participation"]
+    ),
+    "active units, up to a power of two": lambda rank, active: power_of_two(active),
+}
+PRESENT = next(iter(RULES))
+NEAR = 2.0  # a factor
+
+
+def advised(found, trial, rule):
+    """Returns the size that a rule recommends from an oversized run, or None where that is not there."""
+    rank, active = found.value(trial, "codes.rank"), found.value(trial, "results.latent.active_units")
+    return None if rank is None or active is None else RULES[rule](rank, active)
+
+
+def swept(found, data, seeds):
+    """Returns the `Candidate`s of a sweep, of those seeds, by size."""
+    candidates = {}
+    for latent, trials in SWEEPS[data].items():
+        distances = [sampled(found, trial) for trial in trials if trial.seed in seeds]
+        distances = tuple(distance for distance in distances if distance is not None)
+        if distances:
+            candidates[int(latent)] = Candidate(
+                f"latent {latent}", int(latent), distances, (None,) * len(distances)
+            )
+    return candidates
+
+
+def verdicts(found, rule, seeds):
+    """Yields data, kind, advised size, the sweep's choice, its lowest, and the price, of each oversized run of `seeds`.
+
+    The price is the distance of the swept size next to the advised one over the lowest distance of the sweep.
+    """
+    for (data, kind), trials in OVERSIZED.items():
+        candidates = swept(found, data, seeds)
+        if len(candidates) < 2:
+            continue
+        chosen = recommend(list(candidates.values()))
+        lowest = min(candidates.values(), key=lambda candidate: candidate.distance)
+        for trial in trials:
+            size = advised(found, trial, rule) if trial.seed in seeds else None
+            if size is not None:
+                near = min(candidates, key=lambda other: abs(math.log(other / size)))
+                yield data, kind, size, chosen.size, lowest.size, candidates[near].distance / lowest.distance
+
+
+def hits(found, rule, seeds):
+    """Returns of how many oversized runs the advice is within a factor of two of the sweep's choice, and of how many."""
+    near = [factor(size, chosen) <= NEAR for _, _, size, chosen, _, _ in verdicts(found, rule, seeds)]
+    return sum(near), len(near)
+
+
+def tuned(found):
+    """Returns the rule that does best on the tuning runs; of equals the first, which the present one is."""
+    return max(RULES, key=lambda rule: hits(found, rule, TUNING)[0])
+
+
+def advice(found):
+    """The present rule, run by run, on the tested seeds."""
+    return table(
+        (
+            "data",
+            "oversized run",
+            "advised",
+            "sweep's choice",
+            "sweep's lowest",
+            "within a factor of two",
+            "Fréchet at the advice : lowest",
+        ),
+        [
+            (
+                data,
+                kind,
+                size,
+                chosen,
+                lowest,
+                "yes" if factor(size, chosen) <= NEAR else f"**no** ({factor(size, chosen):.3g})",
+                written(price),
+            )
+            for data, kind, size, chosen, lowest, price in verdicts(found, PRESENT, TESTING)
+        ],
+    )
+
+
+def rules(found):
+    """All rules on both halves."""
+    best = tuned(found)
+    lines = []
+    for rule in RULES:
+        counts = [hits(found, rule, seeds) for seeds in (TUNING, TESTING)]
+        prices = [price for *_, price in verdicts(found, rule, TESTING)]
+        lines.append(
+            (
+                f"**{rule}**" if rule == best else rule,
+                *(f"{near} of {count}" for near, count in counts),
+                written(mean_and_error(prices)[0]),
+            )
+        )
+    return table(("rule (bold: best by seed 2)", "seed 2", "tested: seeds 0, 1", "mean price, tested"), lines)
+
+
+def sweeps(found):
+    """The sweeps themselves."""
+    sizes = sorted({int(latent) for settings in SWEEPS.values() for latent in settings})
+    lines = []
+    for data in SWEEPS:
+        candidates = swept(found, data, (*TESTING, *TUNING))
+        cells = []
+        for size in sizes:
+            mean, error = (
+                (candidates[size].distance, candidates[size].error) if size in candidates else (None, None)
+            )
+            cells.append(written(mean) + (f" ± {written(error, 2)}" if error else ""))
+        lines.append((data, *cells))
+    return table(("best sampler's Fréchet", *sizes), lines)
+
+
+def advice_plot(found):
+    """Each sweep, and what was advised."""
+    figure, panels = canvas(9.2, 3.0, ncols=len(SWEEPS))
+    for axes, data in zip(panels, SWEEPS):
+        candidates = swept(found, data, (*TESTING, *TUNING))
+        errors(
+            axes,
+            [(size, one.distance, one.error) for size, one in candidates.items()],
+            GREEN,
+            label="the sweep: its best sampler",
+        )
+        for (source, kind), colour in zip([key for key in OVERSIZED if key[0] == data], (ORANGE, PURPLE)):
+            sizes = [size for trial in OVERSIZED[source, kind] if (size := advised(found, trial, PRESENT))]
+            for index, size in enumerate(sizes):
+                label = None if index else f"advice from one oversized {kind.split(',')[0]}"
+                axes.axvline(size, color=colour, linewidth=1.2, linestyle=":", label=label)
+        axes.set_title(data)
+        axes.set_xlabel("numbers in the latent")
+        if candidates:
+            log_axis(axes.yaxis)
+        log_axis(axes.xaxis)
+    panels[0].set_ylabel("Fréchet distance")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
+    return figure
+
+
+FIGURES = {"advice": advice_plot}
+TABLES = {
+    "advice": advice,
+    "rules": rules,
+    "sweeps": sweeps,
+}
