@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from keras_vae.devices import say
 from keras_vae.figures import grid
+from keras_vae.files import writing
 from keras_vae.lazy import keras, tf
 from keras_vae.runs import TrainingStopped
 
@@ -236,10 +237,15 @@ class TensorBoardLog(keras.callbacks.Callback):
         self.writer = None
 
     def on_train_begin(self, logs=None):
-        self.writer = tf.summary.create_file_writer(self.folder)
+        with self.writing():
+            self.writer = tf.summary.create_file_writer(self.folder)
+
+    def writing(self):
+        """Turns TensorFlow's words for a disk that cannot be written to into ours."""
+        return writing(self.folder, tf.errors.OpError)
 
     def on_epoch_end(self, epoch, logs=None):
-        with self.writer.as_default(step=epoch + 1):
+        with self.writing(), self.writer.as_default(step=epoch + 1):
             for name, value in logs.items():
                 tf.summary.scalar(name, float(value))
             epochs = self.params["epochs"]
@@ -249,7 +255,8 @@ class TensorBoardLog(keras.callbacks.Callback):
     def close(self):
         """Writes out what is still in memory, also where training broke off."""
         if self.writer is not None:
-            self.writer.close()
+            with self.writing():
+                self.writer.close()
 
     def pictures(self):
         """Returns one image, `[1, height, width, channels]`: a row each of the three."""

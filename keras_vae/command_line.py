@@ -21,6 +21,8 @@ import sys
 import types
 import typing
 
+from keras_vae.files import WriteError
+
 MISSING = dataclasses.MISSING
 
 
@@ -153,14 +155,14 @@ def fail(prog, message):
 
 
 def command(prog, bad_input=()):
-    """Decorates a main function: `UsageError` and the exceptions in the tuple `bad_input` end in `fail`."""
+    """Decorates a main function: `UsageError`, `WriteError` and the exceptions in the tuple `bad_input` end in `fail`."""
 
     def decorate(main):
         @functools.wraps(main)
         def run(*arguments, **named):
             try:
                 return main(*arguments, **named)
-            except (UsageError, *bad_input) as error:
+            except (UsageError, WriteError, *bad_input) as error:
                 fail(prog, error)
 
         return run

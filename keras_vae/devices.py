@@ -58,14 +58,15 @@ def need_tensorflow(what):
 
 
 def say(*lines, file=None):
-    """Prints `lines` at once, on standard output or to `file`, also where nobody reads them any more.
+    """Prints `lines` at once, on standard output or to `file`, also where they go nowhere any more.
 
-    After `train.py | head -1` the pipe is closed: a training of hours goes on, and what is said is dropped.
+    After `train.py | head -1` the pipe is closed, and a log's disk may be full: a training of hours goes on, and what
+    is said is dropped.
     """
     file = file or sys.stdout
     try:
         print("\n".join(lines), file=file, flush=True)
-    except BrokenPipeError:
+    except OSError:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, file.fileno())
         os.close(nowhere)

@@ -1,6 +1,7 @@
 """Can this latent space generate, why not, and what now: `python evaluate.py`."""
 
 import dataclasses
+import os
 import pathlib
 from dataclasses import dataclass
 from typing import Literal
@@ -9,6 +10,7 @@ from keras_vae import devices
 from keras_vae.command_line import UsageError, command, did_you_mean, option, parse
 from keras_vae.config import DataSettings
 from keras_vae.datasets import DatasetError
+from keras_vae.devices import say
 from keras_vae.features import KINDS, FeatureError
 from keras_vae.likelihoods import LIKELIHOODS, Automatic, Bernoulli
 from keras_vae.runs import Run
@@ -124,14 +126,14 @@ def measure_all(settings, runs, given):
         results, pictures = measure_files(settings)
         folder = pathlib.Path(settings.output) / "reports" / results["run"]
         page = report.write_report(folder, results, pictures)
-        print(summary(results, page))
+        say(summary(results, page))
         return
     names = [field.name for field in dataclasses.fields(DataSettings) if field.name in given]
     data = {name: getattr(settings, name) for name in names}
     measured = [measure_run(settings, run, data) for run in runs]
     if len(runs) > 1:
         folder = runs[0].path.parent / "comparison"
-        print(f"side by side: {report.write_comparison(folder, *map(list, zip(*measured)))}")
+        say(f"side by side: {report.write_comparison(folder, *map(list, zip(*measured)))}")
 
 
 def measure_run(settings, run, data):
@@ -141,11 +143,12 @@ def measure_run(settings, run, data):
     from keras_vae.subjects import from_model
 
     dataset = load(dataclasses.replace(run.read_config(), **data))
-    if not run.model_file.is_file():
+    if not os.access(run.path, os.W_OK | os.X_OK):
         raise UsageError(
-            f"{run.path} has no model.keras yet: train it further (python train.py --resume {run.path})"
+            f"{run.path} cannot be written to, and the report goes there: copy the run elsewhere"
         )
-    model = load_model(run.model_file)
+    measured = run.model_checksum()
+    model = load_model(run)
     results, pictures, samplers = diagnose(
         from_model(model, run.path.name),
         dataset,
@@ -153,13 +156,17 @@ def measure_run(settings, run, data):
         command=f"python evaluate.py {run.path}{fitting(settings)}",
         retrain=retraining(run),
     )
-    if settings.repair:
-        results["samplers"], results["exported"] = repair(run, model, results, samplers)
-        results["reasons"]["exported"] = "no fitted sampler does better than the prior"
-    else:
-        results["reasons"]["exported"] = results["reasons"]["file"] = "not asked for: --no-repair"
-    page = report.write_report(run.report, results, pictures)
-    print(summary(results, page), flush=True)
+    with run.publishing():
+        left = None if settings.repair else "not asked for: --no-repair"
+        if settings.repair and run.model_checksum() != measured:
+            left = "the run was trained further meanwhile: evaluate it anew"
+        if left is None:
+            results["samplers"], results["exported"] = repair(run, model, results, samplers)
+            results["reasons"]["exported"] = "no fitted sampler does better than the prior"
+        else:
+            results["reasons"]["exported"] = results["reasons"]["file"] = left
+        page = report.write_report(run.report, results, pictures)
+    say(summary(results, page))
     return results, pictures
 
 

@@ -16,19 +16,17 @@ the batch is larger or smaller, but for float32 rounding: convolutions choose th
 """
 
 import contextlib
-import errno
 import os
 import random
 import re
-import shutil
-import uuid
 import warnings
 from dataclasses import MISSING, dataclass
 from pathlib import Path
 
+from keras_vae import checksums
 from keras_vae.command_line import option, read_config, to_json
 from keras_vae.devices import need_tensorflow
-from keras_vae.files import locked, write_json
+from keras_vae.files import WriteError, rename, unfinished, why, write_json
 from keras_vae.latents import show_shape
 from keras_vae.lazy import tf
 from keras_vae.likelihoods import LIKELIHOODS
@@ -37,9 +35,6 @@ from keras_vae.samplers import Prior, load, save
 
 # TensorFlow leaves that folder to others.
 DESCRIPTION, PRIOR = "assets.extra/keras_vae.json", "assets.extra/prior.npz"
-UNFINISHED = ".unfinished-"
-# What a rename answers where another process has just taken the name.
-TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 
 
 @dataclass(frozen=True)
@@ -99,7 +94,7 @@ def export(model, folder, sampler=None):
         The folders written, a dict of `decoder` and `encoder`, such as `serving/decoder/1`.
 
     Raises:
-        OSError: The folder cannot be written. A decoder that was complete by then stays.
+        WriteError: The folder cannot be written. A decoder that was complete by then stays.
         ValueError: The sampler's codes are not what the decoder takes.
     """
     twin = float32_twin(model)
@@ -247,58 +242,38 @@ def write_version(servable, description, signatures, functions=None, prior=None)
             write_json(folder / DESCRIPTION, to_json(description))
             if prior is not None:
                 save(prior, folder / PRIOR)
+            checksums.seal(folder)
             return publish(folder)
     except (OSError, tf.errors.OpError) as error:
-        raise OSError(
-            f"cannot write a SavedModel into {servable}: {reason(error)}"
+        raise WriteError(
+            f"cannot write a SavedModel into {servable}: {why(error)}"
             " (it takes a folder that can be written and room for the weights)"
         ) from error
 
 
 @contextlib.contextmanager
 def unfinished_version(servable):
-    """Yields a new folder below `servable` to write a version into; one that is still there at the end is removed.
-
-    So is what killed processes have left: a folder is locked as long as the process lives that writes into it.
-    """
-    folder = servable / f"{UNFINISHED}{uuid.uuid4().hex}"
+    """Yields a new folder below `servable` to write a version into; one that is still there at the end is removed."""
     try:
-        folder.mkdir(parents=True)
-        with locked(folder):
-            for other in servable.glob(f"{UNFINISHED}*"):
-                with locked(other) as abandoned:
-                    if abandoned:
-                        shutil.rmtree(other, ignore_errors=True)
+        with unfinished(servable) as folder:
             yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(OSError):
             servable.rmdir()  # goes only where it is empty: no version was there, and none came
 
 
-def publish(unfinished):
+def publish(folder):
     """Renames a complete version to the next number in its folder, and returns the new path.
 
-    A folder cannot be renamed to one that has content, so of two processes that want the same number one is
-    refused, and takes the next.
+    Of two processes that want the same number one is refused, and takes the next.
     """
     while True:
-        version = unfinished.parent / str(next_version(unfinished.parent))
-        try:
-            return unfinished.rename(version)
-        except OSError as error:
-            if error.errno not in TAKEN or not version.exists():
-                raise
+        version = folder.parent / str(next_version(folder.parent))
+        if rename(folder, version):
+            return version
 
 
 def next_version(servable):
     """Returns one more than the largest number that names anything in the folder `servable`."""
     names = (name for name in os.listdir(servable) if re.fullmatch("[0-9]+", name))
     return max(map(int, names), default=0) + 1
-
-
-def reason(error):
-    """Returns what the system said, such as "No space left on device", of an error of Python's or TensorFlow's."""
-    if isinstance(error, OSError):
-        return error.strerror or error
-    return re.sub(r"^.*; | \[Op:.*", "", error.message)  # it stands between the path and the operation's name

@@ -3,20 +3,20 @@
 import contextlib
 import csv
 import dataclasses
-import hashlib
 import importlib.metadata
 import os
 import pathlib
 import platform
-import shutil
 import subprocess
 import sys
-import tempfile
 
+from keras_vae import checksums
+from keras_vae.checksums import Damaged
 from keras_vae.command_line import UsageError, read_config, read_json, to_json
 from keras_vae.config import Config
-from keras_vae.files import locked, whole, write_json
+from keras_vae.files import locked, rename, sweep, unfinished, whole, why, write_json, writing
 
+WEIGHTS, STATE = "model.weights.h5", "state.json"  # of a checkpoint
 KEPT_CHECKPOINTS = 2  # the newest, and one more in case that it cannot be read
 PACKAGES = ("keras-vae", "tensorflow", "tensorflow-cpu", "keras", "tensorflow-datasets", "numpy")
 
@@ -35,21 +35,25 @@ class Run:
     def create(cls, config, name):
         """Makes the folder of a new run, called `name`, with a number behind it where that is taken.
 
+        It comes with its `config.json`: there is no moment at which a killed run could not be resumed.
+
         Raises:
             UsageError: The name was asked for and is taken, or the folder cannot be made.
         """
         check_place(config)
         output = pathlib.Path(config.output)
-        for number in range(1, 100_000):
-            path = output / (name if number == 1 else f"{name}-{number}")
-            try:
-                output.mkdir(parents=True, exist_ok=True)
-                path.mkdir()  # fails where another process was faster
-                return cls(path)
-            except FileExistsError:
-                check_place(config)  # an asked-for name that was taken just now
-            except OSError as error:
-                raise UsageError(f"{path} cannot be made: {error.strerror} (try another --output)") from error
+        try:
+            with unfinished(output) as folder:
+                cls(folder).write_config(config)
+                for number in range(1, 100_000):
+                    path = output / (name if number == 1 else f"{name}-{number}")
+                    if rename(folder, path):
+                        return cls(path)
+                    check_place(config)  # an asked-for name that was taken just now
+        except OSError as error:
+            raise UsageError(
+                f"{output / name} cannot be made: {why(error)} (try another --output)"
+            ) from error
         raise UsageError(f"{output} holds too many runs called {name}: give a --name")
 
     @contextlib.contextmanager
@@ -91,12 +95,49 @@ class Run:
     report = property(lambda self: self.path / "report")
 
     def read_config(self):
-        """Returns the run's `Config`."""
+        """Returns the run's `Config`; raises a UsageError where the file is damaged."""
+        try:
+            checksums.check(self.config_file)
+        except Damaged as damage:
+            raise Damaged(
+                f"{damage} (put a right copy in its place, or remove {self.path / checksums.FILE} to believe it as it is)"
+            ) from damage
         return read_config(Config, self.config_file)
+
+    @contextlib.contextmanager
+    def written(self, file):
+        """As `whole`, of a file of the run: its checksum is noted.
+
+        Raises:
+            UsageError: The run's folder is not there any more.
+            WriteError: The system refuses it.
+        """
+        self.check_there()
+        with whole(file) as temporary:
+            yield temporary
+            checksums.note(file, temporary)
+
+    def check_there(self):
+        """Raises a UsageError where the run's folder is gone, which would else be made anew with half of its files."""
+        if not self.path.is_dir():
+            raise UsageError(f"{self.path} was moved or removed: go on where it is now, with --resume")
+
+    def fault(self, file):
+        """Returns what is wrong with a file of the run, None where it is as it was written."""
+        try:
+            checksums.check(file)
+        except Damaged as damage:
+            return str(damage)
+        return None
+
+    def model_checksum(self):
+        """Returns the checksum of `model.keras` as it is now, None where there is none."""
+        return checksums.digest(self.model_file) if self.model_file.is_file() else None
 
     def write_config(self, config):
         """Writes `config.json`, every default written out."""
-        write_json(self.config_file, to_json(config))
+        with self.written(self.config_file) as temporary:
+            write_json(temporary, to_json(config))
 
     def write_environment(self, **facts):
         """Writes `environment.json`: versions, system, commit and command line, and `facts`."""
@@ -104,50 +145,72 @@ class Run:
         for package in PACKAGES:
             with contextlib.suppress(importlib.metadata.PackageNotFoundError):
                 versions[package] = importlib.metadata.version(package)
-        write_json(
-            self.path / "environment.json",
-            {
-                "python": platform.python_version(),
-                "packages": versions,
-                "system": platform.platform(),
-                "cores": os.cpu_count(),
-                "commit": commit(),
-                "command_line": sys.argv,
-                **facts,
-            },
-        )
+        environment = {
+            "python": platform.python_version(),
+            "packages": versions,
+            "system": platform.platform(),
+            "cores": os.cpu_count(),
+            "commit": commit(),
+            "command_line": sys.argv,
+            **facts,
+        }
+        with self.written(self.path / "environment.json") as temporary:
+            write_json(temporary, environment)
 
     def write_history(self, rows):
         """Writes `history.csv`: a row an epoch, a column a named term."""
         columns = list(dict.fromkeys(column for row in rows for column in row))
-        with whole(self.history_file) as temporary, open(temporary, "w", newline="") as file:
+        with self.written(self.history_file) as temporary, open(temporary, "w", newline="") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(rows)
 
     def write_model(self, model):
         """Writes `model.keras`."""
-        with whole(self.model_file) as temporary:
+        with self.written(self.model_file) as temporary:
             model.save(temporary)
 
     def write_finished(self, state):
         """Notes, after all that ends a run, that it was done for `state`."""
         write_json(self.finished_file, {"epoch": state.epoch})
 
-    def is_finished(self, state):
-        """Returns whether test, picture and export are there, and are those of `state`."""
-        parts = (self.model_file, self.preview_file, self.serving / "decoder", self.serving / "encoder")
+    def write_unfinished(self):
+        """Notes that what ends a run is to be done again."""
+        with writing(self.finished_file):
+            self.finished_file.unlink(missing_ok=True)
+
+    def what_is_missing(self, state):
+        """Returns what the end of a run, at `state`, has not left here as it was written, in words; None where it has."""
         try:
-            epoch = read_json(self.finished_file).get("epoch")
-        except UsageError:
-            return False
-        return epoch == state.epoch and all(part.exists() for part in parts)
+            if read_json(self.finished_file).get("epoch") != state.epoch:
+                return f"what ends a run was not done for epoch {state.epoch}"
+            for file in (self.model_file, self.preview_file):
+                checksums.check(file)
+            for servable in ("decoder", "encoder"):
+                checksums.check_sealed(self.newest_version(servable))
+        except UsageError as error:
+            return str(error)
+        return None
+
+    def newest_version(self, servable):
+        """Returns the folder of the newest export of "decoder" or "encoder"; raises a UsageError without one."""
+        versions = [path for path in (self.serving / servable).glob("*") if path.name.isdecimal()]
+        if not versions:
+            raise UsageError(f"{self.serving / servable} holds no exported version")
+        return max(versions, key=lambda path: int(path.name))
+
+    @contextlib.contextmanager
+    def publishing(self):
+        """Lets one process at a time export from this run, so that the newest version is of the newest model."""
+        with writing(self.serving):
+            self.serving.mkdir(exist_ok=True)
+        with locked(self.serving, wait=True):
+            yield
 
     def sweep(self):
-        """Removes what a killed process left half written."""
-        for pattern in (".writing-*", "checkpoints/.writing-*", "serving/*/.unfinished-*"):
-            for folder in self.path.glob(pattern):
-                shutil.rmtree(folder, ignore_errors=True)
+        """Removes what killed processes have left half written."""
+        for folder in (self.path, self.checkpoints, *self.serving.glob("*")):
+            sweep(folder)
 
     def write_checkpoint(self, model, state):
         """Writes weights, optimizer and `state` as one checkpoint, and removes all but it and the one before.
@@ -158,20 +221,24 @@ class Run:
             model: A compiled model.
             state: A `State`.
         """
-        self.checkpoints.mkdir(exist_ok=True)
-        folder = pathlib.Path(tempfile.mkdtemp(prefix=".writing-", dir=self.checkpoints))
-        try:
-            weights = folder / "model.weights.h5"
-            model.save_weights(weights)
-            write_json(folder / "state.json", {**dataclasses.asdict(state), "sha256": digest(weights)})
-            final = self.checkpoints / f"epoch-{state.epoch:06d}"
-            shutil.rmtree(final, ignore_errors=True)
-            os.rename(folder, final)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-        kept = [folder for folder in self.list_checkpoints() if folder.name <= final.name][:KEPT_CHECKPOINTS]
-        for old in set(self.list_checkpoints()).difference(kept):
-            shutil.rmtree(old, ignore_errors=True)
+        self.check_there()
+        final = self.checkpoints / f"epoch-{state.epoch:06d}"
+        with writing(final), unfinished(self.checkpoints) as folder:
+            new, old = folder / "new", folder / "old"
+            new.mkdir()
+            old.mkdir()
+            model.save_weights(new / WEIGHTS)
+            write_json(new / STATE, dataclasses.asdict(state))
+            checksums.seal(new)
+            if final.exists():
+                final.rename(old / "replaced")
+            new.rename(final)
+            there = self.list_checkpoints()
+            kept = [folder for folder in there if folder.name <= final.name][:KEPT_CHECKPOINTS]
+            for other in set(there).difference(kept):
+                other.rename(
+                    old / other.name
+                )  # and is removed where nobody takes half of it for a checkpoint
 
     def list_checkpoints(self):
         """Returns the checkpoints' folders, the newest first."""
@@ -183,18 +250,25 @@ class Run:
         Returns:
             The state, that of a new run where no checkpoint was written yet; and what was wrong with the
             checkpoints that were passed over.
+
+        Raises:
+            UsageError: There are checkpoints, and none is whole.
         """
         faults = []
         for folder in self.list_checkpoints():
             try:
-                state = read_json(folder / "state.json")
-                weights = folder / "model.weights.h5"
-                if digest(weights) != state.pop("sha256"):
-                    raise ValueError("its checksum is wrong")
-                model.load_weights(weights)
+                checksums.check_sealed(folder)
+                state = read_json(folder / STATE)
+                state.pop("sha256", None)  # older versions of this package kept their one checksum here
+                model.load_weights(folder / WEIGHTS)
                 return State(**state), faults
             except (OSError, ValueError, TypeError, KeyError) as error:
                 faults.append(f"{folder} was passed over: {error}")
+        if faults:
+            raise UsageError(
+                f"none of the checkpoints can be read: {'; '.join(faults)} (what else is in {self.path} stays as it"
+                f" is; to train anew: --config {self.config_file})"
+            )
         return State(), faults
 
 
@@ -208,7 +282,7 @@ class Follower(Run):
         """Leaves it to the chief."""
 
     sweep = write_config = write_environment = write_history = write_model = write_nothing
-    write_finished = write_checkpoint = write_nothing
+    write_finished = write_unfinished = write_checkpoint = write_nothing
 
 
 def check_place(config):
@@ -246,15 +320,6 @@ class State:
     best: float | None = None
     best_epoch: int = 0
     fingerprint: str = ""
-
-
-def digest(path):
-    """Returns the SHA-256 of a file, in hexadecimal."""
-    total = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            total.update(block)
-    return total.hexdigest()
 
 
 def commit():

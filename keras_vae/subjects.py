@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_vae.checksums import check_sealed
 from keras_vae.command_line import UsageError
 from keras_vae.export import DESCRIPTION, Description, float32_twin, read_prior
 from keras_vae.latents import POINT_LOG_VAR, Codebook, Point, show_shape
@@ -442,11 +443,20 @@ def load_function(path):
     return run
 
 
-def load_model(path):
-    """Returns the model of ours in a `.keras` file, without repeating its advice."""
+def load_model(run):
+    """Returns the model of a run, without repeating its advice.
+
+    Raises:
+        UsageError: The run has none yet, or its file is damaged.
+    """
+    resume = f"python train.py --resume {run.path}"
+    if not run.model_file.is_file():
+        raise UsageError(f"{run.path} has no model.keras yet: train it further ({resume})")
+    if fault := run.fault(run.model_file):
+        raise UsageError(f"{fault} ({resume} puts the model of the last checkpoint in its place)")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        return keras.saving.load_model(path)
+        return readable(keras.saving.load_model, run.model_file)
 
 
 def load_keras_file(path):
@@ -459,7 +469,12 @@ def load_keras_file(path):
 
 def load_saved_model(path):
     """Returns what the SavedModel in the folder `path` holds; a UsageError where it cannot be read."""
-    return readable(lambda folder: tf.saved_model.load(str(folder)), path)
+
+    def load(folder):
+        check_sealed(folder)
+        return tf.saved_model.load(str(folder))
+
+    return readable(load, path)
 
 
 def readable(load, path):

@@ -12,9 +12,9 @@ import numpy as np
 from keras_vae import devices, workers
 from keras_vae.command_line import UsageError, command, parse, read_config
 from keras_vae.config import Config
-from keras_vae.datasets import DatasetError, load_dataset, spread
+from keras_vae.datasets import DatasetError, load_dataset, spoken, spread
 from keras_vae.devices import say
-from keras_vae.files import whole
+from keras_vae.files import WriteError
 from keras_vae.latents import latent_shape, show_shape
 from keras_vae.lazy import keras, tf
 from keras_vae.likelihoods import Automatic
@@ -36,7 +36,8 @@ examples:
 """
 
 # What may be said beside --resume: all else must stay as it was, or the run would be another one.
-RESUMABLE = {"epochs", "patience", "data_dir", "download"}
+# The images may lie elsewhere: that they are the same ones is checked.
+RESUMABLE = {"epochs", "patience", "dataset", "data_dir", "download"}
 
 # Where --epochs is not given: so many optimizer steps, and no fewer or more epochs than these.
 DEFAULT_STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 3000, 10, 300
@@ -78,7 +79,7 @@ def read_command_line(argv):
         if workers.is_chief():
             check_place(parsed.config)
         return parsed.config, None
-    if fixed := sorted(parsed.given - RESUMABLE):
+    if fixed := sorted(name for name in parsed.given if name.partition(".")[0] not in RESUMABLE):
         raise UsageError(
             f"--{fixed[0]} cannot change in a resumed run: only {', '.join(sorted(RESUMABLE))} can"
             f" (for another run: --config {parsed.extra.resume}/config.json --{fixed[0]} ...)"
@@ -133,7 +134,7 @@ def train(config, run=None):
     Raises:
         UsageError, DatasetError: The configuration does not go with the images or the machine.
         TrainingStopped: The loss became NaN; the best model before that is kept and exported. Or Ctrl-C was
-            pressed once more while the run was finished.
+            pressed once more while the run was finished. Or the run's folder cannot be written to any more.
         WorkerLost: Of several workers (`docs/scaling.md`) another one is gone.
     """
     begun = time.monotonic()
@@ -151,22 +152,30 @@ def train(config, run=None):
     run = folder(run, config, dataset)
     with run.held():
         state = resume(run, model, dataset) if resumed else State(fingerprint=dataset.fingerprint)
-        workers.agree("checkpoint", f"epoch {state.epoch}")
+        workers.agree("checkpoint", f"epoch {state.epoch}, best {state.best_epoch}")
         unfinished = is_unfinished(config, state)
-        if not unfinished and run.is_finished(state):
-            say(f"{run.path} is complete: {state.epoch} epochs ({way_on(config, state)})")
-            return run
-        run.write_config(config)
-        run.write_environment(devices=devices.describe(config.precision), dataset=dataset.fingerprint)
+        if not unfinished:
+            missing = run.what_is_missing(state)
+            if missing is None:
+                say(f"{run.path} is complete: {state.epoch} epochs ({way_on(config, state)})")
+                return run
+            say(f"completing {run.path}: {missing}")
         announce(config, dataset, model, run, state)
         try:
-            stopped = fit(model, dataset, config, run, state) if unfinished else None
-            if workers.is_chief():
-                finish(run, dataset, state, begun)
+            run.write_config(config)
+            run.write_environment(devices=devices.describe(config.precision), dataset=dataset.fingerprint)
+            with spoken():
+                stopped = fit(model, dataset, config, run, state) if unfinished else None
+                if workers.is_chief():
+                    finish(run, dataset, state, begun)
         except KeyboardInterrupt:
             raise TrainingStopped(
                 f"stopped by Ctrl-C before the export was complete: --resume {shlex.quote(str(run.path))} completes it"
             ) from None
+        except WriteError as error:
+            raise TrainingStopped(
+                f"{error} (see to that, and go on with --resume {shlex.quote(str(run.path))})"
+            ) from error
         if stopped is not None:
             raise TrainingStopped(f"{stopped}; {describe_kept(run, state)}") from stopped
     return run
@@ -297,7 +306,25 @@ def resume(run, model, dataset):
         raise UsageError(
             f"the images of {dataset.name} are not those that {run.path} was trained on: a run cannot go on with others"
         )
-    return dataclasses.replace(state, fingerprint=dataset.fingerprint)
+    state = dataclasses.replace(state, fingerprint=dataset.fingerprint)
+    if state.epoch:
+        mend(run, model, state)
+    return state
+
+
+def mend(run, model, state):
+    """Puts what the checkpoint knows, `model` at `state`, in the place of files of `run` that are damaged or gone."""
+    from keras_vae.callbacks import judged
+
+    if fault := run.fault(run.history_file):
+        say(f"warning: {fault}; it is written anew")
+        run.write_history(state.rows)
+    if fault := run.fault(run.model_file):
+        say(f"warning: {fault}; the model of epoch {state.epoch}, the checkpoint's, takes its place")
+        state.best, state.best_epoch = judged(state.rows[-1]), state.epoch
+        run.write_unfinished()
+        run.write_checkpoint(model, state)
+        run.write_model(model)
 
 
 def is_unfinished(config, state):
@@ -398,8 +425,8 @@ def fit(model, dataset, config, run, state):
             return None
         return reason
     finally:
-        log.close()
         guard.close()
+        log.close()
     return None
 
 
@@ -424,7 +451,8 @@ def finish(run, dataset, state, begun):
             )
         )
     preview(run, model, dataset, lines[-1])
-    export(model, run.serving)
+    with run.publishing():
+        export(model, run.serving)
     run.write_finished(state)
     say(
         *lines,
@@ -460,7 +488,7 @@ def preview(run, model, dataset, title):
     samples = model.sample(
         PREVIEW_ROWS * len(images), labels=None if labels is None else np.tile(labels, PREVIEW_ROWS)
     )
-    with whole(run.preview_file) as path:
+    with run.written(run.preview_file) as path:
         draw(path, images, shown, np.asarray(samples), f"{run.path.name}: {title}")
 
 

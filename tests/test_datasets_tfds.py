@@ -1,3 +1,5 @@
+import errno
+import os
 import shutil
 import threading
 import time
@@ -80,9 +82,66 @@ def test_large_sets_are_read_from_disk(mnist, folders, monkeypatch):
     np.testing.assert_array_equal(batch, mapped.test.images(0, 100))
     monkeypatch.undo()
     monkeypatch.setenv("XDG_CACHE_HOME", str(folders / "cache"))
-    assert not list((folders / "cache" / "keras_vae").glob(".unfinished*"))
+    assert not list((folders / "cache" / "keras_vae").glob(".writing*"))
     # Halving 28x28 averages neighbours: the mean stays.
     assert abs(mapped.test.images().mean() - mnist.test.images().mean()) < 0.002
+
+
+def flip(path, place):
+    """Flips a bit of the byte at `place`."""
+    with open(path, "r+b") as file:
+        file.seek(place)
+        byte = file.read(1)[0]
+        file.seek(place)
+        file.write(bytes([byte ^ 4]))
+
+
+@needs_mnist
+def test_a_damaged_record_of_a_prepared_set_is_named(mnist, folders, tmp_path, monkeypatch):
+    shutil.copytree(folders / "prepared", tmp_path / "prepared")
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "prepared"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (records,) = (tmp_path / "prepared").rglob("mnist-train.tfrecord-*")
+    flip(records, 100_000)
+    with pytest.raises(
+        DatasetError, match=rf"is damaged: {records.name}: .*\(remove it, and it is prepared anew\)"
+    ):
+        load_dataset("mnist", download=False)
+    with open(records, "r+b") as file:
+        file.truncate(0)  # as where a copy broke off between two records
+    with pytest.raises(DatasetError, match="is damaged: train has 0 of its 60,000 images"):
+        load_dataset("mnist", download=False)
+    assert not list((tmp_path / "cache").rglob("*.npy"))
+
+
+@needs_mnist
+def test_damaged_images_in_the_cache_are_decoded_anew(mnist, folders, tmp_path, monkeypatch, capsys):
+    shutil.copytree(folders / "cache", tmp_path / "cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (images,) = (tmp_path / "cache").glob("keras_vae/mnist-*-28x28x1-*/images.npy")
+    good = images.read_bytes()
+    flip(images, len(good) - 1000)
+    again = load_dataset("mnist", download=False)
+    assert (
+        f"warning: {images} is damaged: its checksum is wrong; the images are decoded anew"
+        in capsys.readouterr().out
+    )
+    np.testing.assert_array_equal(again.test.images(), mnist.test.images())
+    assert images.read_bytes() == good
+
+
+@needs_mnist
+def test_a_full_disk_for_the_cache_is_one_line(mnist, folders, tmp_path, monkeypatch):
+    # A file that mapped memory cannot be written back to would kill the process by SIGBUS.
+    monkeypatch.setattr(os, "posix_fallocate", no_room)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(DatasetError, match=r"cannot be written to \S+: No space left"):
+        load_dataset("mnist", download=False)
+    assert list((tmp_path / "keras_vae").iterdir()) == []
+
+
+def no_room(*arguments):
+    raise OSError(errno.ENOSPC, "words")
 
 
 @needs_mnist

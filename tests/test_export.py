@@ -430,7 +430,7 @@ def test_what_a_killed_export_left_is_swept_by_the_next_one(tmp_path):
     process = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True)
     assert process.returncode == -signal.SIGKILL, process.stderr
     (left,) = (tmp_path / "decoder").iterdir()
-    assert left.name.startswith(".unfinished-")
+    assert left.name.startswith(".writing-")
     assert (left / "saved_model.pb").is_file()
     export(make("vector"), tmp_path)
     assert names(tmp_path / "decoder") == names(tmp_path / "encoder") == ["1"]

@@ -16,6 +16,7 @@ from keras_vae.datasets.files import is_image_name
 from keras_vae.datasets.folder import ImageFolder, holds_images
 from keras_vae.datasets.shares import spread
 from keras_vae.datasets.sprites import Sprites
+from keras_vae.datasets.stores import spoken
 from keras_vae.datasets.tensorflow_datasets import TensorFlowDatasets
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Dataset",
     "Split",
     "spread",
+    "spoken",
     "DatasetError",
     "AUGMENTATIONS",
     "check_augmentations",

@@ -16,7 +16,7 @@ import numpy as np
 from keras_vae.datasets.errors import DatasetError
 from keras_vae.datasets.files import Listing
 from keras_vae.datasets.stores import ReadInPython, as_float
-from keras_vae.files import locked, whole, write_json
+from keras_vae.files import locked, whole, why, write_json, writing
 
 SHARD_BYTES = 2**28  # of pixels in a file: it is what a killed start loses
 READ_AT_ONCE = 512
@@ -83,16 +83,16 @@ def packed(folder, root, names, image_shape, check):
             for start in range(0, len(names), count):
                 part = names[start : start + count]
                 path = folder / f"{_key(root, part, image_shape)}.array_record"
-                facts = path.with_suffix(".json")
-                if not facts.is_file():
-                    _write(path, facts, part, check(part))
-                kept = json.loads(facts.read_text(encoding="utf-8"))
+                kept = _facts(path)
+                if kept is None:
+                    _write(path, part, check(part))
+                    kept = _facts(path)
                 kept["names"] = [part[place] for place in kept.pop("places")]
                 paths += [path] if kept["names"] else []
                 for key, values in known.items():
                     values += kept[key]
     except OSError as error:
-        raise DatasetError(f"{folder}: images cannot be kept there: {error.strerror or error}") from error
+        raise DatasetError(f"{folder}: images cannot be kept there: {why(error)}") from error
     return Listing(**known, store=PackedImages(paths, image_shape) if paths else None)
 
 
@@ -108,12 +108,25 @@ def _key(root, names, image_shape):
     return digest.hexdigest()[:24]
 
 
-def _write(path, facts, names, listing):
-    """Writes the images of `listing` to `path` and then, to `facts`, what is known of them."""
+def _facts(path):
+    """Returns what is known of the images in `path`, None where nothing is or where that is damaged."""
+    try:
+        facts = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        return facts if facts.pop("sha256") == _checksum(facts) else None
+    except (FileNotFoundError, ValueError, AttributeError, KeyError):
+        return None
+
+
+def _checksum(facts):
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _write(path, names, listing):
+    """Writes the images of `listing` to `path` and then, beside it, what is known of them."""
     from array_record.python.array_record_module import ArrayRecordWriter
 
     if listing.names:
-        with whole(path) as temporary:
+        with writing(path, RuntimeError), whole(path) as temporary:
             writer = ArrayRecordWriter(os.fspath(temporary), LAYOUT)
             for start in range(0, len(listing.names), READ_AT_ONCE):
                 places = np.arange(start, min(start + READ_AT_ONCE, len(listing.names)))
@@ -121,5 +134,6 @@ def _write(path, facts, names, listing):
                     writer.write(image.tobytes())
             writer.close()
     place = {name: number for number, name in enumerate(names)}
-    known = {key: getattr(listing, key) for key in ("sizes", "digests", "skipped")}
-    write_json(facts, {"places": [place[name] for name in listing.names], **known})
+    known = {key: list(getattr(listing, key)) for key in ("sizes", "digests", "skipped")}
+    facts = {"places": [place[name] for name in listing.names], **known}
+    write_json(path.with_suffix(".json"), {**facts, "sha256": _checksum(facts)})

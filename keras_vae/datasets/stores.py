@@ -4,10 +4,13 @@ Every store has `image_shape`, `read` for NumPy and `read_batch` for a tf.data g
 `[n]` to float32 images `[n, height, width, channels]` in [0, 1].
 """
 
+import contextlib
+import re
 from functools import cached_property
 
 import numpy as np
 
+from keras_vae.datasets.errors import DatasetError
 from keras_vae.lazy import tf
 
 
@@ -50,6 +53,18 @@ class MemoryImages:
     def read_batch(self, indices):
         """Returns the images at `indices`, with no Python at run time."""
         return as_float(tf.gather(self._tensor, indices))
+
+
+@contextlib.contextmanager
+def spoken():
+    """Makes a `DatasetError` again of one that TensorFlow hands on from a store's `read`, as words of an own error."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        found = re.search(r"DatasetError: (.*)", error.message)
+        if found is None:
+            raise
+        raise DatasetError(found[1]) from error
 
 
 class ReadInPython:

@@ -1,13 +1,14 @@
 """Any image dataset of TensorFlow Datasets, decoded once and kept as an array in the user's cache."""
 
+import contextlib
 import hashlib
 import os
-import shutil
-import tempfile
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
+from keras_vae.checksums import Damaged, check_sealed, seal
 from keras_vae.datasets.dataset import Annotations, make_dataset
 from keras_vae.datasets.errors import DatasetError
 from keras_vae.datasets.fitting import cover, with_channels
@@ -15,6 +16,8 @@ from keras_vae.datasets.preparing import cache_folder, image_feature, is_writabl
 from keras_vae.datasets.progress import progress
 from keras_vae.datasets.splits import SPLITS, content_digests
 from keras_vae.datasets.stores import MappedImages, MemoryImages
+from keras_vae.devices import say
+from keras_vae.files import rename, unfinished, why
 from keras_vae.lazy import tf
 
 DEFAULT_SIZE = (64, 64)  # of images of all sizes, and of sets that are large at their own size
@@ -97,7 +100,7 @@ def _arrays(name, builder, counts, shape, has_labels, key):
         cache_folder() / f"{builder.info.full_name.replace('/', '-')}-{'x'.join(map(str, shape))}-{key[:12]}"
     )
     large = sum(counts.values()) * int(np.prod(shape)) > LARGE
-    if not folder.is_dir():
+    if not is_whole(folder):
         if not is_writable(folder.parent):
             if large:
                 raise DatasetError(
@@ -110,25 +113,45 @@ def _arrays(name, builder, counts, shape, has_labels, key):
     return images, np.load(folder / "labels.npy") if has_labels else None
 
 
-def _write(name, folder, builder, counts, shape, has_labels):
-    """Writes the decoded arrays into `folder`, whole or not at all."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = tempfile.mkdtemp(prefix=".unfinished-", dir=folder.parent)
+def is_whole(folder):
+    """Returns whether decoded images are in `folder` as they were written; says so where they are damaged."""
     try:
-        size = (sum(counts.values()), *shape)
-        images = np.lib.format.open_memmap(os.path.join(temporary, "images.npy"), "w+", np.uint8, size)
-        labels = _decode(builder, counts, images, has_labels)
-        images.flush()
-        if has_labels:
-            np.save(os.path.join(temporary, "labels.npy"), labels)
-        os.rename(temporary, folder)
+        check_sealed(folder)
+    except Damaged as damage:
+        say(f"warning: {damage}; the images are decoded anew")
+        return False
+    return folder.is_dir()
+
+
+def _write(name, folder, builder, counts, shape, has_labels):
+    """Writes the decoded arrays into `folder`, whole or not at all, in the place of what is damaged there."""
+    try:
+        with unfinished(folder.parent) as room:
+            new = room / "new"
+            new.mkdir()
+            _write_arrays(new, builder, counts, shape, has_labels)
+            seal(new)
+            if folder.is_dir():
+                folder.rename(room / "old")
+            rename(new, folder)  # not where another process was first
     except OSError as error:
-        if not folder.is_dir():  # else another process was first
-            raise DatasetError(
-                f"{name}: the decoded images cannot be written to {folder.parent}: {error}"
-            ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        raise DatasetError(
+            f"{name}: the decoded images cannot be written to {folder.parent}: {why(error)}"
+        ) from error
+
+
+def _write_arrays(folder, builder, counts, shape, has_labels):
+    """Writes `images.npy` and, where there are any, `labels.npy` into `folder`."""
+    size = (sum(counts.values()), *shape)
+    file = folder / "images.npy"
+    images = np.lib.format.open_memmap(file, "w+", np.uint8, size)
+    if hasattr(os, "posix_fallocate"):  # a disk that is full where mapped memory is written kills the process
+        with open(file, "r+b") as opened:
+            os.posix_fallocate(opened.fileno(), 0, os.path.getsize(file))
+    labels = _decode(builder, counts, images, has_labels)
+    images.flush()
+    if has_labels:
+        np.save(folder / "labels.npy", labels)
 
 
 def _decode(builder, counts, images, has_labels):
@@ -151,10 +174,33 @@ def _decode(builder, counts, images, has_labels):
         with quiet():
             examples = builder.as_dataset(split=split, decoders=decoders, shuffle_files=False)
         batches = examples.map(fitted, num_parallel_calls=tf.data.AUTOTUNE).batch(BATCH).prefetch(2)
-        for batch in progress(batches.as_numpy_iterator(), -(-count // BATCH), f"Reading {split} images"):
-            stop = start + len(batch["image"])
-            images[start:stop] = with_channels(batch["image"], channels)
-            if has_labels:
-                labels[start:stop] = batch["label"]
-            start = stop
+        stop = start + count
+        with _damage(builder):
+            for batch in progress(batches.as_numpy_iterator(), -(-count // BATCH), f"Reading {split} images"):
+                place = slice(start, start + len(batch["image"]))
+                images[place] = with_channels(batch["image"], channels)
+                if has_labels:
+                    labels[place] = batch["label"]
+                start = place.stop
+        if start != stop:
+            raise _damaged(builder, f"{split} has {count - stop + start:,} of its {count:,} images")
     return labels
+
+
+@contextlib.contextmanager
+def _damage(builder):
+    """Names the file, whose records have checksums, that TensorFlow finds damaged."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        for path in sorted(Path(builder.data_dir).glob("*tfrecord*")):
+            try:
+                for _ in tf.data.TFRecordDataset(os.fspath(path)):
+                    pass
+            except tf.errors.DataLossError as damage:
+                raise _damaged(builder, f"{path.name}: {why(damage)}") from error
+        raise _damaged(builder, why(error)) from error
+
+
+def _damaged(builder, what):
+    return DatasetError(f"{builder.data_dir} is damaged: {what} (remove it, and it is prepared anew)")

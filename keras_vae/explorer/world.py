@@ -57,11 +57,9 @@ class World:
         """The model, in float32, which is what is exported of it.
 
         Raises:
-            UsageError: The run has none yet.
+            UsageError: The run has none yet, or its file is damaged.
         """
-        if not self.run.model_file.is_file():
-            raise UsageError(f"{self.run.path} has no model.keras yet: train it first")
-        model = load_model(self.run.model_file)
+        model = load_model(self.run)
         return model if model.dtype_policy.name == "float32" else float32_twin(model)
 
     @functools.cached_property

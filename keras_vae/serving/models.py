@@ -9,6 +9,7 @@ import pathlib
 import re
 import threading
 
+from keras_vae.checksums import check_sealed
 from keras_vae.command_line import UsageError
 from keras_vae.serving.signatures import (
     check_inputs,
@@ -37,6 +38,7 @@ class Version:
         from keras_vae.lazy import tf
 
         self.number = int(pathlib.Path(folder).name)
+        check_sealed(folder)
         self.signatures = read_signatures(folder)
         self.model = tf.saved_model.load(str(folder))  # kept: its variables live as long as it does
         for name, signature in predicting(self.signatures).items():

@@ -197,7 +197,7 @@ def runs_in(folder):
     folder = pathlib.Path(folder)
     if (folder / "config.json").is_file():
         return [Run.open(folder)]
-    runs = [Run.open(file.parent) for file in sorted(folder.glob("*/config.json"))]
+    runs = [Run.open(file.parent) for file in sorted(folder.glob("[!.]*/config.json"))]
     if not runs:
         raise UsageError(f"{folder} holds no run: neither it nor a folder within it has a config.json")
     return runs

@@ -4,7 +4,7 @@ import contextlib
 import pathlib
 
 from keras_vae.command_line import UsageError, read_json
-from keras_vae.files import locked, write_json
+from keras_vae.files import locked, rename, unfinished, why, write_json
 from keras_vae.runs import Run
 from keras_vae.sweep.grid import Grid
 
@@ -45,12 +45,16 @@ class Sweep:
                     raise UsageError(f"{path} is there already and is no such sweep: choose another --name")
                 continue
             try:
-                path.mkdir(parents=True)
+                with unfinished(path.parent) as folder:
+                    write_json(
+                        cls(folder, grid).grid_file, {"schema_version": SCHEMA_VERSION, **grid.to_json()}
+                    )
+                    if rename(folder, path):
+                        return cls(path, grid)
             except OSError as error:
-                raise UsageError(f"{path} cannot be made: {error.strerror} (try another --output)") from error
-            sweep = cls(path, grid)
-            write_json(sweep.grid_file, {"schema_version": SCHEMA_VERSION, **grid.to_json()})
-            return sweep
+                raise UsageError(f"{path} cannot be made: {why(error)} (try another --output)") from error
+            if asked:
+                raise UsageError(f"{path} was made just now by another process: choose another --name")
         raise UsageError(f"{output} holds too many sweeps called {name}: give a --name")
 
     @classmethod

@@ -5,7 +5,6 @@ holds the other end of its standard input.
 """
 
 import os
-import shutil
 import sys
 import threading
 
@@ -47,7 +46,6 @@ def trained(config, run):
     """Returns the run, trained anew or further from its last checkpoint."""
     if run.config_file.is_file():
         return train(run.read_config(), Run.open(run.path))
-    shutil.rmtree(run.path, ignore_errors=True)  # killed before it had written what it is
     return train(config)
 
 

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from keras_vae.command_line import read_json
 from keras_vae.devices import say
+from keras_vae.files import writing
 from keras_vae.sweep.one_run import PROG
 from keras_vae.sweep.places import Place
 
@@ -94,9 +95,10 @@ def progress_bar(total, done):
 
 def start(sweep, name, place):
     """Starts a run and returns the `Work`."""
-    sweep.logs.mkdir(exist_ok=True)
+    with writing(sweep.logs):
+        sweep.logs.mkdir(exist_ok=True)
     sweep.note(name, None)
-    with open(sweep.log(name), "ab") as log:
+    with writing(sweep.log(name)), open(sweep.log(name), "ab") as log:
         log_start = log.tell()
         process = subprocess.Popen(
             [sys.executable, "-m", "keras_vae.sweep.one_run", str(sweep.path), name],

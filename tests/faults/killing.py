@@ -1,0 +1,277 @@
+"""Commands in processes that can be killed at a chosen moment, and what has to hold of a folder after that.
+
+TensorFlow takes seconds to import. So one process imports it, and each command is a fork of that process, made before
+TensorFlow has started a thread.
+"""
+
+import csv
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+import zipfile
+from dataclasses import dataclass
+
+import h5py
+import numpy as np
+
+from keras_vae import checksums
+from keras_vae.command_line import read_json
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
+LONGEST = 900  # seconds that a command may take on a machine that is busy with other things
+MODULES = {
+    "train": "keras_vae.training",
+    "evaluate": "keras_vae.evaluation",
+    "one_run": "keras_vae.sweep.one_run",
+}
+
+SERVER = """
+    import importlib, json, os, resource, signal, sys
+
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    import h5py, matplotlib.figure, scipy.linalg, sklearn.mixture, keras, tensorflow
+    import keras_vae.autoencoder, keras_vae.diagnosis, keras_vae.export, keras_vae.report
+    from keras_vae import callbacks, evaluation, training
+
+    def serve(order):
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.chdir(order["cwd"])
+        os.dup2(os.pipe()[0], 0)  # it never ends: a sweep's run takes the end for the sweep's
+        for descriptor, name in ((1, order["out"]), (2, order["err"])):
+            os.dup2(os.open(name, os.O_RDWR | os.O_CREAT), descriptor)
+        callbacks.CHECKPOINT_SECONDS = 0
+        if order["largest"] is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (order["largest"],) * 2)
+        sys.argv = [order["module"], *order["arguments"]]
+        code = 0
+        try:
+            importlib.import_module(order["module"]).main()
+        except SystemExit as exit:
+            code = exit.code or 0
+        except BaseException:
+            import traceback
+
+            traceback.print_exc()
+            code = 1
+        sys.stdout.flush()
+        sys.stderr.flush()
+        with open(order["code"], "w") as file:
+            file.write(str(code))
+        os._exit(code)
+
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
+    print(len(os.listdir("/proc/self/task")), flush=True)
+    for line in sys.stdin:
+        process = os.fork()
+        if process == 0:
+            serve(json.loads(line))
+        print(process, flush=True)
+"""
+
+
+class Command:
+    """A command at work.
+
+    Attributes:
+        process: Its number.
+    """
+
+    def __init__(self, process, folder):
+        self.process, self.folder = process, folder
+
+    def is_running(self):
+        return pathlib.Path(f"/proc/{self.process}").exists()
+
+    def kill(self):
+        """Kills it, and returns whether it was there to be killed."""
+        try:
+            os.kill(self.process, signal.SIGKILL)
+        except ProcessLookupError:
+            return False
+        while self.is_running():
+            time.sleep(0.001)
+        return not (self.folder / "code").exists()
+
+    def end(self):
+        """Waits for its end and returns (exit code or None where it was killed, standard output, standard error)."""
+        deadline = time.monotonic() + LONGEST
+        while self.is_running():
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        code = self.folder / "code"
+        said = [(self.folder / name).read_text(errors="replace") for name in ("out", "err")]
+        return (int(code.read_text()) if code.exists() else None, *said)
+
+
+class Server:
+    """Starts commands; to be closed in the end."""
+
+    def __init__(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="killing-")
+        self.count = 0
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(SERVER)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.threads = int(self.process.stdout.readline())
+
+    def start(self, command, *arguments, cwd, largest=None):
+        """Starts "train" or "evaluate" with `arguments` in the folder `cwd`.
+
+        Args:
+            command: A key of `MODULES`.
+            arguments: Are made texts.
+            cwd: A path.
+            largest: The bytes that no file may be larger than, or None.
+        """
+        self.count += 1
+        folder = pathlib.Path(self.folder.name) / str(self.count)
+        folder.mkdir()
+        order = {name: str(folder / name) for name in ("out", "err", "code")}
+        order |= {"module": MODULES[command], "arguments": list(map(str, arguments)), "cwd": str(cwd)}
+        self.process.stdin.write(json.dumps({**order, "largest": largest}) + "\n")
+        self.process.stdin.flush()
+        return Command(int(self.process.stdout.readline()), folder)
+
+    def run(self, command, *arguments, cwd, largest=None):
+        """As `start`, and returns the exit code, standard output and standard error."""
+        return self.start(command, *arguments, cwd=cwd, largest=largest).end()
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait()
+        self.folder.cleanup()
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When a command is killed: `delay` seconds after something matches `pattern` for the `count`-th time.
+
+    Attributes:
+        name: For people.
+        pattern: Of paths in the folder that is watched; None is there at once.
+        count: Of paths that match one after the other: a temporary file is a new one each time.
+        delay: In seconds.
+    """
+
+    name: str
+    pattern: str | None = None
+    count: int = 1
+    delay: float = 0.0
+
+
+def kill(command, folder, moment):
+    """Kills `command` at a `Moment`; returns whether it came to that before the command ended by itself."""
+    seen = set()
+    deadline = time.monotonic() + LONGEST
+    while moment.pattern and len(seen) < moment.count:
+        seen.update(folder.glob(moment.pattern))
+        if not command.is_running():
+            return False
+        assert time.monotonic() < deadline
+    time.sleep(moment.delay)
+    return command.kill()
+
+
+# What has to hold
+
+
+def leftovers(folder):
+    """Returns what stands under a temporary name."""
+    return [str(path) for path in folder.rglob(".writing-*")]
+
+
+def check_whole(folder):
+    """Asserts that every file under a final name is whole, by its format and by its checksum."""
+    for path in folder.rglob("*"):
+        if not path.is_file() or any(part.startswith(".writing-") for part in path.parts):
+            continue
+        if path.name == checksums.FILE and path.parent != folder:
+            checksums.check_sealed(path.parent)
+        elif path.suffix == ".json":
+            read_json(path)
+        elif path.suffix in (".keras", ".npz"):
+            assert zipfile.ZipFile(path).testzip() is None, path
+        elif path.suffix == ".h5":
+            h5py.File(path).close()
+        elif path.suffix == ".png":
+            assert path.read_bytes().endswith(b"IEND\xaeB`\x82"), path
+        elif path.suffix == ".html":
+            assert path.read_text(encoding="utf-8").rstrip().endswith("</html>"), path
+        elif path.name == "history.csv":
+            rows_of(folder)
+    for name in checksums.read(folder):
+        if (folder / name).exists():  # the checksum comes first
+            checksums.check(folder / name)
+    for version in folder.glob("serving/*/[0-9]*"):
+        checksums.check_sealed(version)
+        assert (version / checksums.FILE).is_file()
+    for checkpoint in folder.glob("checkpoints/epoch-*"):
+        assert sorted(path.name for path in checkpoint.iterdir()) == [
+            "checksums.json",
+            "model.weights.h5",
+            "state.json",
+        ]
+
+
+def rows_of(folder):
+    """Returns the rows of a run's history, each with a value in every column."""
+    with open(folder / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert all(None not in row and None not in row.values() for row in rows)
+    return rows
+
+
+def arrays_of(file):
+    """Returns all arrays in an HDF5 file, by name, as bytes."""
+    arrays = {}
+    with h5py.File(file) as opened:
+        opened.visititems(
+            lambda name, item: arrays.update({name: item[()].tobytes()}) if hasattr(item, "shape") else None
+        )
+    return arrays
+
+
+def model_of(folder):
+    """Returns the weights in a run's `model.keras`, by name, as bytes."""
+    with zipfile.ZipFile(folder / "model.keras") as archive, archive.open("model.weights.h5") as weights:
+        return arrays_of(weights)
+
+
+def check_same_end(folder, undisturbed):
+    """Asserts that a run ended as the undisturbed one did: bit for bit."""
+    (checkpoint,) = sorted(path.name for path in undisturbed.glob("checkpoints/epoch-*"))[-1:]
+    assert (folder / "history.csv").read_bytes() == (undisturbed / "history.csv").read_bytes()
+    mine, other = (path / "checkpoints" / checkpoint for path in (folder, undisturbed))
+    assert (mine / "state.json").read_bytes() == (other / "state.json").read_bytes()
+    assert arrays_of(mine / "model.weights.h5") == arrays_of(other / "model.weights.h5")
+    assert model_of(folder) == model_of(undisturbed)
+    assert leftovers(folder) == []
+
+
+def check_same_results(folder, undisturbed):
+    """Asserts that an evaluation ended with the numbers and files of the undisturbed one, but for times."""
+    mine, other = (read_json(path / "report/results.json") for path in (folder, undisturbed))
+    assert set(mine) == set(other)
+    for key in set(mine) - {"created", "cost", "exported", "samplers"}:
+        assert mine[key] == other[key], key
+    for name in sorted(path.name for path in undisturbed.glob("samplers/*.npz")):
+        one, two = (np.load(path / "samplers" / name) for path in (folder, undisturbed))
+        assert set(one.files) == set(two.files)
+        assert all(one[key].tobytes() == two[key].tobytes() for key in one.files), name
+    assert bool(mine["exported"]) == bool(other["exported"])
+    if mine["exported"]:
+        newest = max((folder / "serving/decoder").iterdir(), key=lambda path: int(path.name))
+        assert newest == folder / mine["exported"]
+    assert leftovers(folder) == []
