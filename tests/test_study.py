@@ -196,6 +196,8 @@ def test_clustered_codes_have_the_priors_moments_and_ghosts_between():
 
 # The lists of runs.
 
+NO_DISTANCES = {"generation_gap": {"real": {"frechet": 1.0}, "reconstruction": {"frechet": 2.0}}}
+
 
 def test_the_tested_half_has_every_condition_on_every_set_and_none_of_the_other_half():
     tested = [(plant.condition, plant.data) for plant in verdicts.TESTED]
@@ -206,6 +208,17 @@ def test_the_tested_half_has_every_condition_on_every_set_and_none_of_the_other_
         (plant.data, plant.flags, plant.seed, plant.made, plant.amount) for plant in verdicts.TESTED
     }
     assert conditions <= {plant.condition for plant in verdicts.SET} <= set(verdicts.RIGHT)
+
+
+def test_numbers_that_miss_a_condition_are_named():
+    zone, mismatch = {"dead_zone": 0.05}, {"nats": 5.0, "fraction_of_rate": 0.5}
+    facts = verdicts.Facts({"completeness": zone, "prior_mismatch": mismatch, **NO_DISTANCES}, "")
+    assert list(verdicts.missed("correlated", facts)) == ["dead zone 0.05, threshold 0.1"]
+    assert list(verdicts.missed("clustered", facts)) == [
+        "dead zone 0.05, threshold 0.1",
+        "mismatch 5, threshold 2",
+    ]
+    assert list(verdicts.missed("healthy", facts)) == []
 
 
 def test_every_run_has_a_name_of_its_own_and_is_there_once():

@@ -80,6 +80,20 @@ RIGHT = {
     "discontinuous": ("discontinuous",),
     "insufficient_data": ("insufficient data",),
 }
+# Where the numbers of conditions lie that no threshold was set by: threshold, number, and whether it is to be above.
+SOUND = (
+    ("overfitted_mse", "mse ratio", False),
+    ("overfitted_elbo", "ELBO gap", False),
+    ("blurry", "floors", False),
+    ("rough", "rough", False),
+    ("torn", "jump", False),
+)
+NEEDED = {
+    "healthy": (*SOUND, ("patchy", "gap", False), ("thin", "dead zone", False)),
+    "vae": SOUND,
+    "correlated": (*SOUND, ("thin", "dead zone", True), ("mismatch", "mismatch", True)),
+    "clustered": (*SOUND, ("thin", "dead zone", True), ("mismatch", "mismatch", False)),
+}
 TRIALS_OF = {
     "set": tuple(Planted(plant, COSTS[plant.data]) for plant in SET),
     "tested": tuple(Planted(plant, COSTS[plant.data]) for plant in TESTED),
@@ -163,27 +177,29 @@ def mark(counts, condition, verdict):
 
 
 def wrong(found):
-    """Each wrong verdict, and the numbers that lie on the wrong side of what would have named the condition."""
+    """Each wrong verdict: what it rests on, and which numbers would have had to lie elsewhere for the right one."""
     lines = []
     for half in TRIALS_OF:
         for plant, facts, verdict, words in judged(found, half):
             if not is_right(plant.condition, verdict):
                 also = "yes" if any(is_right(plant.condition, one) for one in words) else "no"
-                lines.append(
-                    (half, plant.name, verdict, also, "; ".join(missed(plant.condition, facts)) or "-")
-                )
+                evidence = judge(facts.results)["findings"][0]["evidence"]
+                missing = "; ".join(missed(plant.condition, facts)) or "-"
+                lines.append((half, plant.name, verdict, evidence, also, missing))
     return table(
-        ("half", "planted", "verdict", "named besides", "numbers that should lie beyond a threshold"), lines
+        ("half", "planted", "verdict", "because", "right one among the findings", "numbers that miss it"),
+        lines,
     )
 
 
 def missed(condition, facts):
     """Yields the numbers of a model that do not lie where those of its condition should."""
     numbers = numbers_of(facts)
-    for name, side in SIDES.items():
-        value, threshold = numbers[side.number], getattr(THRESHOLDS, name)
-        if condition in side.beyond and value is not None and (value > threshold) != side.above:
-            yield f"{side.number} {written(value)}, threshold {written(threshold)}"
+    sides = [(name, side.number, side.above) for name, side in SIDES.items() if condition in side.beyond]
+    for name, number, above in (*sides, *NEEDED.get(condition, ())):
+        value, threshold = numbers[number], getattr(THRESHOLDS, name)
+        if value is not None and (value > threshold) != above:
+            yield f"{number} {written(value)}, threshold {written(threshold)}"
 
 
 def confusion_plot(found):
