@@ -4,22 +4,24 @@ Its one `train_step` stands in `keras_vae.backends`, for each backend of Keras.
 """
 
 import dataclasses
+import inspect
 import math
 import warnings
-
-import numpy as np
 
 # Whole: Keras, which imports this file, may be imported by the first use of them.
 from keras_vae import backends, layers
 from keras_vae.command_line import did_you_mean, from_json, to_json
 from keras_vae.corruptions import CORRUPTIONS
 from keras_vae.gradients import batch_counter
+from keras_vae.inputs import as_images, as_labels, looked_at, refusing
 from keras_vae.latents import latent_shape, show_shape, whole
 from keras_vae.lazy import keras, ops
 from keras_vae.likelihoods import LIKELIHOODS
 from keras_vae.networks import NETWORKS
 from keras_vae.objectives import OBJECTIVES
 from keras_vae.priors import PRIORS
+from keras_vae.soundness import Soundness
+from keras_vae.stopping import TrainingStopped
 
 # Each use of noise within a step draws from a stream of its own; objectives have those from FREE on.
 TRAINING, EVALUATION = 0, 1
@@ -386,6 +388,13 @@ class Autoencoder(backends.Steps, keras.Model):
         )
         return f"the loss weighs the rate by an effective beta of {beta:.3g} where the bound has 1: {effect}"
 
+    def terms(self, images, targets=None):
+        """Returns the loss of each image and its terms as evaluation has them, a dict of `[batch]`, in nats.
+
+        `targets` are what the decoder is to give, or the labels of a conditional model.
+        """
+        return self.objective(self, Step(self, images, targets, training=False))
+
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Returns the mean loss of a batch and updates the metrics; all means over the batch are taken here.
 
@@ -439,10 +448,28 @@ class Autoencoder(backends.Steps, keras.Model):
         self.optimizer.build(self.own_weights)
 
     def fit(self, x=None, y=None, *args, **kwargs):
-        """As `keras.Model.fit`; labels in an array are looked at first, since none of its steps can."""
-        if self.conditional and isinstance(y, list | np.ndarray):
-            as_labels(y, self.num_classes, None)
-        return super().fit(x, y, *args, **kwargs)
+        """As `keras.Model.fit`, but that nothing is learned from what is no image, and only as long as numbers are some.
+
+        Raises:
+            ValueError: The images are not within 0 and 1, or there are none (`keras_vae.inputs`).
+            TrainingStopped: A term of the loss or a weight became NaN or infinite. Model and optimizer have the state
+                of the last good epoch again.
+        """
+        given = inspect.signature(super().fit).bind(x, y, *args, **kwargs).arguments
+        given["x"], given["y"] = looked_at(x, y, num_classes=self.num_classes)
+        held_out = given.get("validation_data")
+        if isinstance(held_out, tuple | list):
+            looked_at(*held_out[:2], num_classes=self.num_classes)
+        elif held_out is not None:
+            given["validation_data"], _ = looked_at(held_out, num_classes=self.num_classes)
+        soundness = Soundness()
+        given["callbacks"] = [soundness, *keras.tree.flatten(given.get("callbacks") or [])]
+        try:
+            with refusing():
+                return super().fit(**given)
+        except TrainingStopped:
+            soundness.restore()
+            raise
 
     def compile_from_config(self, config):
         """Compiles a model that is being loaded."""
@@ -522,48 +549,6 @@ def component_to_json(given, choices):
             " dict of its kind (keras_vae.OBJECTIVES, LIKELIHOODS, NETWORKS), when saving and when loading"
         )
     return {"kind": kind, **to_json(given)}
-
-
-def as_images(values, image_shape):
-    """Returns `values` as float32; raises a ValueError where they are no images, or bytes from 0 to 255.
-
-    What has another shape would be broadcast: `fit(images, labels)` would learn grey levels of the labels.
-    """
-    given = tuple(values.shape[1:])
-    if len(given) != 3 or any(size not in (None, expected) for size, expected in zip(given, image_shape)):
-        raise ValueError(
-            f"the images are {show_batch(given)}: the model takes {show_batch(image_shape)}, alone or in pairs (labels go"
-            " with a conditional objective)"
-        )
-    if keras.backend.standardize_dtype(values.dtype) == "uint8":
-        raise ValueError("the images are uint8: expected floats in [0, 1] (divide by 255)")
-    return ops.cast(values, "float32")
-
-
-def as_labels(labels, num_classes, count):
-    """Returns `labels` of `count` values, None where that is not known yet, as int32 `[count]`, or `[1]` of one for all.
-
-    Raises:
-        ValueError: They are not a number each, or others than 0 to `num_classes` - 1. (Within a graph, where nothing
-            can be read, such a label is no class.)
-    """
-    if isinstance(labels, int | list | tuple | np.ndarray | np.generic) and np.size(labels):
-        lowest, highest = np.min(labels), np.max(labels)
-        if lowest < 0 or highest >= num_classes:
-            raise ValueError(f"the labels are {lowest} to {highest}: expected 0 to {num_classes - 1}")
-    labels = ops.convert_to_tensor(labels)
-    given = tuple(labels.shape)
-    number = given[0] if given else 1
-    if given[1:] not in ((), (1,)) or (number != 1 and None not in (number, count) and number != count):
-        raise ValueError(
-            f"the labels are {list(given)}: expected a whole number each, [{'batch' if count is None else count}]"
-        )
-    return ops.cast(ops.reshape(labels, (-1,)), "int32")
-
-
-def show_batch(shape):
-    """Returns `(28, 28, 1)` as `[batch, 28, 28, 1]`."""
-    return f"[{', '.join(map(str, ('batch', *shape)))}]"
 
 
 def check_classes(num_classes, conditional):

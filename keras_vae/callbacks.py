@@ -14,7 +14,7 @@ from keras_vae.devices import say
 from keras_vae.figures import grid
 from keras_vae.files import writing
 from keras_vae.lazy import keras, tf
-from keras_vae.runs import TrainingStopped
+from keras_vae.soundness import largest_weight, learning_rate
 
 CHECKPOINT_SECONDS = 15.0  # between two checkpoints; writing one may cost as much as a short epoch
 SHOWN_IMAGES = 8
@@ -93,23 +93,10 @@ def shown(logs):
     return "  ".join(f"{name} {float(logs[name]):.2f}" for name in names if name in logs)
 
 
-def learning_rate(model):
-    """Returns the learning rate of the step to come."""
-    return float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
-
-
-def largest_weight(model):
-    """Returns the largest absolute value among the weights; NaN where one is NaN."""
-    return float(np.max([np.abs(weights).max() for weights in model.get_weights() if weights.size]))
-
-
 class Guard(keras.callbacks.Callback):
-    """Stops training where a term is no number any more, and, cleanly between two steps, on Ctrl-C.
-
-    At the end of an epoch the weights are looked at, too: the loss of its last step was computed before them.
+    """Stops training cleanly between two steps on Ctrl-C.
 
     Raises:
-        TrainingStopped: A term of the loss, or a weight, is NaN or infinite; says which, in which epoch and step.
         KeyboardInterrupt: Ctrl-C was pressed during the step, or the end of the epoch, before.
     """
 
@@ -117,7 +104,6 @@ class Guard(keras.callbacks.Callback):
         super().__init__()
         self.interrupted = False
         self.epoch = 0
-        self.sound = {}
         self.previous = None  # what Ctrl-C did before training; None outside of it
 
     def on_train_begin(self, logs=None):
@@ -139,32 +125,12 @@ class Guard(keras.callbacks.Callback):
         self.heed()
 
     def on_train_batch_end(self, batch, logs=None):
-        self.check(logs, batch + 1)
         self.heed()
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.check({**logs, "largest weight": largest_weight(self.model)})
 
     def heed(self):
         """Raises `KeyboardInterrupt` where Ctrl-C was pressed."""
         if self.interrupted:
             raise KeyboardInterrupt
-
-    def check(self, logs, step=None):
-        """Raises `TrainingStopped` where a value of `logs`, at `step` or at the end of the epoch, is not finite."""
-        values = {name: float(value) for name, value in logs.items()}
-        if not all(map(math.isfinite, values.values())):
-            where = f"{f'step {step}' if step else 'the end'} of epoch {self.epoch + 1}"
-            broken = [name for name, value in values.items() if not math.isfinite(value)]
-            terms = [name for name in broken if not name.endswith("loss")] or broken
-            before = ", ".join(f"{name} {value:.4g}" for name, value in self.sound.items())
-            raise TrainingStopped(
-                f"{' and '.join(terms)} became {values[terms[0]]} at {where}"
-                f" (before: {before or 'nothing, it was the first step'});"
-                f" try a smaller --learning_rate, now {learning_rate(self.model):.3g},"
-                " or --clip_norm 1"
-            )
-        self.sound = values
 
 
 class Keeper(keras.callbacks.Callback):

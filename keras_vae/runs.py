@@ -288,6 +288,12 @@ class Follower(Run):
 def check_place(config):
     """Raises a UsageError where the run that `config` asks for cannot be put."""
     output = pathlib.Path(config.output)
+    try:
+        str(output.absolute()).encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"output is {output}: it is no UTF-8, and TensorFlow writes to no other names (try another --output)"
+        ) from None
     there = next(folder for folder in (output, *output.absolute().parents) if folder.exists())
     if not there.is_dir():
         raise UsageError(
@@ -297,10 +303,6 @@ def check_place(config):
         raise UsageError(f"output is {output}: {there} cannot be written to (try another --output)")
     if config.name is not None and os.path.lexists(path := output / config.name):
         raise UsageError(f"{path} is there already: choose another --name, or go on with --resume {path}")
-
-
-class TrainingStopped(Exception):
-    """Training cannot go on; the message says where it went wrong and what to try."""
 
 
 @dataclasses.dataclass

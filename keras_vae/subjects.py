@@ -65,6 +65,7 @@ RANGES = {
 }
 OUTSIDE = 0.5  # how far from [0, 1] a decoder without a last activation may go; logits go farther
 WEIGHED_AT_ONCE = 8  # codes of an image: as many times its batch is what the decoder sees
+LARGEST_CODE = 1e9  # of which float32 holds the fourth power, and variances still mean something
 POINT = -80.0  # a log-variance below which a code is a point, whatever its dimensions
 
 
@@ -324,8 +325,7 @@ def check_subject(subject, dataset):
             f"the encoder gives a mean of shape {list(mean.shape)} and a spread of shape {list(log_var.shape)} for"
             f" {len(images)} images: expected one shape, a row an image (name the two outputs: --encoder_outputs)"
         )
-    if not (np.isfinite(mean).all() and np.isfinite(log_var).all()):
-        raise UsageError("the encoder gives NaN or infinity (was the model trained to its end?)")
+    check_codes(mean, log_var)
     decoded = attempt(
         lambda rows: subject.decode(rows, *labels),
         mean,
@@ -341,6 +341,19 @@ def check_subject(subject, dataset):
         raise UsageError("the decoder gives NaN or infinity (was the model trained to its end?)")
     is_variational = subject.is_variational and bool((log_var > POINT).any())
     return dataclasses.replace(subject, is_variational=is_variational), math.prod(mean.shape[1:])
+
+
+def check_codes(mean, log_var):
+    """Raises a UsageError where codes, or the noise of codes, are no numbers that can be measured."""
+    if not (np.isfinite(mean).all() and np.isfinite(log_var).all()):
+        raise UsageError("the encoder gives NaN or infinity (was the model trained to its end?)")
+    with np.errstate(over="ignore"):
+        largest = max(float(np.abs(mean).max()), float(np.exp(0.5 * log_var.max(), dtype="float64")))
+    if largest > LARGEST_CODE:
+        raise UsageError(
+            f"the encoder gives codes as far out as {largest:.3g}, where the prior's lie within some units: nothing can be"
+            " measured of these (did the training explode? --spread says what the second output is)"
+        )
 
 
 SAME_IMAGES = "give the dataset that it was trained on: --dataset, --image_size, --channels"

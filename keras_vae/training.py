@@ -19,7 +19,8 @@ from keras_vae.latents import latent_shape, show_shape
 from keras_vae.lazy import keras, tf
 from keras_vae.likelihoods import Automatic
 from keras_vae.objectives import OBJECTIVES
-from keras_vae.runs import Follower, Run, State, TrainingStopped, check_place
+from keras_vae.runs import Follower, Run, State, check_place
+from keras_vae.stopping import TrainingStopped
 
 DESCRIPTION = (
     "Trains an autoencoder, plain or variational, and exports its decoder and encoder for TF Serving."

@@ -175,7 +175,16 @@ def percent(value):
 
 
 def insufficient_data(facts):
-    """Holds where too few images are held out to compare sets of images."""
+    """Holds where too few images are held out to compare sets of images, or all are the same one."""
+    trained_on = facts.get("reconstruction", "train") or {}
+    if "unexplained" in trained_on and trained_on["unexplained"] is None:
+        return Finding(
+            "insufficient_data",
+            "All images are equal.",
+            f"The variance of {trained_on['n']} training images is 0.",
+            "There is nothing that a code could say of one image and not of another.",
+            "Look at the images: were they read as they should be?",
+        )
     if facts.held_out >= THRESHOLDS.fewest_images:
         return None
     return Finding(

@@ -1,10 +1,6 @@
-"""Training from a program: what `train` and `main` make of settings, images, numbers that explode, and Ctrl-C."""
+"""Training from a program: what `train` and `main` make of settings, images and Ctrl-C."""
 
-import contextlib
-import csv
 import fcntl
-import io
-import math
 import os
 import pathlib
 import pty
@@ -15,12 +11,12 @@ import struct
 import sys
 import termios
 import threading
-from dataclasses import dataclass
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from commands import TINY, is_finite, rows_of, run_main, run_well
 from PIL import Image
 
 import keras_vae
@@ -28,39 +24,10 @@ from keras_vae import callbacks, training
 from keras_vae.command_line import UsageError, read_config
 from keras_vae.config import Config
 from keras_vae.datasets import Digits, ImageFolder
-from keras_vae.lazy import ops
-from keras_vae.objectives import OBJECTIVES, BetaVAE, VariationalBound
+from keras_vae.objectives import BetaVAE
 from keras_vae.runs import Run
 
-TINY = ["--network.widths", "4", "--network.dense", "8", "--latent", "2", "--batch_size", "32"]
 README = pathlib.Path(__file__).parent.parent / "README.md"
-
-
-def run_main(*arguments):
-    """Runs the command here and returns its exit code, standard output and standard error."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            training.main(list(map(str, arguments)))
-        except SystemExit as exit:
-            return exit.code, out.getvalue(), err.getvalue()
-    return 0, out.getvalue(), err.getvalue()
-
-
-def run_well(*arguments):
-    """Runs the command here, which has to end with 0, and returns its standard output."""
-    code, out, err = run_main(*arguments)
-    assert code == 0, err
-    return out
-
-
-def rows_of(folder):
-    with open(folder / "history.csv", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def is_finite(model):
-    return all(np.isfinite(weights).all() for weights in model.get_weights())
 
 
 def versions(folder, servable="decoder"):
@@ -154,65 +121,6 @@ def test_two_processes_do_not_train_in_one_folder(complete):
     assert (code, err.count("\n")) == (2, 1)
     assert "another process" in err
     assert "is complete" in run_well("--resume", complete)
-
-
-# Numbers that explode
-
-
-@dataclass(frozen=True)
-class Fragile(VariationalBound):
-    """A bound whose rate is NaN from the fifth step on."""
-
-    def __call__(self, model, step):
-        terms = super().__call__(model, step)
-        spoiled = ops.where(step.iteration >= 4, math.nan, 0.0) if step.training else 0.0
-        return {**terms, "rate": terms["rate"] + spoiled, "loss": terms["loss"] + spoiled}
-
-
-def test_nan_after_good_epochs_ends_with_2_and_keeps_the_best_model(tmp_path, monkeypatch):
-    monkeypatch.setitem(OBJECTIVES, "fragile", Fragile)
-    config = Config(
-        limit=64,
-        objective=Fragile(),
-        latent=2,
-        batch_size=32,
-        epochs=9,
-        network=small(),
-        output=str(tmp_path),
-    )
-    with pytest.raises(keras_vae.runs.TrainingStopped) as stopped:
-        keras_vae.train(config)
-    message = str(stopped.value)
-    assert message.startswith("rate became nan at step 1 of epoch 3 (before: ")
-    assert "--learning_rate" in message
-    assert "the best model before it, of epoch 2, is kept in" in message
-    folder = tmp_path / "digits-fragile-2"
-    assert is_finite(keras.saving.load_model(folder / "model.keras"))
-    assert [row["epoch"] for row in rows_of(folder)] == ["1", "2"]
-    assert versions(folder) == ["1"]
-
-
-def test_a_learning_rate_that_explodes_ends_with_one_line_and_without_a_model(tmp_path):
-    rate = ["--learning_rate", "1e30", "--schedule", "constant"]
-    code, _, err = run_main("--limit", 64, "--epochs", 3, *rate, *TINY, "--output", tmp_path)
-    assert code == 2
-    assert err.count("\n") == 1
-    assert re.match(r"train.py: error: \w+.* became (nan|inf) at step 2 of epoch 1 ", err)
-    assert "try a smaller --learning_rate, now 1e+30" in err
-    assert "there was no good model to keep" in err
-    assert not (tmp_path / "digits-vae-2" / "model.keras").exists()
-
-
-def test_weights_that_explode_in_the_last_step_are_not_kept_either(tmp_path):
-    # One image, one step, nothing held out: the only loss was computed before the weights went wrong.
-    Image.fromarray(np.full((9, 7), 99, np.uint8)).save(tmp_path / "one.png")
-    rate = ["--learning_rate", "1e39", "--schedule", "constant", "--epochs", 1]
-    code, _, err = run_main("--dataset", tmp_path / "one.png", *rate, *TINY, "--output", tmp_path / "runs")
-    assert code == 2
-    assert "largest weight became" in err
-    assert "the end of epoch 1" in err
-    assert list(tmp_path.rglob("model.keras")) == []
-    assert list(tmp_path.rglob("epoch-*")) == []
 
 
 # Ctrl-C

@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_vae.command_line import UsageError
 from keras_vae.samplers import Codes
+from keras_vae.subjects import POINT, check_codes
 
 CODE_BUDGET = 6.4e7  # numbers in one array of codes, a quarter of a GB in float32
 FEWEST_CODES, MOST_CODES = 500, 10_000
@@ -83,6 +84,9 @@ def encode_split(subject, split, count, seed):
     labels = None if split.labels is None else np.asarray(split.labels[: len(images)])
     inputs = (observed, labels) if subject.num_classes else (observed,)
     mean, log_var = in_batches(subject.encode, *inputs)
+    check_codes(mean, log_var)
+    if subject.is_variational:
+        log_var = np.maximum(log_var, POINT)  # less noise is none in float32, and precisions would overflow
     latent_shape = mean.shape[1:]
 
     def drawn(generator, count):

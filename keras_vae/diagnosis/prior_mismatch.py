@@ -23,6 +23,10 @@ def measure_prior_mismatch(study):
     contrasted = mismatch.contrast(test.mean, test.log_var, study.seed)
     bounded = mismatch.bounds(total, found.nats, contrasted)
     norms = spectrum.measure_norms(test.mean, test.log_var, study.seed, drawn)
+    radius = spectrum.signal_radius(study.components, test.mean, test.log_var, drawn)
+    if not radius.posterior:
+        radius = radius._replace(ratio=None)
+        study.explain("prior_mismatch.signal_radius", ["ratio"], "all images have one code")
     shown = np.unique(np.geomspace(1, len(found.curve), 60).astype(int) - 1)
     return {
         "n_fit": len(train),
@@ -43,7 +47,7 @@ def measure_prior_mismatch(study):
         "marginal_kl_lower": bounded.divergence_lower,
         "marginal_kl_upper": bounded.divergence_upper,
         "norms": describe_norms(norms),
-        "signal_radius": spectrum.signal_radius(study.components, test.mean, test.log_var, drawn)._asdict(),
+        "signal_radius": radius._asdict(),
     }
 
 

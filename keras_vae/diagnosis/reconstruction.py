@@ -7,6 +7,9 @@ import numpy as np
 from keras_vae.diagnosis.study import MOST_SAMPLES, NO_DENSITY, NO_LIKELIHOOD, mean_and_error
 from keras_vae.metrics import reconstruction
 
+LEAST_VARIANCE = 1e-12  # of pixels that are all alike, but for rounding
+NO_VARIANCE = "all images are equal: there is no variance to explain"
+
 
 def measure_reconstruction(study):
     """Distortion and errors of reconstructions from the means, on training and on held-out images."""
@@ -20,7 +23,10 @@ def measure_reconstruction(study):
         section = dict(zip(("mse", "mse_se"), mean_and_error(errors)), n=count)
         section["psnr"] = float(np.mean(reconstruction.psnr(images, decoded)))
         section["ssim"] = float(np.mean(reconstruction.ssim(images, decoded)))
-        section["unexplained"] = float(errors.mean() / max(np.square(images - images.mean(0)).mean(), 1e-12))
+        variance = float(np.square(images - images.mean(0)).mean())
+        section["unexplained"] = float(errors.mean()) / variance if variance > LEAST_VARIANCE else None
+        if section["unexplained"] is None:
+            study.explain(f"reconstruction.{name}", ["unexplained"], NO_VARIANCE)
         section.update(distortion_of(study, split, count, name))
         sections[name] = section
         if name == "test":

@@ -13,7 +13,8 @@ from keras_vae.command_line import UsageError, command
 from keras_vae.datasets import DatasetError
 from keras_vae.evaluation import measure_run
 from keras_vae.features import FeatureError
-from keras_vae.runs import Run, TrainingStopped
+from keras_vae.runs import Run
+from keras_vae.stopping import TrainingStopped
 from keras_vae.sweep.folder import Sweep
 from keras_vae.training import train
 

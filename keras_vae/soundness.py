@@ -1,0 +1,105 @@
+"""Numbers that are none end training, and the state of the last good epoch is kept."""
+
+import math
+
+import numpy as np
+
+from keras_vae.lazy import keras
+from keras_vae.stopping import TrainingStopped
+
+# Of the loss in float16, which halves it at each step whose gradients are no numbers, and leaves the weights alone.
+LEAST_SCALE = 2.0**-14
+
+
+class Soundness(keras.callbacks.Callback):
+    """Stops training where a term is no number any more; `Autoencoder.fit` puts it before all other callbacks.
+
+    At the end of an epoch the weights are looked at, too, and what they make of an image; and the scale of a loss in
+    float16, which vanishes where no step is taken any more.
+
+    Raises:
+        TrainingStopped: A term of the loss, a weight or the gradient is NaN or infinite; says which, in which epoch
+            and step.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.epoch = 0
+        self.sound = {}
+        self.kept = []
+
+    def on_train_begin(self, logs=None):
+        self.keep()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.check(logs, f"step {batch + 1}")
+        self.sound = {name: float(value) for name, value in logs.items()}
+
+    def on_epoch_end(self, epoch, logs=None):
+        gradient = {"gradient": math.nan} if scale(self.model) < LEAST_SCALE else {}
+        # The loss was computed before the last step: without held-out images nothing has seen what became of it.
+        seen = {} if "val_loss" in logs else terms_of_grey(self.model)
+        self.check({**logs, **seen, **gradient, "largest weight": largest_weight(self.model)}, "the end")
+        self.keep()
+
+    def check(self, logs, moment):
+        """Raises `TrainingStopped` where a value of `logs`, at the `moment` in the epoch, is not finite."""
+        broken = [name for name, value in logs.items() if not math.isfinite(value)]
+        if not broken:
+            return
+        synchronise(self.model)
+        terms = [name for name in broken if not name.endswith("loss")] or broken
+        before = ", ".join(f"{name} {value:.4g}" for name, value in self.sound.items())
+        raise TrainingStopped(
+            f"{' and '.join(terms)} became {logs[terms[0]]} at {moment} of epoch {self.epoch + 1}"
+            f" (before: {before or 'nothing, it was the first step'});"
+            f" try a smaller learning rate, now {learning_rate(self.model):.3g}, or clipped gradients"
+            " (--learning_rate, --clip_norm 1; in a program global_clipnorm=1)"
+        )
+
+    def keep(self):
+        """Notes the state of model and optimizers."""
+        self.kept = [(variable, keras.ops.convert_to_numpy(variable)) for variable in state(self.model)]
+
+    def restore(self):
+        """Gives the model and its optimizers the state of the last good epoch, or that before the first one."""
+        synchronise(self.model)
+        for variable, value in self.kept:
+            variable.assign(value)
+
+
+def state(model):
+    """Returns the variables that training changes."""
+    critics = [] if model.critic is None else model.critic_optimizer.variables
+    return [*model.weights, *model.optimizer.variables, *critics]
+
+
+def synchronise(model):
+    """Gives the variables the values that they have in a training under way: on JAX they are elsewhere meanwhile."""
+    if keras.backend.backend() == "jax":
+        model.jax_state_sync()
+
+
+def learning_rate(model):
+    """Returns the learning rate of the step to come."""
+    return float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+
+
+def largest_weight(model):
+    """Returns the largest absolute value among the weights; NaN where one is NaN."""
+    return float(np.max([np.abs(weights).max() for weights in model.get_weights() if weights.size]))
+
+
+def terms_of_grey(model):
+    """Returns the terms of the loss of one grey image, a dict."""
+    grey = np.full((1, *model.image_shape), 0.5, "float32")
+    terms = model.terms(grey, np.zeros(1, "int32") if model.conditional else None)
+    return {name: float(keras.ops.convert_to_numpy(value)[0]) for name, value in terms.items()}
+
+
+def scale(model):
+    """Returns what the optimizer multiplies the loss by."""
+    return float(keras.ops.convert_to_numpy(model.optimizer.scale_loss(1.0)))
