@@ -129,6 +129,7 @@ def rename(folder, path):
 
 
 def write_json(path, data):
-    """Writes `data` to `path` as indented JSON."""
+    """Writes `data` to `path` as indented JSON, in which file names that are no UTF-8 stand as JSON's own escapes."""
+    text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
     with whole(path) as temporary:
-        temporary.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -24,6 +24,7 @@ SPLIT_LABEL_KEYS = {
     "test": ("y_test", "test_labels"),
 }
 CHUNK = 2048
+MOST_CLASSES = 100_000  # what is larger is no number of a class, but something else
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class Arrays:
         if len({part.dtype for part in images}) > 1:
             images = [part / np.float32(255) if part.dtype == np.uint8 else part for part in images]
         given = np.repeat([SPLITS.index(split) for split in parts], [len(part) for part in images])
-        classes, names = _check_labels(path, labels, [len(part) for part in images])
+        counts = {split: len(part) for split, part in zip(parts, images)}
+        classes, names = _check_labels(path, labels, counts)
         known = Annotations(classes, names, given_splits=given)
         return in_memory(path.stem, images[0] if len(images) == 1 else np.concatenate(images), options, known)
 
@@ -154,6 +156,8 @@ def _read(path):
         return {"train": ("", np.load(path, mmap_mode="r", allow_pickle=False))}, {}
     except DatasetError:
         raise
+    except MemoryError as error:
+        raise DatasetError(f"{path}: {str(error) or 'it is too large'}: there is less memory") from error
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zipfile.zlib.error) as error:
         if "Object arrays" in str(error) or "Python objects" in str(error):
             reason = "it holds Python objects, which are not loaded: store one uint8 or float array"
@@ -190,11 +194,23 @@ def _only_images(path, file):
 
 
 def _check_labels(path, labels, counts):
-    """Returns (int64 `[n]`, names) of the labels of all splits, or (None, None) where there are none."""
-    if not labels or len(labels) != len(counts):
+    """Returns (int64 `[n]`, names) of the labels of all splits, or (None, None) where there are none.
+
+    Args:
+      path: Of the file.
+      labels: Arrays by split.
+      counts: Numbers of images by split.
+    """
+    if not labels:
         return None, None
+    if missing := [split for split in counts if split not in labels]:
+        raise DatasetError(
+            f"{path}: the {missing[0]} images have no labels, and those of {next(iter(labels))} have: give all"
+            f" ({', '.join(SPLIT_LABEL_KEYS[missing[0]])}), or none"
+        )
     parts = []
-    for array, count in zip(labels.values(), counts):
+    for split, count in counts.items():
+        array = labels[split]
         if array.ndim and len(array) != count:
             raise DatasetError(f"{path}: there are {len(array)} labels for {count} images: expected one each")
         parts.append(array.reshape(count) if array.size == count else array)
@@ -208,8 +224,13 @@ def _check_labels(path, labels, counts):
     if classes.dtype.kind in "US":
         names, classes = np.unique(classes.astype(str), return_inverse=True)
         return classes.astype(np.int64), tuple(str(name) for name in names)
-    if classes.dtype.kind not in "biuf" or not np.array_equal(classes, np.floor(classes)):
+    if classes.dtype.kind not in "biuf" or not np.all(np.isfinite(classes) & (classes == np.floor(classes))):
         raise DatasetError(
-            f"{path}: the labels are {classes.dtype}: expected whole numbers or names, one per image"
+            f"{path}: some labels ({classes.dtype}) are no whole numbers: expected these or names, one per image"
+        )
+    if classes.min() < 0 or classes.max() >= MOST_CLASSES:
+        raise DatasetError(
+            f"{path}: the labels run from {classes.min()} to {classes.max()}: expected the classes' numbers, from 0 on"
+            " (leave out images without a label, or all labels; np.unique(labels, return_inverse=True) numbers any)"
         )
     return classes.astype(np.int64), None

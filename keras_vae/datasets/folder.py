@@ -44,7 +44,7 @@ class ImageFolder:
 
     def load(self, options):
         """Returns the `Dataset`; 64x64x3 unless asked otherwise."""
-        root, names = _find(self.path)
+        root, names, closed = _find(self.path)
         size, channels = options.image_size or DEFAULT_SIZE, options.channels or 3
 
         def check(some):
@@ -66,7 +66,7 @@ class ImageFolder:
             found.store,
             [hashlib.sha256(b"%d" % digest).digest() for digest in found.digests],
             combined_digest(facts, size, channels),
-            Annotations(labels, label_names, given_splits=given, skipped=tuple(found.skipped)),
+            Annotations(labels, label_names, given_splits=given, skipped=(*closed, *found.skipped)),
         )
 
 
@@ -76,7 +76,10 @@ def holds_images(path):
 
 
 def _find(text):
-    """Returns the folder and the sorted paths, relative to it, of the files that are to be images."""
+    """Returns the folder, the sorted paths, relative to it, of the files that are to be images, and what is closed.
+
+    That is "path: reason" of each folder that cannot be looked into.
+    """
     path = Path(text).expanduser()
     if not text or not path.exists():
         raise DatasetError(
@@ -84,19 +87,30 @@ def _find(text):
         )
     path = path.resolve()
     if not path.is_dir():
-        return path.parent, [path.name]
-    names = sorted(_walk(os.fspath(path)))
+        return path.parent, [path.name], []
+    closed = []
+    names = sorted(_walk(os.fspath(path), closed.append))
+    closed = [f"{_shown(os.path.relpath(error.filename, path))}: {error.strerror}" for error in closed]
     if not names:
         raise DatasetError(
             f"{text}: there are no images in this folder or below it: looked for {', '.join(EXTENSIONS)}"
+            + "".join(f" ({place})" for place in closed[:1])
         )
-    return path, names
+    return path, names, closed
 
 
-def _walk(root):
-    """Yields the relative path of every file named like an image, but for hidden ones; no folder twice."""
+def _shown(name):
+    """Returns a file's name as it can be printed, also where it is no UTF-8."""
+    return os.fsencode(name).decode(errors="replace")
+
+
+def _walk(root, refused=None):
+    """Yields the relative path of every file named like an image, but for hidden ones; no folder twice.
+
+    `refused` is called with the error of each folder that cannot be looked into.
+    """
     seen = set()
-    for folder, below, names in os.walk(root, followlinks=True):
+    for folder, below, names in os.walk(root, onerror=refused, followlinks=True):
         status = os.stat(folder)
         if (status.st_dev, status.st_ino) in seen:  # a link back to a folder above would never end
             below.clear()
@@ -124,7 +138,7 @@ def _check(root, names, size, channels):
         warnings.simplefilter("ignore", UserWarning)  # on odd metadata
         for name, result in zip(names, progress(pool.map(check, names), len(names), "Checking images")):
             if isinstance(result, UnreadableImageError):
-                skipped.append(f"{os.fsencode(name).decode(errors='replace')}: {result}")
+                skipped.append(f"{_shown(name)}: {result}")
             else:
                 used.append(name)
                 files.append(result)
