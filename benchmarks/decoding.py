@@ -2,7 +2,8 @@
 
     decoding and sampling   images a second of the run's exported decoder by batch size, each in a process of its own
     likelihood              importance-sampled log-likelihoods of 10,000 images by keras_vae and by Pythae's `get_nll`, in
-                            turn: the same networks (`peers/networks.py`), images and number of samples, both float32
+                            turn: the same networks (`peers/networks.py`), images and number of samples; Pythae's in
+                            float32, the only precision it has for this, and ours in its own choice and in float32
     evaluate.py             its steps, on a copy of the run
 
 A hundred samples of an image are 1.1 GFLOP with the network keras_io and 27 with pythae, hence fewer images of that:
@@ -40,6 +41,7 @@ from peers.networks import NETWORKS
 ROWS = (1, 8, 64, 256, 1024)
 SIGNATURES = ("decode", "sample")
 PYTHAE = "Pythae"
+PRECISIONS = ("auto", "float32")  # of ours
 
 
 def decoding(asked):
@@ -79,7 +81,10 @@ def likelihood(asked):
     commands = {CEILINGS: peer_command(CEILINGS)}
     for network in asked.networks:
         flags = ["--network", network, "--images", asked.images, "--samples", asked.samples]
-        commands[f"{network}, {OURS}"] = peer_command("likelihood_ours", *flags)
+        for precision in PRECISIONS:
+            commands[f"{network}, {OURS} {precision}"] = peer_command(
+                "likelihood_ours", *flags, "--precision", precision
+            )
         if has_pythae:
             commands[f"{network}, {PYTHAE}"] = peer_command("likelihood_pythae", *flags, python=peers_python)
     results = interleaved(commands, asked.rounds)
@@ -87,6 +92,7 @@ def likelihood(asked):
     header = (
         "network",
         f"{asked.samples} samples",
+        "precision",
         "images/s",
         f"times {PYTHAE}'s",
         "GFLOP/s",
@@ -97,21 +103,23 @@ def likelihood(asked):
 
 
 def likelihood_rows(network, results, samples):
-    """Yields the table's rows on one network, float32 everywhere."""
+    """Yields the table's rows on one network."""
     pythae = results.get(f"{network}, {PYTHAE}")
-    for name in (OURS, PYTHAE):
+    for name in (*(f"{OURS} {precision}" for precision in PRECISIONS), PYTHAE):
         repeats = results.get(f"{network}, {name}")
         if repeats is None:
             continue
         speed = over(repeats, "images_per_second")
         rate = speed.median * NETWORKS[network].flops_of_likelihood(samples) / 1e9
+        precision = repeats[0]["precision"].removeprefix("mixed_")
         yield (
             network,
             name,
+            precision,
             speed.show(",.1f"),
             ratios(repeats, pythae, "images_per_second").show(".2f") if pythae else "",
             f"{rate:,.0f}",
-            f"{rate / over(results[CEILINGS], 'float32').median:.0%}",
+            f"{rate / over(results[CEILINGS], precision).median:.0%}",
             f"{repeats[0]['nats']:.2f}",
             mebibytes(over(repeats, "peak_memory_bytes").median),
         )

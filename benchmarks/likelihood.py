@@ -3,7 +3,9 @@
 Trains nothing: give it runs of `train.py` with `--likelihood bernoulli` (dynamic binarisation) and a posterior that
 has a density. It prints, for each, -log p(x) in nats an image by importance sampling (Burda, Grosse and Salakhutdinov
 2016, equation 8: 5,000 samples), on test images drawn at random and binarised once, both by the seed, with its
-standard error over images, beside the bound with one sample (the negative ELBO).
+standard error over images, beside the bound with one sample (the negative ELBO). In bfloat16, which the networks then
+compute in (likelihoods, densities and sums are float32 always), two trained models had -0.004 +- 0.003 and 0.000 +-
+0.003 nats more than in float32, on 200 images with 500 samples of the same noise.
 
     python train.py --dataset mnist --latent 40 --epochs 40 --name small
     python benchmarks/likelihood.py saved_models/small --images 1000
@@ -18,7 +20,8 @@ import numpy as np
 from tqdm import tqdm
 
 import keras_vae
-from keras_vae.export import float32_twin
+from keras_vae import devices
+from keras_vae.export import twin_in
 from keras_vae.lazy import keras, tf
 from keras_vae.metrics.importance import importance_weighted
 from keras_vae.runs import Run
@@ -56,11 +59,18 @@ def main():
     parser.add_argument("--images", type=int, default=1000, help="test images; all of them: 10000")
     parser.add_argument("--samples", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--precision",
+        choices=devices.PRECISIONS,
+        default="auto",
+        help="of the networks; auto: bfloat16 where it is fast",
+    )
     arguments = parser.parse_args()
+    precision = devices.choose_precision(arguments.precision)
     for path in arguments.runs:
         begun = time.monotonic()
         run = Run.open(path)
-        model = float32_twin(keras.saving.load_model(run.model_file))  # as it is exported
+        model = twin_in(precision, keras.saving.load_model(run.model_file))
         test = load(run.read_config()).test
         chosen = np.random.default_rng(arguments.seed).permutation(len(test))[: arguments.images]
         images = test.images(0, len(test))[np.sort(chosen)]
@@ -72,6 +82,7 @@ def main():
             "samples": found.samples,
             "images": len(images),
             "seed": arguments.seed,
+            "precision": precision,
             "effective_sample_size": found.effective_sample_size,
             "negative_elbo": single,
             "seconds": round(time.monotonic() - begun, 1),

@@ -115,7 +115,12 @@ def export_encoder(model, folder):
 
 
 def float32_twin(model):
-    """Returns a model of the same weights that computes in float32.
+    """Returns a model of the same weights that computes in float32."""
+    return twin_in("float32", model)
+
+
+def twin_in(precision, model):
+    """Returns a model of the same weights that computes by the dtype policy `precision`.
 
     Building it draws initial weights, so the generator that Keras takes their seeds from is put back: an
     export in the middle of a program changes nothing that the program draws later.
@@ -124,7 +129,7 @@ def float32_twin(model):
     state = random.getstate()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # the model's own advice has been given already
-        twin = type(model).from_config({**model.get_config(), "dtype": "float32"})
+        twin = type(model).from_config({**model.get_config(), "dtype": precision})
     random.setstate(state)
     twin.set_weights(model.get_weights())
     return twin

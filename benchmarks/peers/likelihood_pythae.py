@@ -36,7 +36,7 @@ class Decoder(BaseDecoder):
 
 def main():
     """Measures and reports; the network is not trained, which costs the same."""
-    arguments = likelihood_arguments(__doc__)
+    arguments = likelihood_arguments(__doc__, ("float32",))
     network = NETWORKS[arguments.network]
     torch.manual_seed(0)
     config = VAEConfig(input_dim=(1, 28, 28), latent_dim=network.latent, reconstruction_loss="bce")
@@ -46,7 +46,7 @@ def main():
     with torch.no_grad():
         model.get_nll(images[:2], arguments.samples, CODES_AT_ONCE)
         seconds = timed(lambda: found.append(float(model.get_nll(images, arguments.samples, CODES_AT_ONCE))))
-    report(images_per_second=arguments.images / seconds, seconds=seconds, nats=-found[0])
+    report(images_per_second=arguments.images / seconds, seconds=seconds, nats=-found[0], precision="float32")
 
 
 if __name__ == "__main__":

@@ -22,10 +22,11 @@ def training_arguments(description, precisions):
     return parser.parse_args()
 
 
-def likelihood_arguments(description):
-    """Returns the arguments of a contender that measures likelihoods."""
+def likelihood_arguments(description, precisions):
+    """Returns the arguments of a contender that measures likelihoods, `--precision` as for training."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--network", choices=NETWORKS, default="keras_io")
+    parser.add_argument("--precision", choices=precisions, default=precisions[0])
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--samples", type=int, default=100, help="codes an image")
     return parser.parse_args()
