@@ -27,7 +27,7 @@ from measure import (
 )
 from peers.networks import NETWORKS
 
-STEPS = {"keras_io": 50, "pythae": 5}  # an epoch: some seconds on two cores
+STEPS = {"keras_io": 150, "pythae": 10}  # an epoch: some seconds on two cores
 
 
 def commands_of(network, epochs, steps, peers_python):
@@ -101,7 +101,7 @@ def main():
     )
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--epochs", type=int, default=4, help="measured ones a process")
-    parser.add_argument("--steps", type=int, help="an epoch; by default 50 on keras_io, 5 on pythae")
+    parser.add_argument("--steps", type=int, help="an epoch; by default 150 on keras_io, 10 on pythae")
     asked = parser.parse_args()
     facts = {"machine": machine()}
     peers_python = asked.peers_python or sys.executable

@@ -9,7 +9,7 @@ import warnings
 
 import numpy as np
 
-from keras_vae import devices, workers
+from keras_vae import devices, pace, workers
 from keras_vae.command_line import UsageError, command, parse, read_config
 from keras_vae.config import Config
 from keras_vae.datasets import DatasetError, load_dataset, spoken, spread
@@ -254,6 +254,10 @@ def build(config, dataset):
         gradient_accumulation_steps=config.accumulate if config.accumulate > 1 else None,
     )
     model.compile(optimizer)
+    # Not told to `compile`: who goes on with the saved model takes a step a call, as from Keras.
+    model.steps_per_execution = pace.steps_per_execution(
+        model, config.batch_size, steps_per_epoch(config, dataset)
+    )
     return model
 
 
@@ -362,6 +366,8 @@ def announce(config, dataset, model, run, state):
     if not len(dataset.validation):
         lines.append("too few images to hold any out: the best model is the best on the training images")
     compiled = ", XLA" if model.jit_compile else ""
+    if model.steps_per_execution > 1:
+        compiled += f", {model.steps_per_execution} steps a call"
     lines.append(
         f"{run.path.name}: {model.count_params():,} weights, {config.epochs} epochs of"
         f" {steps_per_epoch(config, dataset)} steps,"
@@ -396,6 +402,8 @@ def fit(model, dataset, config, run, state):
         ),
         strategy,
     )
+    if strategy.num_replicas_in_sync == 1:
+        training = pace.on_device(training)
     validation = validation_steps = None
     if len(dataset.validation):
         validation = spread(

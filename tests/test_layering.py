@@ -25,6 +25,7 @@ ORDER = [
     "inputs",
     "principal",
     "devices",
+    "pace",
     "workers",
     "layers",
     "window",

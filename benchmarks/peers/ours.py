@@ -23,7 +23,7 @@ from peers.task import (
 )
 
 import keras_vae
-from keras_vae import devices, faster
+from keras_vae import devices, faster, pace
 from keras_vae.datasets import Annotations, LoadOptions, in_memory
 from keras_vae.likelihoods import Bernoulli
 from keras_vae.networks import ends
@@ -97,6 +97,7 @@ def main():
     model = build(arguments.network, precision)
     bare = BareSteps(model, tf.constant(data.train.images(0, batch)), arguments.steps)
     times = EpochTimes(between=bare)
+    model.steps_per_execution = pace.steps_per_execution(model, batch, arguments.steps)  # as train.py does
     history = model.fit(
         whole_batches(data.train, batch).training_batches(batch, seed=0),
         steps_per_epoch=arguments.steps,
