@@ -1,0 +1,76 @@
+"""SIGKILL at random moments: `--resume` works, nothing is half there, and the end is that of the undisturbed run.
+
+`benchmarks/kills.py` does the same some fifty times.
+"""
+
+import shutil
+
+import chains
+import numpy as np
+import pytest
+from killing import Server, check_same_end, check_same_results, check_whole, leftovers
+
+SEED = 20261121  # of the moments; printed where a test fails
+
+pytestmark = [
+    pytest.mark.timeout(3600),
+    pytest.mark.skipif(not chains.POSSIBLE, reason="processes are watched in /proc"),
+]
+
+
+@pytest.fixture(scope="module")
+def server():
+    server = Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(server, tmp_path_factory):
+    """The folder of a run that nothing happens to."""
+    return chains.undisturbed_run(server, tmp_path_factory.mktemp("undisturbed"))
+
+
+@pytest.fixture(scope="module")
+def evaluated(server, undisturbed, tmp_path_factory):
+    """The same, evaluated."""
+    return chains.undisturbed_evaluation(server, undisturbed, tmp_path_factory.mktemp("evaluated"))
+
+
+def test_a_training_killed_again_and_again_ends_as_the_undisturbed_one(server, undisturbed, tmp_path):
+    moments = chains.training_moments(np.random.default_rng(SEED))
+    print(f"seed {SEED}:", *moments, sep="\n  ")
+    story = chains.train(server, tmp_path, moments)
+    assert sum(part["killed"] for part in story) >= len(moments) - 2, (
+        story
+    )  # some files are written in no time
+    check_same_end(tmp_path / "run", undisturbed)
+    assert {path.name for path in (tmp_path / "run/serving").iterdir()} == {"decoder", "encoder"}
+    assert leftovers(tmp_path) == []
+
+
+def test_an_evaluation_killed_again_and_again_ends_as_the_undisturbed_one(
+    server, undisturbed, evaluated, tmp_path
+):
+    moments = chains.evaluation_moments(np.random.default_rng(SEED))[:2]
+    print(f"seed {SEED}:", *moments, sep="\n  ")
+    shutil.copytree(undisturbed, tmp_path / "run")
+    story = chains.evaluate(server, tmp_path, moments)
+    assert any(part["killed"] for part in story), story
+    check_same_results(tmp_path / "run", evaluated)
+    check_same_end(tmp_path / "run", undisturbed)
+
+
+def test_a_run_of_a_sweep_killed_again_and_again_ends_as_one_that_was_not(
+    server, undisturbed, evaluated, tmp_path
+):
+    moments = chains.sweep_moments(np.random.default_rng(SEED))[:2]
+    print(f"seed {SEED}:", *moments, sep="\n  ")
+    story = chains.run_of_a_sweep(server, tmp_path, moments)
+    assert any(part["killed"] for part in story), story
+    run = tmp_path / "sweep" / chains.SWEPT
+    check_whole(run)
+    check_same_end(run, undisturbed)
+    check_same_results(
+        run, evaluated, rounding=1e-3
+    )  # it evaluates with TensorFlow's deterministic operations
