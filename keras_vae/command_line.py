@@ -30,7 +30,12 @@ class UsageError(ValueError):
     """What the user wrote cannot be used; the message is one line, whatever it was made from."""
 
     def __init__(self, message):
-        super().__init__(" ".join(line.strip() for line in str(message).splitlines()))
+        super().__init__(printable(" ".join(line.strip() for line in str(message).splitlines())))
+
+
+def printable(text):
+    """`text` with what would end a line, or steer a terminal, as Python writes it: names come from anywhere."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 class Parsed(typing.NamedTuple):
@@ -341,7 +346,9 @@ def read_one(annotation, value, typed):
             return tuple(read(members[0], part, typed) for part in parts)
     elif typed or type(value) in SCALARS[origin].json_types:  # no isinstance: a bool is an int
         number_or_text = origin(value)
-        if origin is not float or math.isfinite(number_or_text):
+        if origin is int or (
+            math.isfinite(number_or_text) if origin is float else "\0" not in number_or_text
+        ):
             return number_or_text
     raise ValueError(value)
 

@@ -14,6 +14,9 @@ from keras_vae.networks import NETWORKS, Convolutional
 from keras_vae.objectives import OBJECTIVES, VariationalBound
 from keras_vae.priors import PRIORS, StandardNormal
 
+LARGE = 2**31  # what counts something lies below it: TensorFlow counts in 32 bits here and there
+LARGEST_SIDE = 2**15  # of an image, in pixels
+
 
 def parse_image_size(text):
     """Returns `(height, width)` of `64` or `48x64`."""
@@ -23,6 +26,8 @@ def parse_image_size(text):
         sizes = ()
     if len(sizes) not in (1, 2) or min(sizes) < 1:
         raise ValueError("expected one size or height x width, at least 1 (try --image_size 64)")
+    if max(sizes) > LARGEST_SIDE:
+        raise ValueError(f"an image has at most {LARGEST_SIDE} pixels a side here (try --image_size 64)")
     return sizes * 2 if len(sizes) == 1 else sizes
 
 
@@ -111,12 +116,12 @@ class Config(DataSettings):
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ValueError(f"{name} is {value}: it must be at least {least} (try --{name} {least})")
+            if value is not None and value >= LARGE:
+                raise ValueError(f"{name} is {value}: it must be below {LARGE}")
         for name in ("learning_rate", "clip_norm"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"{name} is {value}: it must be above 0")
-        if self.seed >= 2**31:
-            raise ValueError(f"seed is {self.seed}: it must be below 2147483648")
         if self.name is not None and not is_folder_name(self.name):
             raise ValueError(
                 f"name is {self.name!r}: it becomes a folder's name, without slashes (try --name first)"

@@ -6,7 +6,7 @@ import pathlib
 import sys
 import tempfile
 
-from keras_vae.command_line import UsageError
+from keras_vae.command_line import UsageError, printable
 from keras_vae.lazy import keras, tf
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
@@ -65,7 +65,7 @@ def say(*lines, file=None):
     """
     file = file or sys.stdout
     try:
-        print("\n".join(lines), file=file, flush=True)
+        print("\n".join(map(printable, lines)), file=file, flush=True)
     except OSError:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, file.fileno())

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+import shlex
 from dataclasses import dataclass
 from typing import Literal
 
@@ -126,7 +127,7 @@ def measure_all(settings, runs, given):
         results, pictures = measure_files(settings)
         folder = pathlib.Path(settings.output) / "reports" / results["run"]
         page = report.write_report(folder, results, pictures)
-        say(summary(results, page))
+        say(*summary(results, page))
         return
     names = [field.name for field in dataclasses.fields(DataSettings) if field.name in given]
     data = {name: getattr(settings, name) for name in names}
@@ -153,7 +154,7 @@ def measure_run(settings, run, data):
         from_model(model, run.path.name),
         dataset,
         settings,
-        command=f"python evaluate.py {run.path}{fitting(settings)}",
+        command=f"python evaluate.py {shlex.quote(str(run.path))}{fitting(settings)}",
         retrain=retraining(run),
     )
     with run.publishing():
@@ -166,7 +167,7 @@ def measure_run(settings, run, data):
         else:
             results["reasons"]["exported"] = results["reasons"]["file"] = left
         page = report.write_report(run.report, results, pictures)
-    say(summary(results, page))
+    say(*summary(results, page))
     return results, pictures
 
 
@@ -181,7 +182,8 @@ def measure_files(settings):
         subject_of(settings, dataset),
         dataset,
         settings,
-        command=f"python evaluate.py --encoder {settings.encoder} --decoder {settings.decoder}{fitting(settings)}",
+        command=f"python evaluate.py --encoder {shlex.quote(settings.encoder)}"
+        f" --decoder {shlex.quote(settings.decoder)}{fitting(settings)}",
         retrain=run and retraining(run),
     )
     return results, pictures
@@ -209,7 +211,7 @@ def subject_of(settings, dataset):
 
 def retraining(run):
     """Returns the command that trains a run like `run`."""
-    return f"python train.py --config {run.config_file}"
+    return f"python train.py --config {shlex.quote(str(run.config_file))}"
 
 
 def likelihood_of(settings, dataset):
@@ -276,7 +278,7 @@ def repair(run, model, results, samplers):
 
 
 def summary(results, page):
-    """Returns the verdict on one screen."""
+    """Returns the lines of the verdict, on one screen."""
     verdict, gap = results["verdict"], results["generation_gap"]
     finding = verdict["findings"][0]
     name = verdict["name"].replace("_", " ") + (
@@ -313,4 +315,4 @@ def summary(results, page):
     lines.append(
         f"  {results['cost']['seconds']:.0f} s, {results['cost']['peak_memory_bytes'] / 2**30:.1f} GiB; report: {page}"
     )
-    return "\n".join(lines)
+    return lines

@@ -78,7 +78,7 @@ class Run:
             UsageError: There is no run.
         """
         run = cls(path)
-        if not run.config_file.is_file():
+        if not os.path.isfile(run.config_file):
             raise UsageError(
                 f"{path} is no run: it has no config.json (runs stand in saved_models by default)"
             )
@@ -288,13 +288,8 @@ class Follower(Run):
 def check_place(config):
     """Raises a UsageError where the run that `config` asks for cannot be put."""
     output = pathlib.Path(config.output)
-    try:
-        str(output.absolute()).encode()
-    except UnicodeEncodeError:
-        raise UsageError(
-            f"output is {output}: it is no UTF-8, and TensorFlow writes to no other names (try another --output)"
-        ) from None
-    there = next(folder for folder in (output, *output.absolute().parents) if folder.exists())
+    check_utf_8(output, f"output is {output}", "try another --output")
+    there = next(folder for folder in (output, *output.absolute().parents) if os.path.exists(folder))
     if not there.is_dir():
         raise UsageError(
             f"output is {output}: {there} is a file, and a folder is needed (try another --output)"
@@ -303,6 +298,16 @@ def check_place(config):
         raise UsageError(f"output is {output}: {there} cannot be written to (try another --output)")
     if config.name is not None and os.path.lexists(path := output / config.name):
         raise UsageError(f"{path} is there already: choose another --name, or go on with --resume {path}")
+
+
+def check_utf_8(path, said, way_out):
+    """Raises a UsageError, which begins with what is `said`, where nothing can be written below `path`."""
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"{said}: it is no UTF-8, and TensorFlow writes to no other names ({way_out})"
+        ) from None
 
 
 @dataclasses.dataclass

@@ -1,9 +1,10 @@
 """A web page as one HTML text: a template with places for its title, its style, its modules and its data."""
 
 import base64
-import html
 import json
 import pathlib
+
+from keras_vae.report.page import NAME, text
 
 
 def inlined(modules):
@@ -23,22 +24,22 @@ def filled(template, title, imports, style, data):
 
     Args:
         template: Path of the HTML file whose four places are filled.
-        title: Any text.
+        title: Any text; shown in part where it is long.
         imports: The import map's entries.
         style: HTML.
         data: JSON.
     """
     places = {
-        "<!-- title -->": html.escape(title),
+        "<!-- title -->": text(title, NAME),
         "<!-- style -->": style,
         "<!-- imports -->": in_script(json.dumps({"imports": imports})),
         "<!-- data -->": in_script(data),
     }
-    text = pathlib.Path(template).read_text(encoding="utf-8")
+    page = pathlib.Path(template).read_text(encoding="utf-8")
     for place, content in places.items():
-        before, _, after = text.partition(place)
-        text = before + content + after
-    return text
+        before, _, after = page.partition(place)
+        page = before + content + after
+    return page
 
 
 def in_script(text):

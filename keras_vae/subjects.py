@@ -416,7 +416,7 @@ def from_files(
 def run_of(path):
     """Returns the run that the SavedModel in the folder `path` was exported from, or None."""
     run = Run(os.path.normpath(os.path.join(path, *[os.pardir] * 3)))
-    return run if run.config_file.is_file() else None
+    return run if os.path.isfile(run.config_file) else None
 
 
 def name_of(path):
@@ -434,7 +434,7 @@ def load_function(path):
     `input_shape`, that of one input, with None where any size is taken, or None.
     """
     path = pathlib.Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         return saved_model_function(path)
     model = readable(load_keras_file, path)
     if not isinstance(model, keras.Model):
@@ -462,6 +462,8 @@ def load_model(run):
     Raises:
         UsageError: The run has none yet, or its file is damaged.
     """
+    from keras_vae.autoencoder import Autoencoder
+
     resume = f"python train.py --resume {run.path}"
     if not run.model_file.is_file():
         raise UsageError(f"{run.path} has no model.keras yet: train it further ({resume})")
@@ -469,7 +471,10 @@ def load_model(run):
         raise UsageError(f"{fault} ({resume} puts the model of the last checkpoint in its place)")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        return readable(keras.saving.load_model, run.model_file)
+        model = readable(keras.saving.load_model, run.model_file)
+    if not isinstance(model, Autoencoder):
+        raise UsageError(f"{run.model_file} holds a {type(model).__name__}: expected a model of ours")
+    return model
 
 
 def load_keras_file(path):
@@ -492,7 +497,7 @@ def load_saved_model(path):
 
 def readable(load, path):
     """Returns `load(path)`; raises a UsageError where somebody's file cannot be read, whatever that raises."""
-    if not pathlib.Path(path).exists():
+    if not os.path.exists(path):
         raise UsageError(f"{path} does not exist: expected a SavedModel's folder or a .keras file")
     try:
         return load(path)

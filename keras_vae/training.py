@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 import pathlib
 import shlex
 import time
@@ -10,7 +11,7 @@ import warnings
 import numpy as np
 
 from keras_vae import devices, pace, workers
-from keras_vae.command_line import UsageError, command, parse, read_config
+from keras_vae.command_line import UsageError, command, parse, printable, read_config
 from keras_vae.config import Config
 from keras_vae.datasets import DatasetError, load_dataset, spoken, spread
 from keras_vae.devices import say
@@ -19,7 +20,7 @@ from keras_vae.latents import latent_shape, show_shape
 from keras_vae.lazy import keras, tf
 from keras_vae.likelihoods import Automatic
 from keras_vae.objectives import OBJECTIVES
-from keras_vae.runs import Follower, Run, State, check_place
+from keras_vae.runs import Follower, Run, State, check_place, check_utf_8
 from keras_vae.stopping import TrainingStopped
 
 DESCRIPTION = (
@@ -48,6 +49,7 @@ LOOKED_AT = 500  # training images that the likelihood is chosen by
 EVALUATION_BATCH = 256
 PREVIEW_COLUMNS, PREVIEW_ROWS = 16, 6
 SHOWN_SKIPPED = 10
+LONGEST_NAME = 60  # characters of a dataset in the name of its run's folder, which may have 255 bytes
 
 
 @command("train.py", bad_input=(DatasetError,))
@@ -85,7 +87,9 @@ def read_command_line(argv):
             f"--{fixed[0]} cannot change in a resumed run: only {', '.join(sorted(RESUMABLE))} can"
             f" (for another run: --config {parsed.extra.resume}/config.json --{fixed[0]} ...)"
         )
-    return parsed.config, Run.open(parsed.extra.resume)
+    run = Run.open(parsed.extra.resume)
+    check_utf_8(run.path, run.path, "give the folder another name")
+    return parsed.config, run
 
 
 def add_arguments(parser):
@@ -103,7 +107,7 @@ def check_paths(config):
     name = getattr(config.dataset, "name", "")
     if path is None and (name.startswith((".", "/", "~")) or name.endswith("/")):
         path = name
-    if path and not pathlib.Path(path).expanduser().exists():
+    if path and not os.path.exists(os.path.expanduser(path)):
         raise DatasetError(f"{path}: there is no such file or folder")
 
 
@@ -116,7 +120,7 @@ def starting_point(extra):
     if extra.config:
         config = read_config(Config, extra.config)
         # Another run of the same configuration: its name is taken.
-        taken = config.name is not None and (pathlib.Path(config.output) / config.name).exists()
+        taken = config.name is not None and os.path.exists(os.path.join(config.output, config.name))
         return dataclasses.replace(config, name=None) if taken else config
     return None
 
@@ -184,14 +188,19 @@ def train(config, run=None):
 
 def load(config):
     """Returns the dataset that `config` names (a `Config`, or an `Evaluation`)."""
-    return load_dataset(
-        config.dataset,
-        data_dir=config.data_dir,
-        download=config.download,
-        image_size=config.image_size,
-        channels=config.channels,
-        limit=config.limit,
-    )
+    try:
+        return load_dataset(
+            config.dataset,
+            data_dir=config.data_dir,
+            download=config.download,
+            image_size=config.image_size,
+            channels=config.channels,
+            limit=config.limit,
+        )
+    except MemoryError as error:
+        raise UsageError(
+            f"the images do not fit into memory: {error} (try a smaller --image_size)"
+        ) from error
 
 
 def settle(config, dataset):
@@ -243,8 +252,13 @@ def build(config, dataset):
                 dtype=config.precision,
                 name="autoencoder",
             )
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise UsageError(error) from error
+        except (MemoryError, tf.errors.ResourceExhaustedError, tf.errors.InvalidArgumentError) as error:
+            # InvalidArgumentError: of an array whose size no 64 bits hold
+            raise UsageError(
+                "the model does not fit into memory (try a smaller --latent or --network.widths)"
+            ) from error
     for warning in caught:
         say(f"warning: {warning.message}")
     model.adapt(dataset.train.images(0, LOOKED_AT))
@@ -298,7 +312,7 @@ def folder(run, config, dataset):
 def default_name(config, dataset):
     """Returns the run's name: as asked for, or dataset-objective-latent."""
     objective = next(name for name, kind in OBJECTIVES.items() if kind is type(config.objective))
-    return config.name or f"{dataset.name}-{objective}-{show_shape(config.latent)}"
+    return config.name or f"{dataset.name[:LONGEST_NAME]}-{objective}-{show_shape(config.latent)}"
 
 
 def resume(run, model, dataset):
@@ -498,7 +512,7 @@ def preview(run, model, dataset, title):
         PREVIEW_ROWS * len(images), labels=None if labels is None else np.tile(labels, PREVIEW_ROWS)
     )
     with run.written(run.preview_file) as path:
-        draw(path, images, shown, np.asarray(samples), f"{run.path.name}: {title}")
+        draw(path, images, shown, np.asarray(samples), f"{printable(run.path.name)}: {title}")
 
 
 def examples(model, split, count):

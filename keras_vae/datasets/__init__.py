@@ -59,13 +59,13 @@ def find_source(text):
     """
     if text in DATASETS:
         return DATASETS[text]()
-    path = Path(text).expanduser()
-    if path.is_dir():
+    path = Path(os.path.expanduser(text))
+    if os.path.isdir(path):
         if os.path.basename(text) != text or text in (".", "..") or holds_images(path):
             return ImageFolder(path=text)
     elif path.suffix.lower() in (".npz", ".npy"):
         return Arrays(path=text)
-    elif is_image_name(text) and path.exists():
+    elif is_image_name(text) and os.path.exists(path):
         return ImageFolder(path=text)
     return TensorFlowDatasets(name=text)
 

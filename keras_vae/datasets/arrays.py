@@ -1,5 +1,6 @@
 """Images in a NumPy file, checked before they are used."""
 
+import os
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,7 +38,7 @@ class Arrays:
 
     def load(self, options):
         """Returns the `Dataset`; size and channels are the file's unless asked otherwise."""
-        path = Path(self.path).expanduser()
+        path = Path(os.path.expanduser(self.path))
         parts, labels = _read(path)
         images = [
             check_images(array, f"{path}, {key}" if key else str(path)) for key, array in parts.values()
@@ -146,7 +147,7 @@ def _chunks(images):
 
 def _read(path):
     """Returns ({split: (key, images)}, {split: labels}) of a file; without splits, all are "train"."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise DatasetError(f"{path}: there is no such file")
     try:
         if zipfile.is_zipfile(path):

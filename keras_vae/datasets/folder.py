@@ -80,8 +80,8 @@ def _find(text):
 
     That is "path: reason" of each folder that cannot be looked into.
     """
-    path = Path(text).expanduser()
-    if not text or not path.exists():
+    path = Path(os.path.expanduser(text))
+    if not text or not os.path.exists(path):
         raise DatasetError(
             f"{text or 'folder'}: there is no such folder: give the path of a folder of images"
         )

@@ -113,7 +113,7 @@ def _facts(path):
     try:
         facts = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         return facts if facts.pop("sha256") == _checksum(facts) else None
-    except (FileNotFoundError, ValueError, AttributeError, KeyError):
+    except (FileNotFoundError, ValueError, AttributeError, KeyError, TypeError, RecursionError):
         return None
 
 

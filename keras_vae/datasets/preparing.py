@@ -34,7 +34,7 @@ def prepared_builder(name, data_dir, download):
       data_dir: Folder, or None.
       download: Whether the network may be used.
     """
-    if data_dir is not None and not Path(data_dir).expanduser().is_dir():
+    if data_dir is not None and not os.path.isdir(os.path.expanduser(data_dir)):
         raise DatasetError(
             f"{name}: data_dir {data_dir} is no folder: give the folder with prepared or downloaded data"
         )

@@ -11,6 +11,7 @@ SHAPES = ("square", "ellipse", "heart")
 FACTOR_NAMES = ("shape", "scale", "orientation", "x", "y")
 FACTOR_SIZES = (3, 6, 40, 32, 32)
 SIDE = 64
+MOST_IMAGES = 10**7  # which take 38 GiB
 RADIUS = 15  # pixels from a shape's centre to its farthest point, at the largest scale
 PATCH = 33  # a shape is drawn in the middle of a patch, which is then put in one of 32x32 places
 DIFFERENT_ORIENTATIONS = (
@@ -31,6 +32,8 @@ class Sprites:
         """Returns the `Dataset`; the label is the shape."""
         if self.size < 1:
             raise DatasetError(f"sprites: size is {self.size}: at least 1 image is needed")
+        if self.size > MOST_IMAGES:
+            raise DatasetError(f"sprites: size is {self.size}: at most {MOST_IMAGES} are drawn")
         if self.seed < 0:
             raise DatasetError(f"sprites: seed is {self.seed}: it must be 0 or more")
         factors = draw_factors(self.size, self.seed)

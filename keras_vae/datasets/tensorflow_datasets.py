@@ -109,8 +109,8 @@ def _arrays(name, builder, counts, shape, has_labels, key):
             images = np.empty((sum(counts.values()), *shape), np.uint8)
             return images, _decode(builder, counts, images, has_labels)
         _write(name, folder, builder, counts, shape, has_labels)
-    images = np.load(folder / "images.npy", mmap_mode="r" if large else None)
-    return images, np.load(folder / "labels.npy") if has_labels else None
+    images = np.load(folder / "images.npy", mmap_mode="r" if large else None, allow_pickle=False)
+    return images, np.load(folder / "labels.npy", allow_pickle=False) if has_labels else None
 
 
 def is_whole(folder):

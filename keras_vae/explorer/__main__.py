@@ -1,5 +1,6 @@
 """`python -m keras_vae.explorer`: the explorer of a run, or of two, as one HTML file; and files for TensorBoard."""
 
+import shlex
 from dataclasses import dataclass
 
 from keras_vae import devices
@@ -53,13 +54,21 @@ def main(argv=None):
     if asked.projector:
         for world in worlds:
             folder = write_projector(world)
-            print(f"{folder}\nnext: tensorboard --logdir {world.run.logs}   (the tab Projector)")
+            devices.say(
+                str(folder),
+                f"next: tensorboard --logdir {shlex.quote(str(world.run.logs))}   (the tab Projector)",
+            )
     if asked.static:
         page = static_page(worlds)
         path = asked.output or runs[0].path / "explorer.html"
-        with whole(path) as temporary:
-            temporary.write_text(page, encoding="utf-8")
-        print(f"{path}   {len(page.encode()) / 2**20:.1f} MiB, needs no server")
+        try:
+            with whole(path) as temporary:
+                temporary.write_text(page, encoding="utf-8")
+        except OSError as error:
+            raise UsageError(
+                f"{path} cannot be written: {error.strerror or error} (try another --output)"
+            ) from error
+        devices.say(f"{path}   {len(page.encode()) / 2**20:.1f} MiB, needs no server")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ Bodies are the numbers, little-endian, and nothing else; a conditional run takes
 """
 
 import mimetypes
+import os
 import threading
 
 import numpy as np
@@ -137,8 +138,9 @@ def explorer_routes(app, runs):
         return file_of(asked(request).world.run.report, request.path_params["name"])
 
     def file_of(folder, name):
-        path = (folder / name).resolve()
-        if not path.is_relative_to(folder.resolve()) or not path.is_file():
+        path = folder / name
+        # First whether it is there: what holds NUL, or is too long, cannot even be resolved.
+        if not os.path.isfile(path) or not path.resolve().is_relative_to(folder.resolve()):
             raise Refused(404, f"there is no {name}")
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         kind = "text/javascript" if path.suffix == ".js" else kind

@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 
-from keras_vae.command_line import UsageError, read_json
+from keras_vae.command_line import UsageError
 from keras_vae.diagnosis.codes import in_batches
 from keras_vae.explorer.dead_zones import shade
 from keras_vae.explorer.network import layer_facts
@@ -16,6 +16,8 @@ from keras_vae.lazy import tf
 from keras_vae.likelihoods import Gaussian, OptimalGaussian
 from keras_vae.objectives import OBJECTIVES
 from keras_vae.principal import principal_components, project
+from keras_vae.report.page import NAME, clean
+from keras_vae.report.reading import read_results
 from keras_vae.report.verdict import VERDICTS, plain_words
 from keras_vae.samplers import Codes, Mixture
 from keras_vae.samplers import load as load_sampler
@@ -93,9 +95,9 @@ class World:
 
     @functools.cached_property
     def label_names(self):
-        """What the labels are called, a list; a conditional model decodes a code as any of them."""
+        """What the labels are called, a list of short texts; a conditional model decodes a code as any of them."""
         names = self.dataset.label_names or range(self.dataset.num_classes)
-        return [str(name) for name in names]
+        return [clean(name, NAME) for name in names]
 
     def told(self, labels, count):
         """Returns what the model's functions take besides `count` images or codes: a tuple.
@@ -285,7 +287,7 @@ class World:
     def verdict(self):
         """What the run's report says, in the few words that stand on top of the page; None without a report."""
         try:
-            results = read_json(self.run.report / "results.json")
+            results = read_results(self.run.report / "results.json")
             verdict = results["verdict"]
             return {
                 "title": plain_words(results),
@@ -294,7 +296,7 @@ class World:
                 "remedy": verdict.get("remedy"),
                 "confidence": verdict.get("confidence"),
             }
-        except (UsageError, KeyError, IndexError, TypeError):
+        except (UsageError, KeyError, IndexError, TypeError):  # of another version, or damaged
             return None
 
     @functools.cached_property

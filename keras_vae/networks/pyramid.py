@@ -10,6 +10,7 @@ from keras_vae.networks.plan import Plan
 
 UNPADDED = ((0, 0), (0, 0))
 WIDTHS, LARGE = (32, 64, 128, 256), 64
+MOST_DEPTH = 1000  # what is deeper would be built for hours
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class Pyramid:
         # A kernel of 1 under a stride of 2 skips three pixels of four, and TensorFlow 2.21's gradient of it
         # writes outside its memory on a CPU (Conv2DBackpropFilter).
         check_least(self, depth=1, kernel_size=2, dense=0)
+        if self.depth > MOST_DEPTH:
+            raise ValueError(f"network.depth is {self.depth}: it must be at most {MOST_DEPTH}")
         check_activation(self.activation)
 
     def encoder(self, image_shape, latent_shape, latent, policy):

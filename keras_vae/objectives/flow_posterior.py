@@ -6,6 +6,7 @@ from typing import ClassVar
 from keras_vae.latents import FlowedGaussian
 from keras_vae.objectives.variational import VariationalBound
 from keras_vae.priors import Vamp
+from keras_vae.priors.flow import MOST_STEPS
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class PlanarFlow(VariationalBound):
         for name in ("depth", "width"):
             if getattr(self, name) < 1:
                 raise ValueError(f"objective.{name} is {getattr(self, name)}: it must be at least 1")
+        if self.depth > MOST_STEPS:
+            raise ValueError(f"objective.depth is {self.depth}: a flow has at most {MOST_STEPS} steps")
 
     @property
     def latent(self):

@@ -9,6 +9,7 @@ from keras_vae.priors.prior import Prior
 
 # The networks of a step have three matrices of dims x width: beyond, they outgrow the model.
 MOST_DIMS = 4096
+MOST_STEPS = 1000  # what is deeper would be built for hours
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class FlowPrior(Prior):
         for name in ("depth", "width"):
             if getattr(self, name) < 1:
                 raise ValueError(f"prior.{name} is {getattr(self, name)}: it must be at least 1")
+        if self.depth > MOST_STEPS:
+            raise ValueError(f"prior.depth is {self.depth}: a flow has at most {MOST_STEPS} steps")
 
     def layer(self, image_shape, latent_shape):
         """Returns the flow.

@@ -273,7 +273,11 @@ def csv_of(runs):
 
 def harmless(value):
     """Returns `value` such that a spreadsheet takes a text for a text."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t")) else value
+    return (
+        f"'{value}"
+        if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+        else value
+    )
 
 
 def scalars(section, prefix=""):

@@ -18,9 +18,11 @@ go into the export as constants, and into an NPZ file by their names.
 import dataclasses
 import typing
 import zipfile
+import zlib
 
 import numpy as np
 
+from keras_vae.command_line import UsageError
 from keras_vae.files import whole
 from keras_vae.samplers.codes import Codes
 from keras_vae.samplers.flow import Flow
@@ -80,15 +82,23 @@ def load(path):
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: It holds no sampler of ours.
+        UsageError: It holds no sampler of ours.
     """
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in stored.files}
         kind = SAMPLERS[arrays.pop("sampler").item()]
         return build(kind, nest(arrays))
-    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} holds no sampler: {error} (evaluate.py writes them anew)") from error
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        EOFError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        raise UsageError(f"{path} holds no sampler: {error} (evaluate.py writes them anew)") from error
 
 
 def flatten(fields, prefix=""):

@@ -1,5 +1,6 @@
 """Serves exported runs: `python -m keras_vae.serving prepare RUN` and `... run RUN`."""
 
+import shlex
 import sys
 from dataclasses import dataclass
 
@@ -64,10 +65,10 @@ def prepare_command(argv):
     devices.start()
     try:
         for path in prepare(run, parsed.config):
-            print(path)
+            devices.say(str(path))
     except OSError as error:
         raise UsageError(f"{run.serving} cannot be written to: {error.strerror or error}") from error
-    print(f"next: docker compose -f {run.serving}/compose.yaml up")
+    devices.say(f"next: docker compose -f {shlex.quote(str(run.serving))}/compose.yaml up")
 
 
 def run_command(argv):
@@ -88,9 +89,9 @@ def run_command(argv):
 
     app = make_app(runs, settings.max_request_bytes, settings.max_batch)
     url = address(listener)
-    print(f"serving {', '.join(app.state.models)} on {url}/v1/models (Ctrl-C stops it)", flush=True)
+    devices.say(f"serving {', '.join(app.state.models)} on {url}/v1/models (Ctrl-C stops it)")
     if any(route.path == "/" for route in app.routes):
-        print(f"the explorer: {url}/", flush=True)
+        devices.say(f"the explorer: {url}/")
     serve(app, listener, settings.host)
 
 

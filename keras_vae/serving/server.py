@@ -22,9 +22,9 @@ def listen(host, port):
         listener.bind((host, port))
         listener.listen(CONNECTIONS)  # who comes before the application is ready waits
         return listener
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: no name of a host
         listener.close()
-        reason = error.strerror or error
+        reason = getattr(error, "strerror", None) or error
         raise UsageError(f"cannot listen on {host}:{port}: {reason} (try another --port)") from error
 
 

@@ -1,6 +1,7 @@
 """`python -m keras_vae.sweep`: trains and evaluates a grid of settings, goes on with one, or compares runs."""
 
 import json
+import os
 import pathlib
 import shlex
 import subprocess
@@ -141,7 +142,7 @@ def work(sweep, jobs):
     from keras_vae.sweep.running import run_all
 
     places = find_places(jobs)
-    names = sweep.grid.points()
+    names = sweep.grid.trials()  # all are checked: the file may come from another version, or from anybody
     left = [name for name in names if not sweep.is_done(name)]
     say(f"{sweep.path}: {len(names)} runs, {len(names) - len(left)} done, {len(places)} at once")
     with sweep.held():
@@ -183,7 +184,7 @@ def compare_folders(folders, config):
     """Writes the page of the runs and sweeps in `folders`: of one sweep, into it."""
     from keras_vae.devices import say
 
-    if len(folders) == 1 and (pathlib.Path(folders[0]) / "sweep.json").is_file():
+    if len(folders) == 1 and os.path.isfile(os.path.join(folders[0], "sweep.json")):
         comparison, page = compared(Sweep.open(folders[0]))
     else:
         runs = [run for folder in folders for run in runs_in(folder)]
@@ -195,7 +196,7 @@ def compare_folders(folders, config):
 def runs_in(folder):
     """Returns the run in `folder`, or the runs in the folders within it."""
     folder = pathlib.Path(folder)
-    if (folder / "config.json").is_file():
+    if os.path.isfile(folder / "config.json"):
         return [Run.open(folder)]
     runs = [Run.open(file.parent) for file in sorted(folder.glob("[!.]*/config.json"))]
     if not runs:

@@ -5,10 +5,11 @@ import io
 import math
 from dataclasses import dataclass
 
-from keras_vae.command_line import read_json, to_json
+from keras_vae.command_line import to_json
 from keras_vae.files import whole, write_json
 from keras_vae.latents import parse_shape
 from keras_vae.report.comparison import COMPARED, harmless, latent_size, scalars
+from keras_vae.report.reading import read_results
 from keras_vae.report.tables import described, get, plain
 from keras_vae.runs import Run
 from keras_vae.sweep.grid import REPLICATES, Axis, in_words
@@ -58,7 +59,7 @@ class Member:
 def results_of(run):
     """Returns the results of evaluating `run`, None where it has not been."""
     file = run.report / "results.json"
-    return read_json(file) if file.is_file() else None
+    return read_results(file) if file.is_file() else None
 
 
 def of_sweep(sweep):
@@ -110,7 +111,7 @@ def compare(title, axes, members):
         {
             "schema_version": SCHEMA_VERSION,
             "title": title,
-            "datasets": sorted({member.results["dataset"] for member in done}),
+            "datasets": sorted({str(get(member.results, "dataset")) for member in done}),
             "axes": [axis_facts(axis) for axis in axes],
             "metrics": metrics,
             "runs": [run_facts(member, metrics) for member in members],
@@ -207,7 +208,7 @@ def recommendations(done):
     """Returns a recommendation for each way in which runs were measured: distances compare within one alone."""
     ways = {}
     for member in done:
-        if measured(f"{BEST}.frechet", member):
+        if measured(f"{BEST}.frechet", member) and latent_size(member.results):
             ways.setdefault(way_of(member.results), []).append(member)
     return [
         {"dataset": dataset, "metric": metric, "n": n, **recommend(candidates(members)).to_json()}
@@ -218,7 +219,7 @@ def recommendations(done):
 def way_of(results):
     """Returns what distances depend on beside the model: the images, the features, and how many images."""
     return (
-        results["dataset"],
+        get(results, "dataset"),
         get(results, "generation_gap.features.metric_name"),
         get(results, "generation_gap.n"),
     )
@@ -280,5 +281,5 @@ def write_comparison(folder, title, axes, members):
     }
     for name, text in texts.items():
         with whole(folder / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+            temporary.write_text(text, "utf-8", "replace")
     return comparison, folder / "comparison.html"

@@ -1,6 +1,7 @@
 """A sweep's folder: its grid, its runs, their logs, and what went wrong with some of them."""
 
 import contextlib
+import os
 import pathlib
 
 from keras_vae.command_line import UsageError, read_json
@@ -37,7 +38,7 @@ class Sweep:
         """
         for number in range(1, 100_000):
             path = pathlib.Path(output) / (name if number == 1 else f"{name}-{number}")
-            if path.exists():
+            if os.path.lexists(path):
                 with contextlib.suppress(UsageError):
                     if (sweep := cls.open(path)).grid == grid:
                         return sweep
@@ -61,7 +62,7 @@ class Sweep:
     def open(cls, path):
         """Returns the sweep in the folder `path`, or raises a UsageError where there is none."""
         file = pathlib.Path(path) / "sweep.json"
-        if not file.is_file():
+        if not os.path.isfile(file):
             raise UsageError(f"{path} is no sweep: it has no sweep.json")
         try:
             return cls(path, Grid.from_json(read_json(file)))
@@ -90,7 +91,9 @@ class Sweep:
 
     def failures(self):
         """Returns why runs failed, by their names."""
-        return read_json(self.failures_file) if self.failures_file.is_file() else {}
+        if not self.failures_file.is_file():
+            return {}
+        return {name: str(error) for name, error in read_json(self.failures_file).items()}
 
     def note(self, name, error):
         """Notes why the run `name` failed; None where it did not."""

@@ -86,9 +86,11 @@ class Grid:
 
     @classmethod
     def from_json(cls, data):
-        """Returns the grid that `to_json` wrote."""
-        axes = tuple(Axis(field, tuple(values)) for field, values in data["over"].items())
-        return cls(tuple(data["flags"]), axes)
+        """Returns the grid that `to_json` wrote; raises a TypeError or KeyError where it is none."""
+        flags, over = data["flags"], data["over"]
+        if not over or not all(map(is_texts, (flags, *over.values()))) or not all(over.values()):
+            raise TypeError("flags and values are lists of texts")
+        return cls(tuple(flags), tuple(Axis(field, tuple(values)) for field, values in over.items()))
 
     def to_json(self):
         """Returns the grid as plain JSON values."""
@@ -139,6 +141,11 @@ class Grid:
         return trials
 
 
+def is_texts(value):
+    """Returns whether `value` is a list of texts."""
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
+
+
 def refuse(refused, points):
     """Raises a UsageError where there is one in `refused`, by run; names the combination unless it fails them all."""
     if not refused:
@@ -165,7 +172,9 @@ def names_of(points):
     labels = short_fields(points[0])
     named = {}
     for point in points:
-        name = "_".join(f"{labels[field]}-{plain(text)}" for field, text in point.items())[:LONGEST_NAME]
+        name = "_".join(f"{plain(labels[field])}-{plain(text)}" for field, text in point.items())[
+            :LONGEST_NAME
+        ]
         number = 2
         unique = name
         while unique in named:  # values that differ only in what a folder's name cannot hold

@@ -7,6 +7,7 @@ import urllib.parse
 
 from keras_vae.explorer.page import STATIC as EXPLORER
 from keras_vae.report.page import STYLE
+from keras_vae.report.tables import get
 from keras_vae.report.verdict import VERDICTS
 from keras_vae.single_page import filled, inlined
 from keras_vae.sweep.ladders import read_ladder
@@ -29,7 +30,7 @@ def comparison_page(comparison, table, members, folder):
         "csv": table,
         "verdicts": {key: {"words": words, "tone": tone} for key, (_, words, tone) in VERDICTS.items()},
         "ladders": {
-            member.name: read_ladder(member.run, member.results["generation_gap"]["best_sampler"])
+            member.name: read_ladder(member.run, get(member.results, "generation_gap.best_sampler"))
             for member in done
         },
         "reports": {member.name: link(member.run.report / "index.html", folder) for member in done},
@@ -42,4 +43,4 @@ def comparison_page(comparison, table, members, folder):
 
 def link(path, folder):
     """Returns the address of `path` for a page in `folder`."""
-    return urllib.parse.quote(pathlib.Path(os.path.relpath(path, folder)).as_posix())
+    return urllib.parse.quote(os.fsencode(pathlib.Path(os.path.relpath(path, folder)).as_posix()))

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from tqdm import tqdm
 
-from keras_vae.command_line import read_json
 from keras_vae.devices import say
 from keras_vae.files import writing
+from keras_vae.report.reading import read_results
+from keras_vae.report.tables import get
 from keras_vae.sweep.one_run import PROG
 from keras_vae.sweep.places import Place
 
@@ -117,8 +118,8 @@ def conclude(sweep, work):
     """Notes how a run has ended and returns it in one line."""
     seconds = f"{time.monotonic() - work.begun:.0f} s"
     if sweep.is_done(work.name):
-        results = read_json(sweep.run(work.name).report / "results.json")
-        return f"{results['verdict']['name'].replace('_', ' ')}, {seconds}"
+        verdict = get(read_results(sweep.run(work.name).report / "results.json"), "verdict.name")
+        return f"{str(verdict).replace('_', ' ')}, {seconds}"
     error = why_failed(work.process.returncode, tail(sweep.log(work.name), work.log_start))
     sweep.note(work.name, error)
     return f"FAILED after {seconds}: {error}"
