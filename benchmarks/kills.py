@@ -92,7 +92,11 @@ def of_sweeps(server, undisturbed, evaluated, cwd, random):
         for run in sweep.glob("seed-*"):
             check_whole(run)
         story.append(
-            {"moment": "at a random time", "killed": True, "seconds": round(time.monotonic() - begun, 1)}
+            {
+                "moment": "at a random time",
+                "killed": "at the moment",
+                "seconds": round(time.monotonic() - begun, 1),
+            }
         )
     check_same_end(sweep / chains.SWEPT, undisturbed)
     check_same_results(sweep / chains.SWEPT, evaluated, ROUNDING)
@@ -119,14 +123,14 @@ def order_of(moment):
 
 
 def summary(story):
-    """Returns how often it was killed at each moment, and how often the moment was missed."""
-    killed = collections.Counter(part["moment"] for part in story if part["killed"])
-    missed = collections.Counter(part["moment"] for part in story if not part["killed"])
-    return {
-        "killed": sum(killed.values()),
-        "by_moment": dict(sorted(killed.items())),
-        "missed": dict(sorted(missed.items())),
+    """Returns how often it was killed at each moment, how often an epoch later, and how often it was missed."""
+    by_moment = {
+        outcome or "missed": collections.Counter(
+            part["moment"] for part in story if part["killed"] == outcome
+        )
+        for outcome in ("at the moment", "late", None)
     }
+    return {"killed": sum(part["killed"] is not None for part in story), **by_moment}
 
 
 def main():
@@ -150,7 +154,7 @@ def main():
             times = -(-options.times // 5) if kind == "sweep" else options.times
             random = np.random.default_rng([options.seed, list(KINDS).index(kind)])
             story, number = [], 0
-            while sum(part["killed"] for part in story) < times:
+            while sum(part["killed"] is not None for part in story) < times:
                 cwd = folder / f"{kind}-{number}"
                 cwd.mkdir()
                 story += KINDS[kind](server, undisturbed, evaluated, cwd, random)

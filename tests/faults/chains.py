@@ -10,7 +10,7 @@ from keras_vae.sweep.grid import Axis, Grid
 
 POSSIBLE = pathlib.Path("/proc/self/cmdline").exists()
 
-EPOCHS = 5
+EPOCHS = 12
 SETTINGS = ["--limit", "70", "--epochs", str(EPOCHS), "--deterministic", "--precision", "float32"]
 SETTINGS += ["--augment", "flip,shift", "--objective.warmup", "6", "--latent", "2", "--batch_size", "32"]
 SETTINGS += ["--network.widths", "4", "--network.dense", "8"]
@@ -70,6 +70,8 @@ def sweep_moments(random):
 def story_of(start, cwd, folder, moments):
     """Kills what `start()` starts at each of `moments`, lets it come to its end, and returns what happened.
 
+    A moment that is missed is late an epoch later: the run is not to come to its end before it has been killed.
+
     Args:
         start: Returns a `Command`, the first one or one that goes on.
         cwd: What is watched.
@@ -78,9 +80,10 @@ def story_of(start, cwd, folder, moments):
     """
     story = []
     for moment in moments:
+        latest = epochs_of(folder) + 1 if folder.exists() else -1
         command = start()
-        killed = kill(command, cwd, moment)
-        if not killed:
+        killed = kill(command, cwd, moment, lambda latest=latest: latest < epochs_of(folder) < EPOCHS)
+        if killed is None:
             code, _, err = command.end()
             assert code == 0, (moment, err)
         if folder.exists():
@@ -90,6 +93,12 @@ def story_of(start, cwd, folder, moments):
     assert code == 0, (story, err)
     check_whole(folder)
     return story
+
+
+def epochs_of(folder):
+    """Returns the epoch of a run's newest checkpoint: 0 where there is none yet, -1 where there is no run."""
+    numbers = [int(path.name.partition("-")[2]) for path in folder.glob("checkpoints/epoch-*")]
+    return max(numbers, default=0) if folder.exists() else -1
 
 
 def train(server, cwd, moments):

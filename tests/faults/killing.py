@@ -26,6 +26,7 @@ from keras_vae.command_line import read_json
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 LONGEST = 900  # seconds that a command may take on a machine that is busy with other things
+SLICE = 0.001  # seconds
 MODULES = {
     "train": "keras_vae.training",
     "evaluate": "keras_vae.evaluation",
@@ -89,11 +90,17 @@ class Command:
     def is_running(self):
         return pathlib.Path(f"/proc/{self.process}").exists()
 
-    def kill(self):
-        """Kills it, and returns whether it was there to be killed."""
+    def send(self, number):
+        """Sends it a signal, and returns whether it is there to receive it."""
         try:
-            os.kill(self.process, signal.SIGKILL)
+            os.kill(self.process, number)
+            return True
         except ProcessLookupError:
+            return False
+
+    def kill(self):
+        """Kills it, and returns whether it had not ended by itself."""
+        if not self.send(signal.SIGKILL):
             return False
         while self.is_running():
             time.sleep(0.001)
@@ -172,18 +179,29 @@ class Moment:
     delay: float = 0.0
 
 
-def kill(command, folder, moment):
-    """Kills `command` at a `Moment`; returns whether it came to that before the command ended by itself."""
+def kill(command, folder, moment, is_late=lambda: False):
+    """Kills `command` at a `Moment`, or as soon as `is_late()`.
+
+    Files are written in milliseconds: the command works in slices, and stands still while the folder is looked at. On a
+    busy machine a slice may be long all the same.
+
+    Returns:
+        "at the moment", "late", or None where it had ended by itself.
+    """
     seen = set()
     deadline = time.monotonic() + LONGEST
     while moment.pattern and len(seen) < moment.count:
+        if not (command.send(signal.SIGSTOP) and command.is_running()):
+            return None
         with contextlib.suppress(OSError):  # a folder that is gone when it is looked into
             seen.update(folder.glob(moment.pattern))
-        if not command.is_running():
-            return False
+        if len(seen) < moment.count and is_late():
+            return "late" if command.kill() else None
+        command.send(signal.SIGCONT)
+        time.sleep(0 if len(seen) == moment.count else SLICE)
         assert time.monotonic() < deadline
     time.sleep(moment.delay)
-    return command.kill()
+    return "at the moment" if command.kill() else None
 
 
 # What has to hold

@@ -41,7 +41,7 @@ def test_a_training_killed_again_and_again_ends_as_the_undisturbed_one(server, u
     moments = chains.training_moments(np.random.default_rng(SEED))
     print(f"seed {SEED}:", *moments, sep="\n  ")
     story = chains.train(server, tmp_path, moments)
-    assert sum(part["killed"] for part in story) >= len(moments) - 2, (
+    assert sum(part["killed"] is not None for part in story) >= len(moments) - 3, (
         story
     )  # some files are written in no time
     check_same_end(tmp_path / "run", undisturbed)
