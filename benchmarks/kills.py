@@ -123,7 +123,7 @@ def order_of(moment):
 
 
 def summary(story):
-    """Returns how often it was killed at each moment, how often an epoch later, and how often it was missed."""
+    """Returns how often it was killed at each moment, how often two epochs later, and how often it was missed."""
     by_moment = {
         outcome or "missed": collections.Counter(
             part["moment"] for part in story if part["killed"] == outcome

@@ -51,8 +51,10 @@ def why(error):
     """Returns what the system said, such as "No space left on device", without what libraries put around it."""
     if getattr(error, "errno", None):
         return os.strerror(error.errno)
-    if message := getattr(error, "message", None):  # TensorFlow's: the path; what was said [Op:its operation]
-        return re.sub(r"^.*; | \[Op:.*", "", message.strip().splitlines()[0])
+    if message := getattr(
+        error, "message", None
+    ):  # TensorFlow's: {{a node}} the path; what was said [Op:operation]
+        return re.sub(r"^.*; |^\{\{.*?\}\} | \[Op:.*", "", message.strip().splitlines()[0])
     return str(error)
 
 

@@ -31,11 +31,12 @@ TINY = ["--network.widths", "4", "--network.dense", "8", "--latent", "2", "--bat
 # the n-th time: `SIGKILL keras_vae.runs:digest 3 --resume ...`.
 DRIVER = """
     import importlib, os, signal, sys
-    from keras_vae import callbacks
+    from keras_vae import callbacks, pace
     from keras_vae.training import main
 
     signal_name, moment, count, *arguments = sys.argv[1:]
     callbacks.CHECKPOINT_SECONDS = 0
+    pace.MOST_STEPS = 1  # callbacks hear of each
     module, _, dotted = moment.partition(":")
     owner = importlib.import_module(module)
     *parents, name = dotted.split(".")
@@ -376,7 +377,9 @@ RESUMED = [
 def undisturbed(tmp_path_factory):
     """The folder of a run of `RESUMED` that nothing happens to."""
     cwd = tmp_path_factory.mktemp("undisturbed")
-    process = run(*RESUMED, *TINY, cwd=cwd)
+    process = drive(
+        "SIGKILL", STEP, 10**9, *RESUMED, *TINY, cwd=cwd
+    )  # as many steps a call as the other: one
     assert process.returncode == 0, process.stderr
     return cwd / "run"
 

@@ -1,6 +1,7 @@
 """A command that is killed, started again and killed again, to its end; and the moments to kill it at."""
 
 import pathlib
+import re
 import shutil
 
 from killing import Moment, check_whole, kill
@@ -17,6 +18,7 @@ SETTINGS += ["--network.widths", "4", "--network.dense", "8"]
 RUN = [*SETTINGS, "--name", "run", "--output", "."]
 EVALUATION = ["run", "--features", "random", "--samplers", "gaussian"]
 SWEPT = "seed-0"
+AT_THE_END = re.compile("serving|preview|report|samplers")  # moments after the last epoch
 
 
 def some(random, *moments):
@@ -70,7 +72,8 @@ def sweep_moments(random):
 def story_of(start, cwd, folder, moments):
     """Kills what `start()` starts at each of `moments`, lets it come to its end, and returns what happened.
 
-    A moment that is missed is late an epoch later: the run is not to come to its end before it has been killed.
+    A moment within the training that is missed is late two epochs later: the run is not to come to its end before it has
+    been killed.
 
     Args:
         start: Returns a `Command`, the first one or one that goes on.
@@ -80,9 +83,10 @@ def story_of(start, cwd, folder, moments):
     """
     story = []
     for moment in moments:
-        latest = epochs_of(folder) + 1 if folder.exists() else -1
+        at_the_end = AT_THE_END.search(moment.pattern or "")
+        latest = EPOCHS if at_the_end else min(epochs_of(folder) + 2, EPOCHS - 1)
         command = start()
-        killed = kill(command, cwd, moment, lambda latest=latest: latest < epochs_of(folder) < EPOCHS)
+        killed = kill(command, cwd, moment, lambda latest=latest: epochs_of(folder) > latest)
         if killed is None:
             code, _, err = command.end()
             assert code == 0, (moment, err)
