@@ -94,7 +94,7 @@ def look_at_images(images, low=-ROUNDING, high=1 + ROUNDING):
     images = np.asarray(images)
     if not images.size:
         raise ValueError(f"there are no images in {list(images.shape)}: at least one is needed")
-    if images.dtype == np.uint8:  # `as_images` says so
+    if images.ndim != 4 or images.dtype == np.uint8:  # `as_images` says so
         return
     lowest, highest = float(images.min()), float(images.max())  # NaN where one is
     if not (math.isfinite(lowest) and math.isfinite(highest)):

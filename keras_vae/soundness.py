@@ -35,7 +35,10 @@ class Soundness(keras.callbacks.Callback):
         self.epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
-        self.check(logs, f"step {batch + 1}")
+        together = self.model.steps_per_execution
+        self.check(
+            logs, f"step {batch + 1}" if together == 1 else f"steps {batch + 2 - together} to {batch + 1}"
+        )
         self.sound = {name: float(value) for name, value in logs.items()}
 
     def on_epoch_end(self, epoch, logs=None):

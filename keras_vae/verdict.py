@@ -181,7 +181,7 @@ def insufficient_data(facts):
         return Finding(
             "insufficient_data",
             "All images are equal.",
-            f"The variance of {trained_on['n']} training images is 0.",
+            f"The variance of {facts.get('num_train')} training images is 0.",
             "There is nothing that a code could say of one image and not of another.",
             "Look at the images: were they read as they should be?",
         )

@@ -109,7 +109,9 @@ def test_a_damaged_record_of_a_prepared_set_is_named(mnist, folders, tmp_path, m
         load_dataset("mnist", download=False)
     with open(records, "r+b") as file:
         file.truncate(0)  # as where a copy broke off between two records
-    with pytest.raises(DatasetError, match="is damaged: Input dataset was expected to contain 60000 elements"):
+    with pytest.raises(
+        DatasetError, match="is damaged: Input dataset was expected to contain 60000 elements"
+    ):
         load_dataset("mnist", download=False)
     assert not list((tmp_path / "cache").rglob("*.npy"))
 

@@ -1,6 +1,7 @@
 """What the explorer knows of a run, its routes, its one file, and its files for TensorBoard."""
 
 import base64
+import dataclasses
 import json
 import re
 import shutil
@@ -13,7 +14,7 @@ from explorer_runs import trained
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from keras_vae import Autoencoder, load_dataset
+from keras_vae import DATASETS, Autoencoder, load_dataset
 from keras_vae.command_line import UsageError
 from keras_vae.config import Config
 from keras_vae.densities import bernoulli_log_density, gaussian_log_density
@@ -194,9 +195,9 @@ def test_a_run_without_a_model_is_refused(tmp_path):
 
 def test_a_run_whose_data_are_gone_says_so(tmp_path, two):
     shutil.copytree(two.run.path, tmp_path / "moved")
-    config = json.loads((tmp_path / "moved" / "config.json").read_text())
-    config["dataset"] = {"kind": "arrays", "path": str(tmp_path / "gone.npz")}
-    (tmp_path / "moved" / "config.json").write_text(json.dumps(config))
+    run = Run.open(tmp_path / "moved")
+    gone = DATASETS["arrays"](path=str(tmp_path / "gone.npz"))
+    run.write_config(dataclasses.replace(run.read_config(), dataset=gone))
     app = fastapi.FastAPI()
     explorer_routes(app, [Run.open(tmp_path / "moved")])
     answer = TestClient(app, raise_server_exceptions=False).get("/explorer/api/0/world")
@@ -493,8 +494,9 @@ def test_a_model_of_mixed_precision_is_shown_in_float32(place, two):
     path = place / "mixed"
     keras.utils.set_random_seed(0)
     model = Autoencoder((8, 8, 1), 3, dtype="mixed_bfloat16", likelihood="gaussian")
+    path.mkdir()
     Run(path).write_config(two.run.read_config())
-    model.save(path / "model.keras")
+    Run(path).write_model(model)
     world = World(Run(path))
     assert world.codes.mean.dtype == "float32"
     assert computable(world)["sigma"] == pytest.approx(0.1)
@@ -514,8 +516,9 @@ def test_a_model_of_mixed_precision_is_shown_in_float32(place, two):
 def test_every_kind_of_run_is_shown(latent, made, computed, place, two, monkeypatch):
     path = place / f"kind-{latent}-{'-'.join(made.values())}"
     model = Autoencoder((8, 8, 1), latent, **{"likelihood": "bernoulli", **made})
+    path.mkdir()
     Run(path).write_config(two.run.read_config())
-    model.save(path / "model.keras")
+    Run(path).write_model(model)
     monkeypatch.setattr("keras_vae.explorer.dead_zones.CELLS", 8)
     monkeypatch.setattr("keras_vae.explorer.world.MOST_IMAGES", 40)
     world = World(Run(path))

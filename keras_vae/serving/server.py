@@ -22,7 +22,7 @@ def listen(host, port):
         listener.bind((host, port))
         listener.listen(CONNECTIONS)  # who comes before the application is ready waits
         return listener
-    except (OSError, UnicodeError) as error:  # UnicodeError: no name of a host
+    except (OSError, UnicodeError, TypeError) as error:  # the latter two: no name of a host
         listener.close()
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"cannot listen on {host}:{port}: {reason} (try another --port)") from error

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import chains
 import numpy as np
 import pytest
-from killing import Server, check_same_end, check_same_results, check_whole, leftovers
+from killing import check_same_end, check_same_results, check_whole, leftovers
 
 from keras_vae.files import unfinished
 from keras_vae.runs import Run
@@ -18,23 +18,6 @@ pytestmark = [
     pytest.mark.timeout(3600),
     pytest.mark.skipif(not chains.POSSIBLE, reason="processes are watched in /proc"),
 ]
-
-
-@pytest.fixture(scope="module")
-def server():
-    server = Server()
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="module")
-def undisturbed(server, tmp_path_factory):
-    return chains.undisturbed_run(server, tmp_path_factory.mktemp("undisturbed"))
-
-
-@pytest.fixture(scope="module")
-def evaluated(server, undisturbed, tmp_path_factory):
-    return chains.undisturbed_evaluation(server, undisturbed, tmp_path_factory.mktemp("evaluated"))
 
 
 def wait_for(command, folder, pattern):

@@ -8,7 +8,7 @@ import shutil
 import chains
 import numpy as np
 import pytest
-from killing import Server, check_same_end, check_whole, rows_of
+from killing import check_same_end, check_whole, rows_of
 from PIL import Image
 
 from keras_vae import checksums
@@ -21,18 +21,6 @@ SEED = 20261121
 FLIPS = 200
 
 pytestmark = pytest.mark.timeout(3600)
-
-
-@pytest.fixture(scope="module")
-def server():
-    server = Server()
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="module")
-def undisturbed(server, tmp_path_factory):
-    return chains.undisturbed_run(server, tmp_path_factory.mktemp("undisturbed"))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import subprocess
 import chains
 import numpy as np
 import pytest
-from killing import Server, check_same_end, check_whole, leftovers
+from killing import check_same_end, check_whole, leftovers
 from PIL import Image
 
 from keras_vae.datasets import DatasetError, ImageFolder, load_dataset
@@ -19,13 +19,6 @@ from keras_vae.files import WriteError, whole, write_json
 SIZE = "8m"
 
 pytestmark = pytest.mark.timeout(3600)
-
-
-@pytest.fixture(scope="module")
-def server():
-    server = Server()
-    yield server
-    server.close()
 
 
 @pytest.fixture
@@ -72,11 +65,6 @@ def only_line(answer, prog):
     assert (code, len(lines)) == (2, 1), answer
     assert "Traceback" not in err
     return lines[0]
-
-
-@pytest.fixture(scope="module")
-def undisturbed(server, tmp_path_factory):
-    return chains.undisturbed_run(server, tmp_path_factory.mktemp("undisturbed"))
 
 
 @pytest.mark.parametrize("moment", ["run/checkpoints/epoch-000002", "run/serving/decoder/1"])

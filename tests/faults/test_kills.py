@@ -8,7 +8,7 @@ import shutil
 import chains
 import numpy as np
 import pytest
-from killing import Server, check_same_end, check_same_results, check_whole, leftovers
+from killing import check_same_end, check_same_results, check_whole, leftovers
 
 SEED = 20261121  # of the moments; printed where a test fails
 
@@ -16,25 +16,6 @@ pytestmark = [
     pytest.mark.timeout(3600),
     pytest.mark.skipif(not chains.POSSIBLE, reason="processes are watched in /proc"),
 ]
-
-
-@pytest.fixture(scope="module")
-def server():
-    server = Server()
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="module")
-def undisturbed(server, tmp_path_factory):
-    """The folder of a run that nothing happens to."""
-    return chains.undisturbed_run(server, tmp_path_factory.mktemp("undisturbed"))
-
-
-@pytest.fixture(scope="module")
-def evaluated(server, undisturbed, tmp_path_factory):
-    """The same, evaluated."""
-    return chains.undisturbed_evaluation(server, undisturbed, tmp_path_factory.mktemp("evaluated"))
 
 
 def test_a_training_killed_again_and_again_ends_as_the_undisturbed_one(server, undisturbed, tmp_path):
