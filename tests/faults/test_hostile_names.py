@@ -147,9 +147,9 @@ def test_the_explorer_shows_of_each_name_what_a_page_can_hold(pages):
 
 def test_nothing_was_written_elsewhere(runs, pages):
     folder, _ = runs
-    assert sorted(path.name for path in folder.iterdir()) == sorted(
-        ["<b>classes.npz", "cache", "compared", "both", *RUNS]
-    )
+    # What measures features is kept in the cache, unless another test of this process has already made it.
+    found = {path.name for path in folder.iterdir()} - {"cache"}
+    assert found == {"<b>classes.npz", "compared", "both", *RUNS}
     assert [path.name for path in folder.parent.iterdir()] == ["b"]
     assert [path.name for path in folder.parent.parent.iterdir()] == ["a"]
     assert not pathlib.Path("/outside").exists()
