@@ -272,7 +272,7 @@ def test_cached_images_are_the_folders_own_and_no_file_is_read_again(pictures, m
     monkeypatch.setattr("keras_vae.datasets.packed.SHARD_BYTES", 12 * 16 * 16 * 3)  # three files
     plain = load_dataset(str(pictures[0]), image_size=16)
     first = cached(pictures)
-    monkeypatch.setattr("keras_vae.datasets.folder.check_file", None)
+    monkeypatch.setattr("keras_vae.datasets.folder.check_files", None)
     again = cached(pictures)
     for dataset in (first, again):
         assert (dataset.fingerprint, dataset.skipped) == (plain.fingerprint, plain.skipped)
@@ -301,19 +301,19 @@ def test_a_cache_that_was_not_finished_is_gone_on_with(pictures, monkeypatch):
     monkeypatch.setattr("keras_vae.datasets.packed.SHARD_BYTES", 12 * 16 * 16 * 3)
     from keras_vae.datasets import folder
 
-    check, read = folder.check_file, []
+    check, read = folder.check_files, []
 
-    def interrupted(path, size, channels):
-        read.append(path)
-        if os.path.basename(path) == "017.jpg":
+    def interrupted(paths, size, channels):
+        read.extend(paths)
+        if any(os.path.basename(path) == "017.jpg" for path in paths):
             raise KeyboardInterrupt
-        return check(path, size, channels)
+        return check(paths, size, channels)
 
-    monkeypatch.setattr(folder, "check_file", interrupted)
+    monkeypatch.setattr(folder, "check_files", interrupted)
     with pytest.raises(KeyboardInterrupt):
         cached(pictures)
     read.clear()
-    monkeypatch.setattr(folder, "check_file", lambda *given: (read.append(given[0]), check(*given))[1])
+    monkeypatch.setattr(folder, "check_files", lambda *given: (read.extend(given[0]), check(*given))[1])
     cached(pictures)
     names = [os.path.basename(path) for path in read]
     assert "000.jpg" not in names

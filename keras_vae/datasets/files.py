@@ -6,10 +6,12 @@ which gets right what TensorFlow's decoders do not: they give a palette's number
 alpha hides.
 """
 
+import contextlib
+import functools
 import io
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,13 +27,14 @@ LARGEST = 178_956_970  # pixels; Pillow's limit against decompression bombs
 WITH_PILLOW, AS_PNG, AS_JPEG = 0, 1, 2  # how a file is decoded; AS_JPEG + k shrinks by 2**k on the way
 SHRINKINGS = (1, 2, 4, 8)
 EXIF_ORIENTATION = 0x0112
+HELD_AT_ONCE = 2**23  # bytes of files that TensorFlow decodes in one call
 
 
 class UnreadableImageError(Exception):
     """A file is no image that can be used; says why, without the file's name."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CheckedFile:
     """A file that has been decoded once.
 
@@ -74,29 +77,96 @@ def is_image_name(name):
     return name.lower().endswith(EXTENSIONS) and not os.path.basename(name).startswith(".")
 
 
-def check_file(path, size, channels):
-    """Returns the `CheckedFile` of `path`; reads and decodes it as training will.
+def check_files(paths, size, channels):
+    """Returns for each path its `CheckedFile`, or the `UnreadableImageError` that says why there is none.
+
+    Reads and decodes each file as training will. With Pillow first: it says what is wrong, where TensorFlow's decoders
+    log to standard error.
 
     Args:
-      path: `bytes` or `str`.
+      paths: `bytes` or `str`.
       size: (height, width) that is wanted.
       channels: 1, 3 or 4.
-
-    Raises:
-      UnreadableImageError: It is no image, damaged, truncated or too large.
     """
+    checked, group, held = [], [], 0
+    for path in paths:
+        try:
+            group.append(_look_at(path, size, channels))
+            held += len(group[-1].contents)
+        except UnreadableImageError as error:
+            group.append(error)
+        if held > HELD_AT_ONCE:
+            checked += _with_errors(group, size, channels)
+            group, held = [], 0
+    return checked + _with_errors(group, size, channels)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A file that Pillow has decoded: its contents, how it is to be decoded, and (height, width) as Pillow has it."""
+
+    path: bytes
+    contents: bytes
+    decoder: int
+    shape: tuple
+
+
+def _look_at(path, size, channels):
+    """Returns the `_Seen` of a file, or raises an `UnreadableImageError`."""
     contents = _read(path)
-    decoder = _choose_decoder(contents, size, channels)
-    # Always with Pillow first: it says what is wrong, where TensorFlow's decoders log to standard error.
-    image = decode_with_pillow(contents, size, channels)
-    with tf.device("CPU:0"):
-        if decoder != WITH_PILLOW:
-            try:
-                image = _decoders(contents, size, channels)[decoder]()
-            except tf.errors.InvalidArgumentError:
-                decoder = WITH_PILLOW
-        fits = tuple(image.shape[:2]) == tuple(size)
-        return CheckedFile(os.fsencode(path), len(contents), decoder, fits, int(_digest(contents)))
+    with _opened(contents) as image:
+        decoder = _choose_decoder(image, size, channels)
+        shape = _decoded(image, size, channels).shape[:2]
+    return _Seen(os.fsencode(path), contents, decoder, shape)
+
+
+def _with_errors(group, size, channels):
+    """Returns `group`, of `_Seen`s and errors, with what TensorFlow has seen too in the place of the former."""
+    seen = [one for one in group if isinstance(one, _Seen)]
+    checked = iter(_checked(seen, size, channels) if seen else ())
+    return [next(checked) if isinstance(one, _Seen) else one for one in group]
+
+
+def _checked(seen, size, channels):
+    """Returns the `CheckedFile`s of what was seen, by Pillow alone where TensorFlow's decoders fail."""
+    columns = [[getattr(one, name) for one in seen] for name in ("contents", "decoder", "shape")]
+    try:
+        digests, shapes = (found.numpy() for found in _decode_to_shapes(tuple(size), channels)(*columns))
+    except tf.errors.InvalidArgumentError:
+        if len(seen) > 1:
+            return [checked for one in seen for checked in _checked([one], size, channels)]
+        return _checked([replace(seen[0], decoder=WITH_PILLOW)], size, channels)
+    fits = (shapes == np.asarray(size)).all(axis=1)
+    return [
+        CheckedFile(one.path, len(one.contents), one.decoder, bool(fit), int(digest))
+        for one, fit, digest in zip(seen, fits, digests)
+    ]
+
+
+@functools.cache
+def _decode_to_shapes(size, channels):
+    """Returns the graph function from contents, decoders and Pillow's shapes to digests and the decoders' shapes."""
+
+    def decode(contents, decoder, shape):
+        decoders = _decoders(contents, size, channels)
+        branches = [lambda one=one: tf.shape(one())[:2] for one in decoders]
+        branches[WITH_PILLOW] = lambda: shape
+        return tf.switch_case(decoder, branches)
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], tf.string),
+            tf.TensorSpec([None], tf.int32),
+            tf.TensorSpec([None, 2], tf.int32),
+        ]
+    )
+    def shapes_of(*columns):
+        with tf.device("CPU:0"):
+            signature = tf.TensorSpec([2], tf.int32)
+            shapes = tf.map_fn(lambda row: decode(*row), columns, fn_output_signature=signature)
+            return _digest(columns[0]), shapes
+
+    return shapes_of
 
 
 class FileImages:
@@ -182,15 +252,31 @@ def decode_with_pillow(contents, size, channels):
 
     A large JPEG comes at a fraction of its size that still covers `size` either way up.
     """
-    from PIL import Image, ImageOps
+    with _opened(contents) as image:
+        return _decoded(image, size, channels)
+
+
+@contextlib.contextmanager
+def _opened(contents):
+    """Gives Pillow's image, of which nothing is decoded yet; what goes wrong with it is an `UnreadableImageError`."""
+    from PIL import Image
 
     try:
         with Image.open(io.BytesIO(contents), formats=FORMATS) as image:
-            image.draft(None, (max(size), max(size)))
-            image.load()
-            return _pixels(ImageOps.exif_transpose(image), channels)
+            yield image
+    except UnreadableImageError:
+        raise
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
         raise UnreadableImageError(_reason(error)) from error
+
+
+def _decoded(image, size, channels):
+    """Returns what `decode_with_pillow` does."""
+    from PIL import ImageOps
+
+    image.draft(None, (max(size), max(size)))
+    image.load()
+    return _pixels(ImageOps.exif_transpose(image), channels)
 
 
 def _pixels(image, channels):
@@ -219,29 +305,19 @@ def _decoders(contents, size, channels):
     return [with_pillow, lambda: tf.io.decode_png(contents, channels=channels), *jpeg]
 
 
-def _choose_decoder(contents, size, channels):
-    """Returns how to decode `contents`, from its header."""
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(contents), formats=FORMATS) as image:
-            if image.width * image.height > LARGEST:
-                raise UnreadableImageError(
-                    f"{image.width}x{image.height} pixels: at most {LARGEST:,} are decoded"
-                )
-            plain = image.mode in ("L", "RGB") and "transparency" not in image.info
-            if not plain or _is_turned(image):
-                return WITH_PILLOW
-            if image.format == "PNG":
-                return AS_PNG
-            if image.format not in ("JPEG", "MPO") or channels == 4:
-                return WITH_PILLOW
-            room = min(image.height / size[0], image.width / size[1])
-            return AS_JPEG + sum(shrink <= room for shrink in SHRINKINGS[1:])
-    except UnreadableImageError:
-        raise
-    except Exception as error:
-        raise UnreadableImageError(_reason(error)) from error
+def _choose_decoder(image, size, channels):
+    """Returns how to decode the file of `image`, from its header."""
+    if image.width * image.height > LARGEST:
+        raise UnreadableImageError(f"{image.width}x{image.height} pixels: at most {LARGEST:,} are decoded")
+    plain = image.mode in ("L", "RGB") and "transparency" not in image.info
+    if not plain or _is_turned(image):
+        return WITH_PILLOW
+    if image.format == "PNG":
+        return AS_PNG
+    if image.format not in ("JPEG", "MPO") or channels == 4:
+        return WITH_PILLOW
+    room = min(image.height / size[0], image.width / size[1])
+    return AS_JPEG + sum(shrink <= room for shrink in SHRINKINGS[1:])
 
 
 def _is_turned(image):

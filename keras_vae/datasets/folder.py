@@ -1,7 +1,9 @@
 """A folder of images, found, checked and divided; `files.py` reads them."""
 
 import hashlib
+import itertools
 import os
+import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,7 +18,7 @@ from keras_vae.datasets.files import (
     FileImages,
     Listing,
     UnreadableImageError,
-    check_file,
+    check_files,
     is_image_name,
 )
 from keras_vae.datasets.packed import packed
@@ -24,6 +26,7 @@ from keras_vae.datasets.progress import progress
 from keras_vae.datasets.splits import SPLITS, combined_digest
 
 DEFAULT_SIZE = (64, 64)
+CHECKED_TOGETHER = 64  # files by one thread; what waits in a pool takes more than a kilobyte
 SPLIT_FOLDERS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
 
 
@@ -126,17 +129,16 @@ def _check(root, names, size, channels):
     """Returns the `Listing` of `names`: each file is read and decoded once."""
     from PIL import Image
 
-    def check(name):
-        try:
-            return check_file(os.path.join(root, name), size, channels)
-        except UnreadableImageError as error:
-            return error
+    def check(some):
+        return check_files([os.path.join(root, name) for name in some], size, channels)
 
+    parts = [names[start : start + CHECKED_TOGETHER] for start in range(0, len(names), CHECKED_TOGETHER)]
     used, files, skipped = [], [], []
     with ThreadPoolExecutor() as pool, warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         warnings.simplefilter("ignore", UserWarning)  # on odd metadata
-        for name, result in zip(names, progress(pool.map(check, names), len(names), "Checking images")):
+        results = itertools.chain.from_iterable(pool.map(check, parts))
+        for name, result in zip(names, progress(results, len(names), "Checking images")):
             if isinstance(result, UnreadableImageError):
                 skipped.append(f"{_shown(name)}: {result}")
             else:
@@ -148,7 +150,7 @@ def _check(root, names, size, channels):
 
 def _given_splits(path, names):
     """Returns the splits that the folders' names give, or None, and the paths below these folders."""
-    first = [Path(name).parts[0] if len(Path(name).parts) > 1 else None for name in names]
+    first = [_first_folder(name) for name in names]
     splits = {SPLIT_FOLDERS.get(part) for part in first}
     if not {"train"} < splits - {None}:
         return None, names
@@ -156,14 +158,21 @@ def _given_splits(path, names):
         stray = names[[SPLIT_FOLDERS.get(part) for part in first].index(None)]
         raise DatasetError(f"{path}: {stray} lies outside of the folders train, validation and test: move it")
     given = np.array([SPLITS.index(SPLIT_FOLDERS[part]) for part in first])
-    return given, [os.path.join(*Path(name).parts[1:]) for name in names]
+    return given, [name.partition(os.sep)[2] for name in names]
 
 
 def _labels(names):
     """Returns int64 labels and their names from the first folder of each path, or (None, None)."""
-    parts = [Path(name).parts for name in names]
-    classes = sorted({part[0] for part in parts})
-    if len(classes) < 2 or any(len(part) < 2 for part in parts):
+    first = [_first_folder(name) for name in names]
+    classes = set(first)
+    if len(classes) < 2 or None in classes:
         return None, None
+    classes = tuple(sorted(classes))
     number = {name: label for label, name in enumerate(classes)}
-    return np.array([number[part[0]] for part in parts], np.int64), tuple(classes)
+    return np.array([number[name] for name in first], np.int64), classes
+
+
+def _first_folder(name):
+    """Returns the first folder of the relative path `name`, one object a folder; None for a file outside of them."""
+    folder, inside, _ = name.partition(os.sep)
+    return sys.intern(folder) if inside else None

@@ -1,6 +1,7 @@
 """Which image belongs to which split: decided by what is in the image, not by where or when it was found."""
 
 import hashlib
+import itertools
 
 import numpy as np
 
@@ -48,18 +49,19 @@ def split_indices(digests, given=None):
 
 
 def _hold_out(indices, digests, count):
-    """Takes whole groups of equal images, `count` images at most, one group at least; leaves the largest."""
-    groups = {}
-    for index in indices:
-        groups.setdefault(digests[index], []).append(index)
+    """Takes whole groups of equal images, `count` images at most, one group at least; leaves the largest.
+
+    Equal images are neighbours in `indices`.
+    """
+    groups = [list(group) for _, group in itertools.groupby(indices, key=digests.__getitem__)]
     if len(groups) < 2:
         return indices, []
-    largest = max(groups, key=lambda digest: len(groups[digest]))
+    largest = max(groups, key=len)
+    others = [group for group in groups if group is not largest]
     taken = []
-    for digest, group in groups.items():
-        if digest != largest and len(taken) + len(group) <= count:
+    for group in others:
+        if len(taken) + len(group) <= count:
             taken += group
-    if not taken:
-        taken = min((group for digest, group in groups.items() if digest != largest), key=len)
+    taken = taken or min(others, key=len)
     held = set(taken)
     return [index for index in indices if index not in held], taken

@@ -21,7 +21,7 @@ from keras_vae.autoencoder import Autoencoder
 from keras_vae.command_line import read_config
 from keras_vae.config import Config
 from keras_vae.datasets import DatasetError, load_dataset
-from keras_vae.datasets.files import UnreadableImageError, check_file, decode_with_pillow
+from keras_vae.datasets.files import UnreadableImageError, check_files, decode_with_pillow
 
 SIDE = 50_000
 MEGABYTE = 2**20
@@ -119,10 +119,9 @@ def test_a_file_cut_anywhere_is_skipped_or_whole_and_never_half_an_image(tmp_pat
     for length in np.unique(np.linspace(0, len(contents) - 1, 40).astype(int)):
         file = tmp_path / "cut"
         file.write_bytes(contents[:length])
-        try:
-            check_file(str(file), (8, 8), 3)
-        except UnreadableImageError as error:
-            reasons.append(str(error))
+        (found,) = check_files([str(file)], (8, 8), 3)
+        if isinstance(found, UnreadableImageError):
+            reasons.append(str(found))
         else:  # what is missing was behind the last pixel
             np.testing.assert_array_equal(decode_with_pillow(contents[:length], (8, 8), 3), whole)
     assert len(reasons) > 30
