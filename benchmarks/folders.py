@@ -45,13 +45,15 @@ def main():
     """Measures, prints a table and writes what was found."""
     parser = arguments(__doc__, rounds=1, output="build/benchmarks/folders.json")
     parser.add_argument("--images", type=int, default=1_000_000)
+    parser.add_argument("--folder", type=pathlib.Path, help="where they are, or are to be written and kept")
     asked = parser.parse_args()
     facts = {"machine": machine(), "images": asked.images, "starts": {}}
     with tempfile.TemporaryDirectory() as place:
-        folder, cache = pathlib.Path(place, "images"), pathlib.Path(place, "cache")
-        folder.mkdir()
-        print(f"writing {asked.images:,} files", file=sys.stderr, flush=True)
-        write_copies(folder, asked.images)
+        folder, cache = asked.folder or pathlib.Path(place, "images"), pathlib.Path(place, "cache")
+        if not folder.exists():
+            print(f"writing {asked.images:,} files", file=sys.stderr, flush=True)
+            folder.mkdir()
+            write_copies(folder, asked.images)
         starts = {"no cache": [], "an empty cache": ["--cache", cache], "a full cache": ["--cache", cache]}
         for name, flags in starts.items():
             print(name, file=sys.stderr, flush=True)

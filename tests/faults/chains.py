@@ -73,7 +73,7 @@ def story_of(start, cwd, folder, moments):
     """Kills what `start()` starts at each of `moments`, lets it come to its end, and returns what happened.
 
     A moment within the training that is missed is late two epochs later: the run is not to come to its end before it has
-    been killed.
+    been killed. Once it has, those are passed over that cannot come any more.
 
     Args:
         start: Returns a `Command`, the first one or one that goes on.
@@ -84,6 +84,8 @@ def story_of(start, cwd, folder, moments):
     story = []
     for moment in moments:
         at_the_end = AT_THE_END.search(moment.pattern or "")
+        if moment.pattern and not at_the_end and epochs_of(folder) == EPOCHS:
+            continue
         latest = EPOCHS if at_the_end else min(epochs_of(folder) + 2, EPOCHS - 1)
         command = start()
         killed = kill(command, cwd, moment, lambda latest=latest: epochs_of(folder) > latest)

@@ -34,7 +34,7 @@ MODULES = {
 }
 
 SERVER = """
-    import importlib, json, os, resource, signal, sys
+    import ctypes, importlib, json, os, resource, signal, sys
 
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     import h5py, matplotlib.figure, scipy.linalg, sklearn.mixture, keras, tensorflow
@@ -50,6 +50,8 @@ SERVER = """
         callbacks.CHECKPOINT_SECONDS = 0
         if order["largest"] is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (order["largest"],) * 2)
+        if order["ordinary"]:  # version 3 of capset's header, of this process; and no capability
+            assert ctypes.CDLL(None).capset((ctypes.c_uint32 * 2)(0x20080522), (ctypes.c_uint32 * 6)()) == 0
         sys.argv = [order["module"], *order["arguments"]]
         code = 0
         try:
@@ -133,7 +135,7 @@ class Server:
         )
         self.threads = int(self.process.stdout.readline())
 
-    def start(self, command, *arguments, cwd, largest=None):
+    def start(self, command, *arguments, cwd, largest=None, ordinary=False):
         """Starts "train" or "evaluate" with `arguments` in the folder `cwd`.
 
         Args:
@@ -141,19 +143,21 @@ class Server:
             arguments: Are made texts.
             cwd: A path.
             largest: The bytes that no file may be larger than, or None.
+            ordinary: Whether permissions hold for it also where the tests are run by root.
         """
         self.count += 1
         folder = pathlib.Path(self.folder.name) / str(self.count)
         folder.mkdir()
         order = {name: str(folder / name) for name in ("out", "err", "code")}
         order |= {"module": MODULES[command], "arguments": list(map(str, arguments)), "cwd": str(cwd)}
-        self.process.stdin.write(json.dumps({**order, "largest": largest}) + "\n")
+        order |= {"largest": largest, "ordinary": ordinary}
+        self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
         return Command(int(self.process.stdout.readline()), folder)
 
-    def run(self, command, *arguments, cwd, largest=None):
+    def run(self, command, *arguments, **named):
         """As `start`, and returns the exit code, standard output and standard error."""
-        return self.start(command, *arguments, cwd=cwd, largest=largest).end()
+        return self.start(command, *arguments, **named).end()
 
     def close(self):
         self.process.stdin.close()
@@ -164,11 +168,12 @@ class Server:
 
 @dataclass(frozen=True)
 class Moment:
-    """When a command is killed: `delay` seconds after something matches `pattern` for the `count`-th time.
+    """When a command is killed: `delay` seconds after something new matches `pattern` for the `count`-th time.
 
     Attributes:
         name: For people.
-        pattern: Of paths in the folder that is watched; None is there at once.
+        pattern: Of paths in the folder that is watched, those not counted that a killed command has left; None is there
+            at once.
         count: Of paths that match one after the other: a temporary file is a new one each time.
         delay: In seconds.
     """
@@ -189,12 +194,12 @@ def kill(command, folder, moment, is_late=lambda: False):
         "at the moment", "late", or None where it had ended by itself.
     """
     seen = set()
+    before = matches(folder, moment.pattern) if moment.pattern else seen
     deadline = time.monotonic() + LONGEST
     while moment.pattern and len(seen) < moment.count:
         if not (command.send(signal.SIGSTOP) and command.is_running()):
             return None
-        with contextlib.suppress(OSError):  # a folder that is gone when it is looked into
-            seen.update(folder.glob(moment.pattern))
+        seen |= matches(folder, moment.pattern) - before
         if len(seen) < moment.count and is_late():
             return "late" if command.kill() else None
         command.send(signal.SIGCONT)
@@ -202,6 +207,14 @@ def kill(command, folder, moment, is_late=lambda: False):
         assert time.monotonic() < deadline
     time.sleep(moment.delay)
     return "at the moment" if command.kill() else None
+
+
+def matches(folder, pattern):
+    """Returns the paths in `folder` that match `pattern`, or some where a folder is gone when it is looked into."""
+    found = set()
+    with contextlib.suppress(OSError):
+        found.update(folder.glob(pattern))
+    return found
 
 
 # What has to hold

@@ -100,21 +100,37 @@ def test_an_evaluation_without_room_says_so_and_leaves_the_run_as_it_was(server,
     assert content(run) == before
 
 
-def test_a_folder_that_may_only_be_read_is_refused_before_anything_is_computed(server, undisturbed, disk):
-    run = pathlib.Path(shutil.copytree(undisturbed, disk / "run"))
-    before = content(run)
-    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
-    assert "Read-only file system" in only_line(
-        server.run("train", "--resume", "run", "--epochs", chains.EPOCHS + 1, cwd=disk), "train.py"
+def check_refused(server, folder, said):
+    """Asserts that commands which would write to `folder`, or to the run in it, end with what is `said`, or do without."""
+    before = content(folder)
+    named = {"cwd": folder, "ordinary": True}
+    assert said in only_line(
+        server.run("train", "--resume", "run", "--epochs", chains.EPOCHS + 1, **named), "train.py"
     )
-    code, out, _ = server.run("train", "--resume", "run", cwd=disk)
+    code, out, _ = server.run("train", "--resume", "run", **named)
     assert (code, "is complete" in out) == (0, True)
-    line = only_line(server.run("evaluate", *chains.EVALUATION, cwd=disk), "evaluate.py")
+    line = only_line(server.run("evaluate", *chains.EVALUATION, **named), "evaluate.py")
     assert "run cannot be written to, and the report goes there: copy the run elsewhere" in line
     assert "cannot be written to (try another --output)" in only_line(
-        server.run("train", *chains.SETTINGS, cwd=disk), "train.py"
+        server.run("train", *chains.SETTINGS, **named), "train.py"
     )
-    assert content(run) == before
+    assert content(folder) == before
+
+
+def test_a_disk_that_may_only_be_read_is_refused_before_anything_is_computed(server, undisturbed, disk):
+    shutil.copytree(undisturbed, disk / "run")
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    check_refused(server, disk, "Read-only file system")
+
+
+def test_a_folder_without_the_right_to_write_is_refused_before_anything_is_computed(
+    server, undisturbed, tmp_path
+):
+    run = pathlib.Path(shutil.copytree(undisturbed, tmp_path / "run"))
+    for folder in (tmp_path, run, *filter(pathlib.Path.is_dir, run.rglob("*"))):
+        folder.chmod(0o555)
+    check_refused(server, tmp_path, "Permission denied")
+    tmp_path.chmod(0o755)
 
 
 def test_a_limit_on_the_size_of_files_stops_a_training_in_one_line(server, tmp_path):

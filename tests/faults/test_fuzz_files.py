@@ -16,10 +16,13 @@ from sweep_runs import swept
 
 import keras_vae.diagnosis
 import keras_vae.sweep.running
-from keras_vae import evaluation, training
+from keras_vae import checksums, evaluation, training
+from keras_vae.callbacks import judged
+from keras_vae.command_line import UsageError
 from keras_vae.datasets import DatasetError, ImageFolder, load_dataset
 from keras_vae.explorer.__main__ import main as explore
 from keras_vae.export import DESCRIPTION
+from keras_vae.runs import Run
 from keras_vae.serving import __main__ as serving
 from keras_vae.sweep import __main__ as sweep
 
@@ -87,6 +90,57 @@ def test_the_configuration_of_a_run(folder, content, main):
         check(answer(main, words[main]))
         if main is training.main:
             check(answer(main, ["--resume=run", "--no-download"]))
+
+
+class Weights:
+    """Stands for a model: it takes whatever weights."""
+
+    def load_weights(self, path):
+        pass
+
+
+def gone_on_with(run):
+    """Does what a resumed training does with the files of `run`, history and model written anew; it may refuse."""
+    with contextlib.suppress(UsageError):
+        config = run.read_config()
+        state, _ = run.restore(Weights())
+        training.is_unfinished(config, state)
+        run.what_is_missing(state)
+        if state.epoch:
+            judged(state.rows[-1])
+        run.write_history(state.rows)
+
+
+CHECKPOINT = "run/checkpoints/epoch-000001"
+
+
+@contextlib.contextmanager
+def as_before(folder):
+    """Leaves the history in `folder` as it was, and no checksums."""
+    with holding(folder / "history.csv", content=(folder / "history.csv").read_bytes()):
+        try:
+            yield
+        finally:
+            for file in folder.rglob(checksums.FILE):
+                file.unlink()
+
+
+@settings(max_examples=MOST)
+@given(st.data(), st.sampled_from([f"{CHECKPOINT}/state.json", "run/checkpoints/finished.json"]))
+def test_what_a_training_goes_on_from(folder, data, file):
+    with as_before(folder / "run"), holding(file, content=data.draw(spoilt_file(file))):
+        gone_on_with(Run("run"))
+
+
+@settings(max_examples=MOST)
+@given(st.data(), st.sampled_from(["run", CHECKPOINT, "run/serving/decoder/1"]))
+def test_the_checksums_of_a_run(folder, data, place):
+    with as_before(folder / "run"):
+        checksums.seal(place)
+        file = pathlib.Path(place) / checksums.FILE
+        file.write_bytes(data.draw(spoilt_file(file)))
+        check(answer(evaluation.main, ["run", "--no-download"]))
+        gone_on_with(Run("run"))
 
 
 @settings(max_examples=MOST)
