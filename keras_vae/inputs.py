@@ -49,7 +49,8 @@ def as_labels(labels, num_classes, count):
         if lowest < 0 or highest >= num_classes:
             raise ValueError(f"the labels are {lowest} to {highest}: expected 0 to {num_classes - 1}")
     labels = ops.convert_to_tensor(labels)
-    given = tuple(labels.shape)
+    # A graph that was traced for both `[batch]` and `[batch, 1]` knows no rank.
+    given = (None,) if getattr(labels.shape, "rank", 0) is None else tuple(labels.shape)
     number = given[0] if given else 1
     if given[1:] not in ((), (1,)) or (number != 1 and None not in (number, count) and number != count):
         raise ValueError(

@@ -145,6 +145,17 @@ def test_labels_that_are_none_are_not_trained_on():
         model.fit(images_of(3), np.array([1, 2, 3]))
 
 
+def test_labels_of_one_number_each_may_have_an_axis_for_it_also_later():
+    losses = []
+    for last in ((4,), (4, 1)):
+        model = make()
+        model.compile("sgd")
+        for shape in ((4,), last):
+            history = model.fit(images_of(4), np.array([0, 1, 2, 0]).reshape(shape), verbose=0).history
+        losses.append(history["loss"])
+    np.testing.assert_allclose(*losses, rtol=1e-5)
+
+
 def test_one_label_does_for_all_samples():
     model = make()
     np.testing.assert_array_equal(model.sample(3, labels=2), model.sample(3, labels=[2, 2, 2]))
