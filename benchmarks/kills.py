@@ -145,9 +145,9 @@ def words_of(process):
         return b""
 
 
-def any_times(random, longest):
-    """Returns `Moment`s at up to `longest` seconds after a start."""
-    return chains.some(random, *[("at a random time", None, 1, longest)] * AT_ANY_TIME)
+def any_times(random, seconds):
+    """Returns `Moment`s in the first half of the `seconds` that a command takes from a start that nothing was before."""
+    return chains.some(random, *[("at a random time", None, 1, seconds / 2)] * AT_ANY_TIME)
 
 
 KINDS = {"train": of_trainings, "evaluate": of_evaluations, "one_run": of_a_sweeps_runs, "sweep": of_sweeps}
@@ -198,7 +198,7 @@ def main():
             story += KINDS[kind](server, undisturbed, cwd, random)
             number += 1
             found = {"seed": options.seed, "chains": number, "same_end": number, **summary(story)}
-            print(f"{time.strftime('%X')} {kind} {found}", flush=True)
+            print(time.strftime("%X"), kind, json.dumps(found), flush=True)
             results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
             RESULTS.write_text(json.dumps({**results, kind: found}, indent=2) + "\n")
     server.close()

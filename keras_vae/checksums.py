@@ -4,6 +4,7 @@ A folder without that file, from an older version of this package, is believed.
 """
 
 import hashlib
+import os
 import pathlib
 
 from keras_vae.command_line import UsageError, read_json
@@ -87,7 +88,7 @@ def check_sealed(folder):
     """Raises `Damaged` where a file that was there when `folder` was sealed is not what it was."""
     folder = pathlib.Path(folder)
     for name, digests in read(folder).items():
-        if not (folder / name).is_file():
+        if not os.path.isfile(folder / name):  # pathlib's raises where the name is too long to be one
             raise Damaged(f"{folder / name} is missing")
         if digest(folder / name) not in digests:
             raise Damaged(f"{folder / name} is damaged: its checksum is wrong")

@@ -261,7 +261,7 @@ class Run:
                 state = read_json(folder / STATE)
                 state.pop("sha256", None)  # older versions of this package kept their one checksum here
                 model.load_weights(folder / WEIGHTS)
-                return State(**state), faults
+                return State.read(state), faults
             except (OSError, ValueError, TypeError, KeyError) as error:
                 faults.append(f"{folder} was passed over: {error}")
         if faults:
@@ -327,6 +327,19 @@ class State:
     best: float | None = None
     best_epoch: int = 0
     fingerprint: str = ""
+
+    @classmethod
+    def read(cls, values):
+        """Returns the state that the dict `values` from a file describes; raises a ValueError or TypeError without one."""
+        state = cls(**values)
+        rows, counts = state.rows, (state.epoch, state.best_epoch)
+        if not (isinstance(rows, list) and all(isinstance(row, dict) for row in rows)):
+            raise ValueError("its history is none")
+        numbers = [number for row in rows for number in row.values()]
+        numbers += [] if state.best is None else [state.best]
+        if {*map(type, counts)} != {int} or {*map(type, numbers)} - {int, float} or len(rows) != state.epoch:
+            raise ValueError("its state is none that training leaves")
+        return state
 
 
 def commit():

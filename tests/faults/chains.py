@@ -83,10 +83,11 @@ def story_of(start, cwd, folder, moments):
     """
     story = []
     for moment in moments:
+        trained = epochs_of(folder) == EPOCHS
         at_the_end = AT_THE_END.search(moment.pattern or "")
-        if moment.pattern and not at_the_end and epochs_of(folder) == EPOCHS:
+        if trained and moment.pattern and not at_the_end:
             continue
-        latest = EPOCHS if at_the_end else min(epochs_of(folder) + 2, EPOCHS - 1)
+        latest = EPOCHS if at_the_end or trained else min(epochs_of(folder) + 2, EPOCHS - 1)
         command = start()
         killed = kill(command, cwd, moment, lambda latest=latest: epochs_of(folder) > latest)
         if killed is None:

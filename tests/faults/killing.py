@@ -205,7 +205,11 @@ def kill(command, folder, moment, is_late=lambda: False):
         command.send(signal.SIGCONT)
         time.sleep(0 if len(seen) == moment.count else SLICE)
         assert time.monotonic() < deadline
-    time.sleep(moment.delay)
+    until = time.monotonic() + moment.delay
+    while (left := until - time.monotonic()) > 0 and command.is_running():
+        if moment.pattern is None and is_late():
+            return "late" if command.kill() else None
+        time.sleep(min(left, 0.01))
     return "at the moment" if command.kill() else None
 
 

@@ -176,6 +176,13 @@ def test_damaged_checksums_are_named_and_can_be_removed(run):
     assert run.read_config().epochs == chains.EPOCHS
 
 
+def test_a_name_in_checksums_that_no_file_can_have_is_of_a_missing_one(tmp_path):
+    for name in ("n" * 300, "a\0b"):
+        (tmp_path / checksums.FILE).write_text(json.dumps({name: ["0"]}))
+        with pytest.raises(Damaged, match=r"is missing$"):
+            checksums.check_sealed(tmp_path)
+
+
 def test_a_kill_between_a_checksum_and_its_file_is_no_damage(tmp_path):
     file, new = tmp_path / "file", tmp_path / "new"
     file.write_text("one")
