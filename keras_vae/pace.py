@@ -38,12 +38,30 @@ def places_of(layer):
     return math.prod(maps.shape[1:-1])
 
 
+def only_gpu():
+    """Returns the name of the GPU, where there is one alone; else None."""
+    gpus = tf.config.list_logical_devices("GPU")
+    return gpus[0].name if len(gpus) == 1 else None
+
+
 def on_device(batches):
     """Returns the batches with the next two in the memory of the GPU already, where there is one alone."""
-    gpus = tf.config.list_logical_devices("GPU")
-    return prefetched(batches, gpus[0].name) if len(gpus) == 1 else batches
+    gpu = only_gpu()
+    return prefetched(batches, gpu) if gpu else batches
 
 
 def prefetched(batches, device):
     """Returns the batches, of which two wait on `device`."""
     return batches.apply(tf.data.experimental.prefetch_to_device(device, 2))
+
+
+def describe(model):
+    """Returns in some words how `model`, compiled, is to be trained."""
+    steps = model.steps_per_execution
+    alone = model.distribute_strategy.num_replicas_in_sync == 1
+    words = [
+        "XLA" if model.jit_compile else "",
+        f"{steps} step{'s' if steps > 1 else ''} a call",
+        "batches wait on the GPU" if alone and only_gpu() else "",
+    ]
+    return ", ".join(filter(None, words))

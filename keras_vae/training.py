@@ -379,13 +379,10 @@ def announce(config, dataset, model, run, state):
         lines.append(f"unreadable and skipped: {len(dataset.skipped):,} of the files")
     if not len(dataset.validation):
         lines.append("too few images to hold any out: the best model is the best on the training images")
-    compiled = ", XLA" if model.jit_compile else ""
-    if model.steps_per_execution > 1:
-        compiled += f", {model.steps_per_execution} steps a call"
     lines.append(
         f"{run.path.name}: {model.count_params():,} weights, {config.epochs} epochs of"
         f" {steps_per_epoch(config, dataset)} steps,"
-        f" {devices.describe(config.precision)}{compiled}{count_workers()}"
+        f" {devices.describe(config.precision)}, {pace.describe(model)}{count_workers()}"
     )
     lines.append(f"{f'resuming after epoch {state.epoch} in' if state.epoch else 'in'} {run.path}")
     say(*lines)
