@@ -24,6 +24,7 @@ import typing
 from keras_vae.files import WriteError
 
 MISSING = dataclasses.MISSING
+EMPTY = "empty"  # how one types a list of nothing, where an empty text would be overlooked
 
 
 class UsageError(ValueError):
@@ -31,6 +32,10 @@ class UsageError(ValueError):
 
     def __init__(self, message):
         super().__init__(printable(" ".join(line.strip() for line in str(message).splitlines())))
+
+
+class StrangerError(UsageError):
+    """A field is given that the chosen component does not have."""
 
 
 def printable(text):
@@ -257,7 +262,7 @@ def choose(field, current, values, path, typed):
 
 
 def refuse_strangers(choices, chosen, values, path, label):
-    """Raises a UsageError for the first name in `values` that is no field of the choice `chosen`."""
+    """Raises a StrangerError for the first name in `values` that is no field of the choice `chosen`."""
     fields = {name: [field.name for field, _ in settings(kind)] for name, kind in choices.items()}
     for key in values:
         if key not in fields[chosen]:
@@ -265,7 +270,7 @@ def refuse_strangers(choices, chosen, values, path, label):
             fault = f"belongs to {' and '.join(owners)}" if owners else "is unknown"
             has = f"whose fields are {', '.join(fields[chosen])}" if fields[chosen] else "which has no fields"
             close = "" if owners else did_you_mean(key, fields[chosen])
-            raise UsageError(f"{label}.{key} {fault}; the {path} is {chosen}, {has}{close}")
+            raise StrangerError(f"{label}.{key} {fault}; the {path} is {chosen}, {has}{close}")
 
 
 def nest(texts):
@@ -342,7 +347,7 @@ def read_one(annotation, value, typed):
                 return member
     elif origin is tuple:
         if typed or isinstance(value, list):
-            parts = [part.strip() for part in value.split(",") if part.strip()] if typed else value
+            parts = listed(value) if typed else value
             return tuple(read(members[0], part, typed) for part in parts)
     elif typed or type(value) in SCALARS[origin].json_types:  # no isinstance: a bool is an int
         number_or_text = origin(value)
@@ -351,6 +356,11 @@ def read_one(annotation, value, typed):
         ):
             return number_or_text
     raise ValueError(value)
+
+
+def listed(text):
+    """The parts of a comma separated text; of `EMPTY` none."""
+    return [] if text == EMPTY else [part.strip() for part in text.split(",") if part.strip()]
 
 
 def read_setting(field, annotation, value, label, typed):
@@ -390,7 +400,7 @@ def expected(annotation, typed, many=False):
 def show(value):
     """`value` as one would type it."""
     if isinstance(value, tuple):
-        return ",".join(map(show, value))
+        return ",".join(map(show, value)) or EMPTY
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
@@ -501,7 +511,7 @@ def help_line(field, annotation, default, prefix):
     note = "required"
     if default is not MISSING:
         shown = kind_name(field, default) if component else show_setting(field, default)
-        note = f"default: {shown or 'empty'}"
+        note = f"default: {shown or EMPTY}"
     text = f"{field.metadata.get('help', '')} ({note})".strip().replace("%", "%%")
     if is_switch(field, annotation):
         return argparse.Action([flag, f"--no-{flag[2:]}"], flag, nargs=0, help=text)

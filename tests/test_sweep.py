@@ -66,6 +66,23 @@ def test_a_flag_may_belong_to_a_component_that_is_swept():
     assert {trial.objective.beta for trial in trials.values()} == {4.0}
 
 
+def test_a_field_is_left_out_where_the_component_does_not_have_it():
+    trials = grid("objective=autoencoder,vae,beta_vae", "objective.beta=2,4", "seed=0,1").trials()
+    assert [name for name in trials if name.endswith("seed-0")] == [
+        "objective-autoencoder_seed-0",
+        "objective-vae_seed-0",
+        "objective-beta_vae_beta-2_seed-0",
+        "objective-beta_vae_beta-4_seed-0",
+    ]
+    assert len(trials) == 8
+    assert trials["objective-beta_vae_beta-4_seed-1"].objective.beta == 4.0
+
+
+def test_a_list_may_be_empty():
+    trials = grid("augment=empty,shift").trials()
+    assert [trial.augment for trial in trials.values()] == [(), ("shift",)]
+
+
 def test_a_name_says_which_field_it_means_where_two_end_alike():
     assert list(names_of([{"objective.weight": "1", "prior.weight": "2"}])) == [
         "objective-weight-1_prior-weight-2"
@@ -90,6 +107,11 @@ BAD = {
         ["--over", "objective=vae,beta_vae", "--objective.beta", "2"],
         "objective vae: --objective.beta belongs to",
     ),
+    "nobodys": (
+        ["--over", "objective=vae,autoencoder", "--over", "objective.beta=1,4"],
+        "objective vae, objective.beta 1: --objective.beta belongs to",
+    ),
+    "the_sweeps": (["--over", "jobs=1,2"], "--over jobs: it concerns the sweep as a whole"),
     "shared": (["--over", "latent=2,8", "--epochs", "x"], "error: --epochs: 'x' is not a whole number"),
     "evaluation": (["--over", "latent=2", "--nll_samples=-5"], "error: nll_samples is -5"),
     "twice": (["--over", "latent=2,2"], "2 stands there twice"),
@@ -182,8 +204,8 @@ def test_runs_get_a_gpu_each_or_a_share_of_the_cores(monkeypatch):
 # The recommendation
 
 
-def candidate(size, *distances, words=None, errors=None):
-    return Candidate(words or f"latent {size}", size, distances, errors or (None,) * len(distances))
+def candidate(size, *distances, words=None, errors=None, priors=()):
+    return Candidate(words or f"latent {size}", size, distances, errors or (None,) * len(distances), priors)
 
 
 def test_the_smallest_within_one_standard_error_of_the_best_is_recommended():
@@ -224,6 +246,22 @@ def test_one_seed_with_the_error_of_its_evaluation_is_judged_by_that():
     found = recommend([candidate(8, 1.05), candidate(32, 1.0, errors=(0.1,))])
     assert (found.size, found.threshold) == (8, pytest.approx(1.1))
     assert "leaves out the chance of training" in found.reason
+
+
+def test_the_reason_names_the_bound_and_what_two_seeds_are_worth():
+    few, many = (recommend([candidate(2, 3.0), candidate(8, *(0.9, 1.1) * pairs)]) for pairs in (1, 2))
+    assert "(within one standard error: up to 1.1)" in few.reason
+    assert "from 2 seeds is unsure" in few.reason
+    assert "unsure" not in many.reason
+
+
+def test_a_prior_that_generates_worse_is_named():
+    assert "from the prior, the distance is 2.5" in recommend([candidate(8, 1.0, priors=(2.0, 3.0))]).reason
+    assert "prior" not in recommend([candidate(8, 1.0, priors=(1.0,))]).reason
+
+
+def test_one_setting_is_not_called_the_best():
+    assert recommend([candidate(8, 1.0)]).reason.startswith("It is all that was tried: ")
 
 
 def test_where_nothing_was_evaluated_nothing_is_recommended():
@@ -282,6 +320,30 @@ def test_the_evaluations_own_error_is_that_of_the_best_sampler(tmp_path):
     for name, point in sweep.grid.points().items():
         leave(sweep.run(name), results_of(name, int(point["latent"]), 0.1, error=0.03))
     assert [found.error for found in candidates(of_sweep(sweep)[1])] == [0.03, 0.03]
+
+
+def test_settings_that_differ_are_written_as_one_types_them(tmp_path):
+    runs = []
+    for name, point in (
+        grid("augment=empty,shift", "deterministic=true,false", "epochs=none,3").trials().items()
+    ):
+        runs.append(Run(tmp_path / name))
+        leave(runs[-1], results_of(name, 2, 0.1))
+        runs[-1].write_config(point.training(name, tmp_path))
+    assert {axis.field: set(axis.values) for axis in of_runs(runs)[0]} == {
+        "augment": {"empty", "shift"},
+        "deterministic": {"true", "false"},
+        "epochs": {"none", "3"},
+    }
+
+
+def test_a_run_that_is_given_twice_is_there_once(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name, point in grid("latent=2,8").trials().items():
+        leave(Run(tmp_path / name), results_of(name, point.latent[0], 0.1))
+        Run(tmp_path / name).write_config(point.training(name, tmp_path))
+    main(["--compare", "latent-2", ".", "--output", "out"])
+    assert capsys.readouterr().out.startswith("2 of 2 runs compared\n")
 
 
 def test_any_runs_are_compared_by_the_settings_that_differ(tmp_path):

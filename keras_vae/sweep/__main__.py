@@ -6,13 +6,14 @@ import pathlib
 import shlex
 import subprocess
 import sys
+import textwrap
 
 from keras_vae.command_line import Parser, UsageError, command, parse
 from keras_vae.datasets import DatasetError
 from keras_vae.runs import Run
 from keras_vae.sweep.comparison import of_runs, of_sweep, write_comparison
 from keras_vae.sweep.folder import Sweep
-from keras_vae.sweep.grid import Axis, Grid, Trial, plain, switch_or_value
+from keras_vae.sweep.grid import Axis, Grid, Trial, plain
 from keras_vae.sweep.one_run import PROG
 from keras_vae.sweep.places import find_places
 from keras_vae.training import check_paths, check_place
@@ -30,8 +31,9 @@ examples:
   python -m keras_vae.sweep --compare saved_models/A saved_models/B
                                                                 the page alone, of any runs
 
-All options of train.py and evaluate.py are understood; those after --over take several values in turn.
+All settings of train.py and evaluate.py are understood; those after --over take several values in turn.
 """
+LINE = 110  # characters of what is said in sentences
 MANY = 1000  # runs, beyond which one has to say that they are meant
 
 
@@ -66,17 +68,18 @@ def main(argv=None):
 
 def understood(words, axes):
     """Returns what the command line says, with the first value of each axis; all else is checked with the grid."""
+    grid = Grid(tuple(words), axes)
     try:
         return parse(
             Trial,
-            [*words, *(switch_or_value(axis.field, axis.values[0]) for axis in axes)],
+            grid.words(grid.first()),
             prog=f"python -m {PROG}",
             description=DESCRIPTION,
             epilog=EXAMPLES,
             extra=add_arguments,
         )
     except UsageError:
-        Grid(tuple(words), axes).trials()  # names the combination, where the fault is not in all
+        grid.trials()  # names the combination, where the fault is not in all
         raise
 
 
@@ -144,7 +147,7 @@ def work(sweep, jobs):
     places = find_places(jobs)
     names = sweep.grid.trials()  # all are checked: the file may come from another version, or from anybody
     left = [name for name in names if not sweep.is_done(name)]
-    say(f"{sweep.path}: {len(names)} runs, {len(names) - len(left)} done, {len(places)} at once")
+    say(f"{sweep.path}: {counted(len(names))}, {len(names) - len(left)} done, {len(places)} at once")
     with sweep.held():
         try:
             run_all(sweep, places, lambda: compared(sweep))
@@ -157,11 +160,16 @@ def work(sweep, jobs):
     say(*recommended(comparison), f"page: {page}   (beside it: comparison.csv, comparison.json)")
     if failures := sweep.failures():
         say(
-            f"{len(failures)} of {len(names)} runs failed:",
+            f"{len(failures)} of {counted(len(names))} failed:",
             *(f"  {name}: {error}   ({sweep.log(name)})" for name, error in failures.items()),
             f"try them again: python -m {PROG} {shlex.quote(str(sweep.path))}",
         )
         raise SystemExit(1)
+
+
+def counted(number):
+    """Returns so many runs in words."""
+    return f"{number:,} run{'s' if number != 1 else ''}"
 
 
 def compared(sweep):
@@ -172,11 +180,11 @@ def compared(sweep):
 def recommended(comparison):
     """Returns the lines that say what is recommended, and from how much."""
     done = sum(run["state"] == "done" for run in comparison["runs"])
-    lines = [f"{done} of {len(comparison['runs'])} runs are compared"]
+    lines = [f"{done} of {counted(len(comparison['runs']))} compared"]
     for found in comparison["recommendations"]:
         of = f" for {found['dataset']}" if len(comparison["recommendations"]) > 1 else ""
         lines.append(f"recommended{of}: {found['words'] or 'nothing yet'}")
-        lines.append(f"  {found['reason']}")
+        lines += textwrap.wrap(found["reason"], LINE, initial_indent="  ", subsequent_indent="  ")
     return lines
 
 
@@ -187,9 +195,9 @@ def compare_folders(folders, config):
     if len(folders) == 1 and os.path.isfile(os.path.join(folders[0], "sweep.json")):
         comparison, page = compared(Sweep.open(folders[0]))
     else:
-        runs = [run for folder in folders for run in runs_in(folder)]
+        runs = {run.path.resolve(): run for folder in folders for run in runs_in(folder)}
         target = pathlib.Path(config.output) / (config.name or "compared")
-        comparison, page = write_comparison(target, f"{len(runs)} runs", *of_runs(runs))
+        comparison, page = write_comparison(target, counted(len(runs)), *of_runs(list(runs.values())))
     say(*recommended(comparison), f"page: {page}   (beside it: comparison.csv, comparison.json)")
 
 

@@ -5,7 +5,7 @@ import io
 import math
 from dataclasses import dataclass
 
-from keras_vae.command_line import to_json
+from keras_vae.command_line import show, to_json
 from keras_vae.files import whole, write_json
 from keras_vae.latents import parse_shape
 from keras_vae.report.comparison import COMPARED, harmless, latent_size, scalars
@@ -29,6 +29,7 @@ RUNGS = {
     "generation_gap.reconstruction": "reconstructions",
 }
 OF_RUNG = ("frechet", "kid", "density", "coverage")
+PRIOR_DISTANCE = "generation_gap.prior.frechet"
 EXTENDED_ERROR = "extended.frechet_by_n.limit_se"
 
 
@@ -99,7 +100,7 @@ def flat(settings, prefix=""):
             texts[prefix + key] = str(value["kind"])
             texts |= flat({name: inner for name, inner in value.items() if name != "kind"}, f"{prefix}{key}.")
         else:
-            texts[prefix + key] = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+            texts[prefix + key] = show(tuple(value) if isinstance(value, list) else value)
     return texts
 
 
@@ -237,6 +238,7 @@ def candidates(members):
             size,
             tuple(find(results, f"{BEST}.frechet") for results in found),
             tuple(own_error(results) for results in found),
+            tuple(prior for results in found if (prior := get(results, PRIOR_DISTANCE)) is not None),
         )
         for (words, size), found in settings.items()
     ]

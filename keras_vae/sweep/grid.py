@@ -1,17 +1,19 @@
 """What a sweep varies: axes, their values, and the trials that they make together."""
 
 import dataclasses
+import functools
 import itertools
 import re
 from dataclasses import dataclass
 
-from keras_vae.command_line import UsageError, parse, quote
+from keras_vae.command_line import StrangerError, UsageError, option, parse, quote
 from keras_vae.config import Config
 from keras_vae.evaluation import Evaluation
 
 NOT_SWEPT = {
     "name": "runs are named by what varies",
     "output": "runs stand in the sweep's folder",
+    **dict.fromkeys(("over", "jobs", "resume", "compare", "yes"), "it concerns the sweep as a whole"),
 }
 LONGEST_NAME = 120  # characters of a run's name, leaving room for what is put behind it
 REPLICATES = "seed"  # the axis whose values repeat a setting rather than make another
@@ -20,6 +22,9 @@ REPLICATES = "seed"  # the axis whose values repeat a setting rather than make a
 @dataclass(frozen=True)
 class Trial(Config, Evaluation):
     """A training and its evaluation. The seed is the training's: all evaluations draw alike."""
+
+    name: str | None = option(None, "of the sweep's folder; sweep-dataset-fields by default")
+    output: str = option("saved_models", "folder that the sweep's folder is made in")
 
     # What describes models that were made elsewhere: a sweep makes its own.
     encoder: None = dataclasses.field(default=None, init=False)
@@ -70,7 +75,10 @@ class Axis:
 
 @dataclass(frozen=True)
 class Grid:
-    """Every combination of the values of `axes`, beside `flags`, the words of the command line that all share."""
+    """Every combination of the values of `axes`, beside `flags`, the words of the command line that all share.
+
+    Where a component is swept beside a field that only some of its kinds have, the others' runs go without the field.
+    """
 
     flags: tuple[str, ...]
     axes: tuple[Axis, ...]
@@ -110,8 +118,29 @@ class Grid:
         axes = sorted(self.axes, key=lambda axis: axis.field != REPLICATES)
         combinations = itertools.product(*(axis.values for axis in axes))
         chosen = [dict(zip([axis.field for axis in axes], values)) for values in combinations]
-        order = [axis.field for axis in self.axes]
-        return names_of([{field: point[field] for field in order} for point in chosen])
+        fitting = {repr(point): point for point in map(self.fitting, chosen)}
+        return names_of(list(fitting.values()))
+
+    def first(self):
+        """Returns what the run of every axis' first value sets."""
+        return self.fitting({axis.field: axis.values[0] for axis in self.axes})
+
+    def fitting(self, chosen):
+        """Returns what a run sets of what is `chosen`, in the order of the axes."""
+        lacking = {field for component in chosen.items() for field in self.strangers.get(component, ())}
+        return {axis.field: chosen[axis.field] for axis in self.axes if axis.field not in lacking}
+
+    @functools.cached_property
+    def strangers(self):
+        """The swept fields that a swept component lacks, where another one has them: by (field, text) of the component."""
+        lacked = {}
+        for component, inner in itertools.product(self.axes, self.axes):
+            if inner.field.rpartition(".")[0] == component.field:
+                without = [text for text in component.values if lacks(component.field, text, inner)]
+                if len(without) < len(component.values):
+                    for text in without:
+                        lacked.setdefault((component.field, text), set()).add(inner.field)
+        return lacked
 
     def words(self, point):
         """Returns the command line of the run that sets `point`."""
@@ -141,6 +170,17 @@ class Grid:
         return trials
 
 
+def lacks(field, text, inner):
+    """Returns whether the component `text` of `field` has nothing that the axis `inner` could set."""
+    try:
+        parse(Trial, [switch_or_value(field, text), switch_or_value(inner.field, inner.values[0])])
+    except StrangerError:
+        return True
+    except UsageError:
+        pass  # what else is wrong is said when the run is checked
+    return False
+
+
 def is_texts(value):
     """Returns whether `value` is a list of texts."""
     return isinstance(value, list) and all(isinstance(text, str) for text in value)
@@ -153,7 +193,8 @@ def refuse(refused, points):
     name, error = next(iter(refused.items()))
     if len(refused) == len(points) and len(set(map(str, refused.values()))) == 1:
         raise UsageError(error)
-    others = f" (and {len(refused) - 1} more are refused)" if len(refused) > 1 else ""
+    more = len(refused) - 1
+    others = f" (and {more} more {'is' if more == 1 else 'are'} refused)" if more else ""
     raise UsageError(f"{in_words(points[name])}: {error}{others}")
 
 
@@ -169,7 +210,7 @@ def in_words(point):
 
 def names_of(points):
     """Returns the points by names of folders that are made of what they set, such as `latent-8_objective-vae`."""
-    labels = short_fields(points[0])
+    labels = short_fields(dict.fromkeys(field for point in points for field in point))
     named = {}
     for point in points:
         name = "_".join(f"{plain(labels[field])}-{plain(text)}" for field, text in point.items())[

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 
 from keras_vae.report.page import measured
 
+SURE = 4  # seeds, below which a standard error says little
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -16,12 +18,14 @@ class Candidate:
         size: Numbers in a code.
         distances: The Fréchet distance of the best sampler, a number a seed.
         errors: The evaluation's own standard error of each, or None.
+        priors: The same of codes that are drawn from the prior, as far as they were measured.
     """
 
     words: str
     size: int
     distances: tuple[float, ...]
     errors: tuple[float | None, ...]
+    priors: tuple[float, ...] = ()
 
     @property
     def distance(self):
@@ -87,13 +91,20 @@ def recommend(candidates):
 
 def sentences(candidates, best, threshold, close, chosen):
     """Yields why `chosen` is recommended, and how far that can be relied on."""
+    alone = "It is all that was tried" if len(candidates) == 1 else "It generates best"
     if chosen is best:
-        yield f"It generates best: its best sampler's Fréchet distance from real images is {measured(best.distance, best.error)}."
+        as_good = f" (within one standard error: up to {threshold:.3g})" if best.error else ""
+        yield (
+            f"{alone}: its best sampler's Fréchet distance from real images is"
+            f" {measured(best.distance, best.error)}{as_good}."
+        )
     else:
         yield (
             f"The best generation is that of {best}, by the Fréchet distance of the best sampler;"
             f" {chosen} is within one standard error of it, up to {threshold:.3g}."
         )
+    if chosen.priors and (prior := statistics.fmean(chosen.priors)) > threshold and prior > chosen.distance:
+        yield f"Its codes are to be drawn from the fitted sampler: from the prior, the distance is {prior:.3g}."
     sizes = sorted({candidate.size for candidate in candidates})
     smaller = [candidate for candidate in candidates if candidate.size < chosen.size]
     if len(sizes) == 1:
@@ -118,3 +129,5 @@ def sentences(candidates, best, threshold, close, chosen):
         )
     elif len(best.distances) == 1:
         yield "The best has one seed: the error is that of its evaluation, and leaves out the chance of training."
+    elif len(best.distances) < SURE:
+        yield f"A standard error from {len(best.distances)} seeds is unsure itself."

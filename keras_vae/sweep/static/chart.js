@@ -46,7 +46,7 @@ export function ticks({ low, high, log }) {
  * Draws into `place`, anew whenever its width changes, and returns the element.
  *
  * `plot` has x and y, each { label, log, ticks: Map or null, unit }; lines of { label, colour, joined, points }, a point being
- * { x, y, xError, yError, tip: [title, ...lines], mark }; and behind(scales, svg), which draws what lies below, or null.
+ * { x, y, xError, yError, tip: [title, ...lines], mark, name (written beside it) }; and behind(scales, svg), which draws what lies below, or null.
  */
 export function chart(plot) {
   const tip = h("div", { class: "tip", hidden: true });
@@ -130,7 +130,8 @@ export function chart(plot) {
       const bars = [...bar(one, y, "y", "yError"), ...bar(one, x, "x", "xError")];
       const mark = one.point.mark ? [svg("circle", { cx: one.left, cy: one.top, r: 9, fill: "none", stroke: "var(--ink)", "stroke-width": 2 })] : [];
       const dot = svg("circle", { cx: one.left, cy: one.top, r: 4.5, fill: line.colour, stroke: "var(--card)", "stroke-width": 1.5 });
-      one.element = svg("g", { class: "point" }, ...bars, ...mark, dot);
+      const name = one.point.name ? [svg("text", { x: one.left + 9, y: one.top - 9, class: "point-name" }, one.point.name)] : [];
+      one.element = svg("g", { class: "point" }, ...bars, ...mark, ...name, dot);
       one.element.style.setProperty("--colour", line.colour);
       drawing.append(one.element);
       points.push(one);

@@ -2,6 +2,7 @@
 
 import { h } from "explorer/dom";
 import { data, done, settingAxes } from "sweep/data";
+import { counted } from "sweep/numbers";
 import { against, plane } from "sweep/plots";
 import { runs } from "sweep/table";
 
@@ -9,7 +10,7 @@ const section = (title, lead, ...content) => h("section", {}, h("h2", { text: ti
 const of = (state) => data.runs.filter((run) => run.state === state);
 
 function header() {
-  const facts = [...data.datasets, `${data.runs.length} runs`, ...data.axes.map((axis) => `${axis.field}: ${axis.values.map((value) => value.text).join(", ")}`)];
+  const facts = [...data.datasets, counted(data.runs.length), ...data.axes.map((axis) => `${axis.field}: ${axis.values.map((value) => value.text).join(", ")}`)];
   return h("header", {}, h("h1", { text: data.title }), h("ul", { class: "facts" }, ...facts.map((text) => h("li", { text }))));
 }
 
@@ -17,7 +18,7 @@ function recommendation(found) {
   const said = found.words ? "good" : "none";
   const of = data.recommendations.length > 1 ? `Recommendation for ${found.dataset} (${found.metric}, n = ${found.n})` : "Recommendation";
   return h("div", { class: `card verdict tone-${said}` }, h("p", { class: "kind", text: of }),
-    h("h2", { text: found.words || "Nothing can be recommended yet" }), h("p", { class: "cause", text: found.reason }));
+    h("h2", { text: found.words || "Nothing can be recommended yet" }), h("p", { class: "cause", text: found.reason.replaceAll(" ± ", "\u00a0±\u00a0") }));
 }
 
 function incomplete() {

@@ -34,5 +34,8 @@ export function withError({ mean, error, n }, unit = null) {
   return `${short(mean, unit)}${uncertain}${n > 1 ? ` (${n} seeds)` : ""}`;
 }
 
+/** So many runs. */
+export const counted = (number) => `${number.toLocaleString("en")} run${number === 1 ? "" : "s"}`;
+
 /** What is written behind a number that does not have its unit in it. */
 export const suffix = (unit) => (unit && unit !== "share" && unit !== "bytes" ? ` ${unit}` : "");

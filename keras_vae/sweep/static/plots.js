@@ -59,7 +59,7 @@ function pointsAlong(runs, field, key, along) {
 function limit(threshold, scales, add, box) {
   const at = scales.y.place(threshold);
   add("line", { x1: box.left, x2: box.width - box.right, y1: at, y2: at, class: "limit" });
-  add("text", { x: box.width - box.right, y: at - 5, "text-anchor": "end", class: "limit-name" }, "best + 1 standard error");
+  add("text", { x: box.left + 4, y: at - 5, class: "limit-name" }, "best + 1 standard error"); // where small latents do worse: above
 }
 
 function legend(drawn, hidden, refresh) {
@@ -83,25 +83,25 @@ export function plane() {
       .map(([name, here]) => ({ name: name || here[0].name, here, rate: statistics(here, RATE), distortion: statistics(here, DISTORTION) }))
       .filter(({ rate, distortion }) => rate && distortion)
       .map(({ name, here, rate, distortion }) => ({
-        x: rate.mean, xError: rate.error, y: distortion.mean, yError: distortion.error, mark: recommendedWords.has(words(here[0])),
+        x: rate.mean, xError: rate.error, y: distortion.mean, yError: distortion.error, mark: recommendedWords.has(words(here[0])), name: field && here[0].settings[field],
         tip: [name, `rate ${withError(rate)} nats`, `distortion ${withError(distortion)} nats`, `ELBO ${short(-rate.mean - distortion.mean)} nats`],
       })),
   })).filter((line) => line.points.length);
   if (!drawn.length) return null;
   const without = all.filter(({ runs }) => !runs.some((run) => run.values[RATE] !== undefined)).map(({ label }) => label);
   return h("div", { class: "card" },
-    legendOf(drawn),
+    all.length < 2 ? null : legendOf(drawn),
     chart({
       label: "Distortion against rate. Arrow keys go from point to point.", empty: "",
       x: { label: "rate, nats an image", log: false, ticks: null }, y: { label: "distortion, nats an image", log: false },
       lines: drawn, behind: sameElbo,
     }),
-    h("p", { class: "muted small", text: "Dashed: equal ELBO, better to the lower left. Far left: the code says nothing. Low and far right: good reconstructions that cost a large code."
+    h("p", { class: "muted small", text: (field ? `Beside each point: ${field}. ` : "") + "Dashed: equal ELBO, better to the lower left. Far left: the code says nothing. Low and far right: good reconstructions that cost a large code."
       + (without.length ? ` Without a rate, and so not here: ${without.join("; ")}.` : "") }));
 }
 
-const legendOf = (drawn) => (drawn.length < 2 ? null : h("p", { class: "legend" }, ...drawn.map((line) =>
-  h("span", { class: "inline" }, h("i", { class: "dot", style: `background:${line.colour}` }), h("span", { text: line.label })))));
+const legendOf = (drawn) => h("p", { class: "legend" }, ...drawn.map((line) =>
+  h("span", { class: "inline" }, h("i", { class: "dot", style: `background:${line.colour}` }), h("span", { text: line.label }))));
 
 /** Lines along which rate and distortion have the same sum. */
 function sameElbo({ x, y }, add, box) {

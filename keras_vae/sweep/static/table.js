@@ -2,7 +2,7 @@
 
 import { choice, h, toggle } from "explorer/dom";
 import { BEST, data, metric, recommendedWords, seeds, words } from "sweep/data";
-import { short, suffix } from "sweep/numbers";
+import { counted, short, suffix } from "sweep/numbers";
 
 const SHOWN = [BEST, "generation_gap.prior.frechet", "generation_gap.reconstruction.frechet", "rate_distortion.rate",
   "rate_distortion.distortion", "rate_distortion.elbo", "reconstruction.test.mse", "completeness.dead_zone"];
@@ -27,7 +27,7 @@ export function runs() {
     const found = data.runs.filter(matches), columns = columnsOf(state.all);
     const sorted = columns.find((column) => column.key === state.sort);
     if (sorted) found.sort((one, other) => compare(sorted.value(one), sorted.value(other), state.down));
-    count.textContent = found.length === data.runs.length ? `${found.length} runs` : `${found.length} of ${data.runs.length} runs`;
+    count.textContent = found.length === data.runs.length ? counted(found.length) : `${found.length} of ${counted(data.runs.length)}`;
     table.replaceChildren(h("table", { class: "runs" },
       h("thead", {}, h("tr", {}, ...columns.map((column) => head(column, state, refresh)))),
       h("tbody", {}, ...found.map((run) => h("tr", { class: recommendedWords.has(words(run)) ? "recommended" : null }, ...columns.map((column) => column.cell(run)))))));
