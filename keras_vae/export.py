@@ -27,6 +27,7 @@ from keras_vae import checksums
 from keras_vae.command_line import option, read_config, to_json
 from keras_vae.devices import need_tensorflow
 from keras_vae.files import WriteError, rename, unfinished, why, write_json
+from keras_vae.graphs import release_graphs
 from keras_vae.latents import show_shape
 from keras_vae.lazy import tf
 from keras_vae.likelihoods import LIKELIHOODS
@@ -254,6 +255,8 @@ def write_version(servable, description, signatures, functions=None, prior=None)
             f"cannot write a SavedModel into {servable}: {why(error)}"
             " (it takes a folder that can be written and room for the weights)"
         ) from error
+    finally:
+        release_graphs()
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ ORDER = [
     "checksums",
     "densities",
     "fused",
+    "graphs",
     "gradients",
     "soundness",
     "inputs",

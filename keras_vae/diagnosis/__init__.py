@@ -28,6 +28,7 @@ from keras_vae.diagnosis.reconstruction import measure_reconstruction
 from keras_vae.diagnosis.samplers import fit_samplers
 from keras_vae.diagnosis.study import NO_LIKELIHOOD, begin
 from keras_vae.features import choose_features
+from keras_vae.graphs import release_graphs
 from keras_vae.subjects import check_subject
 from keras_vae.verdict import STANDARD_PRIOR, UNIFORM_PRIOR, judge
 
@@ -79,6 +80,7 @@ def diagnose(subject, dataset, settings, command="python evaluate.py RUN", retra
             study.results[name]["seconds"] = clock.steps[-1]["seconds"]
     with clock.step("pictures"):
         take_pictures(study)
+    release_graphs()
     results = {**identity(study), **study.results, "exported": None}
     study.reasons["exported"] = study.reasons["file"] = (
         "only of a run of ours, and only the command saves and exports"
