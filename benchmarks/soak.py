@@ -5,7 +5,7 @@ the package's own functions; then half an hour of the embedded server under load
 signatures and for the explorer's data, make mistakes, and come and go. Linux alone: the figures come from /proc.
 
     python benchmarks/soak.py                                  both, 30 minutes each
-    python benchmarks/soak.py --minutes 3 --parts serving
+    python benchmarks/soak.py --minutes 3 --parts serving      the other part stays in the files as it was found before
 
 A figure is called flat where its growth is known to be small. What came in the first third is left out as warm-up; the
 rest is averaged in ten blocks, since what is read at one moment is not independent of the moment before (blocks of two
@@ -17,6 +17,7 @@ the bound. Else it is not known, and more minutes would tell.
 
 import argparse
 import collections
+import concurrent.futures
 import contextlib
 import dataclasses
 import json
@@ -28,13 +29,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
 
 import numpy as np
 from measure import FOLDER, machine, publish, table
 
+PARTS = ("training", "serving")
 WARM_UP, BLOCKS = 1 / 3, 10
 T_95 = 2.306  # Student's t at 97.5%, for a line through ten points
 BOUNDS = {"memory": 0.03, "handles": 1.0, "threads": 1.0}  # of memory a share of its mean
@@ -42,6 +43,7 @@ KEPT_VERSIONS = 2
 MOST_ROWS, REQUESTS_A_CLIENT = 64, 100
 MEBIBYTE = 2**20
 ALWAYS = 10**6  # epochs that are never reached
+IMAGES = 256  # to train on: what is done once an epoch is what may leak, so that epochs are to be short
 
 
 # What is measured
@@ -118,7 +120,9 @@ def train_on(folder, seconds):
     from keras_vae.runs import State
 
     devices.start()
-    config = Config(output=str(folder), name="run", epochs=ALWAYS, precision="float32", schedule="constant")
+    config = Config(
+        output=str(folder), name="run", limit=IMAGES, epochs=ALWAYS, precision="float32", schedule="constant"
+    )
     dataset = training.load(config)
     config = training.settle(config, dataset)
     model, run = training.build(config, dataset), training.folder(None, config, dataset)
@@ -160,7 +164,7 @@ def soak_training(folder, seconds):
 
 
 def ask_on(url, seconds, seed, done):
-    """Asks the server for one thing after the other, and counts them in `done`, until the time is over."""
+    """Asks the server for one thing after the other, and counts them in `done`, until the time is over or one fails."""
     from keras_vae.serving import DecoderClient
     from keras_vae.serving.client_errors import ServingError
 
@@ -197,21 +201,18 @@ def soak_serving(folder, seconds, clients):
     with (
         open(folder / "serving.log", "ab") as log,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process,
+        concurrent.futures.ThreadPoolExecutor(clients) as pool,
     ):
         try:
             url = process.stdout.readline().partition(" on ")[2].partition("/v1")[0]
             if not url:
                 raise SystemExit(f"the server failed:\n{(folder / 'serving.log').read_text()[-3000:]}")
-            threads = [
-                threading.Thread(target=ask_on, args=(url, seconds, seed, done)) for seed in range(clients)
-            ]
-            for thread in threads:
-                thread.start()
+            asking = [pool.submit(ask_on, url, seconds, seed, done) for seed in range(clients)]
             rows = watch(process.pid, seconds, lambda: process.poll() is None)
-            for thread in threads:
-                thread.join()
             if process.poll() is not None:
                 raise SystemExit(f"the server ended:\n{(folder / 'serving.log').read_text()[-3000:]}")
+            for client in asking:
+                client.result()  # raises what failed
         finally:
             process.terminate()
     return rows, dict(done)
@@ -276,19 +277,19 @@ def main():
     """Soaks, and prints and writes what was seen."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--minutes", type=float, default=30, help="of each part")
-    parser.add_argument("--parts", default="training,serving", help="what is soaked, separated by commas")
+    parser.add_argument("--parts", default=",".join(PARTS), help="what is soaked, separated by commas")
     parser.add_argument("--clients", type=int, default=4, help="at the server at once")
     parser.add_argument("--output", type=pathlib.Path, default=FOLDER / "results" / "soak.json", help="JSON")
     parser.add_argument(
         "--figure", type=pathlib.Path, default=FOLDER.parent / "docs" / "figures" / "soak.png", help="PNG"
     )
     asked = parser.parse_args()
-    seconds, wanted, parts = 60 * asked.minutes, asked.parts.split(","), {}
-    facts = {"machine": machine(), "minutes": asked.minutes, "clients": asked.clients, "parts": parts}
+    seconds, wanted, found = 60 * asked.minutes, asked.parts.split(","), {}
+    facts = {"machine": machine(), "clients": asked.clients}
     with tempfile.TemporaryDirectory(prefix="soak-") as temporary:
         folder = pathlib.Path(temporary)
         os.environ.setdefault("XDG_CACHE_HOME", str(folder / "cache"))
-        for part in ("training", "serving"):
+        for part in PARTS:
             if part not in wanted and (part == "serving" or "serving" not in wanted):
                 continue
             if part == "training":
@@ -296,10 +297,12 @@ def main():
             else:
                 rows, done = soak_serving(folder, seconds, asked.clients)
             if part in wanted:
-                parts[part] = {"done": done, "judged": judged(rows), "rows": rows}
+                found[part] = {"done": done, "judged": judged(rows), "rows": rows}
                 print(f"{part}: {json.dumps(done)}", file=sys.stderr, flush=True)
+    before = json.loads(asked.output.read_text())["parts"] if asked.output.exists() else {}
+    parts = {name: part for name in PARTS if (part := found.get(name, before.get(name)))}
     draw(parts, asked.figure)
-    publish(asked.output, facts, table_of(parts))
+    publish(asked.output, {**facts, "parts": parts}, table_of(parts))
 
 
 if __name__ == "__main__":
