@@ -147,8 +147,8 @@ def work(sweep, jobs):
     places = find_places(jobs)
     names = sweep.grid.trials()  # all are checked: the file may come from another version, or from anybody
     left = [name for name in names if not sweep.is_done(name)]
-    say(f"{sweep.path}: {counted(len(names))}, {len(names) - len(left)} done, {len(places)} at once")
     with sweep.held():
+        say(f"{sweep.path}: {counted(len(names))}, {len(names) - len(left)} done, {len(places)} at once")
         try:
             run_all(sweep, places, lambda: compared(sweep))
         except KeyboardInterrupt:
