@@ -34,6 +34,8 @@ from measure import (
     peer_command,
     publish,
     ratios,
+    run,
+    share_of_products,
     table,
 )
 from peers.networks import NETWORKS
@@ -60,16 +62,21 @@ def decoding(asked):
         },
         asked.rounds,
     )
+    flops = run(peer_command("decoder", asked.run.resolve()))["flops"]
+    results[CEILINGS] = ceilings = [run(peer_command(CEILINGS))]
     rows = [
         (
             name,
             over(repeats, "images_per_second").show(),
             f"{1000 * over(repeats, 'seconds').median:,.2f}",
+            share_of_products(flops * over(repeats, "images_per_second").median, "float32", ceilings),
             mebibytes(over(repeats, "peak_memory_bytes").median),
         )
         for name, repeats in results.items()
+        if name != CEILINGS
     ]
-    return results, table(("signature", "images/s", "ms a call", "peak memory"), rows)
+    header = "signature", "images/s", "ms a call", "of the ceiling of float32", "peak memory"
+    return results, f"{table(header, rows)}\n\n{ceiling_table(ceilings)}"
 
 
 def likelihood(asked):
@@ -111,15 +118,15 @@ def likelihood_rows(network, results, samples):
             continue
         speed = over(repeats, "images_per_second")
         rate = speed.median * NETWORKS[network].flops_of_likelihood(samples) / 1e9
-        precision = repeats[0]["precision"].removeprefix("mixed_")
+        precision = repeats[0]["precision"]
         yield (
             network,
             name,
-            precision,
+            precision.removeprefix("mixed_"),
             speed.show(",.1f"),
             ratios(repeats, pythae, "images_per_second").show(".2f") if pythae else "",
             f"{rate:,.0f}",
-            f"{rate / over(results[CEILINGS], precision).median:.0%}",
+            share_of_products(1e9 * rate, precision, results[CEILINGS]),
             f"{repeats[0]['nats']:.2f}",
             mebibytes(over(repeats, "peak_memory_bytes").median),
         )

@@ -109,6 +109,16 @@ def ceiling_table(ceilings):
     return table(("ceiling", "measured"), rows)
 
 
+def share_of_products(flops, precision, ceilings):
+    """Returns what share of the rate of large products in `precision` a rate of `flops` a second is, in words."""
+    return f"{flops / 1e9 / over(ceilings, precision.removeprefix('mixed_')).median:.0%}"
+
+
+def share_of_copying(moved, ceilings):
+    """Returns what share of the rate of copying `moved` bytes a second are, in words."""
+    return f"{moved / 1e9 / over(ceilings, 'copy').median:.1%}"
+
+
 def mebibytes(size):
     """Returns `size`, in bytes, in words."""
     return f"{size / 2**20:,.0f} MiB"

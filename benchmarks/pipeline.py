@@ -5,11 +5,25 @@ the pipeline alone, and of training on it, in turn. DIR holds the dataset, prepa
 is downloaded.
 """
 
+import math
 import pathlib
 import sys
 import tempfile
 
-from measure import arguments, interleaved, machine, mebibytes, over, peer_command, publish, table
+from measure import (
+    CEILINGS,
+    arguments,
+    ceiling_table,
+    interleaved,
+    machine,
+    mebibytes,
+    over,
+    peer_command,
+    publish,
+    run,
+    share_of_copying,
+    table,
+)
 from peers.task import write_jpegs
 
 SIZE = 64
@@ -19,18 +33,24 @@ HEADER = (
     "pipeline alone, images/s",
     "training, images/s",
     "pipeline over training",
+    "of copying",
     "peak memory",
 )
 
 
-def row_of(name, repeats):
+BYTES_A_VALUE = 1 + 4  # read as uint8, written as float32
+
+
+def row_of(name, repeats, ceilings):
     """Returns the table's row on a source."""
+    moved = BYTES_A_VALUE * math.prod(repeats[0]["image_shape"]) * over(repeats, "pipeline").median
     return (
         name,
         "x".join(map(str, repeats[0]["image_shape"])),
         over(repeats, "pipeline").show(),
         over(repeats, "training").show(),
         over(repeats, "times").show(".0f"),
+        share_of_copying(moved, ceilings),
         mebibytes(over(repeats, "peak_memory_bytes").median),
     )
 
@@ -56,11 +76,14 @@ def main():
             name: peer_command("feeding", *flags, "--steps", asked.steps) for name, flags in sources.items()
         }
         facts["sources"] = results = interleaved(commands, asked.rounds)
+    facts[CEILINGS] = ceilings = [run(peer_command(CEILINGS))]
     for name, repeats in results.items():
         if "missing" in repeats[0]:
             print(f"no row on {name}: {repeats[0]['missing']}", file=sys.stderr)
-    rows = [row_of(name, repeats) for name, repeats in results.items() if "missing" not in repeats[0]]
-    publish(asked.output, facts, table(HEADER, rows))
+    rows = [
+        row_of(name, repeats, ceilings) for name, repeats in results.items() if "missing" not in repeats[0]
+    ]
+    publish(asked.output, facts, table(HEADER, rows), ceiling_table(ceilings))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,20 @@ import pathlib
 import sys
 import tempfile
 
-from measure import arguments, machine, mebibytes, over, peer_command, publish, run, save, table
+from measure import (
+    CEILINGS,
+    arguments,
+    ceiling_table,
+    machine,
+    mebibytes,
+    over,
+    peer_command,
+    publish,
+    run,
+    save,
+    share_of_products,
+    table,
+)
 from peers.task import write_jpegs
 
 COUNTS = (1_000, 10_000, 60_000)
@@ -51,15 +64,17 @@ def measured(axis, value, flags, steps, root):
     return run(peer_command("size", *flags, "--steps", steps))
 
 
-def rows_of(points):
+def rows_of(points, ceilings):
     """Yields the rows of one table from its points: `value: repeats`."""
     for value, repeats in points.items():
         memory = mebibytes(over(repeats, "peak_memory_bytes").median)
         if "seconds_a_step" in repeats[0]:
-            step = over(repeats, "seconds_a_step").show(".3f")
-            yield value, step, f"{over(repeats, 'images_per_second').median:,.0f}", memory
+            step = over(repeats, "seconds_a_step")
+            speed = f"{over(repeats, 'images_per_second').median:,.0f}"
+            share = share_of_products(repeats[0]["flops"] / step.median, repeats[0]["precision"], ceilings)
+            yield value, step.show(".3f"), speed, share, memory
         else:
-            yield value, over(repeats, "seconds").show(".0f"), "", memory
+            yield value, over(repeats, "seconds").show(".0f"), "", "", memory
 
 
 def verdicts(results):
@@ -88,6 +103,8 @@ def main():
     asked = parser.parse_args()
     facts = json.loads(asked.output.read_text()) if asked.output.is_file() else {"machine": machine()}
     results = facts.setdefault("points", {})
+    if CEILINGS not in facts:
+        facts[CEILINGS] = [run(peer_command(CEILINGS))]
     with tempfile.TemporaryDirectory() as root:
         for number in range(asked.rounds):
             for axis in asked.only:
@@ -100,9 +117,9 @@ def main():
                     )
                     repeats.append(measured(axis, value, flags, asked.steps, pathlib.Path(root)))
                     save(asked.output, facts)
-    header = "seconds a step, or in all", "images/s", "peak memory"
-    tables = [table((axis, *header), rows_of(points)) for axis, points in results.items()]
-    publish(asked.output, facts, *tables, *verdicts(results))
+    header = "seconds a step, or in all", "images/s", "of the ceiling", "peak memory"
+    tables = [table((axis, *header), rows_of(points, facts[CEILINGS])) for axis, points in results.items()]
+    publish(asked.output, facts, *tables, ceiling_table(facts[CEILINGS]), *verdicts(results))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from measure import (
     peer_command,
     publish,
     ratios,
+    share_of_products,
     table,
 )
 from peers.networks import NETWORKS
@@ -57,18 +58,17 @@ def rows_of(network, results, ceilings):
     best = max(peers, key=lambda name: over(results[name], "images_per_second").median)
     flops = NETWORKS[network].flops_of_step
     for name, repeats in results.items():
-        precision = repeats[0]["precision"].removeprefix("mixed_")
-        rate = flops / over(repeats, "seconds_a_step").median / 1e9
-        ceiling = over(ceilings, precision).median
+        precision = repeats[0]["precision"]
+        rate = flops / over(repeats, "seconds_a_step").median
         yield (
             network,
             name,
-            precision,
+            precision.removeprefix("mixed_"),
             over(repeats, "images_per_second").show(),
             f"{1000 * over(repeats, 'seconds_a_step').median:,.1f}",
             ratios(repeats, results[best], "images_per_second").show(".2f"),
-            f"{rate:,.0f}",
-            f"{rate / ceiling:.0%}",
+            f"{rate / 1e9:,.0f}",
+            share_of_products(rate, precision, ceilings),
             mebibytes(over(repeats, "peak_memory_bytes").median),
         )
 

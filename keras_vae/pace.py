@@ -22,13 +22,17 @@ def steps_per_execution(model, batch_size, steps):
 
 
 def flops_of_image(model):
-    """Returns the FLOPs of one image in a training step of `model`'s convolutions and dense layers.
+    """Returns the FLOPs of one image in a training step of `model`: as many for each gradient, by the inputs and by the
+    kernel, as forward."""
+    return 3 * (flops_forward(model.encoder) + flops_forward(model.decoder))
 
-    Two for each multiplication and addition; as many for each gradient, by the inputs and by the kernel, as forward.
-    """
-    layers = [layer for network in (model.encoder, model.decoder) for layer in network.layers]
-    return 6 * sum(
-        math.prod(layer.kernel.shape) * places_of(layer) for layer in layers if hasattr(layer, "kernel")
+
+def flops_forward(network):
+    """Returns the FLOPs of one image in the convolutions and dense layers of `network`: two a multiplication and addition."""
+    return 2 * sum(
+        math.prod(layer.kernel.shape) * places_of(layer)
+        for layer in network.layers
+        if hasattr(layer, "kernel")
     )
 
 

@@ -49,6 +49,7 @@ LOOKED_AT = 500  # training images that the likelihood is chosen by
 EVALUATION_BATCH = 256
 PREVIEW_COLUMNS, PREVIEW_ROWS = 16, 6
 SHOWN_SKIPPED = 10
+LESS_AT_ONCE = 4  # times fewer images are proposed where a batch is too large
 LONGEST_NAME = 60  # characters of a dataset in the name of its run's folder, which may have 255 bytes
 
 
@@ -434,20 +435,31 @@ def fit(model, dataset, config, run, state):
             verbose=0,
             shuffle=False,
         )
-    except (KeyboardInterrupt, TrainingStopped) as reason:
+    except (KeyboardInterrupt, TrainingStopped, tf.errors.ResourceExhaustedError) as reason:
         progress.close()
-        sound = not isinstance(reason, TrainingStopped)
+        sound = isinstance(reason, KeyboardInterrupt)
         keeper.close(sound)
         if sound:
             say(
                 f"stopped by Ctrl-C: keeping what there is (go on with --resume {shlex.quote(str(run.path))})"
             )
             return None
-        return reason
+        return reason if isinstance(reason, TrainingStopped) else TrainingStopped(too_large(config))
     finally:
         guard.close()
         log.close()
     return None
+
+
+def too_large(config):
+    """Returns what to do where a step does not fit into the device's memory."""
+    parts = math.gcd(config.batch_size, LESS_AT_ONCE)
+    if parts == 1:
+        return f"a step of {config.batch_size} images does not fit into memory (try smaller --network.widths)"
+    return (
+        f"a step of {config.batch_size} images does not fit into memory (try --batch_size {config.batch_size // parts}"
+        f" --accumulate {config.accumulate * parts}, whose steps are on the mean gradient of as many)"
+    )
 
 
 def finish(run, dataset, state, begun):

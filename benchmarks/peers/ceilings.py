@@ -6,11 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import tensorflow as tf
 from measure import machine
-from peers.task import report, timed
+from peers.task import fastest, report
 
 from keras_vae import devices
-
-FEWEST = 3
 
 
 def gigaflops(dtype, size, seconds):
@@ -27,15 +25,6 @@ def copied_gigabytes(size, seconds):
     with ThreadPoolExecutor(workers) as pool:
         best = fastest(lambda: list(pool.map(lambda pair: np.copyto(pair[1], pair[0]), pairs)), seconds)
     return 2 * size / best / 1e9
-
-
-def fastest(work, seconds):
-    """Returns the shortest time that `work` takes, of `seconds` of trials after one to warm up."""
-    timed(work)
-    times = []
-    while len(times) < FEWEST or sum(times) < seconds:
-        times.append(timed(work))
-    return min(times)
 
 
 def main():

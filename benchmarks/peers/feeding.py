@@ -4,8 +4,8 @@ import argparse
 
 import keras
 from measure import spread
-from peers import ours
 from peers.networks import IMAGE_SHAPE
+from peers.own_networks import build
 from peers.task import LEARNING_RATE, generated_images, report, timed, whole_batches
 
 import keras_vae
@@ -28,7 +28,7 @@ def model_of(data):
     """Returns what eats: keras.io's network of 28x28 grey images, keras_vae's default one of all others."""
     precision = devices.choose_precision("auto")
     if data.image_shape == IMAGE_SHAPE:
-        return ours.build("keras_io", precision)
+        return build("keras_io", precision)
     model = keras_vae.VAE(data.image_shape, latent=32, dtype=precision)
     model.compile(keras.optimizers.Adam(LEARNING_RATE))
     return model

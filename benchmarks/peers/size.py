@@ -7,7 +7,7 @@ from peers.keras_networks import EpochTimes, num_trained
 from peers.task import LEARNING_RATE, generated_images, report, report_training, whole_batches
 
 import keras_vae
-from keras_vae import devices
+from keras_vae import devices, pace
 from keras_vae.datasets import Annotations, LoadOptions, in_memory
 from keras_vae.latents import parse_shape
 
@@ -46,7 +46,14 @@ def main():
         verbose=0,
         shuffle=False,
     )
-    report_training(times.seconds, arguments.steps, arguments.batch, weights=num_trained(model))
+    report_training(
+        times.seconds,
+        arguments.steps,
+        arguments.batch,
+        weights=num_trained(model),
+        precision=precision,
+        flops=pace.flops_of_image(model) * arguments.batch,
+    )
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from peers.networks import IMAGE_SHAPE, NETWORKS
 
 LEARNING_RATE = 1e-3
 NUM_IMAGES = 60_000  # as many as MNIST has to train on
+FEWEST = 3  # trials of what is to be as fast as it can be
 
 
 def training_arguments(description, precisions):
@@ -57,6 +58,15 @@ def timed(work):
     begun = time.perf_counter()
     work()
     return time.perf_counter() - begun
+
+
+def fastest(work, seconds):
+    """Returns the shortest time that `work` takes, of `seconds` of trials after one to warm up."""
+    timed(work)
+    times = []
+    while len(times) < FEWEST or sum(times) < seconds:
+        times.append(timed(work))
+    return min(times)
 
 
 def report_training(seconds, steps, batch, **facts):

@@ -252,6 +252,24 @@ def assert_alike(model, twin):
     assert all(np.array_equal(*pair) for pair in zip(model.get_weights(), twin.get_weights(), strict=True))
 
 
+@pytest.mark.parametrize(
+    ("batch", "said"),
+    [
+        (64, "--batch_size 16 --accumulate 4"),
+        (6, "--batch_size 3 --accumulate 2"),
+        (7, "smaller --network.widths"),
+    ],
+)
+def test_a_step_that_does_not_fit_into_memory_says_the_way_out(tmp_path, monkeypatch, batch, said):
+    def exhausted(self, data):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    monkeypatch.setattr(Autoencoder, "train_step", exhausted)
+    code, _, err = run_main("--limit", 64, "--epochs", 1, *TINY, "--batch_size", batch, "--output", tmp_path)
+    assert (code, err.count("\n")) == (2, 1)
+    assert f"a step of {batch} images does not fit into memory (try {said}" in err
+
+
 def test_a_command_whose_learning_rate_explodes_ends_with_one_line_and_without_a_model(tmp_path, monkeypatch):
     monkeypatch.setattr(pace, "MOST_STEPS", 1)  # of several in one call only the range would be named
     rate = ["--learning_rate", "1e10", "--schedule", "constant"]

@@ -1,0 +1,44 @@
+"""The device's ceilings, through Keras' backend: products of large matrices in each precision, and copying its memory."""
+
+import argparse
+
+import keras
+from keras import ops
+from peers.task import fastest, report
+
+
+def teraflops(dtype, size, seconds):
+    """Returns the rate of products of square matrices of `size`."""
+    left, right = (ops.cast(keras.random.normal((size, size), seed=seed), dtype) for seed in (1, 2))
+    return 2 * size**3 / fastest(lambda: wait(ops.matmul(left, right)), seconds) / 1e12
+
+
+def gigabytes(size, seconds):
+    """Returns the rate, read and written together, at which an array of `size` bytes is negated."""
+    values = ops.ones((size // 4096, 1024), "float32")
+    return 2 * size / fastest(lambda: wait(ops.negative(values)), seconds) / 1e9
+
+
+def wait(values):
+    """Returns when `values` are there: one of them is read."""
+    return float(ops.convert_to_numpy(ops.cast(values[0, 0], "float32")))
+
+
+def main():
+    """Measures and reports; float16 on a GPU alone, where there is one at hand."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size", type=int, default=4096, help="rows and columns of the matrices")
+    parser.add_argument("--seconds", type=float, default=2.0, help="for each")
+    arguments = parser.parse_args()
+    gpus = [device for device in keras.distribution.list_devices() if not device.lower().startswith("cpu")]
+    dtypes = ("float32", "bfloat16", "float16") if gpus else ("float32", "bfloat16")
+    report(
+        device=gpus[0] if gpus else "CPU",
+        backend=keras.backend.backend(),
+        products={dtype: teraflops(dtype, arguments.size, arguments.seconds) for dtype in dtypes},
+        copy=gigabytes(2**29, arguments.seconds),
+    )
+
+
+if __name__ == "__main__":
+    main()
