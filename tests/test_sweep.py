@@ -14,10 +14,10 @@ from sweep_runs import leave, results_of, swept
 from keras_vae.command_line import UsageError
 from keras_vae.runs import Run
 from keras_vae.sweep import places
-from keras_vae.sweep.__main__ import compared, main
+from keras_vae.sweep.__main__ import compared, default_name, main
 from keras_vae.sweep.comparison import candidates, compare, of_runs, of_sweep
 from keras_vae.sweep.folder import Sweep
-from keras_vae.sweep.grid import Axis, Grid, names_of
+from keras_vae.sweep.grid import Axis, Grid, Trial, names_of
 from keras_vae.sweep.recommendation import Candidate, recommend
 from keras_vae.sweep.running import why_failed
 
@@ -296,6 +296,27 @@ def test_the_csv_has_a_row_a_run_with_settings_and_numbers(tmp_path):
     row = by_name["latent-32_objective-vae_seed-1"]
     assert (row["over.latent"], row["over.objective"], row["over.seed"]) == ("32", "vae", "1")
     assert float(row["generation_gap.best.frechet"]) == pytest.approx(0.022)
+
+
+@pytest.mark.parametrize("text", [None, "{}{", '{"latent": 3}'])
+def test_a_run_whose_results_are_lost_or_damaged_is_measured_again_and_stops_no_page(tmp_path, text):
+    sweep = swept(tmp_path / "sweep")
+    name = "latent-2_objective-vae_seed-0"
+    for done in sweep.grid.points():
+        assert sweep.is_done(done)
+    results = sweep.run(name).report / "results.json"
+    results.unlink() if text is None else results.write_text(text)
+    assert not sweep.is_done(name)
+    runs = {run["name"]: run for run in compared(sweep)[0]["runs"]}
+    assert runs[name]["state"] == ("unfinished" if text is None else "failed")
+    assert text is None or str(results) in runs[name]["error"]
+    assert sum(run["state"] == "done" for run in runs.values()) == 11
+
+
+def test_a_sweep_of_many_fields_has_a_name_that_a_folder_can_have():
+    fields = [f"network.{name}" for name in ("widths", "depth", "kernel_size", "dense", "activation")] * 9
+    axes = tuple(Axis(f"{field}{number}", ("1",)) for number, field in enumerate(fields))
+    assert len(default_name(Trial(), Grid((), axes))) <= 120
 
 
 def test_a_sweep_whose_runs_all_failed_recommends_nothing_and_has_its_page(tmp_path):

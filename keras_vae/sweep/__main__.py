@@ -13,7 +13,7 @@ from keras_vae.datasets import DatasetError
 from keras_vae.runs import Run
 from keras_vae.sweep.comparison import of_runs, of_sweep, write_comparison
 from keras_vae.sweep.folder import Sweep
-from keras_vae.sweep.grid import Axis, Grid, Trial, plain
+from keras_vae.sweep.grid import LONGEST_NAME, Axis, Grid, Trial, plain
 from keras_vae.sweep.one_run import PROG
 from keras_vae.sweep.places import find_places
 from keras_vae.training import check_paths, check_place
@@ -136,7 +136,7 @@ def default_name(config, grid):
     source = config.dataset
     dataset = getattr(source, "name", None) or pathlib.Path(getattr(source, "path", "")).stem
     swept = [axis.field for axis in grid.axes]
-    return plain("-".join(["sweep", dataset or type(source).__name__.lower(), *swept]))
+    return plain("-".join(["sweep", dataset or type(source).__name__.lower(), *swept]))[:LONGEST_NAME]
 
 
 def work(sweep, jobs):

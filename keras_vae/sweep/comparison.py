@@ -9,9 +9,9 @@ from keras_vae.command_line import show, to_json
 from keras_vae.files import whole, write_json
 from keras_vae.latents import parse_shape
 from keras_vae.report.comparison import COMPARED, harmless, latent_size, scalars
-from keras_vae.report.reading import read_results
 from keras_vae.report.tables import described, get, plain
 from keras_vae.runs import Run
+from keras_vae.sweep.folder import results_of
 from keras_vae.sweep.grid import REPLICATES, Axis, in_words
 from keras_vae.sweep.recommendation import Candidate, recommend
 
@@ -57,20 +57,20 @@ class Member:
         return "done" if self.results else "failed" if self.error else "unfinished"
 
 
-def results_of(run):
-    """Returns the results of evaluating `run`, None where it has not been."""
-    file = run.report / "results.json"
-    return read_results(file) if file.is_file() else None
-
-
 def of_sweep(sweep):
     """Returns the axes and the `Member`s of a sweep, those that have not run yet too."""
     failures = sweep.failures()
     members = [
-        Member(name, sweep.run(name), point, failures.get(name), results_of(sweep.run(name)))
+        member_of(name, sweep.run(name), point, failures.get(name))
         for name, point in sweep.grid.points().items()
     ]
     return sweep.grid.axes, members
+
+
+def member_of(name, run, settings, error=None):
+    """Returns the `Member` of a run; what cannot be read of it is its error."""
+    results, damage = results_of(run)
+    return Member(name, run, settings, damage or error, results)
 
 
 def of_runs(runs):
@@ -81,12 +81,10 @@ def of_runs(runs):
     axes = tuple(Axis(field, tuple(found)) for field, found in values.items() if len(found) > 1)
     names = [run.path.resolve().name for run in runs]
     return axes, [
-        Member(
+        member_of(
             name if names.count(name) == 1 else str(run.path),
             run,
             {axis.field: one[axis.field] for axis in axes if axis.field in one},
-            None,
-            results_of(run),
         )
         for name, run, one in zip(names, runs, said)
     ]

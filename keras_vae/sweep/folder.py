@@ -6,6 +6,7 @@ import pathlib
 
 from keras_vae.command_line import UsageError, read_json
 from keras_vae.files import locked, rename, unfinished, why, write_json
+from keras_vae.report.reading import read_results
 from keras_vae.runs import Run
 from keras_vae.sweep.grid import Grid
 
@@ -105,4 +106,14 @@ class Sweep:
 
     def is_done(self, name):
         """Returns whether the run `name` is trained and evaluated."""
-        return (self.run(name).report / "index.html").is_file()  # the last that is written
+        run = self.run(name)
+        return (run.report / "index.html").is_file() and results_of(run)[0] is not None  # the page comes last
+
+
+def results_of(run):
+    """Returns the results of evaluating `run`, None where there are none; and why they cannot be read, or None."""
+    file = run.report / "results.json"
+    try:
+        return (read_results(file) if file.is_file() else None), None
+    except UsageError as error:
+        return None, str(error)

@@ -15,7 +15,7 @@ NOT_SWEPT = {
     "output": "runs stand in the sweep's folder",
     **dict.fromkeys(("over", "jobs", "resume", "compare", "yes"), "it concerns the sweep as a whole"),
 }
-LONGEST_NAME = 120  # characters of a run's name, leaving room for what is put behind it
+LONGEST_NAME = 120  # characters of a folder's name that is made of fields and values, leaving room for what is put behind it
 REPLICATES = "seed"  # the axis whose values repeat a setting rather than make another
 
 
