@@ -14,7 +14,7 @@ from sweep_runs import leave, results_of, swept
 from keras_vae.command_line import UsageError
 from keras_vae.runs import Run
 from keras_vae.sweep import places
-from keras_vae.sweep.__main__ import compared, default_name, main
+from keras_vae.sweep.__main__ import compared, default_name, main, recommended
 from keras_vae.sweep.comparison import candidates, compare, of_runs, of_sweep
 from keras_vae.sweep.folder import Sweep
 from keras_vae.sweep.grid import Axis, Grid, Trial, names_of
@@ -334,6 +334,15 @@ def test_distances_of_different_datasets_are_not_compared(tmp_path):
         leave(sweep.run(name), results_of(name, int(point["latent"]), distance, dataset=point["dataset"]))
     found = compare("sweep", *of_sweep(sweep))["recommendations"]
     assert [(one["dataset"], one["size"]) for one in found] == [("digits", 8), ("sprites", 8)]
+    # What all of them share, here the dataset, is not said again.
+    assert [(one["words"], one["runs"]) for one in found] == [
+        ("latent 8", ["dataset-digits_latent-8"]),
+        ("latent 8", ["dataset-sprites_latent-8"]),
+    ]
+    assert (
+        "recommended for sprites (Frechet distance, classifier features, n = 180): latent 8"
+        in recommended(compare("sweep", *of_sweep(sweep)))
+    )
 
 
 def test_the_evaluations_own_error_is_that_of_the_best_sampler(tmp_path):

@@ -182,7 +182,8 @@ def recommended(comparison):
     done = sum(run["state"] == "done" for run in comparison["runs"])
     lines = [f"{done} of {counted(len(comparison['runs']))} compared"]
     for found in comparison["recommendations"]:
-        of = f" for {found['dataset']}" if len(comparison["recommendations"]) > 1 else ""
+        way = f" for {found['dataset']} ({found['metric']}, n = {found['n']})"
+        of = way if len(comparison["recommendations"]) > 1 else ""
         lines.append(f"recommended{of}: {found['words'] or 'nothing yet'}")
         lines += textwrap.wrap(found["reason"], LINE, initial_indent="  ", subsequent_indent="  ")
     return lines

@@ -226,20 +226,27 @@ def way_of(results):
 
 def candidates(members):
     """Returns the `Candidate`s among runs: those that differ in their seed alone are one."""
-    settings = {}
+    fields = dict.fromkeys(field for member in members for field in member.settings if field != REPLICATES)
+    varied = [field for field in fields if len({member.settings.get(field) for member in members}) > 1]
+    named = varied or list(fields)
+    alike = {}
     for member in members:
-        words = in_words({field: text for field, text in member.settings.items() if field != REPLICATES})
-        settings.setdefault((words, latent_size(member.results)), []).append(member.results)
-    return [
-        Candidate(
-            words or f"latent {size}",
-            size,
-            tuple(find(results, f"{BEST}.frechet") for results in found),
-            tuple(own_error(results) for results in found),
-            tuple(prior for results in found if (prior := get(results, PRIOR_DISTANCE)) is not None),
-        )
-        for (words, size), found in settings.items()
-    ]
+        words = in_words({field: member.settings[field] for field in named if field in member.settings})
+        alike.setdefault((words, latent_size(member.results)), []).append(member)
+    return [candidate(words or f"latent {size}", size, found) for (words, size), found in alike.items()]
+
+
+def candidate(words, size, members):
+    """Returns the `Candidate` that `members` are, of one size and called `words`."""
+    evaluated = [member.results for member in members]
+    return Candidate(
+        words,
+        size,
+        tuple(find(results, f"{BEST}.frechet") for results in evaluated),
+        tuple(own_error(results) for results in evaluated),
+        tuple(prior for results in evaluated if (prior := get(results, PRIOR_DISTANCE)) is not None),
+        tuple(member.name for member in members),
+    )
 
 
 def own_error(results):

@@ -14,11 +14,12 @@ class Candidate:
     """A setting, over its seeds.
 
     Attributes:
-        words: What it sets, `latent 8, objective vae`, without the seed.
+        words: What it sets, `latent 8, objective vae`, without the seed and what all candidates share.
         size: Numbers in a code.
         distances: The Fréchet distance of the best sampler, a number a seed.
         errors: The evaluation's own standard error of each, or None.
-        priors: The same of codes that are drawn from the prior, as far as they were measured.
+        priors: The distances of codes that are drawn from the prior, as far as they were measured.
+        runs: The names of its runs.
     """
 
     words: str
@@ -26,6 +27,7 @@ class Candidate:
     distances: tuple[float, ...]
     errors: tuple[float | None, ...]
     priors: tuple[float, ...] = ()
+    runs: tuple[str, ...] = ()
 
     @property
     def distance(self):
@@ -57,6 +59,7 @@ class Recommendation:
     best_distance: float | None = None
     best_error: float | None = None
     threshold: float | None = None
+    runs: tuple[str, ...] = ()
 
     def to_json(self):
         """Returns it as plain JSON values."""
@@ -86,6 +89,7 @@ def recommend(candidates):
         best.distance,
         best.error,
         threshold,
+        chosen.runs,
     )
 
 

@@ -7,12 +7,13 @@ export const metric = new Map(data.metrics.map((metric) => [metric.key, metric])
 export const settingAxes = data.axes.filter((axis) => !axis.replicates);
 export const seeds = data.axes.find((axis) => axis.replicates);
 
-/** What a run sets, without the seed and without the field `but`: as the recommendation names it. */
+/** What a run sets, without the seed and without the field `but`. */
 export const words = (run, but = null) => settingAxes
   .filter((axis) => axis.field !== but && run.settings[axis.field] !== undefined)
   .map((axis) => `${axis.field} ${run.settings[axis.field]}`).join(", ");
 
-export const recommendedWords = new Set(data.recommendations.map((found) => found.words));
+const recommended = new Set(data.recommendations.flatMap((found) => found.runs));
+export const isRecommended = (run) => recommended.has(run.name);
 
 /** Mean and standard error of a metric over runs: of one run, the error of its own measurement. */
 export function statistics(runs, key) {

@@ -2,7 +2,7 @@
 
 import { choice, h, hue, toggle } from "explorer/dom";
 import { chart } from "sweep/chart";
-import { BEST, data, grouped, lines, metric, recommendedWords, ruler, settingAxes, statistics, words } from "sweep/data";
+import { BEST, data, grouped, isRecommended, lines, metric, ruler, settingAxes, statistics, words } from "sweep/data";
 import { short, suffix, withError } from "sweep/numbers";
 
 const RATE = "rate_distortion.rate", DISTORTION = "rate_distortion.distortion";
@@ -49,8 +49,8 @@ function pointsAlong(runs, field, key, along) {
     .filter(({ found }) => found)
     .map(({ text, here, found }) => ({
       x: along.places.get(text), y: found.mean, yError: found.error,
-      mark: recommendedWords.has(words(here[0])),
-      tip: [words(here[0]) || here[0].name, withError(found, unit) + suffix(unit), ...(recommendedWords.has(words(here[0])) ? ["recommended"] : [])],
+      mark: isRecommended(here[0]),
+      tip: [words(here[0]) || here[0].name, withError(found, unit) + suffix(unit), ...(isRecommended(here[0]) ? ["recommended"] : [])],
     }))
     .sort((one, other) => one.x - other.x);
 }
@@ -83,7 +83,7 @@ export function plane() {
       .map(([name, here]) => ({ name: name || here[0].name, here, rate: statistics(here, RATE), distortion: statistics(here, DISTORTION) }))
       .filter(({ rate, distortion }) => rate && distortion)
       .map(({ name, here, rate, distortion }) => ({
-        x: rate.mean, xError: rate.error, y: distortion.mean, yError: distortion.error, mark: recommendedWords.has(words(here[0])), name: field && here[0].settings[field],
+        x: rate.mean, xError: rate.error, y: distortion.mean, yError: distortion.error, mark: isRecommended(here[0]), name: field && here[0].settings[field],
         tip: [name, `rate ${withError(rate)} nats`, `distortion ${withError(distortion)} nats`, `ELBO ${short(-rate.mean - distortion.mean)} nats`],
       })),
   })).filter((line) => line.points.length);

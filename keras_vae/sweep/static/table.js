@@ -1,7 +1,7 @@
 // All runs as a table, sorted by any column, and what they make as pictures; one filter for both.
 
 import { choice, h, toggle } from "explorer/dom";
-import { BEST, data, metric, recommendedWords, seeds, words } from "sweep/data";
+import { BEST, data, isRecommended, metric, seeds, words } from "sweep/data";
 import { counted, short, suffix } from "sweep/numbers";
 
 const SHOWN = [BEST, "generation_gap.prior.frechet", "generation_gap.reconstruction.frechet", "rate_distortion.rate",
@@ -30,7 +30,7 @@ export function runs() {
     count.textContent = found.length === data.runs.length ? counted(found.length) : `${found.length} of ${counted(data.runs.length)}`;
     table.replaceChildren(h("table", { class: "runs" },
       h("thead", {}, h("tr", {}, ...columns.map((column) => head(column, state, refresh)))),
-      h("tbody", {}, ...found.map((run) => h("tr", { class: recommendedWords.has(words(run)) ? "recommended" : null }, ...columns.map((column) => column.cell(run)))))));
+      h("tbody", {}, ...found.map((run) => h("tr", { class: isRecommended(run) ? "recommended" : null }, ...columns.map((column) => column.cell(run)))))));
     strips.replaceChildren(ladders(found.filter((run) => !seeds || state.seed === "" || run.settings[seeds.field] === state.seed)));
   }
 
