@@ -260,6 +260,12 @@ def test_a_prior_that_generates_worse_is_named():
     assert "prior" not in recommend([candidate(8, 1.0, priors=(1.0,))]).reason
 
 
+def test_what_is_recommended_is_not_called_well_where_it_is_not(tmp_path):
+    found = compared(swept(tmp_path / "sweep"))[0]["recommendations"][0]
+    assert "Not all is well with it: patchy." in found["reason"]
+    assert "well" not in recommend([candidate(8, 1.0)]).reason
+
+
 def test_one_setting_is_not_called_the_best():
     assert recommend([candidate(8, 1.0)]).reason.startswith("It is all that was tried: ")
 

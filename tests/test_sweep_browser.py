@@ -1,9 +1,12 @@
 """The page of a sweep in a real browser: what is chosen, sorted, filtered and downloaded is what was measured."""
 
 import pytest
-from sweep_runs import swept
+from sweep_runs import leave, results_of, swept
 
+from keras_vae.runs import Run
 from keras_vae.sweep.__main__ import compared
+from keras_vae.sweep.comparison import of_runs, write_comparison
+from keras_vae.sweep.grid import Trial
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 MISSING = "\N{EN DASH}"
@@ -24,7 +27,21 @@ def sweeps(tmp_path_factory):
             hostile=True,
         ),
     }
-    return {name: compared(sweep)[1] for name, sweep in made.items()}
+    pages = {name: compared(sweep)[1] for name, sweep in made.items()}
+    return {**pages, "any runs": any_runs(folder / "any")}
+
+
+def any_runs(folder):
+    """The page of runs whose latent, epochs and batches differ together, and whose objectives differ beside that."""
+    runs = []
+    for latent, epochs in ((2, 1), (8, 5)):
+        for objective in ("vae", "autoencoder"):
+            name = f"{objective}-{latent}"
+            trial = Trial(latent=latent, epochs=epochs, batch_size=32 * latent, objective=objective)
+            runs.append(Run(folder / name))
+            leave(runs[-1], results_of(name, latent, 0.1 / latent))
+            runs[-1].write_config(trial.training(name, folder))
+    return write_comparison(folder, "any", *of_runs(runs))[1]
 
 
 @pytest.fixture
@@ -131,6 +148,15 @@ def test_another_axis_has_a_line_for_each_latent(show):
     assert page.locator(".legend .chip").all_inner_texts() == ["latent 2", "latent 8", "latent 32"]
     page.get_by_role("button", name="latent 8", exact=True).click()
     assert page.locator(".chart").first.locator(".point").count() == 4
+
+
+def test_settings_that_others_tell_already_are_not_named(show):
+    page = show("any runs")
+    names = page.locator(".ladders .row .name").all_inner_texts()[1:]
+    assert names[:2] == ["latent 2, objective vae", "latent 2, objective autoencoder"]
+    assert len(names) == 4
+    # Along the latent nothing joins runs of different epochs: they differ in more than that.
+    assert page.locator(".legend .chip").count() == 4
 
 
 def test_the_plane_has_the_runs_with_a_rate_and_names_the_others(show):

@@ -10,6 +10,7 @@ from keras_vae.files import whole, write_json
 from keras_vae.latents import parse_shape
 from keras_vae.report.comparison import COMPARED, harmless, latent_size, scalars
 from keras_vae.report.tables import described, get, plain
+from keras_vae.report.verdict import VERDICTS
 from keras_vae.runs import Run
 from keras_vae.sweep.folder import results_of
 from keras_vae.sweep.grid import REPLICATES, Axis, in_words
@@ -246,7 +247,19 @@ def candidate(words, size, members):
         tuple(own_error(results) for results in evaluated),
         tuple(prior for results in evaluated if (prior := get(results, PRIOR_DISTANCE)) is not None),
         tuple(member.name for member in members),
+        tuple(map(fault_of, filter(is_unhealthy, evaluated))),
     )
+
+
+def is_unhealthy(results):
+    """Returns whether the verdict is another than that all is well."""
+    return get(results, "verdict.name") not in (None, "healthy")
+
+
+def fault_of(results):
+    """Returns the verdict in words."""
+    name = get(results, "verdict.name")
+    return VERDICTS[name][1].lower() if name in VERDICTS else str(name)
 
 
 def own_error(results):

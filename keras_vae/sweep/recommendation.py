@@ -20,6 +20,7 @@ class Candidate:
         errors: The evaluation's own standard error of each, or None.
         priors: The distances of codes that are drawn from the prior, as far as they were measured.
         runs: The names of its runs.
+        faults: The verdicts on those that are not healthy, in words.
     """
 
     words: str
@@ -28,6 +29,7 @@ class Candidate:
     errors: tuple[float | None, ...]
     priors: tuple[float, ...] = ()
     runs: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
 
     @property
     def distance(self):
@@ -107,6 +109,8 @@ def sentences(candidates, best, threshold, close, chosen):
             f"The best generation is that of {best}, by the Fréchet distance of the best sampler;"
             f" {chosen} is within one standard error of it, up to {threshold:.3g}."
         )
+    if chosen.faults:
+        yield f"Not all is well with it: {' and '.join(dict.fromkeys(chosen.faults))}."
     if chosen.priors and (prior := statistics.fmean(chosen.priors)) > threshold and prior > chosen.distance:
         yield f"Its codes are to be drawn from the fitted sampler: from the prior, the distance is {prior:.3g}."
     sizes = sorted({candidate.size for candidate in candidates})

@@ -161,9 +161,9 @@ function axes(drawing, plot, scales, width, height) {
   const named = plot.x.ticks || new Map(ticks(scales.x).map((value) => [value, round(value, plot.x.unit)]));
   for (const [value, text] of [...named].sort(([one], [other]) => one - other)) {
     const at = scales.x.place(value), half = Math.min(String(text).length, 18) * 3.6;
-    drawing.append(svg("line", { x1: at, x2: at, y1: bottom, y2: bottom + 4, class: "tick" }));
-    if (at - half < free) continue;
+    if (at - half < free || at < MARGIN.left || at > right) continue; // its runs have failed, perhaps
     free = at + half + 6;
+    drawing.append(svg("line", { x1: at, x2: at, y1: bottom, y2: bottom + 4, class: "tick" }));
     const shown = String(text).length > 18 ? `${String(text).slice(0, 17)}…` : text;
     drawing.append(svg("text", { x: Math.min(at, right - half + 12), y: bottom + 18, "text-anchor": "middle" }, shown));
   }

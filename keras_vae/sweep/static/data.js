@@ -7,10 +7,28 @@ export const metric = new Map(data.metrics.map((metric) => [metric.key, metric])
 export const settingAxes = data.axes.filter((axis) => !axis.replicates);
 export const seeds = data.axes.find((axis) => axis.replicates);
 
-/** What a run sets, without the seed and without the field `but`. */
-export const words = (run, but = null) => settingAxes
-  .filter((axis) => axis.field !== but && run.settings[axis.field] !== undefined)
+/** What a run sets, without the seed and the field `but`, and without what the rest says already. */
+export const words = (run, but = null) => telling(but)
+  .filter((axis) => run.settings[axis.field] !== undefined)
   .map((axis) => `${axis.field} ${run.settings[axis.field]}`).join(", ");
+
+const told = new Map();
+
+/** The axes that tell all runs apart that differ in more than their seed and `but`: where others do, one is left out. */
+function telling(but) {
+  if (told.has(but)) return told.get(but);
+  const apart = (axes) => new Set(data.runs.map((run) => JSON.stringify(axes.map((axis) => run.settings[axis.field])))).size;
+  const all = settingAxes.filter((axis) => axis.field !== but), number = apart(all);
+  const isLatent = (axis) => axis.field === "latent";
+  let kept = all;
+  for (const axis of [...all].reverse().sort((one, other) => isLatent(one) - isLatent(other))) { // the latent goes last
+    const fewer = kept.filter((other) => other !== axis);
+    const names = fewer.some((other) => other.field.startsWith(`${axis.field}.`)); // a component, whose own fields are there
+    if (fewer.length && !names && apart(fewer) === number) kept = fewer;
+  }
+  told.set(but, kept);
+  return kept;
+}
 
 const recommended = new Set(data.recommendations.flatMap((found) => found.runs));
 export const isRecommended = (run) => recommended.has(run.name);

@@ -20,7 +20,7 @@ export function against() {
     const values = drawn.flatMap((line) => line.points.map((point) => point.y));
     const positive = values.length > 0 && Math.min(...values) > 0;
     const logY = positive && (state.logY === null ? Math.max(...values) / Math.min(...values) > WIDE : state.logY);
-    const threshold = key === BEST && data.recommendations.length === 1 ? data.recommendations[0].threshold : null;
+    const best = key === BEST && data.recommendations.length === 1 ? data.recommendations[0] : null, threshold = best && best.threshold;
     tools.replaceChildren(
       labelled("Metric", choice("Metric", data.metrics.map((one) => [one.key, one.title]), key, (next) => { state.key = next; state.logY = null; refresh(); })),
       ...(settingAxes.length > 1 ? [labelled("against", choice("Axis", settingAxes.map((axis) => [axis.field, axis.field]), field, (next) => { state.field = next; state.logX = ruler(next).log; state.hidden.clear(); refresh(); }))] : []),
@@ -34,7 +34,7 @@ export function against() {
         x: { label: field === "latent" ? "numbers in a code (latent)" : field, log: state.logX, ticks: along.ticks },
         y: { label: found.title + (suffix(found.unit) && `,${suffix(found.unit)}`), log: logY, unit: found.unit, include: threshold === null ? [] : [threshold] },
         lines: drawn.filter((line) => !state.hidden.has(line.label)),
-        behind: threshold === null ? null : (scales, add, box) => limit(threshold, scales, add, box),
+        behind: threshold === null ? null : (scales, add, box) => limit(best, scales, add, box),
       }));
     about.textContent = `${found.meaning}${found.healthy ? ` Healthy: ${found.healthy}.` : ""} Bars: one standard error, over seeds where there are several.`;
   }
@@ -56,10 +56,10 @@ function pointsAlong(runs, field, key, along) {
 }
 
 /** The line up to which nothing is worse than the best by more than its standard error. */
-function limit(threshold, scales, add, box) {
-  const at = scales.y.place(threshold);
+function limit(best, scales, add, box) {
+  const at = scales.y.place(best.threshold);
   add("line", { x1: box.left, x2: box.width - box.right, y1: at, y2: at, class: "limit" });
-  add("text", { x: box.left + 4, y: at - 5, class: "limit-name" }, "best + 1 standard error"); // where small latents do worse: above
+  add("text", { x: box.left + 4, y: at - 5, class: "limit-name" }, best.best_error ? "best + 1 standard error" : "best"); // where small latents do worse: above
 }
 
 function legend(drawn, hidden, refresh) {
