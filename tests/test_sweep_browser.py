@@ -6,7 +6,8 @@ from sweep_runs import leave, results_of, swept
 from keras_vae.runs import Run
 from keras_vae.sweep.__main__ import compared
 from keras_vae.sweep.comparison import of_runs, write_comparison
-from keras_vae.sweep.grid import Trial
+from keras_vae.sweep.folder import Sweep
+from keras_vae.sweep.grid import Axis, Grid, Trial
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 MISSING = "\N{EN DASH}"
@@ -28,7 +29,16 @@ def sweeps(tmp_path_factory):
         ),
     }
     pages = {name: compared(sweep)[1] for name, sweep in made.items()}
-    return {**pages, "any runs": any_runs(folder / "any")}
+    return {**pages, "any runs": any_runs(folder / "any"), "fields of one": fields_of_one(folder)}
+
+
+def fields_of_one(folder):
+    """The page of a sweep in which only one of the objectives has the field that is swept beside them."""
+    axes = (Axis("objective", ("vae", "beta_vae")), Axis("objective.beta", ("2", "4")))
+    sweep = Sweep.create(Grid((), axes), folder, "fields", asked=True)
+    for name in sweep.grid.points():
+        leave(sweep.run(name), results_of(name, 8, 0.1))
+    return compared(sweep)[1]
 
 
 def any_runs(folder):
@@ -157,6 +167,13 @@ def test_settings_that_others_tell_already_are_not_named(show):
     assert len(names) == 4
     # Along the latent nothing joins runs of different epochs: they differ in more than that.
     assert page.locator(".legend .chip").count() == 4
+
+
+def test_runs_without_the_field_of_another_component_have_a_line_of_their_own(show):
+    page = show("fields of one")
+    lines = page.locator(".legend .chip").all_inner_texts()
+    assert lines == ["the other runs", "objective.beta 2", "objective.beta 4"]
+    assert column(page, "objective.beta") == [MISSING, "2", "4"]
 
 
 def test_the_plane_has_the_runs_with_a_rate_and_names_the_others(show):

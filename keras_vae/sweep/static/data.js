@@ -63,10 +63,11 @@ export function lines(field) {
   const shapes = new Set(axis ? axis.values.map(shapeOf) : []);
   const name = (run) => {
     const shape = field === "latent" && shapes.size > 1 ? shapeOf({ text: run.settings[field] }) : "";
-    return [words(run, field), shape].filter(Boolean).join(", ") || "all runs";
+    return [words(run, field), shape].filter(Boolean).join(", ");
   };
-  return [...grouped(done.filter((run) => !axis || run.settings[field] !== undefined), name)]
-    .map(([label, runs]) => ({ label, runs }));
+  const groups = grouped(done.filter((run) => !axis || run.settings[field] !== undefined), name);
+  const unnamed = groups.size > 1 ? "the other runs" : "all runs";
+  return [...groups].map(([label, runs]) => ({ label: label || unnamed, runs }));
 }
 
 const shapeOf = (value) => (/x/i.test(value.text) ? "spatial" : "vector");
