@@ -105,9 +105,9 @@ def of_sweeps(server, undisturbed, cwd, random):
             stderr=subprocess.PIPE,
             text=True,
         )
-        patience = float(random.uniform(0, longest * (1 + len(story))))  # at last enough to come to the end
+        patience = random.uniform(0, longest * (1 + len(story)) / 3)  # at last enough to come to the end
         try:
-            _, err = process.communicate(timeout=patience)
+            _, err = process.communicate(timeout=float(patience))
             assert process.returncode == 0, err
             break
         except subprocess.TimeoutExpired:
