@@ -24,6 +24,16 @@ class Activation(keras.layers.Activation):
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
+class Dense(keras.layers.Dense):
+    """As Keras' own."""
+
+    def call(self, inputs, training=None):
+        if not fused.pays(self.compute_dtype) or self.activation is keras.activations.linear:
+            return super().call(inputs, training)
+        return finished(self, ops.matmul(inputs, self.kernel))
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
 class Conv2D(keras.layers.Conv2D):
     """As Keras' own."""
 
@@ -142,5 +152,5 @@ def pays(layer):
 
 
 def finished(layer, outputs):
-    """Returns the outputs of a convolution with the bias and after the activation of its layer."""
+    """Returns the outputs of `layer` with its bias and after its activation."""
     return fused.fused(layer.activation)(outputs, layer.bias if layer.use_bias else None)

@@ -14,7 +14,7 @@ def features_of(network, images, policy, own=layers):
         network: A `Network`.
         images: A Keras tensor.
         policy: The dtype policy of the layers.
-        own: What has the classes of convolutions, activations and normalisations.
+        own: What has the classes of layers with weights, and of activations.
     """
     features = images
     for layer in network.encoder_layers:
@@ -34,7 +34,7 @@ def features_of(network, images, policy, own=layers):
         features = normalized(network, convolution(features), policy, own)
     features = layers.Flatten(dtype=policy)(features)
     if network.hidden:
-        features = layers.Dense(network.hidden, activation="relu", dtype=policy)(features)
+        features = own.Dense(network.hidden, activation="relu", dtype=policy)(features)
     return features
 
 
@@ -42,7 +42,7 @@ def logits_of(network, codes, policy, own=layers):
     """Returns the logits that the decoder of `network` makes of `codes`, in the policy's compute dtype."""
     size, channels = network.bottom
     activation = None if network.normalized else "relu"
-    features = layers.Dense(size**2 * channels, activation=activation, dtype=policy)(codes)
+    features = own.Dense(size**2 * channels, activation=activation, dtype=policy)(codes)
     features = layers.Reshape((size, size, channels), dtype=policy)(features)
     *inner, last = network.decoder_layers
     for layer in inner:

@@ -2,7 +2,7 @@
 
 import numpy as np
 from likelihood import measure
-from peers.ours import build
+from peers.own_networks import build
 from peers.task import generated_images, likelihood_arguments, report, timed
 
 from keras_vae import devices

@@ -106,6 +106,8 @@ class Pyramid:
 
     def hidden(self, features, units, policy, name):
         """Returns `features` after a dense layer, or as they are where it has no units."""
+        from keras_vae.faster import Dense
+
         if units == 0:
             return features
-        return keras.layers.Dense(units, activation=self.activation, dtype=policy, name=name)(features)
+        return Dense(units, activation=self.activation, dtype=policy, name=name)(features)
