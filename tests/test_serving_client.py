@@ -255,6 +255,24 @@ def test_a_version_that_is_still_loading_is_waited_for(url, app):
         model.states[2] = state
 
 
+def test_a_version_that_is_loaded_while_its_state_is_asked_for_is_asked_again(url, app, monkeypatch):
+    model = app.state.models["decoder"]
+    state = model.states[2]
+    model.states[2] = "LOADING", None, None
+    try:
+        with DecoderClient(url, version=2, retries=2) as client:
+            states = client.transport.states
+
+            def ready(*arguments):
+                model.states[2] = state
+                return states(*arguments)
+
+            monkeypatch.setattr(client.transport, "states", ready)
+            assert client.decode([[0, 0, 0]]).shape == (1, 8, 8, 1)
+    finally:
+        model.states[2] = state
+
+
 def test_a_version_that_could_not_be_loaded_says_why(urls, app):
     model = app.state.models["decoder"]
     state = model.states[2]

@@ -193,6 +193,8 @@ class DecoderClient:
         for number, (state, fault) in wanted:
             if state in ("START", "LOADING"):
                 return StillLoading, f"version {number} of {model} is still being loaded"
+            if state == "AVAILABLE":  # it was not when it was asked for
+                return StillLoading, f"version {number} of {model} has only just been loaded"
             if fault:
                 return NoSuchModel, f"version {number} of {model} could not be loaded: {fault}"
         there = ", ".join(
