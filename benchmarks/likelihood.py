@@ -27,7 +27,7 @@ from keras_vae.metrics.importance import importance_weighted
 from keras_vae.runs import Run
 from keras_vae.training import load
 
-DECODED_AT_ONCE = 2500  # codes; as large as fills the cores and not the memory
+DECODED_AT_ONCE = 5000  # codes; as large as fills the cores and not the memory
 
 
 def measure(model, images, samples, seed):
