@@ -51,9 +51,8 @@ def why(error):
     """Returns what the system said, such as "No space left on device", without what libraries put around it."""
     if getattr(error, "errno", None):
         return os.strerror(error.errno)
-    if message := getattr(
-        error, "message", None
-    ):  # TensorFlow's: {{a node}} the path; what was said [Op:operation]
+    # TensorFlow's: {{a node}} the path; what was said [Op:operation]
+    if message := getattr(error, "message", None):
         return re.sub(r"^.*; |^\{\{.*?\}\} | \[Op:.*", "", message.strip().splitlines()[0])
     return str(error)
 
