@@ -3,7 +3,7 @@
 import math
 
 from benchmarks.study.found import over_seeds, sampled, table
-from benchmarks.study.plots import BLUE, GREEN, ORANGE, blocks, canvas, errors, log_axis
+from benchmarks.study.plots import BLUE, GREEN, ORANGE, PURPLE, blocks, canvas, errors, log_axis
 from benchmarks.study.remedies import BROKEN
 from benchmarks.study.statistics import (
     mean_and_error,
@@ -42,7 +42,9 @@ HELD_RATE = {
     "1024": over_seeds(2, "mnist", "1024", HELD),
     "8x8x16": over_seeds(2, "mnist", "8x8x16", HELD),
 }
-KINDS = {"sum": SUMS, "mean": MEANS, "rate held at 25": HELD_RATE}
+# Added when the vector of 1,024 was found to be spread out, against what was expected: does that pass?
+LONGER = {"1024": over_seeds(2, "mnist", "1024", "--epochs 36", cost=400)}
+KINDS = {"sum": SUMS, "mean": MEANS, "rate held at 25": HELD_RATE, "sum, 36 epochs": LONGER}
 TRIALS = tuple(trial for kind in KINDS.values() for trials in kind.values() for trial in trials)
 
 GAP = "results.generation_gap"
@@ -205,6 +207,7 @@ def signed(value, error):
 def matched(found):
     """Runs that differ in one thing."""
     pairs = (
+        ("1,024 numbers, sums: 12 or 36 epochs", SUMS["1024"], LONGER["1024"]),
         ("1,024 numbers: vector or 8x8x16, sums", SUMS["1024"], SUMS["8x8x16"]),
         ("1,024 numbers: vector or 8x8x16, rate held at 25", HELD_RATE["1024"], HELD_RATE["8x8x16"]),
         ("rate held at 25: 16 or 1,024 numbers", HELD_RATE["16"], HELD_RATE["1024"]),
@@ -311,7 +314,7 @@ def convergence(found):
 
 def sizes_plot(found):
     """Fréchet distance against the size of the latent: what the README shows."""
-    figure, panels = canvas(8.2, 3.5, ncols=2, sharey=True)
+    figure, panels = canvas(9.4, 3.5, ncols=2, sharex=True, sharey=True)
     for axes, (kind, settings) in zip(
         panels, (("sums (the bound)", SUMS), ("means (the common mistake)", MEANS))
     ):
@@ -346,7 +349,7 @@ def causes_plot(found):
     figure, panels = canvas(9.2, 2.9, ncols=4, sharey=True)
     names = ("dimensions", "rate, nats", "rank of the means (PC95)", "mismatch, nats")
     for axes, name in zip(panels, names):
-        for (kind, settings), colour in zip(KINDS.items(), (BLUE, ORANGE, GREEN)):
+        for (kind, settings), colour in zip(KINDS.items(), (BLUE, ORANGE, GREEN, PURPLE)):
             points = [
                 (
                     CAUSES[name](found, trial),
@@ -373,7 +376,7 @@ def causes_plot(found):
         else:
             log_axis(axes.xaxis, most=3)
     panels[0].set_ylabel("dead zone of N(0, I)")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=len(KINDS))
     return figure
 
 
