@@ -112,7 +112,10 @@ class Trained:
     def make(self, place):
         """Trains, or goes on, evaluates, and returns the record."""
         seconds = {}
+        resumed = Run(place.runs / self.name).config_file.is_file()
         run = timed(seconds, "training", self.trained, place)
+        if resumed:
+            del seconds["training"]  # those of a part
         model, dataset = keras.saving.load_model(run.model_file), training.load(run.read_config())
         features = "random" if self.data in NO_CLASSIFIER else "auto"
         settings = Evaluation(seed=self.seed, samplers=self.samplers, features=features)
