@@ -50,7 +50,9 @@ SIDES = {
     "dead": Side("dead zone", HOLES, ("vae",)),
     "mismatch": Side("mismatch", ("under_regularised", "spread_code"), ("vae",)),
     "mismatch_share": Side("of the rate", ("under_regularised", "spread_code"), ("vae",)),
-    "spread_rate": Side("rate a dimension", ("spread_code",), ("vae", "under_regularised"), above=False),
+    "spare_dimensions": Side(
+        "dimensions a direction", ("spread_code",), ("vae", "under_regularised", "correlated")
+    ),
     "low_beta": Side("beta", ("under_regularised",), ("vae", "spread_code"), above=False),
     "overcalibrated": Side("calibration", ("under_regularised",), ("vae", "spread_code")),
     "rough": Side("rough", ("discontinuous",), SOUND),
@@ -69,7 +71,7 @@ NUMBERS = {
     "dead, mixture": lambda facts: facts.get("completeness", "by_rung", "mixture", "dead_zone"),
     "mismatch": lambda facts: facts.mismatch,
     "of the rate": lambda facts: facts.mismatch_share,
-    "rate a dimension": lambda facts: facts.get("rate_distortion", "rate_per_dim"),
+    "dimensions a direction": lambda facts: facts.spare_dimensions,
     "beta": lambda facts: facts.beta,
     "calibration": lambda facts: facts.get("rate_distortion", "calibration"),
     "rough": lambda facts: facts.get("continuity", "jacobian", "posterior", "p95_over_median"),

@@ -16,7 +16,7 @@ class Thresholds:
 
     fewest_images: int = 200  # held-out originals below which distances between sets are noise
     collapsed_rate: float = 1.0  # nats an image
-    useless_reconstruction: float = 0.9  # share of the mean image's squared error that is left, in training
+    useless_reconstruction: float = 0.94  # share of the mean image's squared error that is left, in training
     overfitted_mse: float = 1.5  # test over train
     overfitted_elbo: float = 0.4  # of the ELBO, training less test; share of the rate
     sure: float = 3.0  # standard errors of the ELBO, below which a gap is noise
@@ -27,7 +27,7 @@ class Thresholds:
     thin: float = 0.1
     mismatch: float = 2.0  # nats
     mismatch_share: float = 0.1  # of the rate
-    spread_rate: float = 0.05  # nats a dimension
+    spare_dimensions: float = 8.0  # for each direction of those that hold 95% of the means' variance
     low_beta: float = 0.2
     overcalibrated: float = 3.0  # mean squared error over the decoder's variance
     scale_share: float = 0.7  # of the mismatch that single dimensions explain
@@ -120,6 +120,8 @@ class Facts:
         self.repaired = self.get("generation_gap", "repaired_fraction")
         self.sampler = self.get("generation_gap", "best_sampler")
         self.recommended = self.get("latent", "recommended_size")
+        self.directions = self.get("latent", "pc95")
+        self.spare_dimensions = self.size / self.directions if self.size and self.directions else None
         self.beta = self.get("rate_distortion", "effective_beta")
         self.objective = next(
             (kind for kind in OBJECTIVES.values() if kind.__name__ == self.get("objective")), None
@@ -150,6 +152,19 @@ class Facts:
     def prior_is_poor(self):
         """Whether prior samples are far from images, beyond what reconstructions are."""
         return above(self.gap_ratio, THRESHOLDS.hole) or above(self.dead_zone, THRESHOLDS.dead)
+
+    @property
+    def mismatches(self):
+        """Whether the aggregated posterior is far from the prior in nats, and in nats of its rate."""
+        return (
+            above(self.mismatch, THRESHOLDS.mismatch),
+            above(self.mismatch_share, THRESHOLDS.mismatch_share),
+        )
+
+    @property
+    def is_repairable(self):
+        """Whether the prior is missed by nats, and a density that is fitted to the codes samples better than it."""
+        return all(self.mismatches) and self.sampler not in (None, "prior")
 
 
 def above(value, threshold):
@@ -356,17 +371,14 @@ def hole_kind(facts):
         )
     if facts.rate is None:
         return pointless_hole(facts)
-    mismatched = above(facts.mismatch, THRESHOLDS.mismatch) or above(
-        facts.mismatch_share, THRESHOLDS.mismatch_share
-    )
-    spread_out = facts.rate / facts.size < THRESHOLDS.spread_rate
+    mismatched = any(facts.mismatches)
     radius = facts.get("prior_mismatch", "signal_radius") or {}
-    if mismatched and spread_out:
+    if mismatched and above(facts.spare_dimensions, THRESHOLDS.spare_dimensions):
         return (
             "spread_code",
             f"Too many latent dimensions. The rate looks low because people look at its mean, {facts.rate / facts.size:.2g}"
             f" nats a dimension; times {facts.size:,} dimensions it is {number(facts.rate)} nats an image. The codes use some"
-            f" {facts.get('latent', 'pc95')} directions, at a radius of {number(radius.get('posterior'))} where samples of"
+            f" {facts.directions} directions, at a radius of {number(radius.get('posterior'))} where samples of"
             f" N(0, I) reach {number(radius.get('prior'))}: each dimension looks like N(0, 1), their sum does not.",
             smaller,
         )
@@ -411,7 +423,7 @@ def patchy(facts):
     if facts.prior_is_poor:
         return None
     thin = above(facts.dead_zone, THRESHOLDS.thin)
-    if not (above(facts.gap_ratio, THRESHOLDS.patchy) or thin):
+    if not (above(facts.gap_ratio, THRESHOLDS.patchy) or thin or facts.is_repairable):
         return None
     kind, cause, command = hole_kind(facts)
     return Finding(
@@ -430,7 +442,7 @@ def patchy(facts):
     )
 
 
-def discontinuous(facts):
+def jumps(facts):
     """Holds where a small step of the code is a large one of the image, somewhere."""
     rough = facts.get("continuity", "jacobian", "posterior", "p95_over_median")
     jump = facts.get("continuity", "jump")
@@ -445,6 +457,16 @@ def discontinuous(facts):
         "A larger beta, or a wider posterior; fewer training steps on more images.",
         f"{facts.retrain} --objective beta_vae --objective.beta 2",
     )
+
+
+def steps_that_blur(facts):
+    """Holds where the image jumps, and reconstructions are poor for it: a decoder of few steps has few images."""
+    return jumps(facts) if blurry(facts) else None
+
+
+def discontinuous(facts):
+    """Holds where the image jumps, and nothing else comes of it."""
+    return None if blurry(facts) else jumps(facts)
 
 
 def healthy(facts):
@@ -472,6 +494,7 @@ RULES = (
     insufficient_data,
     collapsed,
     overfitted,
+    steps_that_blur,
     blurry,
     prior_hole,
     patchy,
@@ -487,7 +510,7 @@ def continuity(facts):
         return "continuity: not measured"
     if collapsed(facts):
         return "continuity: without meaning (every code decodes to the same image)"
-    word = "bad" if discontinuous(facts) else "ok"
+    word = "bad" if jumps(facts) else "ok"
     return (
         f"continuity: {word} (steepest over median {number(rough)}, largest step of a path over the mean"
         f" {number(facts.get('continuity', 'jump'))}); near codes decode to {'far' if word == 'bad' else 'near'} images"

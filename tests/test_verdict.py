@@ -106,7 +106,15 @@ CASES = {
         {"generation_gap__gap_ratio": 0.5 * (THRESHOLDS.patchy + THRESHOLDS.hole), **MISMATCHED},
         "correlated",
     ),
+    "patchy  ": ({**MISMATCHED, "generation_gap__best_sampler": "mixture"}, "correlated"),
     "discontinuous": ({"continuity__jump": 2 * THRESHOLDS.torn}, None),
+    "discontinuous ": (
+        {
+            "continuity__jump": 2 * THRESHOLDS.torn,
+            "generation_gap__reconstruction": {"frechet": 3 * THRESHOLDS.blurry},
+        },
+        None,
+    ),
 }
 
 

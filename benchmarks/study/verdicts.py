@@ -13,22 +13,8 @@ from keras_vae.verdict import THRESHOLDS, Facts, judge
 TITLE = "How often is the verdict right?"
 COSTS = {"mnist": 105, "sprites": 85, "digits": 45}
 
-# The first half: the models that the thresholds of today were set by, and conditions that were missing among these.
-SET = (
-    *PLANTS[:19],
-    Plant("correlated", "mnist", "--latent 8 --epochs 3", made="correlated", amount=0.9),
-    Plant("correlated", "digits", "--latent 6", made="correlated", amount=0.95),
-    Plant("correlated", "sprites", "--latent 8", made="correlated", amount=0.95),
-    Plant("clustered", "mnist", "--latent 8 --epochs 3", made="clustered", amount=1),
-    Plant("clustered", "digits", "--latent 8", made="clustered", amount=2),
-    Plant("clustered", "sprites", "--latent 8", made="clustered", amount=1),
-    Plant("healthy", "mnist", "--latent 8 --epochs 3", made="ideal", amount=16_000),
-    Plant("healthy", "digits", "--latent 6", made="ideal", amount=4000),
-    Plant("healthy", "sprites", "--latent 8", made="ideal", amount=10_000),
-)
-# The second half: each condition on each set of images once, of other seeds, sizes and strengths. No threshold was
-# set, and none may be changed, by these.
-TESTED = (
+# A first test. It was looked at, and rules were changed by it, so that it is of the first half now.
+LOOKED_AT = (
     Plant("healthy", "mnist", "--latent 12 --epochs 3", seed=11, made="ideal", amount=16_000),
     Plant("healthy", "digits", "--latent 10", seed=12, made="ideal", amount=4000),
     Plant("healthy", "sprites", "--latent 5", seed=13, made="ideal", amount=10_000),
@@ -62,6 +48,57 @@ TESTED = (
     Plant("discontinuous", "mnist", "--latent 10 --epochs 2", seed=11, made="steps", amount=80),
     Plant("discontinuous", "digits", "--latent 6", seed=12, made="steps", amount=40),
     Plant("discontinuous", "sprites", "--latent 8", seed=13, made="steps", amount=60),
+)
+# The first half: the models that the thresholds were first set by, the first test, and conditions that were missing.
+SET = (
+    *PLANTS[:19],
+    *LOOKED_AT,
+    Plant("correlated", "mnist", "--latent 8 --epochs 3", made="correlated", amount=0.9),
+    Plant("correlated", "digits", "--latent 6", made="correlated", amount=0.95),
+    Plant("correlated", "sprites", "--latent 8", made="correlated", amount=0.95),
+    Plant("clustered", "mnist", "--latent 8 --epochs 3", made="clustered", amount=1),
+    Plant("clustered", "digits", "--latent 8", made="clustered", amount=2),
+    Plant("clustered", "sprites", "--latent 8", made="clustered", amount=1),
+    Plant("healthy", "mnist", "--latent 8 --epochs 3", made="ideal", amount=16_000),
+    Plant("healthy", "digits", "--latent 6", made="ideal", amount=4000),
+    Plant("healthy", "sprites", "--latent 8", made="ideal", amount=10_000),
+)
+# The second half: each condition on each set of images once, of other seeds, sizes and strengths. No threshold was
+# set, and no rule may be changed, by these.
+TESTED = (
+    Plant("healthy", "mnist", "--latent 10 --epochs 3", seed=21, made="ideal", amount=16_000),
+    Plant("healthy", "digits", "--latent 7", seed=22, made="ideal", amount=4000),
+    Plant("healthy", "sprites", "--latent 6", seed=23, made="ideal", amount=10_000),
+    Plant("collapsed", "mnist", f"--latent 20 {BETA} 80 --epochs 2", seed=21),
+    Plant("collapsed", "digits", f"--latent 6 {BETA} 250", seed=22),
+    Plant("collapsed", "sprites", f"--latent 12 {BETA} 3000 --epochs 2", seed=23),
+    Plant("under_regularised", "mnist", f"--latent 20 {BETA} 0.02", seed=21),
+    Plant("under_regularised", "digits", f"--latent 10 {BETA} 0.015", seed=22),
+    Plant("under_regularised", "sprites", f"--latent 12 {BETA} 0.02", seed=23),
+    Plant("spread_code", "mnist", "--latent 8x8x32 --epochs 3", seed=21),
+    Plant("spread_code", "digits", "--latent 4x4x96", seed=22),
+    Plant("spread_code", "sprites", "--latent 8x8x128 --epochs 2", seed=23),
+    Plant("correlated", "mnist", "--latent 12", seed=21, made="correlated", amount=0.9),
+    Plant("correlated", "digits", "--latent 10", seed=22, made="correlated", amount=0.95),
+    Plant("correlated", "sprites", "--latent 7", seed=23, made="correlated", amount=0.9),
+    Plant("clustered", "mnist", "--latent 12", seed=21, made="clustered", amount=1),
+    Plant("clustered", "digits", "--latent 10", seed=22, made="clustered", amount=2),
+    Plant("clustered", "sprites", "--latent 7", seed=23, made="clustered", amount=2),
+    Plant("no_prior", "mnist", "--latent 24 --objective autoencoder", seed=21),
+    Plant("no_prior", "digits", "--latent 6 --objective autoencoder", seed=22),
+    Plant("no_prior", "sprites", "--latent 12 --objective autoencoder", seed=23),
+    Plant("blurry", "mnist", "--latent 3 --network.widths 8,16", seed=21),
+    Plant("blurry", "digits", "--latent 1 --epochs 30 --network.widths 8,8", seed=22),
+    Plant("blurry", "sprites", "--latent 1 --network.widths 16,16", seed=23),
+    Plant("overfitted", "mnist", "--latent 20 --limit 250 --epochs 60", seed=21),
+    Plant("overfitted", "digits", "--latent 6 --limit 120 --epochs 350", seed=22),
+    Plant("overfitted", "sprites", "--latent 12 --limit 250 --epochs 60", seed=23),
+    Plant("copying", "mnist", "--latent 14 --epochs 2", seed=21, made="copies", amount=6000),
+    Plant("copying", "digits", "--latent 10", seed=22, made="copies", amount=1200),
+    Plant("copying", "sprites", "--latent 6 --epochs 2", seed=23, made="copies", amount=5000),
+    Plant("discontinuous", "mnist", "--latent 12 --epochs 2", seed=21, made="steps", amount=60),
+    Plant("discontinuous", "digits", "--latent 10", seed=22, made="steps", amount=30),
+    Plant("discontinuous", "sprites", "--latent 6", seed=23, made="steps", amount=80),
 )
 # The verdicts that are right, by condition: names, or kinds of a hole, large or patchy.
 RIGHT = {
