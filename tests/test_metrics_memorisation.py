@@ -124,11 +124,13 @@ def test_garbage_is_not_judged():
     assert "density" in sentence
 
 
-def test_few_images_are_not_judged():
+def test_of_few_images_copies_alone_are_told():
     training = draw(3000, 1)
-    flag, sentence = judged(training[:200], draw(600, 2), draw(600, 0), training)
+    assert judged(training[:200], draw(600, 2), draw(600, 0), training)[0] is True
+    flag, sentence = judged(draw(200, 3), draw(600, 2), draw(600, 0), training)
     assert flag is None
     assert "200 images are too few" in sentence
+    assert judged(training[:90], draw(600, 2), draw(600, 0), training)[0] is None
 
 
 def test_each_condition_alone_does_not_flag():

@@ -12,7 +12,8 @@ import numpy as np
 
 from keras_vae.metrics.neighbours import nearest
 
-LEAST_IMAGES = 500
+LEAST_IMAGES = 500  # to say that samples are no copies
+LEAST_TO_ACCUSE = 100  # to say that they are: 4 standard errors of the authenticity are 0.2 then
 LEAST_DENSITY = 0.5
 Z_MARGIN = 5.0  # below the reconstructions' z
 AUTHENTICITY_MARGIN = 0.15  # below that of real test images
@@ -129,7 +130,7 @@ def copies(scores, reconstruction, real, density):
     A decoder that looks training images up gives them for reconstructions too: where fewer than one in ten of
     these is authentic, z is compared with that of real images, 0.
     Below a density of 0.5 samples are no images of the data and their distances mean nothing; below 500
-    images the z-score has no power.
+    images the z-score has little power, so that only copies can be told there, from 100 images on.
 
     Args:
         scores: `CopyingScores` of the samples.
@@ -141,8 +142,9 @@ def copies(scores, reconstruction, real, density):
         (True, False or None; a sentence).
     """
     num_images = min(scores.num_images, reconstruction.num_images, real.num_images)
-    if num_images < LEAST_IMAGES:
-        return None, f"{num_images} images are too few to tell copies from chance: {LEAST_IMAGES} are needed"
+    too_few = f"{num_images} images are too few to tell copies from chance: {LEAST_IMAGES} are needed"
+    if num_images < LEAST_TO_ACCUSE:
+        return None, too_few
     if not density > LEAST_DENSITY:
         return None, (
             f"the samples' density among real images is {density:.2f}: at or below {LEAST_DENSITY} they are no"
@@ -157,6 +159,8 @@ def copies(scores, reconstruction, real, density):
     )
     if closer and less_authentic:
         return True, f"samples are closer to training images than unseen real images are: {evidence}"
+    if num_images < LEAST_IMAGES:
+        return None, too_few
     return False, f"samples are no closer to training images than blur and chance explain: {evidence}"
 
 
