@@ -133,6 +133,18 @@ def test_of_few_images_copies_alone_are_told():
     assert judged(training[:90], draw(600, 2), draw(600, 0), training)[0] is None
 
 
+def test_a_model_that_leaves_the_noise_out_is_not_taken_for_a_lookup_table():
+    """A plane's points lie closer to training images around it than these lie to each other: few are authentic."""
+    generator = np.random.default_rng(9)
+    clean = generator.standard_normal((4200, 2)) @ generator.standard_normal((2, 20))
+    noisy = clean + 0.5 * generator.standard_normal(clean.shape)
+    training, test, reconstructions, samples = noisy[:3000], noisy[3000:3600], clean[3000:3600], clean[3600:]
+    scores, reconstruction, real = (scored(part, test, training) for part in (samples, reconstructions, test))
+    assert scores.authenticity < 0.1
+    assert scores.z < -5
+    assert copies(scores, reconstruction, real, density=0.9)[0] is False
+
+
 def test_each_condition_alone_does_not_flag():
     real = CopyingScores(0.0, 0.64, 0.02, 500)
     reconstruction = CopyingScores(-6.0, 0.54, 0.02, 500)

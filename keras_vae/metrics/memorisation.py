@@ -17,9 +17,7 @@ LEAST_TO_ACCUSE = 100  # to say that they are: 4 standard errors of the authenti
 LEAST_DENSITY = 0.5
 Z_MARGIN = 5.0  # below the reconstructions' z
 AUTHENTICITY_MARGIN = 0.15  # below that of real test images
-LEAST_AUTHENTIC = (
-    0.1  # of reconstructions that others may be judged by: those of a lookup table are copies too
-)
+COPIED = 0.1  # of test images' distance to training images: below, reconstructions are a lookup table's, copies too
 
 
 class CopyingScores(NamedTuple):
@@ -30,12 +28,14 @@ class CopyingScores(NamedTuple):
         authenticity: Share of `authentic` images.
         authenticity_se: Its binomial standard error.
         num_images: The smaller of the number of images and of test images.
+        distance: The median distance to the nearest training image, over that of test images.
     """
 
     z: float
     authenticity: float
     authenticity_se: float
     num_images: int
+    distance: float = 1.0
 
 
 def nearest_training_images(features, training, k=1):
@@ -119,6 +119,7 @@ def copying_scores(features, test_distances, training):
         authenticity=share,
         authenticity_se=math.sqrt(share * (1 - share) / len(distances)),
         num_images=min(len(distances), len(test_distances)),
+        distance=float(np.median(distances[:, 0]) / max(np.median(test_distances), np.finfo("float32").tiny)),
     )
 
 
@@ -127,8 +128,9 @@ def copies(scores, reconstruction, real, density):
 
     Copies are flagged where samples are closer to the training images than both blur and chance explain: z
     more than 5 below the reconstructions' z, and authenticity more than 0.15 below that of real test images.
-    A decoder that looks training images up gives them for reconstructions too: where fewer than one in ten of
-    these is authentic, z is compared with that of real images, 0.
+    A decoder that looks training images up gives them for reconstructions too: where these are ten times closer to
+    training images than test images are, z is compared with that of real images, 0. That few of them are authentic
+    would not do: so it is where a model leaves the images' noise out.
     Below a density of 0.5 samples are no images of the data and their distances mean nothing; below 500
     images the z-score has little power, so that only copies can be told there, from 100 images on.
 
@@ -150,7 +152,7 @@ def copies(scores, reconstruction, real, density):
             f"the samples' density among real images is {density:.2f}: at or below {LEAST_DENSITY} they are no"
             " images of this data, and how close they are to training images means nothing"
         )
-    blur = reconstruction if reconstruction.authenticity >= LEAST_AUTHENTIC else real
+    blur = real if reconstruction.distance < COPIED else reconstruction
     closer = scores.z < blur.z - Z_MARGIN
     less_authentic = scores.authenticity < real.authenticity - AUTHENTICITY_MARGIN
     evidence = (
