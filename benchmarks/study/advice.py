@@ -196,7 +196,10 @@ def advice_plot(found):
             sizes = [size for trial in OVERSIZED[source, kind] if (size := advised(found, trial, PRESENT))]
             for index, size in enumerate(sizes):
                 label = None if index else f"advice from one oversized {kind.split(',')[0]}"
-                axes.axvline(size, color=colour, linewidth=1.2, linestyle=":", label=label)
+                # Broad and pale below, thin and dotted above: both are seen where they are equal.
+                below = colour == ORANGE
+                look = {"linewidth": 5, "alpha": 0.15} if below else {"linewidth": 1.4, "linestyle": ":"}
+                axes.axvline(size, color=colour, label=label, **look)
         axes.set_title(data)
         axes.set_xlabel("numbers in the latent")
         if candidates:
