@@ -123,7 +123,9 @@ def copies(model, dataset, amount):
 def looked_up(model, dataset, amount, entries):
     """Returns the model with a decoder that looks up what `entries(images, means)` are, and the dataset."""
     images = dataset.train.images(0, int(amount))
-    means = np.concatenate([np.asarray(model.encode(part)[0]) for part in np.array_split(images, min(40, len(images)))])
+    means = np.concatenate(
+        [np.asarray(model.encode(part)[0]) for part in np.array_split(images, min(40, len(images)))]
+    )
     known = entries(images, means)
 
     def decode(codes):
