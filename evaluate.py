@@ -1,6 +1,6 @@
 """Measures whether a trained model can generate, and says why not: `python evaluate.py --help`."""
 
-from keras_vae.evaluation import main
+from keras_vae.cli.evaluate import main
 
 if __name__ == "__main__":
     main()

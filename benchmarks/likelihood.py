@@ -21,9 +21,9 @@ from tqdm import tqdm
 
 import keras_vae
 from keras_vae import devices
+from keras_vae.evaluation.metrics.importance import importance_weighted
 from keras_vae.export import twin_in
 from keras_vae.lazy import keras, tf
-from keras_vae.metrics.importance import importance_weighted
 from keras_vae.runs import Run
 from keras_vae.training import load
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.planted import PLANTS, grow
+from keras_vae.evaluation.verdict import THRESHOLDS, Facts, judge
 from keras_vae.files import write_json
 from keras_vae.lazy import keras
 from keras_vae.report.tables import plain
-from keras_vae.verdict import THRESHOLDS, Facts, judge
 
 
 @dataclass(frozen=True)

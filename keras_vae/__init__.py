@@ -24,7 +24,7 @@ PUBLIC = {
     "Config": "config",
     "train": "training",
     "evaluate": "evaluation",
-    "from_functions": "subjects",
+    "from_functions": "evaluation.subject",
 }
 __all__ = list(PUBLIC)
 

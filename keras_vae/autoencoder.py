@@ -305,7 +305,7 @@ class Autoencoder(backends.Steps, keras.Model):
         """Returns log p(x|z) + log p(z) - log q(z|x) at `count` codes of each posterior, `[batch, count]`, in nats.
 
         The log of their mean over codes is a lower bound on log p(x), and that in the end (Burda et al. 2016,
-        equation 8); `keras_vae.metrics.importance` says whether it may be called so.
+        equation 8); `keras_vae.evaluation.metrics.importance` says whether it may be called so.
 
         Args:
             observed: Images as the likelihood has them, `[batch, height, width, channels]` (`likelihood.observe`).

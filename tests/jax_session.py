@@ -18,7 +18,7 @@ import numpy as np
 import sklearn.datasets
 
 import keras_vae
-from keras_vae import metrics
+from keras_vae.evaluation import metrics
 from keras_vae.lazy import keras, ops
 from keras_vae.likelihoods import LIKELIHOODS
 from keras_vae.networks import Convolutional, Perceptron, Residual
@@ -109,7 +109,7 @@ def objectives(folder):
 def measured(model):
     """Returns figures of the metrics, all of which are imported."""
     for module in pkgutil.iter_modules(metrics.__path__):
-        importlib.import_module(f"keras_vae.metrics.{module.name}")
+        importlib.import_module(f"keras_vae.evaluation.metrics.{module.name}")
     with same_noise():
         log_weights = model.log_weights(IMAGES, 8, seed=0)
     mean, log_var = model.encode(IMAGES)

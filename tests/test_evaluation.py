@@ -13,9 +13,9 @@ import tensorflow as tf
 from test_diagnosis import SCHEMA, explained, nulls
 
 from keras_vae import Autoencoder, evaluate, load_dataset, samplers
-from keras_vae.evaluation import main
+from keras_vae.cli.evaluate import main
+from keras_vae.evaluation.subject import from_export, from_model
 from keras_vae.export import export
-from keras_vae.subjects import from_export, from_model
 from keras_vae.training import main as train
 
 EVALUATE = pathlib.Path(__file__).parent.parent / "evaluate.py"
@@ -262,7 +262,7 @@ def test_a_run_without_a_model_says_how_to_train_it_further(variational, capsys)
 
 
 def test_inception_without_its_weights_is_refused_within_seconds(variational, capsys, monkeypatch):
-    from keras_vae import features
+    from keras_vae.evaluation import features
 
     monkeypatch.setenv("KERAS_HOME", "nothing")
     monkeypatch.setattr(features, "INCEPTION_URL", "http://127.0.0.1:9/none.h5")

@@ -26,8 +26,8 @@ from test_diagnosis import (
 )
 
 from keras_vae import evaluate, samplers
-from keras_vae.evaluation import main
-from keras_vae.metrics.annealing import Annealing
+from keras_vae.cli.evaluate import main
+from keras_vae.evaluation.metrics.annealing import Annealing
 from keras_vae.training import main as train
 
 
@@ -43,7 +43,7 @@ def linear_pullback(codes, weights):
     return weights.reshape(len(codes), -1) @ columns()
 
 
-FITTED = "keras_vae.diagnosis.samplers.FITTED"  # those that learn by gradients take seconds each
+FITTED = "keras_vae.evaluation.sections.samplers.FITTED"  # those that learn by gradients take seconds each
 STRETCH = 1.5  # of the encoder's standard deviations, which are to be too large
 
 
@@ -171,7 +171,7 @@ def quick(kind):
 
 def test_extended_measures_a_model_of_ours(monkeypatch):
     short = functools.partial(Annealing, chains=2, temperatures=4)
-    monkeypatch.setattr("keras_vae.diagnosis.extended.annealing.Annealing", lambda chains: short())
+    monkeypatch.setattr("keras_vae.evaluation.sections.extended.annealing.Annealing", lambda chains: short())
     for name in ("flow", "two_stage"):
         monkeypatch.setitem(samplers.SAMPLERS, name, quick(samplers.SAMPLERS[name]))
     results = check(evaluate(small_vae(), dataset_of(900), extended=True))

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from keras_vae import features as module
 from keras_vae import load_dataset
 from keras_vae.datasets import Annotations, LoadOptions, in_memory
-from keras_vae.features import FeatureError, build_inception, choose_features
+from keras_vae.evaluation import features as module
+from keras_vae.evaluation.features import FeatureError, build_inception, choose_features
+from keras_vae.evaluation.metrics.frechet import frechet_distance
+from keras_vae.evaluation.metrics.kernel import kernel_distance
+from keras_vae.evaluation.metrics.manifold import dead_zone, density_and_coverage
 from keras_vae.lazy import keras
-from keras_vae.metrics.frechet import frechet_distance
-from keras_vae.metrics.kernel import kernel_distance
-from keras_vae.metrics.manifold import dead_zone, density_and_coverage
 
 MNIST = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data" / "mnist"
 NUM_IMAGES = 1000

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_vae import load_dataset
-from keras_vae.features import INCEPTION_FILE, choose_features
+from keras_vae.evaluation.features import INCEPTION_FILE, choose_features
 
 COLOURS = (3, 1)
 

@@ -49,16 +49,12 @@ ORDER = [
     "callbacks",
     "export",
     "training",
-    "metrics",
-    "features",
-    "subjects",
-    "verdict",
-    "diagnosis",
+    "evaluation",
     "report",
     "single_page",
     "explorer",
     "serving",
-    "evaluation",
+    "cli",
     "sweep",
 ]
 HEAVY = {"tensorflow", "keras", "sklearn", "matplotlib", "tensorflow_datasets", "PIL"}

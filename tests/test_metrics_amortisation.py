@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_vae.metrics.amortisation import elbo, improve_posteriors
+from keras_vae.evaluation.metrics.amortisation import elbo, improve_posteriors
 
 NOISE = 0.5
 LENGTHS = np.array([1.0, 0.6])  # x = LENGTHS z + noise: the posterior is diagonal

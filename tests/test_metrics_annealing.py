@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal, norm
 
-from keras_vae.metrics.annealing import Annealing, ladder, score_ratio, transition
-from keras_vae.metrics.importance import importance_weighted
+from keras_vae.evaluation.metrics.annealing import Annealing, ladder, score_ratio, transition
+from keras_vae.evaluation.metrics.importance import importance_weighted
 
 NOISE = 0.3
 MATRIX = np.array([[1.0, 0.4, 0.0], [0.0, 0.8, -0.5], [0.3, 0.0, 1.2], [0.6, -0.7, 0.2]])  # x = W z + noise

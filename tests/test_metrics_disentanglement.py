@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_vae.metrics.disentanglement import (
+from keras_vae.evaluation.metrics.disentanglement import (
     beta_vae_score,
     dci,
     disentanglement_scores,

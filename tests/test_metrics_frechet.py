@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from keras_vae.metrics.frechet import frechet_distance, gaussian_frechet_distance
+from keras_vae.evaluation.metrics.frechet import frechet_distance, gaussian_frechet_distance
 
 
 def gaussian(count, width, seed, mean=0.0, mix=None):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from keras_vae.metrics.importance import importance_weighted, prior_over_posterior
+from keras_vae.evaluation.metrics.importance import importance_weighted, prior_over_posterior
 
 
 def log_weights(num_images, samples, spread):

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from keras_vae.metrics.kernel import kernel_distance
+from keras_vae.evaluation.metrics.kernel import kernel_distance
 
 
 def gaussian(count, width, seed, mean=0.0):
@@ -50,7 +50,7 @@ def test_standard_error_is_the_jackknife_by_leaving_out_each_row():
 def test_blocks_do_not_change_the_numbers(monkeypatch):
     first, second = gaussian(23, 3, 0), gaussian(17, 3, 1)
     at_once = kernel_distance(first, second)
-    monkeypatch.setattr("keras_vae.metrics.kernel.ROWS_AT_ONCE", 5)
+    monkeypatch.setattr("keras_vae.evaluation.metrics.kernel.ROWS_AT_ONCE", 5)
     assert kernel_distance(first, second) == pytest.approx(at_once, rel=1e-12)
 
 

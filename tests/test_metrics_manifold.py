@@ -3,13 +3,13 @@ import math
 import numpy as np
 import pytest
 
-from keras_vae.metrics.manifold import (
+from keras_vae.evaluation.metrics.manifold import (
     confidence_dead_zone,
     dead_zone,
     density_and_coverage,
     expected_coverage,
 )
-from keras_vae.metrics.neighbours import nearest
+from keras_vae.evaluation.metrics.neighbours import nearest
 
 
 def gaussian(count, width, seed, mean=0.0):
@@ -26,7 +26,7 @@ def all_distances(first, second):
 
 def test_neighbours_are_those_of_all_distances(monkeypatch):
     points, reference = gaussian(40, 5, 0), gaussian(60, 5, 1)
-    monkeypatch.setattr("keras_vae.metrics.neighbours.VALUES_AT_ONCE", 7 * 60)
+    monkeypatch.setattr("keras_vae.evaluation.metrics.neighbours.VALUES_AT_ONCE", 7 * 60)
     indices, distances = nearest(points, reference, 3)
     expected = all_distances(points, reference)
     np.testing.assert_array_equal(indices, np.argsort(expected, axis=1)[:, :3])

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from keras_vae.metrics.manifold import density_and_coverage
-from keras_vae.metrics.memorisation import (
+from keras_vae.evaluation.metrics.manifold import density_and_coverage
+from keras_vae.evaluation.metrics.memorisation import (
     CopyingScores,
     authentic,
     closeness_z,

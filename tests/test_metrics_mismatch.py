@@ -5,8 +5,8 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from keras_vae import principal
-from keras_vae.metrics import mismatch
-from keras_vae.metrics.rate import measure_rate
+from keras_vae.evaluation.metrics import mismatch
+from keras_vae.evaluation.metrics.rate import measure_rate
 
 
 def normal(*shape, seed=0):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_vae.metrics import paths
+from keras_vae.evaluation.metrics import paths
 
 FRACTIONS = np.linspace(0, 1, 11)
 

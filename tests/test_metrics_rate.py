@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_vae import principal
-from keras_vae.metrics import rate
+from keras_vae.evaluation.metrics import rate
 
 
 def signal(num_codes, dims, variance=1.0, seed=0):

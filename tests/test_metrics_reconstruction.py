@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from keras_vae.metrics.reconstruction import bits_per_dim, gaussian_window, mse, psnr, ssim
+from keras_vae.evaluation.metrics.reconstruction import bits_per_dim, gaussian_window, mse, psnr, ssim
 
 
 def random_images(*shape, seed=0):
@@ -73,7 +73,7 @@ def test_the_window_is_the_largest_odd_size_that_fits(side, size):
 def test_images_taken_in_blocks_give_what_they_give_at_once(monkeypatch):
     first, second = random_images(7, 12, 12, 1), random_images(7, 12, 12, 1, seed=1)
     at_once = [measure(first, second) for measure in (mse, psnr, ssim)]
-    monkeypatch.setattr("keras_vae.metrics.reconstruction.PIXELS_AT_ONCE", 2 * 144)
+    monkeypatch.setattr("keras_vae.evaluation.metrics.reconstruction.PIXELS_AT_ONCE", 2 * 144)
     for measure, expected in zip((mse, psnr, ssim), at_once):
         np.testing.assert_allclose(measure(first, second), expected, rtol=1e-12)
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import norm
 
 from keras_vae import principal
-from keras_vae.metrics import spectrum
+from keras_vae.evaluation.metrics import spectrum
 from keras_vae.principal import principal_components, project
 
 

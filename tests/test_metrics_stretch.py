@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_vae.metrics.stretch import spectral_norms
+from keras_vae.evaluation.metrics.stretch import spectral_norms
 
 
 def test_the_spectral_norm_of_a_matrix_is_its_largest_singular_value():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_vae.metrics.survival import median_angle, survival
+from keras_vae.evaluation.metrics.survival import median_angle, survival
 
 CLASSES = np.array([[1, 1, 1, 2], [1, 2, 1, 1], [3, 3, 3, 3], [0, 0, 0, 0]])
 

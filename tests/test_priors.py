@@ -11,9 +11,10 @@ from test_diagnosis import entropy, linear_data, linear_model, posterior_varianc
 from keras_vae import evaluate
 from keras_vae.autoencoder import Autoencoder, Step
 from keras_vae.datasets import Annotations, LoadOptions, in_memory
-from keras_vae.diagnosis.likelihood import log_weights
-from keras_vae.diagnosis.study import begin
-from keras_vae.evaluation import Evaluation
+from keras_vae.evaluation.sections.likelihood import log_weights
+from keras_vae.evaluation.sections.study import begin
+from keras_vae.evaluation.settings import Evaluation
+from keras_vae.evaluation.subject import from_export, from_model, weighing
 from keras_vae.export import export, export_decoder
 from keras_vae.lazy import keras, tf
 from keras_vae.networks import Convolutional
@@ -22,7 +23,6 @@ from keras_vae.priors import PRIORS, FlowPrior, Mixture, Vamp
 from keras_vae.priors.mixture import mixture_log_density
 from keras_vae.samplers import Prior, load, save
 from keras_vae.samplers import Vamp as Components
-from keras_vae.subjects import from_export, from_model, weighing
 
 NETWORK = Convolutional(widths=(4,), dense=6, activation="elu")
 LEARNED = {"mixture": Mixture(4), "vamp": Vamp(5), "flow": FlowPrior(depth=2, width=8)}

@@ -6,6 +6,14 @@ import pytest
 
 from keras_vae.autoencoder import Autoencoder
 from keras_vae.command_line import UsageError
+from keras_vae.evaluation.subject import (
+    from_export,
+    from_files,
+    from_functions,
+    from_model,
+    image_log_prob,
+    observe,
+)
 from keras_vae.export import DESCRIPTION, export
 from keras_vae.likelihoods import (
     Bernoulli,
@@ -15,14 +23,6 @@ from keras_vae.likelihoods import (
     Laplace,
     LearnedGaussian,
     LogisticMixture,
-)
-from keras_vae.subjects import (
-    from_export,
-    from_files,
-    from_functions,
-    from_model,
-    image_log_prob,
-    observe,
 )
 
 SHAPE = (6, 6, 1)

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from keras_vae.verdict import THRESHOLDS, judge
+from keras_vae.evaluation.verdict import THRESHOLDS, judge
 
 
 def healthy():

@@ -5,8 +5,8 @@ import sys
 from peers.task import report
 
 from keras_vae import devices, pace
+from keras_vae.evaluation.subject import load_model
 from keras_vae.runs import Run
-from keras_vae.subjects import load_model
 
 
 def main():

@@ -6,8 +6,8 @@ Posteriors are N(mean, diag exp(log_var)), `[n, d]` each.
 import numpy as np
 from scipy import stats
 
-from keras_vae.diagnosis.codes import encode_split, number_of_codes
-from keras_vae.metrics.spectrum import participation_ratio
+from keras_vae.evaluation.metrics.spectrum import participation_ratio
+from keras_vae.evaluation.sections.codes import encode_split, number_of_codes
 from keras_vae.principal import column_blocks, count_for_share, principal_components
 
 RANKED, COMPARED, PAIRED = 2000, 300, 100  # codes that ranks, densities, and overlaps of pairs are taken of

@@ -3,8 +3,8 @@
 import time
 import warnings
 
-from keras_vae.diagnosis.codes import encode_split, number_of_codes
-from keras_vae.diagnosis.samplers import SAMPLERS
+from keras_vae.evaluation.sections.codes import encode_split, number_of_codes
+from keras_vae.evaluation.sections.samplers import SAMPLERS
 
 
 def measure_fitting(subject, dataset, names, size, seed):

@@ -14,13 +14,13 @@ from benchmarks.study.codes import measure_codes
 from benchmarks.study.fitting import measure_fitting
 from benchmarks.study.history import measure_history
 from keras_vae import training
-from keras_vae.diagnosis import diagnose
-from keras_vae.evaluation import Evaluation
+from keras_vae.evaluation.sections import diagnose
+from keras_vae.evaluation.settings import Evaluation
+from keras_vae.evaluation.subject import from_model
 from keras_vae.files import whole
 from keras_vae.lazy import keras
 from keras_vae.report.tables import plain
 from keras_vae.runs import Run
-from keras_vae.subjects import from_model
 
 # What all runs on a set of images have in common. A trial's own flags come after these, and win.
 BUDGETS = {

@@ -8,7 +8,7 @@ from benchmarks.study.plots import canvas
 from benchmarks.study.statistics import written
 from benchmarks.study.trials import Planted
 from benchmarks.thresholds import SIDES, numbers_of
-from keras_vae.verdict import THRESHOLDS, Facts, judge
+from keras_vae.evaluation.verdict import THRESHOLDS, Facts, judge
 
 TITLE = "How often is the verdict right?"
 COSTS = {"mnist": 105, "sprites": 85, "digits": 45}

@@ -3,9 +3,9 @@
 import numpy as np
 
 from keras_vae.datasets.preparing import cache_folder
-from keras_vae.features import choose_features
-from keras_vae.metrics.manifold import dead_zone
-from keras_vae.metrics.neighbours import nearest
+from keras_vae.evaluation.features import choose_features
+from keras_vae.evaluation.metrics.manifold import dead_zone
+from keras_vae.evaluation.metrics.neighbours import nearest
 
 CELLS, CELLS_OF_LARGE, FEWEST_CELLS = 40, 24, 8  # a side; fewer where images are large, or labels many
 LARGE = 64 * 64
@@ -17,7 +17,7 @@ def shade(world):
     """Returns how far what each cell of the map decodes to lies from real images.
 
     The unit is the distance that 95% of the reconstructions keep to their nearest real image, in the features of the
-    report: above 1 is what `keras_vae.metrics.manifold.dead_zone` counts. Where a code has more than two numbers, the
+    report: above 1 is what `keras_vae.evaluation.metrics.manifold.dead_zone` counts. Where a code has more than two numbers, the
     map is the plane of the first two principal axes through the codes' mean. A conditional model has a map a label.
 
     Returns:

@@ -7,7 +7,8 @@ import warnings
 import numpy as np
 
 from keras_vae.command_line import UsageError
-from keras_vae.diagnosis.codes import in_batches
+from keras_vae.evaluation.sections.codes import in_batches
+from keras_vae.evaluation.subject import from_model, load_model
 from keras_vae.explorer.dead_zones import shade
 from keras_vae.explorer.network import layer_facts
 from keras_vae.export import float32_twin
@@ -21,7 +22,6 @@ from keras_vae.report.reading import read_results
 from keras_vae.report.verdict import VERDICTS, plain_words
 from keras_vae.samplers import Codes, Mixture
 from keras_vae.samplers import load as load_sampler
-from keras_vae.subjects import from_model, load_model
 from keras_vae.training import load as load_dataset
 
 MOST_IMAGES, FEWEST_IMAGES, IMAGE_BUDGET = (

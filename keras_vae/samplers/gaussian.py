@@ -15,7 +15,7 @@ class Gaussian(LowRank):
 
     Where the latent has no more than `rank` dimensions, this is the aggregated posterior's own covariance but
     for correlations between the posteriors' variances, which a diagonal posterior does not have. Its gain over
-    the prior is what `keras_vae.metrics.mismatch` measures.
+    the prior is what `keras_vae.evaluation.metrics.mismatch` measures.
 
     Attributes:
         rank: The most principal components that are kept. The decoder's SavedModel grows by 4 d `rank` bytes,

@@ -17,7 +17,7 @@ from keras_vae.config import DataSettings
 from keras_vae.datasets import DatasetError
 from keras_vae.datasets.preparing import cache_folder
 from keras_vae.datasets.progress import progress
-from keras_vae.features import FeatureError, choose_features
+from keras_vae.evaluation.features import FeatureError, choose_features
 from keras_vae.lazy import keras
 from keras_vae.sweep.grid import Grid, refuse
 from keras_vae.training import build, load, settle

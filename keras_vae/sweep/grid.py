@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from keras_vae.command_line import StrangerError, UsageError, option, parse, quote
 from keras_vae.config import Config
-from keras_vae.evaluation import Evaluation
+from keras_vae.evaluation.settings import Evaluation
 
 NOT_SWEPT = {
     "name": "runs are named by what varies",

@@ -29,7 +29,7 @@ LONGEST = 900  # seconds that a command may take on a machine that is busy with 
 SLICE = 0.001  # seconds
 MODULES = {
     "train": "keras_vae.training",
-    "evaluate": "keras_vae.evaluation",
+    "evaluate": "keras_vae.cli.evaluate",
     "one_run": "keras_vae.sweep.one_run",
 }
 
@@ -38,8 +38,9 @@ SERVER = """
 
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     import h5py, matplotlib.figure, scipy.linalg, sklearn.mixture, keras, tensorflow
-    import keras_vae.autoencoder, keras_vae.diagnosis, keras_vae.export, keras_vae.report
-    from keras_vae import callbacks, evaluation, training
+    import keras_vae.autoencoder, keras_vae.evaluation.sections, keras_vae.export, keras_vae.report
+    from keras_vae import callbacks, training
+    from keras_vae.cli import evaluate
 
     def serve(order):
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -16,8 +16,8 @@ from commands import TINY, rows_of, run_main, run_well
 from PIL import Image
 from test_conformance import DIGITS, LABELS
 
-from keras_vae import evaluation
 from keras_vae.autoencoder import Autoencoder
+from keras_vae.cli import evaluate as evaluation
 from keras_vae.command_line import read_config
 from keras_vae.config import Config
 from keras_vae.datasets import DatasetError, load_dataset

@@ -5,15 +5,16 @@ from hostile import NAMES, TEXTS, answer, check, command_lines, fitting, flags_o
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import keras_vae.diagnosis
+import keras_vae.evaluation.sections
 import keras_vae.explorer
 import keras_vae.serving.server
 import keras_vae.sweep.running
-from keras_vae import evaluation, explorer, training
+from keras_vae import explorer, training
+from keras_vae.cli import evaluate as evaluation
 from keras_vae.command_line import command, is_switch
 from keras_vae.config import Config
 from keras_vae.datasets import DatasetError
-from keras_vae.evaluation import Evaluation
+from keras_vae.evaluation.settings import Evaluation
 from keras_vae.explorer.__main__ import Exported
 from keras_vae.explorer.__main__ import main as explore
 from keras_vae.serving import __main__ as serving
@@ -46,7 +47,7 @@ def place(tmp_path_factory):
         found = answer(training.main, [*TINY, *LAST, "--output=.", "--name=run"])
         assert found.code == 0, found.err
         patch.setattr(training, "folder", done)
-        patch.setattr(keras_vae.diagnosis, "diagnose", done)
+        patch.setattr(keras_vae.evaluation.sections, "diagnose", done)
         patch.setattr(sweep, "check_models", done)
         patch.setattr(keras_vae.sweep.running, "run_all", done)
         patch.setattr(explorer, "static_page", lambda worlds: "<!doctype html>")

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from sweep_runs import swept
 
-import keras_vae.diagnosis
+import keras_vae.evaluation.sections
 import keras_vae.sweep.running
-from keras_vae import checksums, evaluation, training
+from keras_vae import checksums, training
+from keras_vae.cli import evaluate as evaluation
 from keras_vae.command_line import UsageError
 from keras_vae.datasets import DatasetError, ImageFolder, load_dataset
 from keras_vae.explorer.__main__ import main as explore
@@ -51,7 +52,7 @@ def folder(tmp_path_factory):
             file.unlink()
         swept(folder / "sweep", failed={"latent-8_objective-vae_seed-1": "it broke"})
         patch.setattr(training, "folder", done)
-        patch.setattr(keras_vae.diagnosis, "choose_features", done)
+        patch.setattr(keras_vae.evaluation.sections, "choose_features", done)
         patch.setattr(keras_vae.sweep.running, "run_all", done)
         yield folder
 

@@ -13,7 +13,8 @@ from hostile import NAMES, answer, check
 from PIL import Image
 
 import keras_vae.serving.server
-from keras_vae import evaluation, report, training
+from keras_vae import report, training
+from keras_vae.cli import evaluate as evaluation
 from keras_vae.explorer.__main__ import main as explore
 from keras_vae.report.page import NAME, clean
 from keras_vae.runs import Run

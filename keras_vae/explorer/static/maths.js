@@ -52,7 +52,7 @@ function slerp(start, end, t) {
   return weigh(start, end, Math.sin((1 - t) * angle) / sine, Math.sin(t * angle) / sine);
 }
 
-/** Paths by name, as in keras_vae.metrics.paths: (start, end, t) -> code. */
+/** Paths by name, as in keras_vae.evaluation.metrics.paths: (start, end, t) -> code. */
 export const PATHS = {
   linear: (start, end, t) => weigh(start, end, 1 - t, t),
   slerp,

@@ -1,0 +1,138 @@
+"""Annealed importance sampling: the likelihood of images whose posterior no single Gaussian covers."""
+
+import dataclasses
+import itertools
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_vae.evaluation.metrics.importance import prior_over_posterior
+
+TARGET = 0.65  # of the proposals are to be accepted (Wu et al. 2017, section 5)
+ADAPTATION = 0.3  # how much the step's logarithm moves for each unit of acceptance that lacks
+STEEPNESS = 4.0  # of the sigmoid that the temperatures follow: more of them near 0 and near 1
+
+
+class Annealed(NamedTuple):
+    """What chains say of log p(x).
+
+    Attributes:
+        log_weights: `[n, chains]`, in nats: log of the mean over chains of their exponentials estimates log p(x).
+        acceptance: The share of the transitions that were accepted.
+    """
+
+    log_weights: np.ndarray
+    acceptance: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Annealing:
+    """Chains that lead draws of q(z|x) to p(z|x), by Hamiltonian transitions (Neal 2001; Wu et al. 2017).
+
+        log f_b(z) = (1 - b) log q(z|x) + b log p(x, z),  b from 0 to 1
+        log w = sum_t (b_t - b_{t-1}) [log p(x, z_{t-1}) - log q(z_{t-1}|x)]
+
+    The mean of w over chains is unbiased for p(x), so that its logarithm is below log p(x) in expectation, less so
+    with more temperatures. With one temperature it is importance sampling. Wu et al. start from the prior, which is
+    the case of `mean` and `log_var` 0; from the posterior the way is shorter by the rate.
+
+    A first run, with one chain an image, sets the step of each temperature; the second keeps to these, so that its
+    transitions leave f_b as it is.
+
+    Attributes:
+        chains: An image.
+        temperatures: Above 0.
+        leaps: Leapfrog steps of a transition.
+    """
+
+    chains: int = 8
+    temperatures: int = 100
+    leaps: int = 5
+
+    def run(self, score, images, mean, log_var, generator):
+        """Returns what the chains say, as `Annealed`.
+
+        Args:
+            score: (images, codes `[m, d]`) -> log p(x|z), `[m]`, and its gradient by the codes, `[m, d]`.
+            images: `[n, ...]`.
+            mean, log_var: Of q(z|x), `[n, d]`.
+            generator: Of the random numbers.
+
+        Cost: `temperatures * leaps * (chains + 1)` scores an image.
+        """
+        betas = ladder(self.temperatures)
+        steps = [mean.shape[1] ** -0.25]
+        self.anneal(score_ratio(score, images, mean, log_var), betas, steps, mean.shape, generator)
+        repeated = (np.repeat(array, self.chains, axis=0) for array in (images, mean, log_var))
+        shape = (len(mean) * self.chains, mean.shape[1])
+        found = self.anneal(score_ratio(score, *repeated), betas, steps, shape, generator)
+        return found._replace(log_weights=found.log_weights.reshape(len(mean), self.chains))
+
+    def anneal(self, ratio, betas, steps, shape, generator):
+        """Returns `Annealed` of one chain a row; appends to `steps` where it holds fewer than there are temperatures."""
+        noise = generator.standard_normal(shape)
+        state = noise, *ratio(noise)
+        log_weights, accepted = np.zeros(shape[0]), []
+        for index, (before, beta) in enumerate(itertools.pairwise(betas)):
+            log_weights += (beta - before) * state[1]
+            if beta == 1:
+                break  # where a chain ends up matters to nobody
+            state, share = transition(ratio, state, beta, steps[index], self.leaps, generator)
+            accepted.append(share)
+            if len(steps) == index + 1:
+                steps.append(steps[-1] * math.exp(ADAPTATION * (share - TARGET)))
+        return Annealed(log_weights, float(np.mean(accepted)) if accepted else 1.0)
+
+
+def ladder(temperatures):
+    """Returns 0 = b_0 < ... < b_T = 1, along a sigmoid."""
+    values = 1 / (1 + np.exp(-STEEPNESS * np.linspace(-1, 1, temperatures + 1)))
+    betas = (values - values[0]) / (values[-1] - values[0])
+    betas[-1] = 1.0
+    return betas
+
+
+def score_ratio(score, images, mean, log_var):
+    """Returns the function from noise e `[n, d]` to log p(x, z) - log q(z|x), z = mean + exp(log_var / 2) e, and its gradient by e.
+
+    In e, q is N(0, I): one step fits all dimensions.
+    """
+    deviation = np.exp(0.5 * log_var)
+
+    def ratio(noise):
+        codes = mean + deviation * noise
+        log_prob, gradient = score(images, codes.astype("float32"))
+        value = log_prob + prior_over_posterior(codes, noise, log_var)
+        return value, deviation * (gradient - codes) + noise
+
+    return ratio
+
+
+def transition(ratio, state, beta, step, leaps, generator):
+    """Returns the next state of Hamiltonian chains at f_b, and the share of the rows that moved.
+
+    A state is noise `[n, d]`, and its ratio and gradient; log f_b = b ratio - |e|^2 / 2 and a constant. The step
+    varies by a fifth, so that no chain goes in circles.
+    """
+    place, value, slope = state
+    momentum = generator.standard_normal(place.shape)
+    step = step * generator.uniform(0.8, 1.2)
+
+    def energy(place, value, momentum):
+        return 0.5 * (np.square(place).sum(axis=1) + np.square(momentum).sum(axis=1)) - beta * value
+
+    before = energy(place, value, momentum)
+    momentum -= 0.5 * step * (place - beta * slope)
+    for leap in range(leaps):
+        place = place + step * momentum
+        value, slope = ratio(place)
+        momentum -= (0.5 if leap == leaps - 1 else 1) * step * (place - beta * slope)
+    with np.errstate(over="ignore", invalid="ignore"):
+        gain = before - energy(place, value, momentum)
+    moved = np.log(generator.random(len(place))) < gain  # NaN: False
+    new = (
+        np.where(moved.reshape(-1, *[1] * (one.ndim - 1)), one, other)
+        for one, other in zip((place, value, slope), state)
+    )
+    return tuple(new), float(moved.mean())

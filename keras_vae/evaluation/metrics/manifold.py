@@ -1,0 +1,147 @@
+"""Whether samples lie where real images lie, and whether they are everywhere there: nearest neighbours.
+
+Features should have rows of length 1. Those of a classifier are short where it sees nothing it knows, so that
+unnormalised ones put garbage close to everything: its precision was measured at up to 1.00, its dead zone at 0.
+
+The reference are real images that nobody has learnt from, neither the model nor the classifier. Where samples
+are reconstructions of images that are in the reference, `own` keeps each from counting as near its original.
+"""
+
+import math
+
+import numpy as np
+
+from keras_vae.evaluation.metrics.neighbours import mask_own, nearest, squared_distances
+from keras_vae.evaluation.metrics.sets import as_sets
+
+DENSITY_NEIGHBOURS = 5  # k of Naeem et al. 2020
+DEAD_ZONE_SHARE = 0.05  # of the reconstructions, which lie beyond the threshold by its definition
+ROUNDING = 1e-12  # of the mean squared length, for images that come many times: their balls have radius 0
+
+
+def density_and_coverage(features, reference, k=DENSITY_NEIGHBOURS, own=None):
+    """Returns how densely samples lie among real images, and how many real images have samples near.
+
+    Naeem, Oh, Uh, Choi and Yoo 2020, equations 4 and 5, with B_i the ball around the i-th real image that
+    reaches its k-th nearest other real image:
+
+        density  = 1 / (k n) sum_j #{i: sample j in B_i}       1 for equal distributions, not bounded by 1
+        coverage = 1 / m     #{i: some sample j in B_i}        `expected_coverage` for equal distributions
+
+    Coverage rises with n: compare at equal n and m. Density is inflated where samples crowd into the
+    densest part; both lose meaning in hundreds of dimensions with no structure. The standard errors are
+    those for this reference (of the mean over samples, and binomial over real images).
+
+    Args:
+        features: `[n, F]`, the samples.
+        reference: `[m, F]`, m more than k.
+        k: Neighbours that a ball reaches.
+        own: int `[n]`: the row of the reference that a sample is made from, or negative. Not counted.
+
+    Returns:
+        {"density", "density_se", "coverage", "coverage_se"}, floats.
+    """
+    features, reference = as_sets(features, reference, 1)
+    radii = nearest(reference, reference, k, own=np.arange(len(reference)))[1][:, -1]
+    squared_radii = np.square(radii) + ROUNDING * reference.var(axis=0).sum()
+    num_balls, covered = np.empty(len(features)), np.zeros(len(reference), bool)
+    for block, squared in squared_distances(features, reference):
+        inside = squared <= squared_radii
+        if own is not None:
+            mask_own(inside, np.asarray(own)[block], False)
+        num_balls[block] = inside.sum(axis=1)
+        covered |= inside.any(axis=0)
+    coverage = float(covered.mean())
+    return {
+        "density": float(num_balls.mean() / k),
+        "density_se": float(num_balls.std() / k / math.sqrt(len(features))),
+        "coverage": coverage,
+        "coverage_se": _binomial_se(coverage, len(reference)),
+    }
+
+
+def expected_coverage(num_samples, num_reference, k=DENSITY_NEIGHBOURS):
+    """Returns the mean coverage of samples that have the reference's distribution.
+
+    A real image is missed if all of its k nearest, among the n samples and the m - 1 other real images, are
+    real (Naeem et al. 2020, lemma 2): 1 - prod_{i<k} (m - 1 - i) / (n + m - 1 - i), about 1 - 2^-k for n = m.
+    """
+    others = num_reference - 1
+    return 1 - math.prod((others - i) / (num_samples + others - i) for i in range(k))
+
+
+def dead_zone(features, reference, reconstructions, own=None):
+    """Returns the share of samples that lie farther from real images than the model's own blur explains.
+
+    With t the distance that 95% of the reconstructions keep to their nearest real image,
+
+        dead zone = (share of samples farther than t from theirs - 0.05) / 0.95
+
+    is 0 for samples as good as reconstructions (down to -0.05 where they are better), 1 where all are off;
+    `1 - dead zone` is the latent space's completeness. Above 0.5 it is called dead, above 0.1 patchy.
+
+    The reference must hold the same images for samples and reconstructions, and `own` must say which of them
+    a reconstruction was made from: it is near its own original whatever the model does. t falls as the
+    reference grows, for both alike.
+
+    Args:
+        features: `[n, F]`, the samples.
+        reference: `[m, F]`, real images.
+        reconstructions: `[r, F]`, decoded from the codes of held-out images.
+        own: int `[r]`: the row of the reference that a reconstruction was made from, or negative; None where
+            the reference holds none of them.
+
+    Returns:
+        {"dead_zone", "dead_zone_se", "threshold"}, floats. The error holds that of t.
+    """
+    features, reference = as_sets(features, reference, 1)
+    reconstructions = as_sets(reconstructions, reference, 1)[0]
+    distances = nearest(features, reference)[1][:, 0]
+    allowed = nearest(reconstructions, reference, own=own)[1][:, 0]
+    return _beyond(distances, allowed)
+
+
+def confidence_dead_zone(confidences, reconstruction_confidences):
+    """Returns the share of samples that a classifier is less sure of than the model's own blur explains.
+
+    As `dead_zone`, with a classifier's largest probability in place of the distance: the threshold is what
+    95% of the reconstructions reach. It needs labels but no reference, and it is blind where the classifier
+    is sure of nonsense.
+
+    Args:
+        confidences: `[n]`, the largest class probability of each sample.
+        reconstruction_confidences: `[r]`, that of each reconstruction.
+
+    Returns:
+        {"dead_zone", "dead_zone_se", "threshold"}, floats.
+    """
+    result = _beyond(
+        -np.asarray(confidences, np.float64), -np.asarray(reconstruction_confidences, np.float64)
+    )
+    return result | {"threshold": -result["threshold"]}
+
+
+def _beyond(values, baseline):
+    """Returns (share of values above the baseline's 95% quantile - 0.05) / 0.95, its error, the quantile.
+
+    Args:
+        values: `[n]`.
+        baseline: `[r]`.
+    """
+    kept = 1 - DEAD_ZONE_SHARE
+    # The quantile lies, one standard error up or down, where the share kept differs by that of a proportion.
+    step = _binomial_se(kept, len(baseline))
+    levels = np.clip([kept - step, kept, kept + step], 0, 1)
+    # A value that the baseline holds, so that the baseline itself is never more than 0.05 beyond.
+    low, threshold, high = np.quantile(baseline, levels, method="higher")
+    share = float(np.mean(values > threshold))
+    from_threshold = float(np.mean(values > low) - np.mean(values > high)) / 2
+    return {
+        "dead_zone": (share - DEAD_ZONE_SHARE) / kept,
+        "dead_zone_se": math.hypot(_binomial_se(share, len(values)), from_threshold) / kept,
+        "threshold": float(threshold),
+    }
+
+
+def _binomial_se(share, count):
+    return math.sqrt(share * (1 - share) / count)

@@ -1,0 +1,40 @@
+"""The likelihood of a few images by annealed importance sampling."""
+
+import functools
+
+from keras_vae.evaluation.metrics.amortisation import elbo
+from keras_vae.evaluation.metrics.annealing import Annealing
+from keras_vae.evaluation.metrics.importance import importance_weighted
+from keras_vae.evaluation.sections.extended.bounds import lacks
+from keras_vae.evaluation.sections.study import mean_and_error
+
+
+def measure_annealed(study):
+    """Returns -log p(x) of a few test images in nats, and by how much their ELBO falls short of it.
+
+    That shortfall is the inference gap (Cremer, Li and Duvenaud 2018): the amortisation gap is one part of it, the
+    family of the posteriors the rest.
+    """
+    if lacks(study, "annealed"):
+        return None
+    test = study.test
+    count = min(study.affordable(24, 4), len(test))
+    posteriors = test.observed[:count], test.mean[:count], test.log_var[:count]
+    plan = Annealing(chains=study.affordable(8, 4))
+    labels = test.labels_of(count)
+    score, log_prob = (functools.partial(one, labels=labels) for one in (study.score, study.log_prob))
+    annealed = plan.run(score, *posteriors, study.generator("annealing"))
+    found = importance_weighted(annealed.log_weights)
+    bound = elbo(log_prob, *posteriors, study.generator("annealing, elbo"))
+    gap, error = mean_and_error(-found.per_image - bound)
+    return {
+        "n": count,
+        "nats": found.nats,
+        "nats_se": found.nats_se,
+        "inference_gap": gap,
+        "inference_gap_se": error,
+        "effective_sample_size": found.effective_sample_size,
+        "acceptance": annealed.acceptance,
+        "chains": plan.chains,
+        "temperatures": plan.temperatures,
+    }

@@ -1,0 +1,73 @@
+"""How distances between sets of images depend on how many images there are."""
+
+import math
+
+import numpy as np
+
+from keras_vae.evaluation.metrics import frechet, kernel
+
+SHARES = tuple(1 / np.linspace(4, 1, 5))  # of the images: a quarter to all, at even steps of 1 / n
+GROUPS = 8  # that are left out in turn, for the standard error
+FEWEST = 40  # images, of which a quarter is a set
+
+
+def frechet_by_n(study):
+    """Returns the Fréchet distance at several n, and at infinite n by a line in 1 / n (Chong and Forsyth 2020)."""
+    if (sizes := sizes_of(study, "frechet_by_n")) is None:
+        return None
+    section = {"n": sizes, "rungs": {}, "limit": {}, "limit_se": {}}
+    for name, seen in study.seen.items():
+        section["rungs"][name] = distances(seen.looks, study.seen_reference.looks)
+        section["limit"][name] = limit(section["rungs"][name], sizes)
+        section["limit_se"][name] = limit_error(seen.looks, study.seen_reference.looks)
+    return section
+
+
+def kid_by_n(study):
+    """Returns the kernel distance at the same n: unbiased, it should not depend on it."""
+    if (sizes := sizes_of(study, "kid_by_n")) is None:
+        return None
+    section = {"n": sizes, "rungs": {}, "rungs_se": {}}
+    for name, seen in study.seen.items():
+        pairs = [
+            kernel.kernel_distance(seen.looks[:size], study.seen_reference.looks[:size]) for size in sizes
+        ]
+        section["rungs"][name], section["rungs_se"][name] = map(list, zip(*pairs))
+    return section
+
+
+def sizes_of(study, name):
+    """Returns the numbers of images, or None, with a reason, where there are too few."""
+    count = len(study.reference)
+    if count < FEWEST:
+        study.reasons[f"extended.{name}"] = f"{count} images a rung are too few: {FEWEST} are needed"
+        return None
+    return shares_of(count)
+
+
+def shares_of(count):
+    """Returns the shares of `count` images that are measured, in images."""
+    return [int(share * count) for share in SHARES]
+
+
+def distances(looks, reference):
+    """Returns the Fréchet distance of the first images of two sets, at each share of their number."""
+    count = min(len(looks), len(reference))
+    return [frechet.frechet_distance(looks[:size], reference[:size]) for size in shares_of(count)]
+
+
+def limit(values, sizes):
+    """Returns where the line through `values` against 1 / size ends."""
+    return float(np.polyfit(1 / np.array(sizes), values, 1)[1])
+
+
+def limit_error(looks, reference):
+    """Returns the standard error of the limit: the jackknife's, that leaves out one group of images after another.
+
+    With the limits l_g of G groups, sqrt((G - 1) / G sum (l_g - mean l)^2) (Efron and Stein 1981).
+    """
+    limits = []
+    for group in range(GROUPS):
+        left = np.arange(len(reference)) % GROUPS != group
+        limits.append(limit(distances(looks[left], reference[left]), shares_of(left.sum())))
+    return math.sqrt((GROUPS - 1) * np.var(limits))

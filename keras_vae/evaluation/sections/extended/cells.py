@@ -1,0 +1,61 @@
+"""Whether images are closer to training images than test images are, cell by cell."""
+
+import numpy as np
+
+from keras_vae.evaluation.metrics import memorisation
+from keras_vae.evaluation.sections.study import MOST_SAMPLES
+
+CELLS = 10
+FEWEST = 20  # images of either kind in a cell that counts
+
+
+def cell_z(study):
+    """Returns C_T of every rung, and its parts (Meehan, Chaudhuri and Dasgupta 2020, section 3.2).
+
+    The mean over cells of k-means on training images, weighted by the test images in them, of the z-score that a
+    rung's images are farther from training images than test images are. Cells that hold fewer than 20 of either
+    are left out.
+    """
+    from sklearn.cluster import KMeans
+
+    training = study.see(study.train.images[:MOST_SAMPLES]).looks
+    if len(training) < CELLS * FEWEST:
+        study.reasons["extended.cell_z"] = (
+            f"{len(training)} training images are too few for {CELLS} cells of {FEWEST}"
+        )
+        return None
+    cells = KMeans(CELLS, n_init=1, random_state=study.seed).fit(training)
+    real = placed(study.seen["real"].looks, cells, training)
+    rungs = {name: seen.looks for name, seen in study.seen.items() if name != "real"}
+    scores = {name: cell_scores(placed(looks, cells, training), real) for name, looks in rungs.items()}
+    weights = np.bincount(real[0], minlength=CELLS)
+    for name, parts in scores.items():
+        if all(part is None for part in parts):
+            study.reasons[f"extended.cell_z.rungs.{name}"] = f"no cell holds {FEWEST} of either"
+    study.reasons["extended.cell_z.cells"] = f"null: the cell holds fewer than {FEWEST} of either"
+    return {
+        "n": len(real[0]),
+        "rungs": {name: weighted(parts, weights) for name, parts in scores.items()},
+        "cells": scores,
+    }
+
+
+def placed(looks, cells, training):
+    """Returns the cell of each image, and its distance from the nearest training image."""
+    return cells.predict(looks), memorisation.nearest_training_images(looks, training)[1][:, 0]
+
+
+def cell_scores(images, real):
+    """Returns the z-score in each cell, None in those that hold too few, from what `placed` returns."""
+    scores = []
+    for cell in range(CELLS):
+        inside, inside_real = (distances[where == cell] for where, distances in (images, real))
+        enough = min(len(inside), len(inside_real)) >= FEWEST
+        scores.append(memorisation.closeness_z(inside, inside_real) if enough else None)
+    return scores
+
+
+def weighted(scores, weights):
+    """Returns the mean of those scores that there are, None where there are none."""
+    known = [index for index, score in enumerate(scores) if score is not None]
+    return float(np.average([scores[index] for index in known], weights=weights[known])) if known else None

@@ -1,0 +1,69 @@
+"""How well codes can be told apart: from the prior's draws, and from each other."""
+
+import math
+import warnings
+
+import numpy as np
+
+from keras_vae.evaluation.metrics import mismatch
+from keras_vae.principal import project
+
+MOST_DIMS = 512  # of a latent whose information is measured on as many codes as there are
+MOST_PAIRED = 10_000
+DIRECTIONS = 32
+MOST_CODES = 2000
+
+
+def prior_classifier(study):
+    """Returns how well a small network tells posterior draws from prior draws, in principal coordinates.
+
+    The accuracy on the half that it has not learnt from, and its standard error: 0.5 where the aggregated posterior
+    is the prior (Lopez-Paz and Oquab 2017).
+    """
+    from sklearn.neural_network import MLPClassifier
+
+    axes, center = study.components.directions[:, :DIRECTIONS], study.components.center
+    if not axes.shape[1]:
+        study.reasons["extended.prior_classifier"] = "the codes do not vary"
+        return None
+    count = min(study.affordable(MOST_CODES, MOST_CODES // 2), len(study.test)) // 2 * 2
+    generator = study.generator("prior classifier")
+    codes = project(study.test.draw(generator, count), center, axes)
+    if study.subject.prior is None:
+        prior = (
+            generator.standard_normal(codes.shape) - center @ axes
+        )  # what N(0, I) is along orthonormal axes
+    else:
+        prior = project(study.prior_codes(count, "prior of the classifier"), center, axes)
+    known, new = (np.concatenate([codes[part::2], prior[part::2]]) for part in (0, 1))
+    mean, deviation = known.mean(axis=0), np.maximum(known.std(axis=0), 1e-12)
+    answers = np.repeat([0, 1], count // 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # stopped before it has converged: a lower bound all the same
+        network = MLPClassifier((64,), max_iter=200, alpha=1e-2, random_state=study.seed)
+        network.fit((known - mean) / deviation, answers)
+    accuracy = float(network.score((new - mean) / deviation, answers))
+    error = math.sqrt(accuracy * (1 - accuracy) / len(answers))
+    return {"n": len(answers), "accuracy": accuracy, "accuracy_se": error}
+
+
+def mutual_information(study):
+    """Returns the bounds of the prior mismatch's section from as many test codes as there are, 10,000 at most."""
+    size = study.test.mean.shape[1]
+    if not study.subject.is_variational:
+        study.reasons["extended.mutual_information"] = study.subject.no_rate
+        return None
+    if size > MOST_DIMS:
+        study.reasons["extended.mutual_information"] = (
+            f"of {size:,} dimensions no more codes are affordable than in the section on the prior mismatch"
+        )
+        return None
+    found = mismatch.contrast(study.test.mean, study.test.log_var, study.seed, MOST_PAIRED)
+    return {
+        "n": round(math.exp(found.log_n)),
+        "lower": found.lower,
+        "lower_se": found.lower_se,
+        "upper": found.upper,
+        "upper_se": found.upper_se,
+        "log_n": found.log_n,
+    }

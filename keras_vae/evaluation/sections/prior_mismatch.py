@@ -1,0 +1,82 @@
+"""How far the codes lie from the prior."""
+
+import numpy as np
+
+from keras_vae.evaluation.metrics import mismatch, spectrum
+from keras_vae.evaluation.sections.against_prior import excess_at
+
+MOST_DRAWS = 2000  # of a prior that is not N(0, I)
+
+
+def measure_prior_mismatch(study):
+    """How far the aggregated posterior is from the prior, in nats, and where lengths cannot see it."""
+    if not study.subject.is_variational:
+        study.reasons["prior_mismatch"] = study.subject.no_rate
+        return {"nats": None, "fraction_of_rate": None, "auc": None}
+    train, test = study.train, study.test
+    drawn = None
+    if study.subject.prior is not None:
+        drawn = study.prior_codes(min(len(test), MOST_DRAWS), "prior of the mismatch")
+    aggregate = mismatch.fit_aggregate(train.mean, train.log_var, excess=study.excess["train"])
+    found = mismatch.measure_mismatch(aggregate, test.mean, test.log_var, study.excess["test"])
+    total = study.results["rate_distortion"]["rate"]
+    contrasted = mismatch.contrast(test.mean, test.log_var, study.seed)
+    bounded = mismatch.bounds(total, found.nats, contrasted)
+    norms = spectrum.measure_norms(test.mean, test.log_var, study.seed, drawn)
+    radius = spectrum.signal_radius(study.components, test.mean, test.log_var, drawn)
+    if not radius.posterior:
+        radius = radius._replace(ratio=None)
+        study.explain("prior_mismatch.signal_radius", ["ratio"], "all images have one code")
+    shown = np.unique(np.geomspace(1, len(found.curve), 60).astype(int) - 1)
+    return {
+        "n_fit": len(train),
+        "n": len(test),
+        "nats": found.nats,
+        "nats_se": found.nats_se,
+        "marginal_nats": found.marginal_nats,
+        "rank": found.rank,
+        "in_sample_nats": found.in_sample_nats,
+        "curve": {"rank": shown.tolist(), "nats": found.curve[shown].tolist()},
+        "fraction_of_rate": found.nats / total if total > 0 else None,
+        "auc": told_apart(study, aggregate, found.rank, drawn),
+        "mutual_information": {
+            "lower": bounded.information_lower,
+            "upper": bounded.information_upper,
+            "log_n": contrasted.log_n,
+        },
+        "marginal_kl_lower": bounded.divergence_lower,
+        "marginal_kl_upper": bounded.divergence_upper,
+        "norms": describe_norms(norms),
+        "signal_radius": radius._asdict(),
+    }
+
+
+def told_apart(study, aggregate, rank, drawn):
+    """Returns how well log f / p tells held-out codes from the prior's, `drawn`, None for N(0, I): the area, 0.5 to 1."""
+    test = study.test
+    if drawn is None:
+        return mismatch.mismatch_auc(aggregate, rank, test.mean, test.log_var, study.seed)
+    posterior = test.draw(study.generator("mismatch"), len(drawn))
+    return spectrum.area_under_curve(
+        *(
+            mismatch.log_ratio(aggregate, rank, codes) + excess_at(study, codes)
+            for codes in (posterior, drawn)
+        )
+    )
+
+
+def describe_norms(norms):
+    """Returns means, deviations and a histogram of the lengths of codes, of the prior's and of the posteriors'."""
+    edges = np.histogram_bin_edges(np.concatenate([norms.prior, norms.posterior]), 40)
+    return {
+        "prior_mean": float(norms.prior.mean()),
+        "prior_sd": float(norms.prior.std()),
+        "posterior_mean": float(norms.posterior.mean()),
+        "posterior_sd": float(norms.posterior.std()),
+        "auc": float(norms.auc),
+        "histogram": {
+            "edges": edges.tolist(),
+            "prior": (np.histogram(norms.prior, edges)[0] / len(norms.prior)).tolist(),
+            "posterior": (np.histogram(norms.posterior, edges)[0] / len(norms.posterior)).tolist(),
+        },
+    }

@@ -1,0 +1,207 @@
+"""What the sections share."""
+
+import dataclasses
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_vae.evaluation.sections.codes import Encoded, encode_split, held_out, in_batches, number_of_codes
+from keras_vae.principal import PrincipalComponents
+from keras_vae.samplers import Prior
+
+MOST_SAMPLES = 2000  # images a rung
+LARGE_LATENT = 4096  # numbers; beyond it a rung has half as many
+NO_LIKELIHOOD = "the decoder's likelihood is not known: give one (--likelihood)"
+NO_GRADIENT = "no gradient goes through this decoder: it is known by what it puts out alone"
+NO_DENSITY = (
+    "what the decoder is trained on is a distortion and no density over images: it has no bits, and no bound"
+)
+NOT_STANDARD = "it compares dimensions with N(0, 1), and this model's prior or posteriors are other ones"
+
+
+@dataclasses.dataclass
+class Study:
+    """What the sections share.
+
+    Attributes:
+        subject: The model.
+        dataset: The images.
+        train, test: `Encoded` training and held-out images.
+        reference: Held-out images that are in no other set, `[n, height, width, channels]`.
+        features: What sets of images are compared in.
+        settings: An `Evaluation`.
+        results: The sections so far, for those after them.
+        pictures: What the report shows, beside numbers.
+        samplers: The fitted samplers by name.
+        components: The principal components of the training codes' means.
+        seen, seen_reference: The rungs by name, and the reference, as the features show them.
+        rungs: Images of each rung of the ladder, by name.
+        codes: The first of the posterior's and of the prior's draws, by rung.
+        labels: The labels that they are decoded with, or None, by rung.
+        nats: -log p(x|z) of training and of test images, by split.
+        excess: By how many nats N(0, I) is above the prior at the codes of training and of test images, `[n]` each, by
+            split (`against_prior`).
+        reasons: Why something is null, by its dotted path.
+    """
+
+    subject: object
+    dataset: object
+    train: Encoded
+    test: Encoded
+    reference: np.ndarray
+    features: object
+    settings: object
+    results: dict = dataclasses.field(default_factory=dict)
+    pictures: dict = dataclasses.field(default_factory=dict)
+    samplers: dict = dataclasses.field(default_factory=dict)
+    components: PrincipalComponents | None = None
+    seen: dict = dataclasses.field(default_factory=dict)
+    seen_reference: "Seen | None" = None
+    rungs: dict = dataclasses.field(default_factory=dict)
+    codes: dict = dataclasses.field(default_factory=dict)
+    labels: dict = dataclasses.field(default_factory=dict)
+    nats: dict = dataclasses.field(default_factory=dict)
+    excess: dict = dataclasses.field(default_factory=dict)
+    reasons: dict = dataclasses.field(default_factory=dict)
+
+    @property
+    def seed(self):
+        """Of every draw."""
+        return self.settings.seed
+
+    @property
+    def prior(self):
+        """What the model's samples are to be drawn from, a sampler."""
+        return self.subject.prior or Prior(self.test.latent_shape)
+
+    @property
+    def is_standard(self):
+        """Whether rates have a closed form: Gaussian posteriors against N(0, I)."""
+        return self.subject.prior is None and self.subject.draw is None
+
+    def generator(self, use):
+        """Returns the random numbers for one `use`, a text: sections do not shift each other's draws."""
+        return np.random.default_rng([self.seed, *use.encode()])
+
+    def explain(self, section, names, reason):
+        """Notes why the fields `names` of a section are null."""
+        self.reasons.update({f"{section}.{name}": reason for name in names})
+
+    def shaped(self, codes):
+        """Returns flat `codes`, `[n, d]`, as the model takes them."""
+        return codes.reshape(len(codes), *self.test.latent_shape).astype("float32")
+
+    def told(self, labels, count):
+        """Returns, in a tuple, what a conditional model takes beside `count` codes; of any other nothing.
+
+        A label stands for as many rows, one after another, as there are codes to a label.
+        """
+        return (np.repeat(labels, count // len(labels)),) if self.subject.num_classes else ()
+
+    def drawn_labels(self, count):
+        """Returns labels as frequent as those of the training images, `[count]`, for codes of no image; or None."""
+        labels = self.train.labels
+        return None if labels is None else self.generator("labels").choice(labels, count)
+
+    def prior_codes(self, count, use):
+        """Returns codes drawn from the prior, `[count, d]`."""
+        return drawn_from(self.prior, count, self.generator(use))
+
+    def decode(self, codes, labels=None):
+        """Returns the images of flat `codes`, `[n, d]`; a conditional model is told their `labels` (`told`)."""
+        return in_batches(self.subject.decode, self.shaped(codes), *self.told(labels, len(codes)))
+
+    def log_prob(self, images, codes, labels=None):
+        """Returns log p(x|z) of `images` as the model sees them, by flat `codes`, `[n]`, in nats."""
+        told = self.told(labels, len(codes))
+        return in_batches(self.subject.log_prob, images, self.shaped(codes), *told)
+
+    def score(self, images, codes, labels=None):
+        """Returns the same, and its gradient by the flat codes, `[n, d]`."""
+        told = self.told(labels, len(codes))
+        value, gradient = in_batches(self.subject.score, images, self.shaped(codes), *told)
+        return value, gradient.reshape(len(codes), -1)
+
+    def slopes(self, codes, directions, labels=None):
+        """Returns the decoder's derivatives at flat `codes` along flat `directions`, `[n, d]` each: `[n, pixels]`."""
+        tangent = self.subject.tangent or differences(self.subject.decode)
+        told = self.told(labels, len(codes))
+        slopes = in_batches(tangent, self.shaped(codes), self.shaped(directions), *told, size=64)
+        return slopes.reshape(len(codes), -1)
+
+    def pull(self, codes, weights, labels=None):
+        """Returns the gradient by flat `codes` of what they decode to times `weights`, `[n, pixels]`: `[n, d]`."""
+        images = weights.reshape(len(codes), *self.test.images.shape[1:]).astype("float32")
+        told = self.told(labels, len(codes))
+        pulled = in_batches(self.subject.pullback, self.shaped(codes), images, *told, size=64)
+        return pulled.reshape(len(codes), -1)
+
+    def affordable(self, count, large):
+        """Returns how many of something a costly measurement takes: `count`, or `large` where the latent is large."""
+        return count if self.test.mean.shape[1] <= LARGE_LATENT else large
+
+    def see(self, images):
+        """Returns `images`, or a `Split`, as `Seen`."""
+        looks, probabilities = self.features.describe(images)
+        if probabilities is None:
+            return Seen(looks, None, None)
+        return Seen(looks, probabilities.max(axis=-1), probabilities.argmax(axis=-1))
+
+
+class Seen(NamedTuple):
+    """Images as the features show them.
+
+    Attributes:
+        looks: The features, `[n, F]`.
+        confidence: The classifier's largest class probability, `[n]`, None without one.
+        classes: The class of that, `[n]`, None without one.
+    """
+
+    looks: np.ndarray
+    confidence: np.ndarray | None
+    classes: np.ndarray | None
+
+    @property
+    def mean_confidence(self):
+        """The mean confidence, None without a classifier."""
+        return None if self.confidence is None else float(self.confidence.mean())
+
+    def same_classes(self, others):
+        """Returns the share of rows whose class is that of the same row of `others`, None without a classifier."""
+        return (
+            None
+            if self.classes is None
+            else float(np.mean(self.classes == others.classes[: len(self.classes)]))
+        )
+
+
+def begin(subject, size, dataset, features, settings):
+    """Returns the `Study`: the codes of training and of test images, `size` numbers each, and the reference."""
+    count = number_of_codes(size)
+    measured, reference = held_out(
+        dataset, count, MOST_SAMPLES if size <= LARGE_LATENT else MOST_SAMPLES // 2
+    )
+    train = encode_split(subject, dataset.train, min(count, len(dataset.train)), settings.seed)
+    test = encode_split(subject, dataset.test, measured, settings.seed + 1)
+    return Study(subject, dataset, train, test, reference, features, settings)
+
+
+def drawn_from(sampler, count, generator):
+    """Returns codes drawn from a sampler, `[count, d]`."""
+    seeds = np.arange(count, dtype="int64") + generator.integers(2**62)
+    return in_batches(lambda part: sampler.sample(part).numpy(), seeds).reshape(count, -1)
+
+
+def mean_and_error(values):
+    """Returns the mean of `values`, `[n]`, and its standard error."""
+    values = np.asarray(values, "float64")
+    error = values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else None
+    return float(values.mean()), None if error is None else float(error)
+
+
+def differences(decode, step=1e-2):
+    """Returns (codes, directions) -> the derivative of `decode` along them, by central differences."""
+    return lambda codes, directions: (
+        (decode(codes + step * directions) - decode(codes - step * directions)) / (2 * step)
+    )

@@ -1,0 +1,62 @@
+"""How to measure a model: the settings of an evaluation, which are the flags of `evaluate.py`."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from keras_vae.command_line import did_you_mean, option
+from keras_vae.config import DataSettings
+from keras_vae.evaluation.features import KINDS
+from keras_vae.evaluation.subject import RANGES, SPREADS
+from keras_vae.likelihoods import LIKELIHOODS, Automatic
+from keras_vae.samplers import FITTED
+
+
+@dataclass(frozen=True)
+class Evaluation(DataSettings):
+    """How to measure; and, for a model in files, what it was trained on and what it is."""
+
+    seed: int = option(0, "of all draws: the same seed gives the same report")
+    features: Literal[KINDS] = option(
+        "auto", "what images are compared in; auto: a classifier, where there are labels"
+    )
+    extended: bool = option(False, "also the measurements that take minutes")
+    nll_samples: int = option(0, "importance samples an image for the likelihood; 0: none", metavar="N")
+    samplers: tuple[str, ...] = option(
+        (),
+        f"densities to fit to the codes ({', '.join(FITTED)}); gaussian,mixture by default, pixel_cnn for a codebook",
+    )
+    repair: bool = option(True, "export a decoder that samples from the best fitted sampler")
+    output: str = option("saved_models", "where runs are looked for, and reports of others' models go")
+
+    encoder: str | None = option(
+        None, "a SavedModel's folder or a .keras file: images to mean and log-variance"
+    )
+    decoder: str | None = option(None, "the same: codes to images")
+    encoder_outputs: tuple[str, ...] = option(
+        (), "names of the encoder's outputs for mean and spread, if they cannot be told"
+    )
+    spread: Literal[("auto", *SPREADS)] = option(
+        "auto", "what the encoder's second output is; auto: what its name says, else log_var"
+    )
+    decoder_range: Literal[tuple(RANGES)] = option(
+        "probabilities", "what the decoder puts out; symmetric: -1 to 1"
+    )
+    likelihood: object = option(
+        Automatic(), "what the decoder's output means", choices={"auto": Automatic, **LIKELIHOODS}
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed is {self.seed}: it must be from 0 to {2**32 - 1}")
+        if self.nll_samples < 0:
+            raise ValueError(f"nll_samples is {self.nll_samples}: it must be 0 or more")
+        for name in self.samplers:
+            if name not in FITTED:
+                raise ValueError(
+                    f"samplers has {name!r}: expected some of {', '.join(FITTED)}{did_you_mean(name, FITTED)}"
+                )
+        if len(self.encoder_outputs) not in (0, 2):
+            raise ValueError("encoder_outputs names two outputs: --encoder_outputs MEAN,SPREAD")
+        if bool(self.encoder) != bool(self.decoder):
+            raise ValueError("a model of yours needs both: --encoder PATH --decoder PATH")
