@@ -104,6 +104,16 @@ class UnitSpectralNorm(keras.constraints.Constraint):
         return kernel / ops.maximum(spectral_norm(kernel), SMALLEST_NORM)
 
 
+class Between(keras.constraints.Constraint):
+    """Moves what lies outside `low` and `high` to the nearer of them."""
+
+    def __init__(self, low, high):
+        self.low, self.high = low, high
+
+    def __call__(self, values):
+        return ops.clip(values, self.low, self.high)
+
+
 def spectral_norm(kernel):
     """Returns the largest singular value of `kernel`, `[..., outputs]`, as a matrix of that axis against the others."""
     matrix = ops.reshape(kernel, (-1, kernel.shape[-1]))
