@@ -285,9 +285,9 @@ class FlowSampling(Sampling):
         super().__init__(**kwargs)
         self.flow = Flow(dim, kind, depth, width, context_dim=dim, name="flow")
 
-    def call(self, inputs, seed=None):
+    def call(self, inputs, seed=None, noise=None):
         mean, log_var, context = inputs
-        base = super().call([mean, log_var], seed=seed)
+        base = super().call([mean, log_var], seed=seed, noise=noise)
         flat = [ops.reshape(values, (-1, self.flow.settings["dim"])) for values in (base, context)]
         codes, log_det = self.flow.forward(*flat)
         return base, ops.reshape(codes, ops.shape(mean)), log_det
