@@ -34,7 +34,8 @@ class Adversarial(Objective):
             keras.layers.Dense(width, activation="leaky_relu", dtype="float32")
             for width in self.critic_widths
         ]
-        flatten, logits = keras.layers.Flatten(dtype="float32"), keras.layers.Dense(2, dtype="float32")
+        flatten = keras.layers.Flatten(data_format="channels_last", dtype="float32")
+        logits = keras.layers.Dense(2, dtype="float32")
         return keras.Sequential([keras.Input(latent_shape), flatten, *hidden, logits], name="critic")
 
     def critic_optimizer(self):
