@@ -19,9 +19,10 @@ TWINS = weakref.WeakKeyDictionary()  # models of lower precision -> what scores 
 
 def score(model, images, labels, num_samples, seed):
     """Returns the score of each image, `[n]`, as `Autoencoder.score` says, a batch at a time."""
-    look_at_images(images)
     images = as_images(images, model.image_shape)
     count, num_samples = images.shape[0], check_num_samples(num_samples)
+    if count:
+        look_at_images(images)
     check_scorable(model)
     seeds, model = as_seeds(seed, count), scoring_model(model)
     if labels is not None and model.conditional:
