@@ -24,6 +24,7 @@ ORDER = [
     "gradients",
     "soundness",
     "inputs",
+    "model",
     "principal",
     "devices",
     "pace",
