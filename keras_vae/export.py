@@ -8,6 +8,9 @@ a loaded decoder has the function `parameters`, latent -> what the likelihood ta
 `assets.extra/keras_vae.json` holds the `Description` of the model, and `assets.extra/prior.npz` its prior, as a
 sampler, whatever `sample` draws from.
 
+The encoder refuses images that are not within [0, 1], with INVALID_ARGUMENT; one of a model that removes noise takes
+noisy images, and refuses those of another scale.
+
 A conditional model's signatures take the images' labels too, `label`, int64 `[n]`.
 
 The batch size is free and all tensors are float32, whatever precision the model was trained in: a float32 twin
@@ -175,12 +178,14 @@ def write_encoder(model, folder):
         lambda image, *label: model.decode(model.encode(image, *label)[0], *label)
     )
 
+    checked = in_range(model.input_spec_of(for_call=True).bounds_of_images)
+
     def encode(image, *label):
-        mean, log_var = encode_rows(image, *label)
+        mean, log_var = encode_rows(checked(image), *label)
         return {"mean": mean, "log_var": log_var}
 
     def reconstruct(image, *label):
-        return {"image": reconstruct_rows(image, *label)}
+        return {"image": reconstruct_rows(checked(image), *label)}
 
     inputs = tf.TensorSpec((None, *model.image_shape), "float32", "image"), *label_spec(model)
     signatures = {"encode": traced(encode, *inputs), "reconstruct": traced(reconstruct, *inputs)}
@@ -190,6 +195,28 @@ def write_encoder(model, folder):
 def label_spec(model):
     """Returns what the signatures take besides, in a tuple: the labels of a conditional model."""
     return (tf.TensorSpec((None,), "int64", "label"),) if model.conditional else ()
+
+
+def in_range(bounds):
+    """Returns a function of images that fails, as the graph runs, where they are not within `bounds`; none may be.
+
+    A request of 255 times the images would be answered with nonsense. TF Serving makes INVALID_ARGUMENT of it, and
+    HTTP's 400; where it batches requests, those that were put together fail together.
+    """
+
+    def checked(image):
+        fits = bounds.hold(image) | tf.equal(tf.size(image), 0)
+        said = [
+            "the images run from",
+            tf.reduce_min(image),
+            "to",
+            tf.reduce_max(image),
+            "and are expected to lie within 0 and 1, as in training (try images / 255)",
+        ]
+        with tf.control_dependencies([tf.debugging.Assert(fits, said)]):
+            return tf.identity(image)
+
+    return checked
 
 
 def traced(function, *specs):

@@ -61,14 +61,25 @@ def as_labels(labels, num_classes, count):
     if isinstance(labels, int | list | tuple | np.ndarray | np.generic) and np.size(labels):
         check_label_values(np.asarray(labels), num_classes)
     labels = ops.convert_to_tensor(labels)
+    check_label_shape(labels, count)
+    return ops.cast(ops.reshape(labels, (-1,)), "int32")
+
+
+def check_label_shape(labels, count=None):
+    """Raises a ValueError where `labels` are not one a value of `count`, or one for all, as far as shapes are known."""
     # A graph that was traced for both `[batch]` and `[batch, 1]` knows no rank.
-    given = (None,) if getattr(labels.shape, "rank", 0) is None else tuple(labels.shape)
+    given = (
+        (None,)
+        if rank(labels) is None
+        else np.shape(labels)
+        if isinstance(labels, list | int)
+        else tuple(labels.shape)
+    )
     number = given[0] if given else 1
     if given[1:] not in ((), (1,)) or (number != 1 and None not in (number, count) and number != count):
         raise ValueError(
             f"the labels are {list(given)}: expected a whole number each, [{'batch' if count is None else count}]"
         )
-    return ops.cast(ops.reshape(labels, (-1,)), "int32")
 
 
 def check_label_values(labels, num_classes):
@@ -228,7 +239,12 @@ class InputSpec:
 
     def bounds(self, batch):
         """Returns the `Bounds` of a batch's images: beside targets, they may be noisy."""
-        return NOISY if self.noisy or batch.targets is not None else CLEAN
+        return NOISY if batch.targets is not None else self.bounds_of_images
+
+    @property
+    def bounds_of_images(self):
+        """The `Bounds` of images alone."""
+        return NOISY if self.noisy else CLEAN
 
     def unpack(self, data):
         """Returns the `Batch` in `data`, with the weights of its classes.
@@ -240,6 +256,8 @@ class InputSpec:
         check_image_type(batch.images, self.image_shape)
         if batch.targets is not None:
             check_image_type(batch.targets, self.image_shape)
+        if batch.labels is not None:
+            check_label_shape(batch.labels)
         if batch.weights is not None:
             check_weight_shape(batch.weights)
         return batch if self.class_weight is None else self.with_class_weights(batch, data)

@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import types
 
-from keras_vae.inputs import CLEAN, Batch
+from keras_vae.inputs import CLEAN, Batch, unpack
 from keras_vae.lazy import keras, tf
 
 OF_A_BATCH = " of a batch"  # after "the images"
@@ -161,7 +161,9 @@ def checked_stream(x, y, sample_weight, spec, for_call=False, **how):
         **how: `shuffle` and `steps_per_epoch`.
     """
     if isinstance(x, types.GeneratorType):
-        x = in_tuples(x)
+        x = in_tuples(x, bool(spec.num_classes))
+    elif isinstance(x, keras.utils.PyDataset):
+        x = WithoutNone(x, bool(spec.num_classes))
     elif isinstance(x, CheckedStream):
         return x
     adapter = adapters.get_data_adapter(x=x, y=y, sample_weight=sample_weight, **how)
@@ -170,10 +172,39 @@ def checked_stream(x, y, sample_weight, spec, for_call=False, **how):
     return CheckedStream(adapter, spec, for_call)
 
 
-def in_tuples(batches):
+def in_tuples(batches, conditional):
     """Yields the batches of a generator as tuples, which is all that Keras takes from one."""
     for batch in batches:
-        yield tuple(batch) if isinstance(batch, tuple | list) else (batch,)
+        batch = without_none(batch, conditional)
+        yield batch if isinstance(batch, tuple) else (batch,)
+
+
+def without_none(batch, conditional):
+    """Returns a batch that Keras can take: `(images, None, weights)` as a dict, all others in their layout."""
+    batch = tuple(batch) if isinstance(batch, list) else batch
+    lacking = isinstance(batch, tuple) and any(part is None for part in batch)
+    return unpack(batch, conditional).pack() if lacking else batch
+
+
+class WithoutNone(keras.utils.PyDataset):
+    """A `PyDataset` whose batches Keras can take."""
+
+    def __init__(self, batches, conditional):
+        super().__init__(batches.workers, batches.use_multiprocessing, batches.max_queue_size)
+        self.batches, self.conditional = batches, conditional
+
+    def __getitem__(self, index):
+        return without_none(self.batches[index], self.conditional)
+
+    @property
+    def num_batches(self):
+        return self.batches.num_batches
+
+    def on_epoch_begin(self):
+        self.batches.on_epoch_begin()
+
+    def on_epoch_end(self):
+        self.batches.on_epoch_end()
 
 
 def is_arrays(values):
