@@ -14,12 +14,15 @@ import numpy as np
 from keras_vae import backends, layers
 from keras_vae.command_line import did_you_mean, from_json, to_json
 from keras_vae.corruptions import CORRUPTIONS
+from keras_vae.densities import batch_mean
 from keras_vae.gradients import batch_counter
 from keras_vae.inputs import CLEAN, Batch, InputSpec, as_arrays, as_images, as_labels, check_values, unpack
 from keras_vae.latents import latent_shape, show_shape, whole
 from keras_vae.lazy import keras, ops
 from keras_vae.likelihoods import LIKELIHOODS
 from keras_vae.model import compiled
+from keras_vae.model.batches import images_at_once, in_batches
+from keras_vae.model.scoring import NUM_SAMPLES, score
 from keras_vae.model.streams import checked_stream, is_arrays, refusing
 from keras_vae.networks import NETWORKS
 from keras_vae.objectives import OBJECTIVES
@@ -72,10 +75,14 @@ class Step:
         iteration: Number of optimizer steps so far, a float32 scalar; schedules are functions of it. In evaluation
             it is past the end of all of them: what is measured is what is trained in the end.
         training: Whether the networks are in training mode.
+        weights: What each image counts in everything that is computed from the whole batch, `[batch]`; None where
+            all count alike (`mean`).
+        counter: Numbers the noise; by default the model's counters do.
     """
 
-    def __init__(self, model, images, targets, training):
-        self.model, self.training, self.known = model, training, {}
+    def __init__(self, model, images, targets, training, weights=None, counter=None):
+        self.model, self.training, self.known, self.weights = model, training, {}, weights
+        self.counter = model.noise_counter(training) if counter is None else counter
         self.iteration = ops.cast(model.iteration(), "float32") if training else SETTLED
         self.labels = None
         if model.conditional:
@@ -93,7 +100,11 @@ class Step:
         """Returns the seed of this step for `use`: a function of the model's seed and its counters alone."""
         mode = TRAINING if self.training else EVALUATION
         stream = (self.model.seed * 2 + mode) * STREAMS + use
-        return layers.GivenSeed(stream % 2**31, self.model.noise_counter(self.training))
+        return layers.GivenSeed(stream % 2**31, self.counter)
+
+    def mean(self, values):
+        """Returns the mean of `[batch, ...]` over the images by their weights, `[...]` (on each device)."""
+        return batch_mean(values, self.weights)
 
     def own_seed(self, number=0):
         """Returns the seed of this step for an objective's own use, of which it may have several, from 0."""
@@ -107,7 +118,7 @@ class Step:
     @once
     def draw(self):
         """One code an image, drawn from the posterior, and its log density there (`keras_vae.latents.Draw`)."""
-        return self.model.draw(self.posterior, self.seed(CODES), self.training)
+        return self.model.draw(self.posterior, self.seed(CODES), self.training, self.weights)
 
     @property
     def codes(self):
@@ -131,7 +142,7 @@ class Step:
     @once
     def distortion(self):
         """-log p(targets | codes), `[batch]`, in nats."""
-        return -self.model.likelihood.log_prob(self.targets, self.decoded)
+        return -self.model.log_prob(self.targets, self.decoded, self.weights, self.training)
 
     @once
     def rate(self):
@@ -141,7 +152,8 @@ class Step:
     def draws(self, count):
         """Returns `count` codes an image and what they weigh, `Draws`; the decoder sees `count` times the batch."""
         seed = self.seed(CODES)
-        return Draws(self.model, self.posterior, self.targets, self.labels, count, seed, self.training)
+        given = self.labels, count, seed, self.training, self.weights
+        return Draws(self.model, self.posterior, self.targets, *given)
 
 
 class Draws:
@@ -152,9 +164,10 @@ class Draws:
         log_ratio: log p(z) - log q(z|x), `[batch, count]`, in nats.
     """
 
-    def __init__(self, model, posterior, targets, labels, count, seed, training):
+    def __init__(self, model, posterior, targets, labels, count, seed, training, weights=None):
         self.model, self.count, self.training, self.known = model, count, training, {}
         self.targets = ops.repeat(targets, count, axis=0)
+        self.weights = None if weights is None else ops.repeat(weights, count, axis=0)
         self.labels = None if labels is None else ops.repeat(labels, count, axis=0)
         repeated = {name: ops.repeat(value, count, axis=0) for name, value in posterior.items()}
         draw = model.draw(repeated, seed, training)
@@ -168,7 +181,7 @@ class Draws:
     def log_prob(self, codes, decoder):
         """Returns log p(targets | codes), `[batch, count]`, by `decoder`, a function of labelled codes."""
         decoded = decoder(self.model.labelled(codes, self.labels))
-        return self.per_image(self.model.likelihood.log_prob(self.targets, decoded))
+        return self.per_image(self.model.log_prob(self.targets, decoded, self.weights, self.training))
 
     @once
     def log_likelihood(self):
@@ -263,6 +276,7 @@ class Autoencoder(backends.Steps, keras.Model):
             self.network.decoder(self.image_shape, decoded, self.likelihood, self.dtype_policy)
         )
         self.prior_layer = self.prior.layer(self.image_shape, self.latent_shape)
+        self.likelihood_memory = self.likelihood.memory()
         self.critic = self.objective.critic(self.image_shape, self.latent_shape)
         if self.critic is not None:
             # Built here, so that its state is in every file that the model is saved to.
@@ -301,10 +315,26 @@ class Autoencoder(backends.Steps, keras.Model):
         return self.decode(self.encode(images, labels, training)[0], labels, training)
 
     def encode(self, images, labels=None, training=False):
-        """Returns the mean and the log-variance of the codes of `images`, each `[batch, *latent]`."""
+        """Returns the mean and the log-variance of the codes of `images`, each `[n, *latent]`.
+
+        Many images are encoded a batch at a time; in training mode all at once, as batch normalization asks for.
+        """
         images = self.readable(images)
-        posterior = self.encoder(self.labelled(images, labels), training=training)
-        return self.latent.moments(self.sampling, posterior)
+
+        def moments(images, labels):
+            posterior = self.encoder(self.labelled(images, labels), training=training)
+            return self.latent.moments(self.sampling, posterior)
+
+        return self.in_batches(moments, images, labels, training)
+
+    def in_batches(self, function, values, labels=None, training=False):
+        """Returns `function(values, labels)` of `n` rows, computed a batch at a time, in training mode at once."""
+        count = values.shape[0]
+        if training or count is None:
+            return function(values, labels)
+        if labels is not None and self.conditional:
+            labels = as_labels(labels, self.num_classes, count)
+        return in_batches(function, images_at_once(self.dims.pixels), values, labels)
 
     def log_weights(self, observed, count, seed, labels=None):
         """Returns log p(x|z) + log p(z) - log q(z|x) at `count` codes of each posterior, `[batch, count]`, in nats.
@@ -326,8 +356,15 @@ class Autoencoder(backends.Steps, keras.Model):
         return Draws(self, posterior, observed, labels, count, seed, False).log_weights
 
     def decode(self, codes, labels=None, training=False):
-        """Returns the images that `codes` stand for, `[batch, height, width, channels]` in [0, 1]."""
-        return self.likelihood.mean(self.decoder(self.labelled(codes, labels), training=training))
+        """Returns the images that `codes` stand for, `[n, height, width, channels]` in [0, 1].
+
+        Many are decoded a batch at a time; in training mode all at once.
+        """
+
+        def decoded(codes, labels):
+            return self.likelihood.mean(self.decoder(self.labelled(codes, labels), training=training))
+
+        return self.in_batches(decoded, codes, labels, training)
 
     def sample(self, count, seed=0, labels=None):
         """Returns `count` images decoded from codes of the prior, by `seed` alone.
@@ -340,9 +377,36 @@ class Autoencoder(backends.Steps, keras.Model):
             labels = ops.arange(count) % self.num_classes
         return self.decode(self.prior.draw(self, count, seed), labels)
 
-    def draw(self, posterior, seed, training=False):
-        """Returns a `keras_vae.latents.Draw` of one code for each posterior."""
-        return self.latent.draw(self.sampling, posterior, seed, training)
+    def score(self, images, labels=None, num_samples=NUM_SAMPLES, seed=0):
+        """Returns how strange each image is to the model, `[n]`, in nats: the higher, the stranger.
+
+        For a variational model it is an upper bound on -log p(image), the importance-weighted one of Burda et al. 2016,
+        and for codes without noise the distortion (`keras_vae.model.scoring.scores`). It depends on the image, the seed
+        and `num_samples` alone: not on the other images, their order or number, nor on what was evaluated before. It
+        is computed in float32 whatever the model's precision, and the exported encoder's signature `score` gives the
+        same. All images share the noise of a seed.
+
+        Args:
+            images: `[n, height, width, channels]` in [0, 1].
+            labels: Of a conditional model.
+            num_samples: Codes drawn for an image. More make the bound tighter and take as many decoder passes.
+            seed: Seed of the codes, a whole number, or one for each image, `[n]`.
+
+        Raises:
+            ValueError: These are no such images, labels, seeds or numbers; or the likelihood is `gaussian_optimal`,
+                whose variance comes from training, and the model is untrained.
+        """
+        return score(self, images, labels, num_samples, seed)
+
+    def draw(self, posterior, seed, training=False, weights=None):
+        """Returns a `keras_vae.latents.Draw` of one code for each posterior; images may have `weights`, `[batch]`."""
+        return self.latent.draw(self.sampling, posterior, seed, training, weights)
+
+    def log_prob(self, images, decoded, weights=None, training=False):
+        """Returns the likelihood of a batch, `[batch]`, in nats; in training the likelihood remembers what it needs."""
+        if training and self.likelihood_memory is not None:
+            self.likelihood.remember(self.likelihood_memory, images, decoded, weights)
+        return self.likelihood.log_prob_in_batch(images, decoded, weights)
 
     def rate(self, posterior, draw):
         """Returns KL(posterior || prior), `[batch]`, in nats.
@@ -396,7 +460,9 @@ class Autoencoder(backends.Steps, keras.Model):
     def terms(self, images, targets=None):
         """Returns the loss of each image and its terms as evaluation has them, a dict of `[batch]`, in nats.
 
-        `targets` are what the decoder is to give, or the labels of a conditional model.
+        `targets` are what the decoder is to give, or the labels of a conditional model. The noise is that of the first
+        batch of an evaluation, whatever was evaluated before. It depends on an image's place in the batch, and some
+        terms depend on the other images: to compare images with each other, use `score`.
         """
         spec = self.input_spec_of()
         batch = unpack((images, targets), self.conditional)
@@ -404,25 +470,25 @@ class Autoencoder(backends.Steps, keras.Model):
             check_values(batch.images, spec.bounds(batch))
         if is_readable(batch.targets):
             check_values(batch.targets, CLEAN)
-        return self.objective(self, Step(self, images, targets, training=False))
+        return self.objective(self, Step(self, images, targets, training=False, counter=0))
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Returns the mean loss of a batch and updates the metrics; all means over the batch are taken here.
 
-        An image of weight 2 counts as two images. `loss` includes the layers' own losses (regularizers). The
+        An image of weight 2 counts as two images, one of weight 0 as none, also in what the objective and the
+        likelihood compute from the whole batch (`Step.mean`). `loss` includes the layers' own losses (regularizers). The
         mean over replicas of what they return is the mean over the global batch, however it was divided.
         """
         del y_pred
         if getattr(self, "_compile_loss", None) is not None:
             raise ValueError("compile was given a loss: the model's objective is its loss (leave `loss` out)")
-        step = Step(self, x, y, training)
+        if sample_weight is not None:
+            sample_weight = ops.reshape(ops.cast(sample_weight, "float32"), (-1,))
+        step = Step(self, x, y, training, sample_weight)
         terms = self.objective(self, step)
         penalties = sum(ops.cast(value, "float32") for value in self.losses)
         terms = {**terms, "loss": terms["loss"] + penalties}
-        if sample_weight is None:
-            weights = ops.ones_like(terms["loss"])
-        else:
-            weights = ops.reshape(ops.cast(sample_weight, "float32"), (-1,))
+        weights = ops.ones_like(terms["loss"]) if sample_weight is None else sample_weight
         for name, tracker in self.trackers.items():
             tracker.update_state(terms[name], sample_weight=weights)
         total = terms["loss"] + terms.get("critic_loss", 0.0)

@@ -43,6 +43,7 @@ ORDER = [
     "datasets",
     "objectives",
     "catalogue",
+    "model",
     "autoencoder",
     "figures",
     "config",
