@@ -39,6 +39,7 @@ ORDER = [
     "latents",
     "networks",
     "corruptions",
+    "data",
     "datasets",
     "objectives",
     "catalogue",
