@@ -47,7 +47,7 @@ def as_numbers(labels, names):
     asked = np.asarray(labels).astype(str)
     if strange := [name for name in asked.flat if name not in place]:
         known = ", ".join(names) or "no names: give numbers"
-        raise ValueError(f"the label {strange[0]!r} is unknown: the model knows {known}")
+        raise ValueError(f"the label {str(strange[0])!r} is unknown: the model knows {known}")
     return np.vectorize(place.get, otypes=["int32"])(asked)
 
 

@@ -130,6 +130,13 @@ class Run:
             return str(damage)
         return None
 
+    def trained_on(self):
+        """Returns the fingerprint of the images that the run was trained on; None where it is not known."""
+        try:
+            return read_json(self.path / "environment.json").get("dataset")
+        except UsageError:
+            return None
+
     def model_checksum(self):
         """Returns the checksum of `model.keras` as it is now, None where there is none."""
         return checksums.digest(self.model_file) if self.model_file.is_file() else None

@@ -386,17 +386,25 @@ def default_name(config, dataset):
 def resume(run, model, dataset):
     """Loads the newest whole checkpoint of `run` into `model` and returns its state."""
     run.sweep()
+    if run.list_checkpoints() and run.trained_on() not in (None, dataset.fingerprint):
+        raise other_images(run, dataset)  # now: images of another size would not go with the weights
     state, faults = run.restore(model)
     for fault in faults:
         say(f"warning: {fault}")
     if state.epoch and state.fingerprint != dataset.fingerprint:
-        raise UsageError(
-            f"the images of {dataset.name} are not those that {run.path} was trained on: a run cannot go on with others"
-        )
+        raise other_images(run, dataset)
     state = dataclasses.replace(state, fingerprint=dataset.fingerprint)
     if state.epoch:
         mend(run, model, state)
     return state
+
+
+def other_images(run, dataset):
+    """Returns the error of a run that is to go on with images that were changed, or with others."""
+    return UsageError(
+        f"the images of {dataset.name} are not those that {run.path} was trained on: a run cannot go on with others"
+        f" (train anew: --config {shlex.quote(str(run.config_file))})"
+    )
 
 
 def mend(run, model, state):

@@ -1,5 +1,6 @@
 """The rules of `keras_vae.data`: splits by label, value ranges, sizes, split folders, numbers of classes, fingerprints."""
 
+import dataclasses
 import os
 import struct
 
@@ -7,12 +8,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from keras_vae.autoencoder import Autoencoder
+from keras_vae.command_line import UsageError, from_json, to_json
+from keras_vae.config import FOUND, Config, read_settings
 from keras_vae.data.classes import number_classes
 from keras_vae.data.image_size import describe_fit, own_size
 from keras_vae.data.split_folders import find_splits
 from keras_vae.data.value_range import check_range, found_range, parse_range, show_range
-from keras_vae.datasets import DatasetError, ImageFolder, load_dataset
+from keras_vae.datasets import Arrays, DatasetError, ImageFolder, load_dataset
 from keras_vae.datasets.splits import split_indices
+from keras_vae.export import Description
+from keras_vae.files import write_json
+from keras_vae.networks import Convolutional
+from keras_vae.training import load, read_command_line, settle
 
 RANDOM = np.random.default_rng(0)
 SPLITS = ("train", "validation", "test")
@@ -173,6 +181,16 @@ def test_values_outside_of_a_range_are_clipped_and_counted(tmp_path):
         load_dataset(str(tmp_path / "scan.npy"), range=(2000, 3000))
     with pytest.raises(DatasetError, match="--range none"):
         load_dataset("digits", range=(0, 16))
+
+
+def test_a_client_scales_as_training_did():
+    from keras_vae.serving.client import DecoderClient
+
+    client = DecoderClient("http://127.0.0.1:1", value_range=(100, 300))
+    raw = np.array([[100, 150], [300, 200]], np.uint16).reshape(2, 1, 2, 1)
+    np.testing.assert_allclose(client.in_unit_range(raw).ravel(), [0, 0.25, 1, 0.5])
+    with pytest.warns(UserWarning, match="1 of 2 images have values outside 100,300, which are clipped"):
+        assert client.in_unit_range(raw + np.uint16(100)).max() == 1
 
 
 def save_raw(folder, count, make, name):
@@ -372,3 +390,74 @@ def test_other_labels_of_the_same_images_are_another_set(tmp_path):
         np.savez(tmp_path / "a.npz", images=images, labels=labels)
         prints.add(load_dataset(str(tmp_path / "a.npz")).fingerprint)
     assert len(prints) == 2
+
+
+# What a run keeps.
+
+
+def test_a_file_from_before_the_rules_had_a_version_is_of_the_first(tmp_path):
+    written = to_json(Config())
+    assert written["data_rules"] == 2
+    older = {key: value for key, value in written.items() if key not in FOUND}
+    for content, version in ((written, 2), (older, 1), ({"epochs": 3}, 2)):
+        write_json(tmp_path / "config.json", content)
+        assert read_settings(tmp_path / "config.json").data_rules == version
+
+
+def test_what_was_found_in_a_runs_images_does_not_go_with_others(tmp_path):
+    write_json(tmp_path / "config.json", to_json(Config(range=(0, 4095), classes=("3", "7"), data_rules=1)))
+    same, _ = read_command_line(["--config", str(tmp_path / "config.json"), "--epochs", "3"])
+    assert (same.range, same.classes, same.data_rules) == ((0, 4095), ("3", "7"), 1)
+    other, _ = read_command_line(["--config", str(tmp_path / "config.json"), "--dataset", "sprites"])
+    assert (other.range, other.classes, other.data_rules) == (None, (), 2)
+    asked, _ = read_command_line(
+        ["--config", str(tmp_path / "config.json"), "--dataset", "sprites", "--range", "-1,1"]
+    )
+    assert asked.range == (-1, 1)
+
+
+def test_a_run_keeps_the_range_and_the_classes_that_were_found(tmp_path):
+    raw = RANDOM.integers(0, 1001, (60, 8, 8), dtype=np.uint16)
+    np.savez(tmp_path / "scan.npz", images=raw, labels=np.array([3, 7])[np.arange(60) % 2])
+    config = Config(dataset=str(tmp_path / "scan.npz"), objective="conditional_vae", epochs=1)
+    settled = settle(config, load(config))
+    assert (settled.range, settled.classes) == ((float(raw.min()), float(raw.max())), ("3", "7"))
+    assert from_json(Config, to_json(settled)) == settled
+    assert load(settled).fingerprint == load(config).fingerprint
+    np.savez(tmp_path / "other.npz", images=raw, labels=np.full(60, 9))
+    other = dataclasses.replace(settled, dataset=Arrays(str(tmp_path / "other.npz")))
+    with pytest.raises(UsageError, match=r"the model knows the classes 3, 7: other has 9"):
+        load(other)
+
+
+def test_classes_without_a_training_image_are_not_sampled():
+    config = Config(objective="conditional_vae", limit=5)
+    with pytest.raises(
+        UsageError, match=r"no training images of the classes .* \(raise --limit, which is 5\)"
+    ):
+        settle(config, load(config))
+
+
+def test_model_and_export_know_range_and_names_of_classes():
+    model = Autoencoder(
+        (4, 4, 1),
+        2,
+        "conditional_vae",
+        network=Convolutional(widths=(2,), dense=0),
+        num_classes=2,
+        value_range=(0.0, 4095.0),
+        label_names=("3", "7"),
+    )
+    copy = Autoencoder.from_config(model.get_config())
+    assert (copy.value_range, copy.label_names) == ((0, 4095), ("3", "7"))
+    described = from_json(Description, to_json(Description.of(copy)))
+    assert (described.value_range, described.label_names) == ((0, 4095), ("3", "7"))
+    older = {
+        key: value for key, value in to_json(described).items() if key not in ("value_range", "label_names")
+    }
+    assert from_json(Description, older).value_range == ()
+    np.testing.assert_array_equal(model.sample(2, labels=["7", "3"]), model.sample(2, labels=[1, 0]))
+    with pytest.raises(ValueError, match="'9' is unknown: the model knows 3, 7"):
+        model.sample(1, labels=["9"])
+    with pytest.raises(ValueError, match="label_names has 1 names"):
+        Autoencoder.from_config({**model.get_config(), "label_names": ["3"]})

@@ -91,6 +91,10 @@ def measure_run(settings, run, data):
     from keras_vae.evaluation.subject import from_model
 
     dataset = load(dataclasses.replace(run.read_config(), **data))
+    if not data and run.trained_on() not in (None, dataset.fingerprint):
+        say(f"warning: the images of {dataset.name} were changed after {run.path} was trained on them")
+    for note in dataset.notes:
+        say(note)
     if not os.access(run.path, os.W_OK | os.X_OK):
         raise UsageError(
             f"{run.path} cannot be written to, and the report goes there: copy the run elsewhere"

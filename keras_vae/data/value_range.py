@@ -1,5 +1,7 @@
 """The values that become 0 and 1: what the type says, the extremes of a set, or what the user asks for."""
 
+import math
+
 import numpy as np
 
 from keras_vae.data.errors import DatasetError
@@ -75,6 +77,18 @@ def describe_asked(lows, highs, chosen, where):
         note,
         f"{outside:,} of {len(lows):,} images have values outside {show_range(chosen)}, which are clipped"
         f" (--range {run} keeps all)",
+    )
+
+
+def clipped(images, chosen):
+    """Returns a sentence on `images`, `[n, ...]`, that have values outside the range (low, high); "" where all lie inside."""
+    images = np.asarray(images)
+    rows = images.reshape(len(images), math.prod(images.shape[1:]))
+    outside = int(((rows < chosen[0]) | (rows > chosen[1])).any(axis=1).sum())
+    return (
+        f"{outside:,} of {len(rows):,} images have values outside {show_range(chosen)}, which are clipped"
+        if outside
+        else ""
     )
 
 
