@@ -16,7 +16,17 @@ from keras_vae.command_line import did_you_mean, from_json, to_json
 from keras_vae.corruptions import CORRUPTIONS
 from keras_vae.densities import batch_mean
 from keras_vae.gradients import batch_counter
-from keras_vae.inputs import CLEAN, Batch, InputSpec, as_arrays, as_images, as_labels, check_values, unpack
+from keras_vae.inputs import (
+    CLEAN,
+    Batch,
+    InputSpec,
+    as_arrays,
+    as_images,
+    as_labels,
+    as_numbers,
+    check_values,
+    unpack,
+)
 from keras_vae.latents import latent_shape, show_shape, whole
 from keras_vae.lazy import keras, ops
 from keras_vae.likelihoods import LIKELIHOODS
@@ -228,6 +238,9 @@ class Autoencoder(backends.Steps, keras.Model):
             the encoder sees, and not to those that the decoder is to give; by default the objective's own.
         num_classes: How many labels there are; for a conditional objective, which is then trained by
             `fit(images, labels)`, labels whole numbers from 0.
+        value_range: The values of the training images that became 0 and 1, `(low, high)`, where these are not bytes
+            or in [0, 1] already. Kept with the model for those who use it; images are given in [0, 1].
+        label_names: What the labels 0, 1, ... of a conditional model are called; `sample` takes these names too.
         seed: Seed of all noise; weights are initialised by Keras' own (`keras.utils.set_random_seed`).
         **kwargs: As `keras.Model` takes them: `name`, `dtype` (the policy of the hidden layers).
 
@@ -249,6 +262,8 @@ class Autoencoder(backends.Steps, keras.Model):
         prior="standard",
         corruption="none",
         num_classes=None,
+        value_range=None,
+        label_names=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -267,6 +282,8 @@ class Autoencoder(backends.Steps, keras.Model):
         self.prior = self.latent.prior(self.chosen_prior)
         self.conditional = self.objective.conditional
         self.num_classes = check_classes(num_classes, self.conditional)
+        self.value_range = tuple(value_range) if value_range else None
+        self.label_names = check_label_names(label_names, self.num_classes)
         self.dims = Dims(math.prod(self.image_shape), math.prod(self.latent_shape))
         self.objective.check(self)
         seen, decoded = (widened(shape, self.num_classes) for shape in (self.image_shape, self.latent_shape))
@@ -425,7 +442,7 @@ class Autoencoder(backends.Steps, keras.Model):
             return values
         if labels is None:
             raise ValueError("the model is conditional: give the labels too, whole numbers [batch]")
-        labels = as_labels(labels, self.num_classes, values.shape[0])
+        labels = as_labels(as_numbers(labels, self.label_names), self.num_classes, values.shape[0])
         labels = ops.one_hot(labels, self.num_classes, dtype="float32")
         spatial = tuple(values.shape[1:-1])
         labels = ops.reshape(labels, (-1, *(1 for _ in spatial), self.num_classes))
@@ -710,7 +727,10 @@ class Autoencoder(backends.Steps, keras.Model):
         super().summary(*args, expand_nested=expand_nested, **kwargs)
 
     def get_config(self):
+        facts = {"value_range": self.value_range, "label_names": self.label_names}
         return {
+            # Left out where there are none: older versions of this package read the file then.
+            **{name: list(values) for name, values in facts.items() if values},
             "image_shape": list(self.image_shape),
             "latent": list(self.latent_shape),
             "objective": component_to_json(self.objective, OBJECTIVES),
@@ -776,6 +796,14 @@ def check_classes(num_classes, conditional):
             " with labels)"
         )
     return num_classes
+
+
+def check_label_names(names, num_classes):
+    """Returns the names of the classes as a tuple, () where there are none; raises a ValueError for another number."""
+    names = tuple(names) if names and num_classes else ()
+    if names and len(names) != num_classes:
+        raise ValueError(f"label_names has {len(names)} names: expected {num_classes}, one for each class")
+    return names
 
 
 def widened(shape, channels):

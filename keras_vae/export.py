@@ -10,9 +10,11 @@ a loaded decoder has the function `parameters`, latent -> what the likelihood ta
 sampler, whatever `sample` draws from.
 
 The encoder refuses images that are not within [0, 1], with INVALID_ARGUMENT; one of a model that removes noise takes
-noisy images, and refuses those of another scale.
+noisy images, and refuses those of another scale. Where `value_range` in `keras_vae.json` is `[low, high]`, the model
+was trained on `(value - low) / (high - low)`, clipped to [0, 1], and takes the same.
 
-A conditional model's signatures take the images' labels too, `label`, int64 `[n]`.
+A conditional model's signatures take the images' labels too, `label`, int64 `[n]`: the number of a class, its place
+among `label_names` in `keras_vae.json`, whatever the labels of the training images were.
 
 The batch size is free and all tensors are float32, whatever precision the model was trained in: a float32 twin
 of the model is exported. On a CPU it gives a float32 model's own images bit for bit, and its own rows too where
@@ -48,7 +50,9 @@ class Description:
     """What a model is, beyond its functions: as much as evaluation has to know.
 
     `effective_beta` is the weight of the rate in the loss once every schedule has run out, None without a rate;
-    `num_classes` how many labels a conditional model knows, 0 of any other.
+    `num_classes` how many labels a conditional model knows, 0 of any other, and `label_names` what they are called, if
+    known. `value_range` holds the values of the training images that became 0 and 1, where these are not what their
+    type says.
     """
 
     image_shape: tuple[int, ...]
@@ -57,6 +61,8 @@ class Description:
     likelihood: object = option(MISSING, "what the decoder's output means", choices=LIKELIHOODS)
     effective_beta: float | None = None
     num_classes: int = 0
+    label_names: tuple[str, ...] = ()
+    value_range: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, model):
@@ -68,6 +74,8 @@ class Description:
             model.likelihood,
             model.objective.effective_beta(model.dims),
             model.num_classes,
+            model.label_names,
+            model.value_range or (),
         )
 
     @classmethod

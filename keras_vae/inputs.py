@@ -51,6 +51,22 @@ def show_batch(shape):
     return f"[{', '.join(map(str, ('batch', *shape)))}]"
 
 
+def as_numbers(labels, names):
+    """Returns names of classes as their numbers, the places among `names`; other labels as they are.
+
+    Raises:
+        ValueError: A name is not among them.
+    """
+    if not isinstance(labels, str | list | tuple | np.ndarray) or np.asarray(labels).dtype.kind not in "US":
+        return labels
+    place = {name: number for number, name in enumerate(names)}
+    asked = np.asarray(labels).astype(str)
+    if strange := [name for name in asked.flat if name not in place]:
+        known = ", ".join(names) or "no names: give numbers"
+        raise ValueError(f"the label {str(strange[0])!r} is unknown: the model knows {known}")
+    return np.vectorize(place.get, otypes=["int32"])(asked)
+
+
 def as_labels(labels, num_classes, count):
     """Returns `labels` of `count` values, None where that is not known yet, as int32 `[count]`, or `[1]` of one for all.
 

@@ -40,6 +40,7 @@ ORDER = [
     "latents",
     "networks",
     "corruptions",
+    "data",
     "datasets",
     "objectives",
     "catalogue",
