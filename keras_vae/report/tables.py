@@ -31,7 +31,8 @@ def described(path):
     """Returns the schema node of a path, and the glossary's anchor for it.
 
     Args:
-        path: Names with dots between them, or a tuple of names where one comes from data and may hold a dot.
+        path: Names with dots between them. A tuple of names if one of them comes from data, as that of a sampler: it
+            may hold a dot, and only in a tuple is a name allowed that no field has.
 
     Raises:
         KeyError: Results have no such entry: the path is misspelt.
@@ -39,10 +40,12 @@ def described(path):
     node, anchor = schema(), ""
     for part in parts_of(path):
         key, node = definition(node)
-        further = node.get("additionalProperties")
-        if part not in node.get("properties", ()) and not isinstance(further, dict):
+        inner = node.get("properties", {}).get(part)
+        if inner is None and not isinstance(path, str):
+            inner = node.get("additionalProperties")
+        if not inner:
             raise KeyError(f"results have no entry {'.'.join(map(str, parts_of(path)))!r}")
-        node = node.get("properties", {}).get(part, further)
+        node = inner
         anchor = f"{key or anchor}.{part}".lstrip(".")
     return node, anchor
 
@@ -84,7 +87,7 @@ def get_limits(results, path):
 def reason(results, path):
     """Returns why `path` is null: the reason of the path, of a section that it stands in, or of its name."""
     reasons = results.get("reasons") or {}
-    parts = path.split(".")
+    parts = [str(part) for part in parts_of(path)]
     candidates = [".".join(parts[:length]) for length in range(len(parts), 0, -1)] + [parts[-1]]
     return next((reasons[key] for key in candidates if reasons.get(key)), None)
 
