@@ -153,6 +153,7 @@ def subject_of(settings, dataset):
         settings.spread,
         settings.decoder_range,
         dataset.image_shape,
+        settings.encoder_range,
     )
 
 
