@@ -481,6 +481,11 @@ def load_function(path):
     model = readable(load_keras_file, path)
     if not isinstance(model, keras.Model):
         raise UsageError(f"{path} holds a {type(model).__name__}: expected a model")
+    return keras_function(model)
+
+
+def keras_function(model):
+    """Returns a Keras model or layer as `load_function` returns it."""
     names = [name.split("/")[-1] for name in getattr(model, "output_names", [])]
     shape = getattr(model, "input_shape", None)
     call = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
