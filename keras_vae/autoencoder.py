@@ -350,7 +350,7 @@ class Autoencoder(backends.Steps, keras.Model):
         if training or count is None:
             return function(values, labels)
         if labels is not None and self.conditional:
-            labels = as_labels(labels, self.num_classes, count)
+            labels = as_labels(as_numbers(labels, self.label_names), self.num_classes, count)
         return in_batches(function, images_at_once(self.dims.pixels), values, labels)
 
     def log_weights(self, observed, count, seed, labels=None):
