@@ -9,7 +9,12 @@ a loaded decoder has the function `parameters`, latent -> what the likelihood ta
 `assets.extra/keras_vae.json` holds the `Description` of the model, and `assets.extra/prior.npz` its prior, as a
 sampler, whatever `sample` draws from.
 
-A conditional model's signatures take the images' labels too, `label`, int64 `[n]`.
+The encoder refuses images that are not within [0, 1], with INVALID_ARGUMENT; one of a model that removes noise takes
+noisy images, and refuses those of another scale. Where `value_range` in `keras_vae.json` is `[low, high]`, the model
+was trained on `(value - low) / (high - low)`, clipped to [0, 1], and takes the same.
+
+A conditional model's signatures take the images' labels too, `label`, int64 `[n]`: the number of a class, its place
+among `label_names` in `keras_vae.json`, whatever the labels of the training images were.
 
 The batch size is free and all tensors are float32, whatever precision the model was trained in: a float32 twin
 of the model is exported. On a CPU it gives a float32 model's own images bit for bit, and its own rows too where
@@ -45,7 +50,9 @@ class Description:
     """What a model is, beyond its functions: as much as evaluation has to know.
 
     `effective_beta` is the weight of the rate in the loss once every schedule has run out, None without a rate;
-    `num_classes` how many labels a conditional model knows, 0 of any other.
+    `num_classes` how many labels a conditional model knows, 0 of any other, and `label_names` what they are called, if
+    known. `value_range` holds the values of the training images that became 0 and 1, where these are not what their
+    type says.
     """
 
     image_shape: tuple[int, ...]
@@ -54,6 +61,8 @@ class Description:
     likelihood: object = option(MISSING, "what the decoder's output means", choices=LIKELIHOODS)
     effective_beta: float | None = None
     num_classes: int = 0
+    label_names: tuple[str, ...] = ()
+    value_range: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, model):
@@ -65,6 +74,8 @@ class Description:
             model.likelihood,
             model.objective.effective_beta(model.dims),
             model.num_classes,
+            model.label_names,
+            model.value_range or (),
         )
 
     @classmethod
@@ -168,12 +179,14 @@ def write_encoder(model, folder, num_samples=NUM_SAMPLES):
         lambda image, *label: model.decode(model.encode(image, *label)[0], *label)
     )
 
+    checked = in_range(model.input_spec_of(for_call=True).bounds_of_images)
+
     def encode(image, *label):
-        mean, log_var = encode_rows(image, *label)
+        mean, log_var = encode_rows(checked(image), *label)
         return {"mean": mean, "log_var": log_var}
 
     def reconstruct(image, *label):
-        return {"image": reconstruct_rows(image, *label)}
+        return {"image": reconstruct_rows(checked(image), *label)}
 
     inputs = tf.TensorSpec((None, *model.image_shape), "float32", "image"), *label_spec(model)
     signatures = {"encode": traced(encode, *inputs), "reconstruct": traced(reconstruct, *inputs)}
@@ -203,6 +216,28 @@ def traced_score(model, num_samples, image, *label):
 def label_spec(model):
     """Returns what the signatures take besides, in a tuple: the labels of a conditional model."""
     return (tf.TensorSpec((None,), "int64", "label"),) if model.conditional else ()
+
+
+def in_range(bounds):
+    """Returns a function of images that fails, as the graph runs, where they are not within `bounds`; none may be.
+
+    A request of 255 times the images would be answered with nonsense. TF Serving makes INVALID_ARGUMENT of it, and
+    HTTP's 400; where it batches requests, those that were put together fail together.
+    """
+
+    def checked(image):
+        fits = bounds.hold(image) | tf.equal(tf.size(image), 0)
+        said = [
+            "the images run from",
+            tf.reduce_min(image),
+            "to",
+            tf.reduce_max(image),
+            "and are expected to lie within 0 and 1, as in training (try images / 255)",
+        ]
+        with tf.control_dependencies([tf.debugging.Assert(fits, said)]):
+            return tf.identity(image)
+
+    return checked
 
 
 def traced(function, *specs):

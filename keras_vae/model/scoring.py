@@ -6,7 +6,7 @@ import weakref
 import numpy as np
 
 from keras_vae.densities import log_mean_exp
-from keras_vae.inputs import as_images, as_labels, look_at_images
+from keras_vae.inputs import as_labels, as_numbers
 from keras_vae.lazy import keras, ops
 from keras_vae.model.batches import images_at_once, in_batches
 from keras_vae.model.twin import twin_in
@@ -19,14 +19,12 @@ TWINS = weakref.WeakKeyDictionary()  # models of lower precision -> what scores 
 
 def score(model, images, labels, num_samples, seed):
     """Returns the score of each image, `[n]`, as `Autoencoder.score` says, a batch at a time."""
-    images = as_images(images, model.image_shape)
+    images = model.readable(images)
     count, num_samples = images.shape[0], check_num_samples(num_samples)
-    if count:
-        look_at_images(images)
     check_scorable(model)
     seeds, model = as_seeds(seed, count), scoring_model(model)
     if labels is not None and model.conditional:
-        labels = as_labels(labels, model.num_classes, count)
+        labels = as_labels(as_numbers(labels, model.label_names), model.num_classes, count)
     shared = noise_of(seeds, num_samples, model.latent_shape) if len(seeds) == 1 else None
 
     def of_batch(images, labels, seeds):

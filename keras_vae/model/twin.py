@@ -16,4 +16,5 @@ def twin_in(precision, model):
         twin = type(model).from_config({**model.get_config(), "dtype": precision})
     random.setstate(state)
     twin.set_weights(model.get_weights())
+    twin.learned_from_noise = model.learned_from_noise
     return twin
