@@ -24,7 +24,6 @@ ORDER = [
     "gradients",
     "soundness",
     "inputs",
-    "model",
     "principal",
     "devices",
     "pace",
