@@ -7,15 +7,14 @@ import shlex
 
 from keras_vae import devices
 from keras_vae.command_line import UsageError, command, parse
-from keras_vae.config import DataSettings
+from keras_vae.config import FOUND, DataSettings
 from keras_vae.datasets import DatasetError
 from keras_vae.devices import say
 from keras_vae.evaluation.features import FeatureError
 from keras_vae.evaluation.settings import Evaluation
 from keras_vae.evaluation.subject import load_model
-from keras_vae.likelihoods import Automatic, Bernoulli
 from keras_vae.runs import Run
-from keras_vae.training import LOOKED_AT, load
+from keras_vae.training import load
 
 DESCRIPTION = (
     "Measures whether a trained model's latent space can generate, says why not, and repairs what can be."
@@ -71,7 +70,7 @@ def measure_all(settings, runs, given):
     from keras_vae import report
 
     if not runs:
-        results, pictures = measure_files(settings)
+        results, pictures = measure_files(as_trained(settings, given))
         folder = pathlib.Path(settings.output) / "reports" / results["run"]
         page = report.write_report(folder, results, pictures)
         say(*summary(results, page))
@@ -91,6 +90,10 @@ def measure_run(settings, run, data):
     from keras_vae.evaluation.subject import from_model
 
     dataset = load(dataclasses.replace(run.read_config(), **data))
+    if not data and run.trained_on() not in (None, dataset.fingerprint):
+        say(f"warning: the images of {dataset.name} were changed after {run.path} was trained on them")
+    for note in dataset.notes:
+        say(note)
     if not os.access(run.path, os.W_OK | os.X_OK):
         raise UsageError(
             f"{run.path} cannot be written to, and the report goes there: copy the run elsewhere"
@@ -118,6 +121,25 @@ def measure_run(settings, run, data):
     return results, pictures
 
 
+def as_trained(settings, given):
+    """Returns `settings` with the value range, classes and data rules of the decoder's training, where they are known.
+
+    They are in the decoder's run, or beside an exported decoder. `given` names the fields that the command line sets,
+    which stay.
+    """
+    from keras_vae.evaluation.subject import run_of
+    from keras_vae.export import Description
+
+    known = {}
+    if run := run_of(settings.decoder):
+        config = run.read_config()
+        known = {name: getattr(config, name) for name in FOUND}
+    elif description := Description.read(settings.decoder):
+        known = {"range": description.value_range or None, "classes": description.label_names}
+    known = {name: value for name, value in known.items() if name not in given}
+    return dataclasses.replace(settings, **known)
+
+
 def measure_files(settings):
     """Returns the results and the pictures of the model in the files that `settings` names."""
     from keras_vae.evaluation.sections import diagnose
@@ -138,42 +160,14 @@ def measure_files(settings):
 
 def subject_of(settings, dataset):
     """Returns the `Subject` of the files: as they describe themselves, unless another likelihood is asked for."""
-    from keras_vae.evaluation.subject import from_export, from_files
-    from keras_vae.export import Description
+    from keras_vae.evaluation.given import from_pair
 
-    asked = settings.likelihood
-    found = [Description.read(path) for path in (settings.encoder, settings.decoder)]
-    if all(found) and (isinstance(asked, Automatic) or asked == found[1].likelihood):
-        return from_export(settings.encoder, settings.decoder)
-    return from_files(
-        settings.encoder,
-        settings.decoder,
-        likelihood_of(settings, dataset),
-        settings.encoder_outputs,
-        settings.spread,
-        settings.decoder_range,
-        dataset.image_shape,
-    )
+    return from_pair(settings.encoder, settings.decoder, settings, dataset)
 
 
 def retraining(run):
     """Returns the command that trains a run like `run`."""
     return f"python train.py --config {shlex.quote(str(run.config_file))}"
-
-
-def likelihood_of(settings, dataset):
-    """Returns the likelihood asked for; else that of the run that the decoder lies in; else one by the images.
-
-    A model that was trained elsewhere has seen grey values as they are.
-    """
-    from keras_vae.evaluation.subject import run_of
-
-    if not isinstance(settings.likelihood, Automatic):
-        return settings.likelihood
-    if run := run_of(settings.decoder):
-        return run.read_config().likelihood
-    found = settings.likelihood.resolve(dataset.train.images(0, LOOKED_AT))
-    return Bernoulli(binarize="none") if isinstance(found, Bernoulli) else found
 
 
 def fitting(settings):

@@ -9,7 +9,11 @@ from keras_vae.evaluation.results.extended import ExtendedResults
 from keras_vae.evaluation.results.fields import Section, Whole, count, measure
 from keras_vae.evaluation.results.ladder import CompletenessResults, GenerationGapResults, ToldApartResults
 from keras_vae.evaluation.results.paths import ContinuityResults, InterpolationResults
-from keras_vae.evaluation.results.reconstruction import RateDistortionResults, ReconstructionResults
+from keras_vae.evaluation.results.reconstruction import (
+    RangesResults,
+    RateDistortionResults,
+    ReconstructionResults,
+)
 from keras_vae.evaluation.results.scores import (
     DisentanglementResults,
     LikelihoodResults,
@@ -63,6 +67,7 @@ class Results(Section, title="keras_vae results.json"):
         "The distribution that the decoder's output describes. Null for a model that was not trained with keras_vae.",
         optional=True,
     )
+    ranges: RangesResults | None = None
     num_train: Whole | None = count(
         "images", "Training images in the dataset (before augmentation).", "Training images"
     )
