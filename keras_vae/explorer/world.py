@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 
 from keras_vae.command_line import UsageError
-from keras_vae.evaluation.results.checking import read_results
+from keras_vae.evaluation.results_file import read_results
 from keras_vae.evaluation.sections.codes import in_batches
 from keras_vae.evaluation.subject import from_model, load_model
 from keras_vae.explorer.dead_zones import shade
