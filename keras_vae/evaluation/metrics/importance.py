@@ -1,5 +1,6 @@
 """The importance-weighted bound on the log-likelihood, and whether it may be called a likelihood."""
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ TOLERANCE = 0.1  # nats by which a bound may be off and still be called a likeli
 HALVING = 0.5  # what is left of a small bias where the number of samples doubles: it falls as 1 / k
 LEAST_DECAY = 0.95  # what is left of it, at most, that is still believed to go to 0
 UNKNOWN_DECAY = 0.9  # where there are too few samples to see how the bias falls
-LEVELS = 3  # doublings of the samples that are looked at
+LEVELS = 4  # doublings of the samples that are looked at
 
 
 class ImportanceWeighted(NamedTuple):
@@ -100,7 +101,7 @@ def movements_of(log_weights):
             break
         groups = log_weights[:, : part << level].reshape(len(log_weights), 1 << level, part)
         bounds.append(negative_log_mean(groups).mean(axis=1))
-    return [before - after for after, before in zip(bounds, bounds[1:])]
+    return [before - after for after, before in itertools.pairwise(bounds)]
 
 
 def remaining_bias(movements):
@@ -112,8 +113,8 @@ def remaining_bias(movements):
 
     The bias of many samples is Var(w) / (2 k E[w]^2), and r is 1/2. Of few, of weights that vary by factors of e^10, it
     is 0.9 (their largest grows with the root of log k), and the bound is off by ten times what it still moves. r is
-    taken from the movements seen, over two doublings where there are three, and from 1/2 to 1; it falls with k, so that
-    the bias comes out too large rather than too small. The error is the jackknife's over images.
+    taken from the movements seen, over three doublings where there are as many, and is 1/2 at least; it falls with k, so
+    that the bias comes out too large rather than too small. The error is the jackknife's over images.
     """
     rows = np.stack(movements)
     means = rows.mean(axis=1)
@@ -128,7 +129,9 @@ def remaining_bias(movements):
 
 def extrapolated(movements):
     """Returns the sum of the movements to come, of the last ones `[levels, ...]`, the last first."""
-    last, levels = movements[0], len(movements) - 1
+    levels = len(movements) - 1
+    # The last movement is the noisiest, of one pair of halves an image. None is below half of the one before.
+    last = np.max([HALVING**level * one for level, one in enumerate(movements)], axis=0)
     if not levels:
         decay = UNKNOWN_DECAY
     else:
