@@ -33,6 +33,7 @@ __all__ = [
 
 LEAST_CODES = 32  # of which quarters show how the number of directions grows with the codes
 SLACK = 1.15  # a size that is short of PC95 by less than that holds 94% in the place of 95%
+UNSURE = 0.05  # of PC95, by which its upper end is above it at least
 TOO_MANY = 0.5  # directions for each code, beyond which PC95 is a property of the number of codes
 
 
@@ -115,8 +116,8 @@ def count_directions(mean):
 
         (8 PC95(n) - 6 PC95(n / 2) + PC95(n / 4)) / 3
 
-    which is still too small where the spectrum has a long tail. The upper end goes beyond it by twice what the second
-    step added to the first, 2 PC95(n) - PC95(n / 2); where PC95 is above n / 2 there is none: isotropic codes of
+    which is still too small where the spectrum has a long tail. The upper end goes beyond it by 5%, and by twice what the
+    second step added to the first, 2 PC95(n) - PC95(n / 2); where PC95 is above n / 2 there is none: isotropic codes of
     d > n dimensions show 0.95 n, whatever d is.
     """
     spectra, count = subset_spectra(mean)
@@ -128,7 +129,7 @@ def count_directions(mean):
         once = 2 * found[0] - found[1]
         twice = (8 * found[0] - 6 * found[1] + found[2]) / 3
         best = float(np.clip(twice, low, mean.shape[1]))
-        high = float(np.clip(best + 2 * abs(twice - once), best, mean.shape[1]))
+        high = float(np.clip(best + max(2 * abs(twice - once), UNSURE * best), best, mean.shape[1]))
     if low > TOO_MANY * count and low < 0.9 * mean.shape[1]:
         high = None
     sizes = [None if value is None else power_of_two(value) for value in (best, low, high)]
