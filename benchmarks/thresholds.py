@@ -142,7 +142,7 @@ def main():
             begun = time.monotonic()
             write_json(file, plain(grow(plant, arguments.data_dir)))
             print(f"{plant.name}: {time.monotonic() - begun:.0f} s", flush=True)
-        grown.append((plant, Facts(json.loads(file.read_text(encoding="utf-8")), "")))
+        grown.append((plant, Facts(json.loads(file.read_text(encoding="utf-8")))))
     text = "\n".join([*models_table(grown), "", *sides_table(grown)])
     (arguments.output / "table.md").write_text(text + "\n", encoding="utf-8")
     print(text)

@@ -32,6 +32,7 @@ from keras_vae.latents import show_shape
 from keras_vae.lazy import tf
 from keras_vae.likelihoods import LIKELIHOODS
 from keras_vae.objectives import OBJECTIVES
+from keras_vae.priors import PRIORS
 from keras_vae.samplers import Prior, load, save
 
 # TensorFlow leaves that folder to others.
@@ -42,6 +43,7 @@ DESCRIPTION, PRIOR = "assets.extra/keras_vae.json", "assets.extra/prior.npz"
 class Description:
     """What a model is, beyond its functions: as much as evaluation has to know.
 
+    `prior` is the name of the prior among `PRIORS`, None in an export of an older version;
     `effective_beta` is the weight of the rate in the loss once every schedule has run out, None without a rate;
     `num_classes` how many labels a conditional model knows, 0 of any other.
     """
@@ -52,6 +54,7 @@ class Description:
     likelihood: object = option(MISSING, "what the decoder's output means", choices=LIKELIHOODS)
     effective_beta: float | None = None
     num_classes: int = 0
+    prior: str | None = None
 
     @classmethod
     def of(cls, model):
@@ -63,6 +66,7 @@ class Description:
             model.likelihood,
             model.objective.effective_beta(model.dims),
             model.num_classes,
+            name_of_prior(model.prior),
         )
 
     @classmethod
@@ -74,6 +78,11 @@ class Description:
         """
         path = Path(version) / DESCRIPTION
         return read_config(cls, path) if path.is_file() else None
+
+
+def name_of_prior(prior):
+    """Returns the name of a model's prior; that of a codebook, which nobody chooses, is its sampler's."""
+    return next((name for name, kind in PRIORS.items() if type(prior) is kind), "uniform_codes")
 
 
 def read_prior(version, latent_shape):

@@ -18,9 +18,11 @@ def evaluate(model, dataset, **settings):
         dataset: A `Dataset` (`load_dataset`).
         **settings: Fields of `Evaluation`: `seed`, `features`, `extended`, `nll_samples`.
     """
-    from keras_vae.evaluation.sections import diagnose
+    from keras_vae.evaluation.conclusion import conclude
+    from keras_vae.evaluation.repair import Repair
+    from keras_vae.evaluation.sections import measure
     from keras_vae.evaluation.subject import Subject, from_model
 
     devices.need_tensorflow("evaluate")
     subject = model if isinstance(model, Subject) else from_model(model)
-    return diagnose(subject, dataset, Evaluation(**settings))[0]
+    return conclude(measure(subject, dataset, Evaluation(**settings)), Repair("program"))

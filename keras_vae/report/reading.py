@@ -20,7 +20,7 @@ def read_results(path):
         return known(read_json(path), schema(), "")
     except TypeError as error:
         raise UsageError(
-            f"{path} is not what evaluate.py writes: see {error} (evaluate the run anew)"
+            f"{path} is not a results.json of this package: see {error} (evaluate the run anew)"
         ) from error
 
 

@@ -1,94 +1,68 @@
-"""The ladder of image sets from real ones down to the prior's."""
+"""The gap between what a model reconstructs and what it generates, and the sampler that closes most of it."""
 
-from keras_vae.evaluation.metrics import frechet, kernel, manifold
-from keras_vae.evaluation.sections.codes import some
-from keras_vae.evaluation.sections.study import drawn_from
+from typing import NamedTuple
 
-KEPT = 500  # draws of the posterior and of the prior that are kept, for paths and pictures
+from keras_vae.evaluation.sections.found import Found
+
 LEAST_GAP = 0.1  # of the reconstructions' distance, below which a share of the gap is a ratio of noise
 WORTH_REPAIRING = 0.9  # of the prior's distance; above that a fitted sampler is not worth its export
+NO_GAP = "there is no gap to speak of: the prior lies no farther from real images than reconstructions do"
+ALL_COPY = "every fitted sampler draws copies of training images"
+NO_DISTANCE = "reconstructions lie at no distance from real images"
 
 
-def measure_generation_gap(study):
-    """The ladder: sets of as many images each, from real ones down to the prior's, against the same reference."""
-    n = len(study.reference)
-    study.rungs["real"] = study.test.images[:n]
-    study.rungs["reconstruction"] = study.rungs["reconstruction"][:n]
-    for name, codes, labels in rung_codes(study, n):
-        if name in ("posterior", "prior"):
-            study.codes[name], study.labels[name] = codes[:KEPT].copy(), some(labels, KEPT)
-        if name == "posterior" and not study.subject.is_variational:
-            study.reasons["generation_gap.posterior"] = (
-                "the codes have no noise: their draws are the reconstructions"
-            )
-            continue
-        study.rungs[name] = study.decode(codes, labels)
-    order = ("real", "reconstruction", "posterior", "shuffled", *study.samplers, "prior")
-    study.rungs = {name: study.rungs[name] for name in order if name in study.rungs}
-    study.seen = {name: study.see(images) for name, images in study.rungs.items()}
-    study.seen_reference = study.see(study.reference)
-    section = {"n": n, "features": describe_features(study.features)}
-    for name, seen in study.seen.items():
-        section[name] = compare(seen, study.seen_reference)
-    for name in ("posterior", "gaussian", "mixture"):
-        section.setdefault(name, None)
-    if study.features.accuracy is None:
-        study.reasons["generation_gap.features.accuracy"] = study.features.reason
-        study.reasons["confidence"] = study.features.reason
-    return {**section, **repaired(study, section)}
+class Choice(NamedTuple):
+    """The sampler that is chosen, a name, and the share of the gap that it closes, or None and the reason."""
+
+    sampler: str
+    repaired: float | None
+    reason: str | None
 
 
-def rung_codes(study, n):
-    """Yields name, codes `[n, d]` and labels of each rung that is decoded; one at a time, for they are large."""
-    draw, labels = study.generator("rungs"), study.test.labels_of(n)
-    posterior = study.test.draw(draw, n)
-    yield "posterior", posterior, labels
-    yield "shuffled", draw.permuted(posterior, axis=0), labels
-    del posterior
-    labels = study.drawn_labels(n)
-    for name, sampler in {**study.samplers, "prior": study.prior}.items():
-        yield name, drawn_from(sampler, n, study.generator("seeds")), labels
-
-
-def compare(seen, reference):
-    """Returns the distances of a set of images from the reference, both `Seen`."""
-    kid, kid_se = kernel.kernel_distance(seen.looks, reference.looks)
-    return {
-        "frechet": frechet.frechet_distance(seen.looks, reference.looks),
-        "kid": kid,
-        "kid_se": kid_se,
-        **manifold.density_and_coverage(seen.looks, reference.looks),
-        "confidence": seen.mean_confidence,
-        "n": len(seen.looks),
-    }
-
-
-def repaired(study, section, copying=()):
-    """Returns how large the gap is, and how much of it the best sampler that is not among `copying` closes."""
-    prior = section["prior"]["frechet"]
+def measure_generation_gap(evidence, samplers, ladder, distances, copying):
+    """The ladder of distances, the gap in it, and the best sampler that copies no training images."""
+    rungs = distances.values
+    copies = {name: copying.kept.verdicts[name] for name in samplers.kept}
+    refused = {name: sentence for name, (copied, sentence) in copies.items() if copied}
     # A decoder that was trained under the noise of many dimensions may do worse at the means, without any.
-    floor = min(section[rung]["frechet"] for rung in ("reconstruction", "posterior") if section.get(rung))
-    honest = [name for name in study.samplers if name not in copying]
-    best = min(honest, key=lambda name: section[name]["frechet"], default="prior")
-    gap, closed = prior - floor, None
-    if not honest:
-        study.reasons["generation_gap.repaired_fraction"] = (
-            "every fitted sampler draws copies of training images"
-        )
-    elif gap <= LEAST_GAP * floor:
-        study.reasons["generation_gap.repaired_fraction"] = (
-            "there is no gap to speak of: the prior lies no farther from real images than reconstructions do"
-        )
-    else:
-        closed = (prior - section[best]["frechet"]) / gap
+    floor = min(rungs[name]["frechet"] for name in ("reconstruction", "posterior") if name in rungs)
+    gap = rungs["prior"]["frechet"] - floor
+    choice = choose_sampler(rungs, [name for name in copies if name not in refused], floor)
+    reasons = {f"samplers.{name}": f"not used: {sentence}" for name, sentence in refused.items()}
+    if choice.repaired is None:
+        reasons["generation_gap.repaired_fraction"] = choice.reason
     if floor <= 0:
-        study.reasons["generation_gap.gap_ratio"] = "reconstructions lie at no distance from real images"
-    return {
+        reasons["generation_gap.gap_ratio"] = NO_DISTANCE
+    values = {
+        "n": ladder.kept.n,
+        "features": describe_features(evidence.features),
+        **dict.fromkeys(("posterior", "gaussian", "mixture")),
+        **rungs,
         "gap": gap,
         "gap_ratio": gap / floor if floor > 0 else None,
-        "best_sampler": best if section[best]["frechet"] < WORTH_REPAIRING * prior else "prior",
-        "repaired_fraction": closed,
+        "best_sampler": choice.sampler,
+        "repaired_fraction": choice.repaired,
     }
+    return Found(values, reasons)
+
+
+def choose_sampler(rungs, candidates, floor):
+    """Returns the `Choice` among the `candidates`, fitted samplers: the prior where none is worth its export.
+
+    Args:
+        rungs: Distances by rung.
+        candidates: Names of the fitted samplers that may be used.
+        floor: The distance of reconstructions.
+    """
+    prior = rungs["prior"]["frechet"]
+    best = min(candidates, key=lambda name: rungs[name]["frechet"], default="prior")
+    distance = rungs[best]["frechet"]
+    chosen = best if distance < WORTH_REPAIRING * prior else "prior"
+    if best == "prior":
+        return Choice("prior", None, ALL_COPY)
+    if prior - floor <= LEAST_GAP * floor:
+        return Choice(chosen, None, NO_GAP)
+    return Choice(chosen, (prior - distance) / (prior - floor), None)
 
 
 def describe_features(features):
