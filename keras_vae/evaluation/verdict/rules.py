@@ -187,8 +187,8 @@ def larger(facts):
     changes, config = {}, facts.source.config
     if facts.get("decoder_likelihood") not in ("gaussian_optimal", "OptimalGaussian"):
         changes["likelihood"] = "gaussian_optimal"
-    widths = getattr(config.network, "widths", ()) if config is not None else (32, 64)
-    if widths:
+    if config is not None and hasattr(config.network, "channels"):
+        widths = config.network.channels(facts.get("image_shape"))
         changes["network.widths"] = ",".join(str(2 * width) for width in widths)
     return changes
 
@@ -248,8 +248,12 @@ def jumps(facts):
     return Finding(
         "discontinuous",
         "Small steps of the code make the image jump.",
-        f"The Jacobian's norm is {number(rough)} times its median at one code in twenty; the largest step of a path is"
-        f" {number(jump)} times the mean one.",
+        (
+            ""
+            if rough is None
+            else f"The Jacobian's norm is {number(rough)} times its median at one code in twenty. "
+        )
+        + f"The largest step of a path is {number(jump)} times the mean one.",
         "The decoder has steep places between codes that it was trained on.",
         smoother_steps(facts),
     )
