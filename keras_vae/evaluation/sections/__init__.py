@@ -45,7 +45,7 @@ class Section(NamedTuple):
 
     Attributes:
         measure: (evidence, *what the sections in `needs` found) -> `Found`.
-        needs: Names of earlier sections, in the order of the arguments.
+        needs: Names of earlier sections, in the order of the arguments; None is given for one that was not asked for.
         in_results: Whether its numbers are a section of results.json; those of the others are parts of later ones.
     """
 
@@ -70,9 +70,9 @@ SECTIONS = {
     "memorisation": Section(
         measure_memorisation, ("reconstruction", "rate_distortion", "ladder", "copying", "generation_gap")
     ),
-    "likelihood": Section(measure_likelihood),
     "disentanglement": Section(measure_disentanglement),
     "extended": Section(measure_extended, ("reconstruction", "latent", "ladder")),
+    "likelihood": Section(measure_likelihood, ("extended",)),
     "pictures": Section(take_pictures, ("latent", "ladder"), in_results=False),
 }
 
@@ -112,7 +112,7 @@ def measure(subject, dataset, settings):
     found = {}
     for name, section in sections.items():
         with clock.step(name):
-            found[name] = section.measure(evidence, *(found[need] for need in section.needs))
+            found[name] = section.measure(evidence, *(found.get(need) for need in section.needs))
     release_graphs()
     return joined(evidence, found, clock)
 

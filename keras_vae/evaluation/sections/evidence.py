@@ -28,6 +28,7 @@ class Evidence:
         dataset: The images.
         train, test: `Encoded` training and held-out images.
         reference: Held-out images that are in no other set, `[n, height, width, channels]`.
+        reference_labels: Their labels, `[n]`, or None.
         features: The features that sets of images are compared in.
         settings: An `Evaluation`.
     """
@@ -37,6 +38,7 @@ class Evidence:
     train: Encoded
     test: Encoded
     reference: np.ndarray
+    reference_labels: np.ndarray | None
     features: object
     settings: object
 
@@ -150,12 +152,12 @@ class Seen(NamedTuple):
 def gather(subject, size, dataset, features, settings):
     """Returns the `Evidence`: the codes of training and of test images, `size` numbers each, and the reference."""
     count = number_of_codes(size)
-    measured, reference = held_out(
+    measured, reference, labels = held_out(
         dataset, count, MOST_SAMPLES if size <= LARGE_LATENT else MOST_SAMPLES // 2
     )
     train = encode_split(subject, dataset.train, min(count, len(dataset.train)), settings.seed)
     test = encode_split(subject, dataset.test, measured, settings.seed + 1)
-    return Evidence(subject, dataset, train, test, reference, features, settings)
+    return Evidence(subject, dataset, train, test, reference, labels, features, settings)
 
 
 def drawn_from(sampler, count, generator):

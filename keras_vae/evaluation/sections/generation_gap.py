@@ -2,67 +2,99 @@
 
 from typing import NamedTuple
 
+from keras_vae.evaluation.metrics.estimate import Estimate
 from keras_vae.evaluation.sections.found import Found
 
-LEAST_GAP = 0.1  # of the reconstructions' distance, below which a share of the gap is a ratio of noise
-WORTH_REPAIRING = 0.9  # of the prior's distance; above that a fitted sampler is not worth its export
-NO_GAP = "there is no gap to speak of: the prior lies no farther from real images than reconstructions do"
+NO_GAP = (
+    "there is no gap beyond its error: the prior lies no farther from real images than reconstructions do"
+)
 ALL_COPY = "every fitted sampler draws copies of training images"
+NONE_FITTED = "no sampler was fitted"
 NO_DISTANCE = "reconstructions lie at no distance from real images"
 
 
 class Choice(NamedTuple):
-    """The sampler that is chosen, a name, and the share of the gap that it closes, or None and the reason."""
+    """The sampler that is used.
+
+    Attributes:
+        sampler: Its name; "prior" where no fitted one is better beyond the error of the difference.
+        within_error: The fitted samplers that cannot be told from the best.
+        distance: The distance that the chosen one has on images that it was not chosen by, an `Estimate`, or None.
+        repaired: The share of the gap that it closes there, an `Estimate`, or None.
+        reason: Why there is no such share, or None.
+    """
 
     sampler: str
-    repaired: float | None
+    within_error: tuple
+    distance: Estimate | None
+    repaired: Estimate | None
     reason: str | None
 
 
 def measure_generation_gap(evidence, samplers, ladder, distances, copying):
     """The ladder of distances, the gap in it, and the best sampler that copies no training images."""
-    rungs = distances.values
+    rungs = ladder.kept.distances
     copies = {name: copying.kept.verdicts[name] for name in samplers.kept}
     refused = {name: sentence for name, (copied, sentence) in copies.items() if copied}
-    # A decoder that was trained under the noise of many dimensions may do worse at the means, without any.
-    floor = min(rungs[name]["frechet"] for name in ("reconstruction", "posterior") if name in rungs)
-    gap = rungs["prior"]["frechet"] - floor
-    choice = choose_sampler(rungs, [name for name in copies if name not in refused], floor)
+    choice = choose_sampler(rungs, list(copies), [name for name in copies if name not in refused])
+    gap, ratio = rungs.gap(), rungs.gap_ratio()
+    blur = rungs.ratio("reconstruction", "real") if rungs.distance("real").value > 0 else None
     reasons = {f"samplers.{name}": f"not used: {sentence}" for name, sentence in refused.items()}
-    if choice.repaired is None:
-        reasons["generation_gap.repaired_fraction"] = choice.reason
-    if floor <= 0:
-        reasons["generation_gap.gap_ratio"] = NO_DISTANCE
+    reasons |= missing_reasons(choice, ratio, blur)
     values = {
         "n": ladder.kept.n,
         "features": describe_features(evidence.features),
         **dict.fromkeys(("posterior", "gaussian", "mixture")),
-        **rungs,
-        "gap": gap,
-        "gap_ratio": gap / floor if floor > 0 else None,
+        **distances.values,
+        **pair("gap", gap),
+        **pair("gap_ratio", ratio),
+        **pair("blur_ratio", blur),
         "best_sampler": choice.sampler,
-        "repaired_fraction": choice.repaired,
+        "best_within_error": list(choice.within_error),
+        **pair("best_frechet", choice.distance),
+        **pair("repaired_fraction", choice.repaired),
     }
     return Found(values, reasons)
 
 
-def choose_sampler(rungs, candidates, floor):
-    """Returns the `Choice` among the `candidates`, fitted samplers: the prior where none is worth its export.
+def pair(name, estimate):
+    """Returns an `Estimate`, or None, as two fields."""
+    value, error = (None, None) if estimate is None else (float(estimate.value), float(estimate.se))
+    return {name: value, f"{name}_se": error}
+
+
+def missing_reasons(choice, ratio, blur):
+    """Returns why numbers of the gap are null, by dotted path."""
+    reasons = {}
+    if choice.repaired is None:
+        reasons |= dict.fromkeys(named("repaired_fraction"), choice.reason)
+    if choice.distance is None:
+        reasons |= dict.fromkeys(named("best_frechet"), choice.reason)
+    if ratio is None:
+        reasons |= dict.fromkeys(named("gap_ratio"), NO_DISTANCE)
+    if blur is None:
+        reasons |= dict.fromkeys(named("blur_ratio"), "real images lie at no distance from each other")
+    return reasons
+
+
+def named(name):
+    """Returns the dotted paths of a number of this section and of its error."""
+    return f"generation_gap.{name}", f"generation_gap.{name}_se"
+
+
+def choose_sampler(rungs, fitted, candidates):
+    """Returns the `Choice` among the `candidates`: the prior where none is better beyond the error of the difference.
 
     Args:
-        rungs: Distances by rung.
-        candidates: Names of the fitted samplers that may be used.
-        floor: The distance of reconstructions.
+        rungs: A `metrics.ladder.Ladder`.
+        fitted: Names of all fitted samplers.
+        candidates: Names of those that may be used.
     """
-    prior = rungs["prior"]["frechet"]
-    best = min(candidates, key=lambda name: rungs[name]["frechet"], default="prior")
-    distance = rungs[best]["frechet"]
-    chosen = best if distance < WORTH_REPAIRING * prior else "prior"
-    if best == "prior":
-        return Choice("prior", None, ALL_COPY)
-    if prior - floor <= LEAST_GAP * floor:
-        return Choice(chosen, None, NO_GAP)
-    return Choice(chosen, (prior - distance) / (prior - floor), None)
+    if not candidates:
+        return Choice("prior", (), None, None, ALL_COPY if fitted else NONE_FITTED)
+    found = rungs.choose(candidates)
+    chosen = found.best if found.better else "prior"
+    return Choice(chosen, found.within_error, found.distance, found.repaired, NO_GAP)
 
 
 def describe_features(features):

@@ -2,13 +2,18 @@
 
 import dataclasses
 
-from keras_vae.evaluation.metrics import frechet, kernel, manifold
-from keras_vae.evaluation.sections.codes import some
+import numpy as np
+
+from keras_vae.evaluation.metrics import kernel, ladder, manifold
+from keras_vae.evaluation.sections.codes import BATCH, some
 from keras_vae.evaluation.sections.evidence import Seen, drawn_from
 from keras_vae.evaluation.sections.found import Found
 
 KEPT = 500  # draws of the posterior and of the prior that are kept, for paths and pictures
+SHOWN = 16
 NO_NOISE = "the codes have no noise: their draws are the reconstructions"
+# Sets of samples from each sampler, for the error of its distance: few images are noisy, and cheap.
+FEW_IMAGES, DRAWS_OF_FEW, DRAWS = 500, 4, 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +26,7 @@ class Ladder:
         reference: What all are compared with, as the features show it.
         codes: The first of the posterior's and of the prior's draws, by rung.
         labels: The labels that they are decoded with, or None, by rung.
+        distances: Their Frechet distances with errors, a `metrics.ladder.Ladder`.
     """
 
     images: dict
@@ -28,6 +34,7 @@ class Ladder:
     reference: Seen
     codes: dict
     labels: dict
+    distances: ladder.Ladder
 
     @property
     def n(self):
@@ -37,20 +44,22 @@ class Ladder:
 
 def build_ladder(evidence, reconstruction, samplers):
     """Decodes the codes of every rung, and looks at the images through the features. Keeps the `Ladder`."""
-    n, reasons = len(evidence.reference), {}
+    n = len(evidence.reference)
     images = {"real": evidence.test.images[:n], "reconstruction": reconstruction.kept.images[:n]}
     codes, labels = {}, {}
     for name, drawn, told in rung_codes(evidence, samplers.kept, n):
         if name in ("posterior", "prior"):
             codes[name], labels[name] = drawn[:KEPT].copy(), some(told, KEPT)
-        if name == "posterior" and not evidence.subject.is_variational:
-            reasons["generation_gap.posterior"] = NO_NOISE
-            continue
-        images[name] = evidence.decode(drawn, told)
+        if name != "posterior" or evidence.subject.is_variational:
+            images[name] = evidence.decode(drawn, told)
     seen = {name: evidence.see(rung) for name, rung in images.items()}
-    pictures = {"ladder": {name: rung[:16] for name, rung in images.items()}}
-    ladder = Ladder(images, seen, evidence.see(evidence.reference), codes, labels)
-    return Found(None, reasons, ladder, pictures)
+    reference = evidence.see(evidence.reference)
+    distances = measured(evidence, samplers.kept, seen, reference)
+    return Found(
+        reasons={} if "posterior" in images else {"generation_gap.posterior": NO_NOISE},
+        kept=Ladder(images, seen, reference, codes, labels, distances),
+        pictures={"ladder": {name: rung[:SHOWN] for name, rung in images.items()}},
+    )
 
 
 def rung_codes(evidence, samplers, n):
@@ -65,21 +74,76 @@ def rung_codes(evidence, samplers, n):
         yield name, drawn_from(sampler, n, evidence.generator("seeds")), labels
 
 
+def measured(evidence, samplers, seen, reference):
+    """Returns the distances of all rungs over many halves of the held-out images, a `metrics.ladder.Ladder`.
+
+    The held-out images are those that are measured and those of the reference, so that these are reconstructed too.
+    """
+    others = of_reference(evidence)
+    real = np.concatenate([seen["real"].looks, reference.looks])
+    tied = {
+        name: np.concatenate([seen[name].looks, evidence.see(images).looks])
+        for name, images in others.items()
+    }
+    free = {"shuffled": [seen["shuffled"].looks]}
+    for name, sampler in {**samplers, "prior": evidence.prior}.items():
+        free[name] = [seen[name].looks, *further_draws(evidence, sampler, len(reference.looks))]
+    own, further = evidence.test.labels_of(len(reference.looks)), evidence.reference_labels
+    labels = None if own is None or further is None else np.concatenate([own, further])
+    return ladder.measure_ladder(real, tied, free, labels, seed=evidence.seed)
+
+
+def of_reference(evidence):
+    """Returns reconstructions of the reference and, of a variational model, its decoded posterior draws, by rung."""
+    subject, generator, parts = evidence.subject, evidence.generator("reference"), {}
+    images, labels = evidence.reference, evidence.reference_labels
+    for start in range(0, len(images), BATCH):
+        rows = slice(start, start + BATCH)
+        observed, own = subject.observe(images[rows], evidence.seed + 2 + start), some(labels, rows)
+        inputs = (observed, *evidence.told(own, len(observed)))
+        mean, log_var = (part.reshape(len(observed), -1) for part in subject.encode(*inputs))
+        parts.setdefault("reconstruction", []).append(evidence.decode(mean, own))
+        if subject.is_variational:
+            codes = drawn_codes(subject, generator, inputs, mean, log_var)
+            parts.setdefault("posterior", []).append(evidence.decode(codes, own))
+    return {name: np.concatenate(found) for name, found in parts.items()}
+
+
+def drawn_codes(subject, generator, inputs, mean, log_var):
+    """Returns a draw from the posterior of each image, `[n, d]`."""
+    if subject.draw is None:
+        return mean + np.exp(0.5 * log_var) * generator.standard_normal(mean.shape, "float32")
+    images, *labels = inputs
+    return subject.draw(images, generator.integers(2**31), *labels)[0].reshape(mean.shape)
+
+
+def further_draws(evidence, sampler, n):
+    """Yields further sets of `n` samples as the features show them, `[n, F]`."""
+    count = DRAWS_OF_FEW if n <= FEW_IMAGES else DRAWS
+    for draw in range(1, count):
+        generator = evidence.generator(f"samples {draw}")
+        labels = evidence.drawn_labels(n)
+        yield evidence.see(evidence.decode(drawn_from(sampler, n, generator), labels)).looks
+
+
 def measure_distances(evidence, ladder):
-    """The distances of every rung from the same reference, by name."""
-    rungs = ladder.kept
-    values = {name: compare(seen, rungs.reference) for name, seen in rungs.seen.items()}
-    reasons = {}
+    """The distances of every rung from real images, by name, with their errors."""
+    rungs, reasons = ladder.kept, {}
+    values = {name: compare(rungs, name) for name in rungs.seen}
+    values["real"]["frechet_sd"] = rungs.distances.deviation("real")
     if evidence.features.accuracy is None:
         reasons["generation_gap.features.accuracy"] = reasons["confidence"] = evidence.features.reason
     return Found(values, reasons)
 
 
-def compare(seen, reference):
-    """Returns the distances of a set of images from the reference, both `Seen`."""
+def compare(rungs, name):
+    """Returns the distances of a rung from real images."""
+    seen, reference = rungs.seen[name], rungs.reference
     kid, kid_se = kernel.kernel_distance(seen.looks, reference.looks)
+    distance = rungs.distances.distance(name)
     return {
-        "frechet": frechet.frechet_distance(seen.looks, reference.looks),
+        "frechet": distance.value,
+        "frechet_se": distance.se,
         "kid": kid,
         "kid_se": kid_se,
         **manifold.density_and_coverage(seen.looks, reference.looks),

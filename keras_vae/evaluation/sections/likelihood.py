@@ -6,26 +6,37 @@ from keras_vae.evaluation.metrics import importance
 from keras_vae.evaluation.sections.against_prior import excess_at
 from keras_vae.evaluation.sections.codes import BATCH
 from keras_vae.evaluation.sections.evidence import NO_DENSITY, NO_LIKELIHOOD
-from keras_vae.evaluation.sections.found import Found
+from keras_vae.evaluation.sections.found import Found, missing
 
 NLL_IMAGES = 500
+NUMBERS = (
+    "nats", "nats_se", "samples", "effective_sample_size", "moved", "moved_se", "bias", "bias_se", "bias_limit", "accepted"
+)  # fmt: skip
+FEW_SAMPLES = "one image, or one sample of it, shows no movement"
 
 
-def measure_likelihood(evidence):
-    """The importance-weighted bound on the log-likelihood, where it was asked for."""
-    empty = dict.fromkeys(("nats", "nats_se", "samples", "effective_sample_size", "accepted"))
+def measure_likelihood(evidence, extended=None):
+    """The importance-weighted bound on the log-likelihood, where it was asked for.
+
+    Whether it may be called a likelihood is judged by how it still moves, and by annealing where `extended` has that.
+    """
+    empty = dict.fromkeys(NUMBERS)
     samples = evidence.settings.nll_samples
     reason = no_bound(evidence) if samples else "not asked for: say --nll_samples 1000"
     if reason:
         return Found(empty, {"likelihood": reason})
     count = min(len(evidence.test), NLL_IMAGES)
-    found = importance.importance_weighted(log_weights(evidence, count, samples))
-    reasons = {}
-    if not found.accepted:
-        reasons["likelihood.accepted"] = (
-            f"of {samples} samples an image {found.effective_sample_size:.1f} count: the number is a bound, no likelihood"
-        )
-    return Found({**{key: getattr(found, key) for key in empty}, "n": count}, reasons)
+    annealed = None if extended is None else extended.kept
+    found = importance.importance_weighted(log_weights(evidence, count, samples), annealed)
+    reasons = {} if found.accepted else {"likelihood.accepted": found.reason}
+    values = {key: finite(getattr(found, key)) for key in empty}
+    reasons |= missing("likelihood", [key for key in empty if values[key] is None], FEW_SAMPLES)
+    return Found({**values, "n": count}, reasons)
+
+
+def finite(value):
+    """Returns a number, None where it is NaN: it was not measured."""
+    return None if value is None or value != value else value
 
 
 def no_bound(evidence):

@@ -1,15 +1,14 @@
 """Whether samples are copies, and held-out images worse off than training images."""
 
-import math
-
 import numpy as np
 
 from keras_vae.evaluation.metrics import memorisation
+from keras_vae.evaluation.metrics.overfitting import elbo_gap
 from keras_vae.evaluation.sections.found import Found, missing
 
 ROUNDING = 1 / 255**2 / 12  # squared error of rounding to 8 bits: below it there is no error
 SHOWN = 8
-OF_THE_BOUND = ("elbo_gap", "elbo_gap_se", "elbo_gap_fraction")
+OF_THE_BOUND = ("elbo_gap", "elbo_gap_se", "elbo_gap_fraction", "elbo_gap_fraction_se")
 
 
 def measure_memorisation(evidence, reconstruction, rate_distortion, ladder, copying, generation_gap):
@@ -20,7 +19,7 @@ def measure_memorisation(evidence, reconstruction, rate_distortion, ladder, copy
     copied, sentence = copying.kept.verdicts[best]
     values = {
         "mse_ratio": errors["test"] / errors["train"],
-        **gap_of_the_bound(rates),
+        **gap_of_the_bound(rate_distortion.kept),
         "n": copying.kept.num_images,
         "rungs": {name: {"z": score.z, "authenticity": score.authenticity} for name, score in scores.items()},
         "real_authenticity": scores["real"].authenticity,
@@ -34,18 +33,17 @@ def measure_memorisation(evidence, reconstruction, rate_distortion, ladder, copy
     return Found(values, reasons, pictures={"neighbours": neighbours})
 
 
-def gap_of_the_bound(rates):
-    """Returns by how much the ELBO of training images is above that of held-out ones, in nats, with its error.
-
-    The two sets of images are drawn independently, so the squares of their errors add.
-    """
-    if rates["elbo"] is None:
+def gap_of_the_bound(nats):
+    """Returns by how much the ELBO of training images is above that of held-out ones, in nats, with errors."""
+    if not nats.bounds:
         return dict.fromkeys(OF_THE_BOUND)
-    gap = rates["train_elbo"] - rates["elbo"]
+    bounds = nats.bounds
+    found = elbo_gap(bounds["train"], bounds["test"], nats.rates["test"][: len(bounds["test"])])
     return {
-        "elbo_gap": gap,
-        "elbo_gap_se": math.hypot(rates["elbo_se"], rates["train_elbo_se"]),
-        "elbo_gap_fraction": gap / max(rates["rate"], 1e-9),
+        "elbo_gap": found.gap.value,
+        "elbo_gap_se": found.gap.se,
+        "elbo_gap_fraction": found.fraction.value,
+        "elbo_gap_fraction_se": found.fraction.se,
     }
 
 

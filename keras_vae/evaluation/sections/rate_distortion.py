@@ -25,9 +25,13 @@ class Nats(NamedTuple):
 
     Attributes:
         excess: By how many nats N(0, I) is above the model's prior at the codes of each split, `[n]` (`against_prior`).
+        rates: Of each split, `[n]`; empty without a rate.
+        bounds: ELBOs of each split, `[n]`; empty without a bound.
     """
 
     excess: dict
+    rates: dict
+    bounds: dict
 
 
 def measure_rate_distortion(evidence, reconstruction):
@@ -42,7 +46,7 @@ def measure_rate_distortion(evidence, reconstruction):
         "calibration": known["mse"] / subject.sigma**2 if subject.sigma else None,
         **dict.fromkeys((*RATES, *BOUNDS)),
     }
-    nats, excess = reconstruction.kept.nats, {}
+    nats, excess, by_split, bounds = reconstruction.kept.nats, {}, {}, {}
     if subject.is_variational:
         excess = {name: excess_of(evidence, name) for name in ("train", "test")}
         by_split = {
@@ -51,14 +55,15 @@ def measure_rate_distortion(evidence, reconstruction):
         }
         values |= describe_rate(by_split, evidence.test.mean.shape[1])
         if nats and subject.bin_width is not None:
-            values |= describe_bound(evidence, nats, by_split)
+            bounds = {name: elbos(nats[name], by_split[name]) for name in by_split}
+            values |= describe_bound(evidence, bounds)
     unknown = (NO_DENSITY if nats else NO_LIKELIHOOD) if subject.is_variational else subject.no_rate
     reasons = {
         f"rate_distortion.{name}": REASONS.get(name, unknown)
         for name, value in values.items()
         if value is None
     }
-    return Found(values, reasons, Nats(excess))
+    return Found(values, reasons, Nats(excess, by_split, bounds))
 
 
 def known_rates(evidence, name, count, excess):
@@ -79,11 +84,16 @@ def describe_rate(by_split, size):
     }
 
 
-def describe_bound(evidence, nats, by_split):
-    """Returns the ELBO of held-out and of training images, each with its standard error over images."""
-    elbo, error = mean_and_error(-nats["test"] - by_split["test"])
-    count = min(len(nats["train"]), len(by_split["train"]))
-    train, train_error = mean_and_error(-nats["train"][:count] - by_split["train"][:count])
+def elbos(nats, rates):
+    """Returns the ELBO of each image that both are known of, from -log p(x|z) and rates, `[n]`."""
+    count = min(len(nats), len(rates))
+    return -nats[:count] - rates[:count]
+
+
+def describe_bound(evidence, bounds):
+    """Returns the mean ELBO of held-out and of training images, each with its standard error."""
+    elbo, error = mean_and_error(bounds["test"])
+    train, train_error = mean_and_error(bounds["train"])
     return {
         "elbo": elbo,
         "elbo_se": error,

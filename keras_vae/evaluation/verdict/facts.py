@@ -1,5 +1,6 @@
 """What the rules of the verdict ask for, by short names."""
 
+from keras_vae.evaluation.metrics.estimate import Estimate
 from keras_vae.evaluation.verdict.source import UNKNOWN
 from keras_vae.evaluation.verdict.thresholds import THRESHOLDS
 from keras_vae.objectives import OBJECTIVES
@@ -25,8 +26,10 @@ class Facts:
         self.floor = self.get("generation_gap", "real", "frechet")
         self.reconstruction = self.get("generation_gap", "reconstruction", "frechet")
         self.prior = self.get("generation_gap", "prior", "frechet")
-        self.gap_ratio = self.get("generation_gap", "gap_ratio")
+        self.gap_ratio = self.estimate("generation_gap", "gap_ratio")
+        self.blur_ratio = self.estimate("generation_gap", "blur_ratio") or self.blur_of_old()
         self.dead_zone = self.get("completeness", "dead_zone")
+        self.dead = self.estimate("completeness", "dead_zone")
         self.repaired = self.get("generation_gap", "repaired_fraction")
         self.sampler = self.get("generation_gap", "best_sampler")
         self.recommended = self.get("latent", "recommended_size")
@@ -45,6 +48,18 @@ class Facts:
                 return None
             value = value.get(key)
         return value
+
+    def estimate(self, *path):
+        """Returns the value at `path` with its standard error, an `Estimate`, or None; older results have no error."""
+        *parents, name = path
+        value, error = self.get(*path), self.get(*parents, f"{name}_se")
+        return None if value is None else Estimate(value, error or 0.0)
+
+    def blur_of_old(self):
+        """Returns how many floors the reconstructions lie from real images, of results that do not say so; or None."""
+        if self.reconstruction is None or not self.floor:
+            return None
+        return Estimate(self.reconstruction / self.floor, 0.0)
 
     @property
     def prior_in_words(self):
@@ -81,7 +96,12 @@ class Facts:
     @property
     def prior_is_poor(self):
         """Whether prior samples are far from images, beyond what reconstructions are."""
-        return above(self.gap_ratio, THRESHOLDS.hole) or above(self.dead_zone, THRESHOLDS.dead)
+        return surely(self.gap_ratio, THRESHOLDS.hole) or surely(self.dead, THRESHOLDS.dead)
+
+    @property
+    def is_thin(self):
+        """Whether more of the prior's samples than of the reconstructions fall where there is no image."""
+        return surely(self.dead, THRESHOLDS.thin)
 
     @property
     def mismatches(self):
@@ -112,6 +132,11 @@ def objective_called(name):
 def above(value, threshold):
     """Returns whether there is a value and it is above `threshold`."""
     return value is not None and value > threshold
+
+
+def surely(estimate, threshold):
+    """Returns whether there is an `Estimate`, and it is above `threshold` by more than its error."""
+    return estimate is not None and estimate.beyond(threshold)
 
 
 def below(value, threshold):

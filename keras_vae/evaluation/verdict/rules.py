@@ -6,7 +6,7 @@ holds names the verdict; those after it that hold too are further findings.
 
 import dataclasses
 
-from keras_vae.evaluation.verdict.facts import above
+from keras_vae.evaluation.verdict.facts import above, surely
 from keras_vae.evaluation.verdict.holes import (
     hole,
     longer,
@@ -165,15 +165,13 @@ def overfitted(facts):
 
 def blurry(facts):
     """Holds where samples are as good as reconstructions, and reconstructions are poor."""
-    if facts.reconstruction is None or not facts.floor:
+    if not surely(facts.blur_ratio, THRESHOLDS.blurry) or surely(facts.gap_ratio, THRESHOLDS.patchy):
         return None
-    floors = facts.reconstruction / facts.floor
-    if floors <= THRESHOLDS.blurry or above(facts.gap_ratio, THRESHOLDS.patchy):
-        return None
+    floors = facts.blur_ratio.value
     return Finding(
         "blurry",
         "Reconstructions are blurred"
-        + ("." if above(facts.dead_zone, THRESHOLDS.thin) else ", and samples are no worse than they are."),
+        + ("." if facts.is_thin else ", and samples are no worse than they are."),
         f"Reconstructions lie {number(floors)} times as far from real images as real ones do from each other"
         f" ({number(facts.reconstruction)} against {number(facts.floor)}).",
         "The model explains too little of an image: the decoder is too small, training too short, or the noise that"
@@ -220,8 +218,8 @@ def patchy(facts):
     """Holds where some samples of the prior are images and some are not, or are images of some kinds only."""
     if facts.prior_is_poor:
         return None
-    thin = above(facts.dead_zone, THRESHOLDS.thin)
-    if not (above(facts.gap_ratio, THRESHOLDS.patchy) or thin or facts.is_repairable):
+    thin = facts.is_thin
+    if not (surely(facts.gap_ratio, THRESHOLDS.patchy) or thin or facts.is_repairable):
         return None
     found, prior = hole(facts), facts.prior_in_words
     return Finding(

@@ -41,9 +41,9 @@ class Earlier(NamedTuple):
 
 
 def measure_extended(evidence, reconstruction, latent, ladder):
-    """Takes the measurements, and the time of each."""
+    """Takes the measurements, and the time of each; keeps -log p(x) of the first test images by annealing, or None."""
     earlier = Earlier(reconstruction.values, latent.kept, ladder.kept)
-    section, reasons = {"n": len(evidence.reference)}, {}
+    section, reasons, annealed = {"n": len(evidence.reference)}, {}, None
     for name, measure in MEASUREMENTS.items():
         begun = time.perf_counter()
         found = measure(evidence, earlier)
@@ -51,4 +51,5 @@ def measure_extended(evidence, reconstruction, latent, ladder):
         if found.values is not None:
             section[name] = {**found.values, "seconds": time.perf_counter() - begun}
         reasons |= found.reasons
-    return Found(section, reasons)
+        annealed = found.kept if name == "annealed" else annealed
+    return Found(section, reasons, annealed)

@@ -39,4 +39,4 @@ def measure_annealed(evidence, earlier):
         "chains": plan.chains,
         "temperatures": plan.temperatures,
     }
-    return Found(values)
+    return Found(values, kept=found.per_image)
