@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 
 from keras_vae.command_line import UsageError
+from keras_vae.evaluation.results.checking import read_results
 from keras_vae.evaluation.sections.codes import in_batches
 from keras_vae.evaluation.subject import from_model, load_model, prior_name
 from keras_vae.explorer.dead_zones import shade
@@ -17,7 +18,6 @@ from keras_vae.lazy import tf
 from keras_vae.likelihoods import Gaussian, OptimalGaussian
 from keras_vae.principal import principal_components, project
 from keras_vae.report.page import NAME, clean
-from keras_vae.report.reading import read_results
 from keras_vae.report.verdict import VERDICTS, plain_words
 from keras_vae.runtime.programs import command_line, typed_path
 from keras_vae.samplers import Codes, Mixture
