@@ -36,10 +36,14 @@ class Arrays:
         default="", metadata={"help": ".npy or .npz file of uint8, or floats in [0, 1], [n, h, w(, c)]"}
     )
 
+    def read(self, path):
+        """Returns ({split: (key, images)}, {split: labels}) of the file; without splits, all are "train"."""
+        return _read(path)
+
     def load(self, options):
         """Returns the `Dataset`; size and channels are the file's unless asked otherwise."""
         path = Path(os.path.expanduser(self.path))
-        parts, labels = _read(path)
+        parts, labels = self.read(path)
         images = [
             check_images(array, f"{path}, {key}" if key else str(path)) for key, array in parts.values()
         ]

@@ -142,6 +142,8 @@ def identity(evidence):
         reasons["objective"] = "the model was not trained here"
     if subject.likelihood is None:
         reasons["decoder_likelihood"] = NO_LIKELIHOOD
+    if subject.ranges is None:
+        reasons["ranges"] = "a model of ours takes and gives images in 0 to 1"
     return {
         "schema_version": 1,
         "run": subject.name,
@@ -157,6 +159,8 @@ def identity(evidence):
         "num_test": len(dataset.test),
         "num_held_out": len(dataset.test) + len(dataset.validation),
         "keras_vae": version(),
+        "ranges": subject.ranges,
+        "notes": list(subject.notes),
     }, reasons
 
 
