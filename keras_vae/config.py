@@ -1,11 +1,13 @@
 """The whole configuration of a run: what the command line sets and `config.json` keeps."""
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
-from keras_vae.command_line import option
+from keras_vae.command_line import option, read_config, read_json
 from keras_vae.corruptions import CORRUPTIONS, NoCorruption
+from keras_vae.data import rules
+from keras_vae.data.value_range import check_range, parse_range, show_range
 from keras_vae.datasets import DATASETS, Digits, check_augmentations, find_source
 from keras_vae.devices import PRECISIONS
 from keras_vae.latents import parse_shape, show_shape
@@ -54,7 +56,20 @@ class DataSettings:
         metavar="SIZE",
     )
     channels: int | None = option(None, "1 for grey, 3 for colour; as the images are by default")
+    range: tuple | None = option(
+        None,
+        "values that become 0 and 1, as 0,4095; found in the images by default",
+        parse=parse_range,
+        show=show_range,
+        metavar="LOW,HIGH",
+    )
+    classes: tuple[str, ...] = option(
+        (), "names of the labels in the order of their numbers; by default as found"
+    )
     limit: int | None = option(None, "take the first N training images", metavar="N")
+    data_rules: int = option(
+        rules.NEWEST, "version of the rules for splits, sizes, ranges and labels; 1 for those of older runs"
+    )
 
     def __post_init__(self):
         for field in fields(self):
@@ -63,6 +78,15 @@ class DataSettings:
             raise ValueError(f"limit is {self.limit}: it must be at least 1 (try --limit 1)")
         if self.channels not in (None, 1, 3):
             raise ValueError(f"channels is {self.channels}: expected 1 (grey) or 3 (colour)")
+        if self.range is not None:
+            object.__setattr__(self, "range", check_range(self.range))
+        object.__setattr__(self, "classes", tuple(self.classes))
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError(f"classes is {','.join(self.classes)}: expected different names")
+        if self.data_rules not in rules.VERSIONS:
+            raise ValueError(
+                f"data_rules is {self.data_rules}: expected {rules.FIRST} or {rules.NEWEST} (leave it out for the newest)"
+            )
 
 
 @dataclass(frozen=True)
@@ -126,6 +150,23 @@ class Config(DataSettings):
             raise ValueError(
                 f"name is {self.name!r}: it becomes a folder's name, without slashes (try --name first)"
             )
+
+
+# Keys that every configuration had which was written whole, before it had `data_rules`.
+FIRST_KEYS = {"dataset", "data_dir", "download", "image_size", "channels", "limit"}
+# What is found in a set of images, and does not go with another.
+FOUND = ("range", "classes", "data_rules")
+
+
+def read_settings(path):
+    """Returns the `Config` in the JSON file `path`; raises a UsageError that names the file.
+
+    A run of an older version of this package keeps the rules that it was trained with: its file does not name them.
+    """
+    config, keys = read_config(Config, path), set(read_json(path))
+    if "data_rules" not in keys and keys >= FIRST_KEYS:
+        return replace(config, data_rules=rules.FIRST)
+    return config
 
 
 def as_typed(field, value):

@@ -12,8 +12,8 @@ import sys
 
 from keras_vae import checksums
 from keras_vae.checksums import Damaged
-from keras_vae.command_line import UsageError, read_config, read_json, to_json
-from keras_vae.config import Config
+from keras_vae.command_line import UsageError, read_json, to_json
+from keras_vae.config import read_settings
 from keras_vae.files import locked, rename, sweep, unfinished, whole, why, write_json, writing
 
 WEIGHTS, STATE = "model.weights.h5", "state.json"  # of a checkpoint
@@ -102,7 +102,7 @@ class Run:
             raise Damaged(
                 f"{damage} (put a right copy in its place, or remove {self.path / checksums.FILE} to believe it as it is)"
             ) from damage
-        return read_config(Config, self.config_file)
+        return read_settings(self.config_file)
 
     @contextlib.contextmanager
     def written(self, file):
@@ -129,6 +129,13 @@ class Run:
         except Damaged as damage:
             return str(damage)
         return None
+
+    def trained_on(self):
+        """Returns the fingerprint of the images that the run was trained on; None where it is not known."""
+        try:
+            return read_json(self.path / "environment.json").get("dataset")
+        except UsageError:
+            return None
 
     def model_checksum(self):
         """Returns the checksum of `model.keras` as it is now, None where there is none."""

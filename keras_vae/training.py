@@ -11,8 +11,9 @@ import warnings
 import numpy as np
 
 from keras_vae import devices, pace, workers
-from keras_vae.command_line import UsageError, command, parse, printable, read_config
-from keras_vae.config import Config
+from keras_vae.command_line import UsageError, command, parse, printable
+from keras_vae.config import FOUND, Config, read_settings
+from keras_vae.data.classes import names_of
 from keras_vae.datasets import DatasetError, load_dataset, spoken, spread
 from keras_vae.devices import say
 from keras_vae.files import WriteError
@@ -50,6 +51,7 @@ LOOKED_AT = 500  # training images that the likelihood is chosen by
 EVALUATION_BATCH = 256
 PREVIEW_COLUMNS, PREVIEW_ROWS = 16, 6
 SHOWN_SKIPPED = 10
+SHOWN_NAMES = 10
 LESS_AT_ONCE = 4  # times fewer images are proposed where a batch is too large
 LONGEST_NAME = 60  # characters of a dataset in the name of its run's folder, which may have 255 bytes
 
@@ -81,9 +83,10 @@ def read_command_line(argv):
     )
     check_paths(parsed.config)
     if not parsed.extra.resume:
+        config = for_its_images(parsed)
         if workers.is_chief():
-            check_place(parsed.config)
-        return parsed.config, None
+            check_place(config)
+        return config, None
     if fixed := sorted(name for name in parsed.given if name.partition(".")[0] not in RESUMABLE):
         raise UsageError(
             f"--{fixed[0]} cannot change in a resumed run: only {', '.join(sorted(RESUMABLE))} can"
@@ -92,6 +95,18 @@ def read_command_line(argv):
     run = Run.open(parsed.extra.resume)
     check_utf_8(run.path, run.path, "give the folder another name")
     return parsed.config, run
+
+
+def for_its_images(parsed):
+    """Returns the configuration that was read, without what --config's run found in images that are not used here."""
+    if not any(name.partition(".")[0] == "dataset" for name in parsed.given):
+        return parsed.config
+    found = [
+        field
+        for field in dataclasses.fields(Config)
+        if field.name in FOUND and field.name not in parsed.given
+    ]
+    return dataclasses.replace(parsed.config, **{field.name: field.default for field in found})
 
 
 def add_arguments(parser):
@@ -120,7 +135,7 @@ def starting_point(extra):
     if extra.resume:
         return Run.open(extra.resume).read_config()
     if extra.config:
-        config = read_config(Config, extra.config)
+        config = read_settings(extra.config)
         # Another run of the same configuration: its name is taken.
         taken = config.name is not None and os.path.exists(os.path.join(config.output, config.name))
         return dataclasses.replace(config, name=None) if taken else config
@@ -189,24 +204,65 @@ def train(config, run=None):
 
 
 def load(config):
-    """Returns the dataset that `config` names (a `Config`, or an `Evaluation`)."""
+    """Returns the dataset that `config` names (a `Config`, or an `Evaluation`).
+
+    Raises:
+        UsageError: It does not fit into memory, or the model knows other classes.
+    """
     try:
-        return load_dataset(
+        dataset = load_dataset(
             config.dataset,
             data_dir=config.data_dir,
             download=config.download,
             image_size=config.image_size,
             channels=config.channels,
+            range=config.range,
+            classes=config.classes,
             limit=config.limit,
+            data_rules=config.data_rules,
         )
     except MemoryError as error:
         raise UsageError(
             f"the images do not fit into memory: {error} (try a smaller --image_size)"
         ) from error
+    if is_conditional(config) and config.classes and dataset.num_classes:
+        names = names_of(dataset.label_names, dataset.num_classes)
+        if names != config.classes:
+            strange = next((name for name in names if name not in config.classes), names[0])
+            raise UsageError(
+                f"the model knows the classes {shown_names(config.classes)}: {dataset.name} has {strange} (give images"
+                " of these classes)"
+            )
+    return dataset
+
+
+def is_conditional(config):
+    """Returns whether the model that `config` describes is asked for classes; an `Evaluation` describes none."""
+    return hasattr(config, "objective") and config.objective.conditional
+
+
+def shown_names(names):
+    """Returns the first names, separated by commas."""
+    return ", ".join(names[:SHOWN_NAMES]) + (", ..." if names[SHOWN_NAMES:] else "")
+
+
+def check_trained(config, dataset):
+    """Raises a UsageError where a conditional model would be asked for classes that it never saw in training."""
+    if not is_conditional(config) or dataset.train.labels is None or config.data_rules == 1:
+        return
+    names = names_of(dataset.label_names, dataset.num_classes)
+    trained = set(np.unique(dataset.train.labels).tolist())
+    if missing := [name for number, name in enumerate(names) if number not in trained]:
+        way = f"raise --limit, which is {config.limit}" if config.limit else "leave out their held-out images"
+        raise UsageError(
+            f"{dataset.name} has no training images of the classes {shown_names(missing)}: a conditional model needs"
+            f" some of each class ({way})"
+        )
 
 
 def settle(config, dataset):
     """Returns `config` with what was left to us decided by the images and the machine, and checked with them."""
+    check_trained(config, dataset)
     try:
         likelihood = config.likelihood
         if isinstance(likelihood, Automatic):
@@ -219,9 +275,18 @@ def settle(config, dataset):
             latent=latent_shape(config.latent, dataset.image_shape),
             epochs=config.epochs or enough,
             precision=devices.choose_precision(config.precision),
+            range=dataset.value_range,
+            classes=classes_of(config, dataset),
         )
     except ValueError as error:
         raise UsageError(error) from error
+
+
+def classes_of(config, dataset):
+    """Returns the names of the classes in the order of their numbers, which a conditional model has to keep."""
+    if is_conditional(config) and dataset.num_classes and not config.classes:
+        return names_of(dataset.label_names, dataset.num_classes)
+    return config.classes
 
 
 def steps_per_epoch(config, dataset):
@@ -251,6 +316,8 @@ def build(config, dataset):
                 prior=config.prior,
                 corruption=config.corruption,
                 num_classes=dataset.num_classes,
+                value_range=dataset.value_range,
+                label_names=classes_of(config, dataset),
                 dtype=config.precision,
                 name="autoencoder",
             )
@@ -320,17 +387,25 @@ def default_name(config, dataset):
 def resume(run, model, dataset):
     """Loads the newest whole checkpoint of `run` into `model` and returns its state."""
     run.sweep()
+    if run.list_checkpoints() and run.trained_on() not in (None, dataset.fingerprint):
+        raise other_images(run, dataset)  # now: images of another size would not go with the weights
     state, faults = run.restore(model)
     for fault in faults:
         say(f"warning: {fault}")
     if state.epoch and state.fingerprint != dataset.fingerprint:
-        raise UsageError(
-            f"the images of {dataset.name} are not those that {run.path} was trained on: a run cannot go on with others"
-        )
+        raise other_images(run, dataset)
     state = dataclasses.replace(state, fingerprint=dataset.fingerprint)
     if state.epoch:
         mend(run, model, state)
     return state
+
+
+def other_images(run, dataset):
+    """Returns the error of a run that is to go on with images that were changed, or with others."""
+    return UsageError(
+        f"the images of {dataset.name} are not those that {run.path} was trained on: a run cannot go on with others"
+        f" (train anew: --config {shlex.quote(str(run.config_file))})"
+    )
 
 
 def mend(run, model, state):
@@ -376,6 +451,7 @@ def announce(config, dataset, model, run, state):
         f"{len(getattr(dataset, split)):,} {split}" for split in ("train", "validation", "test")
     )
     lines = [f"{dataset.name}: {sizes} images of {show_shape(dataset.image_shape)}"]
+    lines += dataset.notes
     lines += [f"skipped {line}" for line in dataset.skipped[:SHOWN_SKIPPED]]
     if dataset.skipped:
         lines.append(f"unreadable and skipped: {len(dataset.skipped):,} of the files")

@@ -79,14 +79,10 @@ def test_fingerprint_changes_with_a_single_value(tmp_path):
     assert len(prints) == 2
 
 
-def test_values_out_of_range_are_refused_with_the_way_out(tmp_path):
-    path = tmp_path / "bad.npz"
-    assert "0 to 255: floats are expected in 0 to 1 (store images / 255)" in refusal(
-        path, images=np.linspace(0, 255, 64).reshape(1, 8, 8)
-    )
-    assert "(images + 1) / 2" in refusal(path, images=np.linspace(-1, 1, 64).reshape(1, 8, 8))
-    assert "int64" in refusal(path, images=IMAGES.astype(np.int64))
-    assert "0 or 1" in refusal(path, images=IMAGES // 128)
+def test_masks_of_bytes_are_refused_with_the_way_out(tmp_path):
+    assert "--range 0,1" in refusal(tmp_path / "bad.npz", images=IMAGES // 128)
+    dataset = load_dataset(str(tmp_path / "bad.npz"), range=(0, 1))
+    assert set(np.unique(dataset.train.images())) == {0.0, 1.0}
 
 
 def test_nan_is_counted_and_placed(tmp_path):

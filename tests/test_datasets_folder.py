@@ -33,10 +33,14 @@ def test_every_format_decodes_to_the_same_picture(tmp_path, extension):
     assert np.abs(only_image(tmp_path, image_size=(40, 30)) - expected).mean() < 0.03
 
 
-def test_folders_default_to_64x64x3_and_are_named_after_themselves(tmp_path):
-    write(tmp_path / "my photos", 10)
+def test_folders_of_several_sizes_default_to_64x64x3_and_are_named_after_themselves(tmp_path):
+    write(tmp_path / "my photos", 9)
+    picture(9, 30, 40).save(tmp_path / "my photos" / "009.jpg")
     dataset = load_dataset(str(tmp_path / "my photos"))
     assert (dataset.name, dataset.image_shape) == ("my-photos", (64, 64, 3))
+    # 40x30 covers 64x64 at a scale of 64/30: 64 of 85 rows are kept, three quarters.
+    assert "30x40 to 40x30 pixels, are scaled to 64x64" in dataset.notes[0]
+    assert "cuts off up to 25% of an image" in dataset.notes[0]
     assert [len(dataset.train), len(dataset.validation), len(dataset.test)] == [8, 1, 1]
     batch = next(iter(dataset.train.training_batches(8, seed=0, augment=("flip", "noise"))))
     assert batch.shape == (8, 64, 64, 3)
@@ -145,7 +149,9 @@ def test_unreadable_files_are_named_and_skipped(tmp_path, capfd):
 
 
 def test_folders_without_a_readable_image_are_refused(tmp_path):
-    with pytest.raises(DatasetError, match=r"no images .* \.jpg, \.jpeg, \.png, \.gif, \.bmp, \.webp"):
+    with pytest.raises(
+        DatasetError, match=r"no images .* \.jpg, \.jpeg, \.png, \.gif, \.bmp, \.webp, \.tif, \.tiff"
+    ):
         load_dataset(str(tmp_path))
     (tmp_path / "a.jpg").write_text("no")
     with pytest.raises(DatasetError, match=r"none of the 1 images can be read; the first is a\.jpg: "):
@@ -303,11 +309,11 @@ def test_a_cache_that_was_not_finished_is_gone_on_with(pictures, monkeypatch):
 
     check, read = folder.check_files, []
 
-    def interrupted(paths, size, channels):
+    def interrupted(paths, *settings):
         read.extend(paths)
         if any(os.path.basename(path) == "017.jpg" for path in paths):
             raise KeyboardInterrupt
-        return check(paths, size, channels)
+        return check(paths, *settings)
 
     monkeypatch.setattr(folder, "check_files", interrupted)
     with pytest.raises(KeyboardInterrupt):

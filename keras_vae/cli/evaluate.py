@@ -6,7 +6,7 @@ import pathlib
 
 from keras_vae import devices
 from keras_vae.command_line import UsageError, command, parse, to_flags
-from keras_vae.config import DataSettings
+from keras_vae.config import FOUND, DataSettings
 from keras_vae.datasets import DatasetError
 from keras_vae.devices import say
 from keras_vae.evaluation.features import FeatureError
@@ -72,7 +72,7 @@ def measure_all(settings, runs, given):
     from keras_vae import report
 
     if not runs:
-        results, pictures = measure_files(settings, given)
+        results, pictures = measure_files(as_trained(settings, given), given)
         folder = pathlib.Path(settings.output) / "reports" / results["run"]
         say(*summary(results, report.write_report(folder, results, pictures)))
         return
@@ -93,6 +93,10 @@ def measure_run(settings, run, given):
     config = run.read_config()
     asked = {name: getattr(settings, name) for name in data_fields(given)}
     dataset = load(dataclasses.replace(config, **asked))
+    if not asked and run.trained_on() not in (None, dataset.fingerprint):
+        say(f"warning: the images of {dataset.name} were changed after {run.path} was trained on them")
+    for note in dataset.notes:
+        say(note)
     if not os.access(run.path, os.W_OK | os.X_OK):
         raise UsageError(
             f"{run.path} cannot be written to, and the report goes there: copy the run elsewhere"
@@ -107,6 +111,25 @@ def measure_run(settings, run, given):
         page = report.write_report(run.report, results, measured.pictures)
     say(*summary(results, page))
     return results, measured.pictures
+
+
+def as_trained(settings, given):
+    """Returns `settings` with the value range, classes and data rules of the decoder's training, where they are known.
+
+    They are in the decoder's run, or beside an exported decoder. `given` names the fields that the command line sets,
+    which stay.
+    """
+    from keras_vae.evaluation.subject import run_of
+    from keras_vae.export import Description
+
+    known = {}
+    if run := run_of(settings.decoder):
+        config = run.read_config()
+        known = {name: getattr(config, name) for name in FOUND}
+    elif description := Description.read(settings.decoder):
+        known = {"range": description.value_range or None, "classes": description.label_names}
+    known = {name: value for name, value in known.items() if name not in given}
+    return dataclasses.replace(settings, **known)
 
 
 def measure_files(settings, given):

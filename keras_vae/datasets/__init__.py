@@ -4,9 +4,13 @@
 become flags and JSON, with one method `load(options) -> Dataset`, and a line in `DATASETS`.
 """
 
+import dataclasses
 import os
 from pathlib import Path
 
+from keras_vae.data import rules
+from keras_vae.data.classes import in_order_of, names_of
+from keras_vae.data.value_range import check_range, parse_range, show_range
 from keras_vae.datasets.arrays import Arrays
 from keras_vae.datasets.augment import AUGMENTATIONS, check_augmentations
 from keras_vae.datasets.dataset import Annotations, Dataset, LoadOptions, Split, in_memory, make_dataset
@@ -70,7 +74,19 @@ def find_source(text):
     return TensorFlowDatasets(name=text)
 
 
-def load_dataset(source, *, data_dir=None, download=None, image_size=None, channels=None, limit=None, seed=0):
+def load_dataset(
+    source,
+    *,
+    data_dir=None,
+    download=None,
+    image_size=None,
+    channels=None,
+    range=None,
+    classes=(),
+    limit=None,
+    data_rules=rules.NEWEST,
+    seed=0,
+):
     """Returns the `Dataset` of `source`: images in three splits that never overlap.
 
     Args:
@@ -79,7 +95,12 @@ def load_dataset(source, *, data_dir=None, download=None, image_size=None, chann
       download: False forbids the network; None and True allow it where nothing local is found.
       image_size: (height, width) in pixels, a number for squares, or None for the source's own.
       channels: 1 (grey), 3 (colour), 4 (colour and alpha), or None for the source's own.
+      range: (low, high), the values that become 0 and 1, such as (0, 4095); those outside are clipped. None for what
+        the type says (bytes 0 to 255, floats in 0 to 1) or else what the values of the set span.
+      classes: Names of the labels in the order of their numbers, as a trained model knows them; () for the set's own
+        order.
       limit: Number of training images to use, the first ones; None for all.
+      data_rules: Version of the rules for splits, sizes, ranges and labels (`keras_vae.data.rules`).
       seed: Taken so that all of a run's settings can be passed on. What is in a split does not depend on it.
 
     Raises:
@@ -93,8 +114,51 @@ def load_dataset(source, *, data_dir=None, download=None, image_size=None, chann
         download=download is None or bool(download),
         image_size=None if image_size is None else tuple(image_size),
         channels=channels,
+        value_range=_range(range),
+        rules=data_rules,
     )
     if limit is not None and limit < 1:
         raise DatasetError(f"limit is {limit}: at least 1 training image is needed")
     dataset = source.load(options)
+    if options.value_range and dataset.value_range is None:
+        raise DatasetError(
+            f"range is {show_range(options.value_range)}: {dataset.name} cannot be scaled by it, since black and white"
+            " are known (leave it out: --range none)"
+        )
+    dataset = numbered_by(dataset, tuple(classes))
     return dataset if limit is None else dataset.limited(limit)
+
+
+def _range(values):
+    """Returns (low, high) as floats, or None."""
+    try:
+        return (
+            None
+            if values is None
+            else parse_range(values)
+            if isinstance(values, str)
+            else check_range(values)
+        )
+    except ValueError as error:
+        raise DatasetError(error) from error
+
+
+def numbered_by(dataset, classes):
+    """Returns `dataset` with its labels numbered in the order of the names `classes`.
+
+    A set without labels stays as it is, and so does one with a class that is not among them: a model of these classes
+    cannot be asked about it.
+    """
+    if not classes or not dataset.num_classes:
+        return dataset
+    names = names_of(dataset.label_names, dataset.num_classes)
+    if names == classes:
+        return dataset
+    if strange := [name for name in names if name not in classes]:
+        note = f"the labels keep their own numbers: the model knows no class {strange[0]}"
+        return dataclasses.replace(dataset, notes=(*dataset.notes, note))
+    splits = {}
+    for name in ("train", "validation", "test"):
+        split = getattr(dataset, name)
+        splits[name] = dataclasses.replace(split, labels=in_order_of(classes, names, split.labels))
+    return dataclasses.replace(dataset, label_names=classes, **splits)

@@ -7,6 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_vae.data import rules
+from keras_vae.data.classes import describe_classes, number_classes
+from keras_vae.data.value_range import (
+    BYTES,
+    describe_asked,
+    describe_bytes,
+    describe_found,
+    found_range,
+    scaled,
+)
 from keras_vae.datasets.dataset import Annotations, in_memory
 from keras_vae.datasets.errors import DatasetError
 from keras_vae.datasets.splits import SPLITS
@@ -32,9 +42,7 @@ MOST_CLASSES = 100_000  # what is larger is no number of a class, but something 
 class Arrays:
     """An .npy file of images, or an .npz file of images and perhaps labels, of all splits or of each."""
 
-    path: str = field(
-        default="", metadata={"help": ".npy or .npz file of uint8, or floats in [0, 1], [n, h, w(, c)]"}
-    )
+    path: str = field(default="", metadata={"help": ".npy or .npz file of numbers or bool, [n, h, w(, c)]"})
 
     def read(self, path):
         """Returns ({split: (key, images)}, {split: labels}) of the file; without splits, all are "train"."""
@@ -44,9 +52,11 @@ class Arrays:
         """Returns the `Dataset`; size and channels are the file's unless asked otherwise."""
         path = Path(os.path.expanduser(self.path))
         parts, labels = self.read(path)
-        images = [
-            check_images(array, f"{path}, {key}" if key else str(path)) for key, array in parts.values()
-        ]
+        named = [(array, f"{path}, {key}" if key else str(path)) for key, array in parts.values()]
+        if options.rules == rules.FIRST:
+            images, chosen, notes = [check_images(*pair) for pair in named], None, ()
+        else:
+            images, chosen, notes = scale_arrays(named, str(path), options.value_range)
         shapes = {part.shape[1:] for part in images}
         if len(shapes) > 1:
             raise DatasetError(f"{path}: the splits' images have different shapes: {sorted(shapes)}")
@@ -54,18 +64,108 @@ class Arrays:
             images = [part / np.float32(255) if part.dtype == np.uint8 else part for part in images]
         given = np.repeat([SPLITS.index(split) for split in parts], [len(part) for part in images])
         counts = {split: len(part) for split, part in zip(parts, images)}
-        classes, names = _check_labels(path, labels, counts)
-        known = Annotations(classes, names, given_splits=given)
+        classes, names = _check_labels(path, labels, counts, options.rules)
+        if names and options.rules != rules.FIRST:
+            notes += (describe_classes(names),)
+        known = Annotations(classes, names, given_splits=given, value_range=chosen, notes=notes)
         return in_memory(path.stem, images[0] if len(images) == 1 else np.concatenate(images), options, known)
 
 
+def scale_arrays(named, where, asked):
+    """Returns (images, range, notes): every array as uint8, or float32 in [0, 1] where that loses precision.
+
+    Bytes and floats in 0 to 1 stay as they are. All other values are scaled by one range for all arrays, `asked` or
+    found; the range is None where no values were scaled.
+
+    Args:
+      named: Pairs of an array and what it is called in errors.
+      where: Names the set.
+      asked: (low, high), which applies to bytes too where there are only bytes; or None.
+
+    Raises:
+      DatasetError: The arrays are not images.
+    """
+    arrays = [_four_axes(*pair) for pair in named]
+    deep = [array for array in arrays if array.dtype not in (bool, np.uint8)]
+    if asked and not deep:
+        deep = [array for array in arrays if array.dtype == np.uint8]
+    for array, (_, name) in zip(arrays, named):
+        if array.dtype.kind == "f":
+            _check_finite(array, name)
+        elif array.dtype == np.uint8 and not asked:
+            _check_bytes(array, name)
+    chosen, notes = _choose_range(deep, where, asked)
+    if not deep:
+        notes = describe_bytes([part.max() for array in arrays for part in _chunks(array)])
+    used = {id(array) for array in deep}
+    images = [_as_images(array, chosen if id(array) in used else None) for array in arrays]
+    return images, chosen, notes
+
+
+def _choose_range(arrays, where, asked):
+    """Returns (range or None, notes) of the arrays whose type does not say what is black and white."""
+    if not arrays:
+        return None, ()
+    lows, highs = (
+        np.concatenate(
+            [ends(part.reshape(len(part), -1), axis=1) for array in arrays for part in _chunks(array)]
+        )
+        for ends in (np.min, np.max)
+    )
+    if asked:
+        return asked, describe_asked(lows, highs, asked, where)
+    all_floats = all(array.dtype.kind == "f" for array in arrays)
+    if all_floats and lows.min() >= 0 and highs.max() <= 1:
+        return None, ()
+    whole = all(np.all(part == np.rint(part)) for array in arrays for part in _chunks(array))
+    chosen = found_range(lows, highs, whole)
+    if chosen:
+        return chosen, describe_found(lows, highs, chosen)
+    raise DatasetError(
+        f"{where}: all values are {lows.min():g}: it is not clear what is black and what is white (try --range 0,"
+        f"{max(1, abs(lows.min())):g})"
+    )
+
+
+def _as_images(images, chosen):
+    """Returns `[n, h, w, c]` images as uint8 where all values are 255ths, else as float32 in [0, 1]."""
+    if images.dtype == bool:
+        return images.astype(np.uint8) * np.uint8(255)
+    if chosen is None or (images.dtype == np.uint8 and chosen == BYTES):
+        return images if images.dtype == np.uint8 else _small(images, np.asarray)
+    return _small(images, lambda part: scaled(part, chosen))
+
+
+def _small(images, in_unit_range):
+    """Returns uint8 where every value of `in_unit_range(part)` is a whole number of 255ths, else float32."""
+    if all(_is_whole(in_unit_range(part)) for part in _chunks(images)):
+        parts = [np.rint(in_unit_range(part).astype(np.float32) * 255) for part in _chunks(images)]
+        return np.concatenate([part.astype(np.uint8) for part in parts])
+    return np.concatenate([in_unit_range(part).astype(np.float32) for part in _chunks(images)])
+
+
 def check_images(images, where):
-    """Returns `images` as uint8, or float32 in [0, 1] where that loses precision, `[n, h, w, c]`.
+    """Returns `images` as uint8, or float32 in [0, 1] where that loses precision, `[n, h, w, c]`, by the first rules.
 
     Args:
       images: The array as it was read.
       where: Names it in the `DatasetError` that says what is wrong with it.
     """
+    images = _four_axes(images, where)
+    if images.dtype == bool:
+        return images.astype(np.uint8) * np.uint8(255)
+    if images.dtype == np.uint8:
+        return _check_bytes(images, where)
+    if images.dtype.kind == "f":
+        return _check_floats(images, where)
+    raise DatasetError(
+        f"{where}: the type is {images.dtype}: expected uint8 in 0 to 255, floats in 0 to 1, or bool"
+        " (--data_rules 2 takes any numbers)"
+    )
+
+
+def _four_axes(images, where):
+    """Returns `images` as `[n, h, w, c]`; raises a `DatasetError` where its shape or type is not that of images."""
     if images.ndim not in (3, 4):
         raise DatasetError(
             f"{where}: the shape is {images.shape}: "
@@ -82,30 +182,23 @@ def check_images(images, where):
         raise DatasetError(
             f"{where}: the shape is {images.shape}: expected 1 to 4 channels in the last place{hint}"
         )
-    if images.dtype == bool:
-        return images.astype(np.uint8) * np.uint8(255)
-    if images.dtype == np.uint8:
-        return _check_bytes(images, where)
-    if images.dtype.kind == "f":
-        return _check_floats(images, where)
-    raise DatasetError(
-        f"{where}: the type is {images.dtype}: "
-        "expected uint8 in 0 to 255 (images.astype('uint8')), floats in 0 to 1, or bool"
-    )
+    if images.dtype.kind not in "biuf":
+        raise DatasetError(f"{where}: the type is {images.dtype}: expected numbers or bool")
+    return images
 
 
 def _check_bytes(images, where):
     # Zeros and ones are a mask: as bytes of 0 to 255 it would be black.
     if max(int(part.max()) for part in _chunks(images)) == 1:
         raise DatasetError(
-            f"{where}: all uint8 values are 0 or 1 where 255 is white: store them as bool, or times 255"
+            f"{where}: all uint8 values are 0 or 1 where 255 is white: give --range 0,1, or store them as bool"
         )
     return images
 
 
-def _check_floats(images, where):
-    """Returns uint8 where every value is a whole number of 255ths, else float32."""
-    bad, first, low, high, whole, start = 0, None, np.inf, -np.inf, True, 0
+def _check_finite(images, where):
+    """Raises a `DatasetError` where a value is NaN or infinite."""
+    bad, first, start = 0, None, 0
     for part in _chunks(images):
         finite = np.isfinite(part)
         if not finite.all():
@@ -113,14 +206,18 @@ def _check_floats(images, where):
             if first is None:
                 place = np.argwhere(~finite)[0].tolist()
                 first = [place[0] + start, *place[1:]]
-        elif not bad:
-            low, high = min(low, float(part.min())), max(high, float(part.max()))
-            whole = whole and _is_whole(part)
         start += len(part)
     if bad:
         raise DatasetError(
             f"{where}: {bad} values are NaN or infinite, the first at {first}: remove or replace them"
         )
+
+
+def _check_floats(images, where):
+    """Returns uint8 where every value is a whole number of 255ths, else float32."""
+    _check_finite(images, where)
+    low = min(float(part.min()) for part in _chunks(images))
+    high = max(float(part.max()) for part in _chunks(images))
     if low < 0 or high > 1:
         way = (
             "(images + 1) / 2"
@@ -133,11 +230,7 @@ def _check_floats(images, where):
         raise DatasetError(
             f"{where}: the values run from {low:g} to {high:g}: floats are expected in 0 to 1 ({hint})"
         )
-    if whole:
-        return np.concatenate(
-            [np.rint(part.astype(np.float32) * 255).astype(np.uint8) for part in _chunks(images)]
-        )
-    return images.astype(np.float32)
+    return _small(images, np.asarray)
 
 
 def _is_whole(part):
@@ -198,13 +291,14 @@ def _only_images(path, file):
     )
 
 
-def _check_labels(path, labels, counts):
+def _check_labels(path, labels, counts, version):
     """Returns (int64 `[n]`, names) of the labels of all splits, or (None, None) where there are none.
 
     Args:
       path: Of the file.
       labels: Arrays by split.
       counts: Numbers of images by split.
+      version: Of the rules.
     """
     if not labels:
         return None, None
@@ -219,6 +313,18 @@ def _check_labels(path, labels, counts):
         if array.ndim and len(array) != count:
             raise DatasetError(f"{path}: there are {len(array)} labels for {count} images: expected one each")
         parts.append(array.reshape(count) if array.size == count else array)
+    if version == rules.FIRST:
+        return _as_numbered(path, parts)
+    if len({part.ndim for part in parts}) > 1 or (
+        parts[0].ndim > 1 and len({part.shape[1:] for part in parts}) > 1
+    ):
+        shapes = [list(part.shape) for part in parts]
+        raise DatasetError(f"{path}: the splits' labels have the shapes {shapes}: expected one form for all")
+    return number_classes(np.concatenate(parts), path)
+
+
+def _as_numbered(path, parts):
+    """Returns what `_check_labels` does by the first rules: whole numbers are the classes' numbers."""
     if any(part.ndim != 1 for part in parts):
         if all(part.ndim == 2 and ((part == 0) | (part == 1)).all() for part in parts):  # one-hot
             return np.concatenate([part.argmax(axis=1) for part in parts]).astype(np.int64), None

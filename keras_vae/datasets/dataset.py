@@ -1,11 +1,15 @@
 """What every source gives: a `Dataset` of three `Split`s."""
 
+import hashlib
 import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from keras_vae.data import rules
+from keras_vae.data.classes import names_of
+from keras_vae.data.image_size import describe_fit
 from keras_vae.datasets.augment import augment_batch, check_augmentations
 from keras_vae.datasets.errors import DatasetError
 from keras_vae.datasets.fitting import fit
@@ -149,6 +153,8 @@ class Dataset:
       factor_sizes: How many values each factor has, or None.
       skipped: "path: reason" of each file that could not be used.
       fingerprint: Hex digest that changes when the data do.
+      value_range: The values that became 0 and 1, (low, high), where they are not those that the type says.
+      notes: Sentences on how the images were found, divided, scaled and numbered, for the user.
     """
 
     name: str
@@ -161,6 +167,8 @@ class Dataset:
     factor_sizes: tuple[int, ...] | None = None
     skipped: tuple[str, ...] = ()
     fingerprint: str = ""
+    value_range: tuple[float, float] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def num_classes(self):
@@ -188,12 +196,16 @@ class LoadOptions:
       download: Whether the network may be used where nothing local is found.
       image_size: (height, width) in pixels, or None for the source's default.
       channels: 1 (grey), 3 (colour), 4 (colour and alpha), or None for the source's default.
+      value_range: (low, high), the values that become 0 and 1; None to find them.
+      rules: Version of the rules (`keras_vae.data.rules`).
     """
 
     data_dir: str | None = None
     download: bool = True
     image_size: tuple[int, int] | None = None
     channels: int | None = None
+    value_range: tuple[float, float] | None = None
+    rules: int = rules.NEWEST
 
     def __post_init__(self):
         size = self.image_size
@@ -218,9 +230,11 @@ class Annotations:
     factor_sizes: tuple[int, ...] | None = None
     given_splits: np.ndarray | None = None
     skipped: tuple[str, ...] = field(default=())
+    value_range: tuple[float, float] | None = None
+    notes: tuple[str, ...] = field(default=())
 
 
-def make_dataset(name, store, digests, fingerprint, annotations):
+def make_dataset(name, store, digests, fingerprint, annotations, version=rules.NEWEST):
     """Returns the `Dataset` of the images in `store`.
 
     Args:
@@ -229,9 +243,11 @@ def make_dataset(name, store, digests, fingerprint, annotations):
       digests: One `bytes` per image; decides about the splits (see `split_indices`).
       fingerprint: Becomes `Dataset.fingerprint`.
       annotations: `Annotations`.
+      version: Of the rules, which decide whether labels divide the images too.
     """
+    strata = None if version == rules.FIRST else annotations.labels
     parts = {}
-    for split, indices in zip(SPLITS, split_indices(digests, annotations.given_splits)):
+    for split, indices in zip(SPLITS, split_indices(digests, annotations.given_splits, strata)):
         rows = [None if a is None else a[indices] for a in (annotations.labels, annotations.factors)]
         parts[split] = Split(store, indices, *rows)
     return Dataset(
@@ -242,8 +258,19 @@ def make_dataset(name, store, digests, fingerprint, annotations):
         factor_sizes=annotations.factor_sizes,
         skipped=annotations.skipped,
         fingerprint=fingerprint,
+        value_range=annotations.value_range,
+        notes=annotations.notes + copies_across(digests, parts, annotations.given_splits),
         **parts,
     )
+
+
+def copies_across(digests, parts, given):
+    """Returns a note on training images that a set of given splits also has among the images held out."""
+    if given is None:
+        return ()
+    held_out = {digests[index] for split in ("validation", "test") for index in parts[split].indices}
+    copies = sum(digests[index] in held_out for index in parts["train"].indices)
+    return (f"{copies:,} training images are copies of images that are held out",) if copies else ()
 
 
 def in_memory(name, images, options, annotations):
@@ -255,8 +282,29 @@ def in_memory(name, images, options, annotations):
       options: `LoadOptions`.
       annotations: `Annotations`.
     """
-    digests = content_digests(images)
-    fingerprint = combined_digest(digests, options.image_size, options.channels)
+    digests, found = content_digests(images), images.shape[1:3]
+    if options.rules == rules.FIRST:
+        fingerprint = combined_digest(digests, options.image_size, options.channels)
     images = fit(images, options.image_size, options.channels)
+    if options.rules != rules.FIRST:
+        shape = [int(size) for size in images.shape[1:]]
+        fingerprint = combined_digest(annotated_digests(digests, annotations), *shape)
+        notes = annotations.notes + describe_fit({found}, images.shape[1:3])
+        annotations = replace(annotations, notes=notes)
     store = MappedImages(images) if isinstance(images, np.memmap) else MemoryImages(images)
-    return make_dataset(name, store, digests, fingerprint, annotations)
+    return make_dataset(name, store, digests, fingerprint, annotations, options.rules)
+
+
+def annotated_digests(digests, annotations):
+    """Returns one digest per image, of its content, its label's name and its given split."""
+    labels, given = annotations.labels, annotations.given_splits
+    if labels is not None:
+        names = names_of(annotations.label_names, int(labels.max(initial=0)) + 1)
+    return [
+        hashlib.sha256(
+            digest
+            + (b"" if labels is None else b"\0" + names[labels[place]].encode(errors="surrogateescape"))
+            + (b"" if given is None else b"\0%d" % given[place])
+        ).digest()
+        for place, digest in enumerate(digests)
+    ]

@@ -1,5 +1,9 @@
-"""The one error that the data sources raise."""
+"""The errors of the data sources; `DatasetError` lives in `keras_vae.data`, which `datasets` builds on."""
+
+from keras_vae.data.errors import DatasetError
+
+__all__ = ["DatasetError", "UnreadableImageError"]
 
 
-class DatasetError(ValueError):
-    """Data cannot be had or used: one sentence with what was found, what is expected and the way out."""
+class UnreadableImageError(Exception):
+    """A file is no image that can be used; says why, without the file's name."""

@@ -1,9 +1,10 @@
 """Image files: how one is checked, and how many are read and decoded in parallel while a model trains.
 
 TensorFlow's decoders are the fast ones, and take what nearly all files are: JPEG and PNG, grey or colour, 8
-bits. Everything else (GIF, BMP, WebP, alpha, palettes, CMYK, 16 bits, EXIF orientation) goes through Pillow,
+bits. Everything else (GIF, BMP, WebP, TIFF, alpha, palettes, CMYK, EXIF orientation) goes through Pillow,
 which gets right what TensorFlow's decoders do not: they give a palette's numbers for its colours, and what
-alpha hides.
+alpha hides. Files of more than 8 bits a value (`deep.py`) keep them: they come as float32, in the file's own
+units, and are scaled by the range of the set.
 """
 
 import contextlib
@@ -11,27 +12,28 @@ import functools
 import io
 import os
 import stat
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from keras_vae.datasets.errors import DatasetError
+from keras_vae.data import rules
+from keras_vae.datasets.deep import decode_deep, is_deep
+from keras_vae.datasets.errors import DatasetError, UnreadableImageError
 from keras_vae.datasets.fitting import as_type, cover, with_channels
 from keras_vae.datasets.stores import as_float
 from keras_vae.lazy import tf
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")
+FIRST_EXTENSIONS = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
+EXTENSIONS = (*FIRST_EXTENSIONS, ".tif", ".tiff")
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")
 LARGEST = 178_956_970  # pixels; Pillow's limit against decompression bombs
 WITH_PILLOW, AS_PNG, AS_JPEG = 0, 1, 2  # how a file is decoded; AS_JPEG + k shrinks by 2**k on the way
 SHRINKINGS = (1, 2, 4, 8)
+DEEP = AS_JPEG + len(SHRINKINGS)
 EXIF_ORIENTATION = 0x0112
+SIDEWAYS = 5  # from this orientation on, height and width change places
 HELD_AT_ONCE = 2**23  # bytes of files that TensorFlow decodes in one call
-
-
-class UnreadableImageError(Exception):
-    """A file is no image that can be used; says why, without the file's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,9 @@ class CheckedFile:
       decoder: How to decode it.
       fits: Whether it comes out of the decoder at the size that is wanted.
       digest: TensorFlow's 64-bit fingerprint of its bytes.
+      shape: (height, width) in pixels, before it is scaled.
+      low: The lowest value, in the file's own units (0 to 255 where it has 8 bits).
+      high: The highest value.
     """
 
     path: bytes
@@ -51,6 +56,14 @@ class CheckedFile:
     decoder: int
     fits: bool
     digest: int
+    shape: tuple
+    low: float
+    high: float
+
+    @property
+    def deep(self):
+        """Whether it has more than 8 bits a value."""
+        return self.decoder == DEEP
 
 
 @dataclass(frozen=True)
@@ -60,7 +73,8 @@ class Listing:
     Attributes:
       names: Of the files with images, relative to the folder.
       sizes: Of these files, in bytes.
-      digests: Of these files, as in `CheckedFile`.
+      digests, lows, highs, deep: Of these files, as in `CheckedFile`.
+      shapes: The different (height, width) of these files.
       skipped: "name: reason" of each other file.
       store: Where the images are read, in that order; None where there are none.
     """
@@ -70,14 +84,34 @@ class Listing:
     digests: list
     skipped: list
     store: Any
+    lows: list = field(default_factory=list)
+    highs: list = field(default_factory=list)
+    deep: list = field(default_factory=list)
+    shapes: list = field(default_factory=list)
 
 
-def is_image_name(name):
+def is_image_name(name, version=rules.NEWEST):
     """Whether a file of this name is expected to be an image; hidden files are not."""
-    return name.lower().endswith(EXTENSIONS) and not os.path.basename(name).startswith(".")
+    extensions = FIRST_EXTENSIONS if version == rules.FIRST else EXTENSIONS
+    return name.lower().endswith(extensions) and not os.path.basename(name).startswith(".")
 
 
-def check_files(paths, size, channels):
+def header_size(path):
+    """Returns the upright (height, width) that the header of a file says; None where it cannot be read."""
+    from PIL import Image
+
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return None
+        with Image.open(path, formats=FORMATS) as image:
+            return upright_size(image)
+    except (
+        Exception
+    ):  # Pillow's readers raise nearly anything; what is wrong is said when the file is checked
+        return None
+
+
+def check_files(paths, size, channels, version=rules.NEWEST):
     """Returns for each path its `CheckedFile`, or the `UnreadableImageError` that says why there is none.
 
     Reads and decodes each file as training will. With Pillow first: it says what is wrong, where TensorFlow's decoders
@@ -87,11 +121,12 @@ def check_files(paths, size, channels):
       paths: `bytes` or `str`.
       size: (height, width) that is wanted.
       channels: 1, 3 or 4.
+      version: Of the rules; by the first, all files are read as 8 bits a value.
     """
     checked, group, held = [], [], 0
     for path in paths:
         try:
-            group.append(_look_at(path, size, channels))
+            group.append(_look_at(path, size, channels, version))
             held += len(group[-1].contents)
         except UnreadableImageError as error:
             group.append(error)
@@ -103,21 +138,39 @@ def check_files(paths, size, channels):
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A file that Pillow has decoded: its contents, how it is to be decoded, and (height, width) as Pillow has it."""
+    """A file that Pillow has decoded: its contents, how it is to be decoded, and (height, width) as Pillow has it.
+
+    `whole` is the (height, width) of the file itself, and `low` and `high` are its extremes.
+    """
 
     path: bytes
     contents: bytes
     decoder: int
     shape: tuple
+    whole: tuple
+    low: float
+    high: float
 
 
-def _look_at(path, size, channels):
+def _look_at(path, size, channels, version):
     """Returns the `_Seen` of a file, or raises an `UnreadableImageError`."""
     contents = _read(path)
     with _opened(contents) as image:
+        whole = upright_size(image)
         decoder = _choose_decoder(image, size, channels)
-        shape = _decoded(image, size, channels).shape[:2]
-    return _Seen(os.fsencode(path), contents, decoder, shape)
+        if version != rules.FIRST and is_deep(image, contents):
+            decoder, pixels = DEEP, decode_deep(contents, channels, _opened)
+            low, high = float(pixels.min()), float(pixels.max())
+        else:
+            pixels = _decoded(image, size, channels)
+            low, high = int(pixels.min()), int(pixels.max())
+    return _Seen(os.fsencode(path), contents, decoder, pixels.shape[:2], whole, low, high)
+
+
+def upright_size(image):
+    """Returns the (height, width) of a Pillow image as it is seen, after the orientation that it says."""
+    turned = "exif" in image.info and image.getexif().get(EXIF_ORIENTATION, 1) >= SIDEWAYS
+    return (image.width, image.height) if turned else (image.height, image.width)
 
 
 def _with_errors(group, size, channels):
@@ -135,12 +188,29 @@ def _checked(seen, size, channels):
     except tf.errors.InvalidArgumentError:
         if len(seen) > 1:
             return [checked for one in seen for checked in _checked([one], size, channels)]
+        if seen[0].decoder in (WITH_PILLOW, DEEP):
+            raise
         return _checked([replace(seen[0], decoder=WITH_PILLOW)], size, channels)
     fits = (shapes == np.asarray(size)).all(axis=1)
     return [
-        CheckedFile(one.path, len(one.contents), one.decoder, bool(fit), int(digest))
+        CheckedFile(
+            one.path,
+            len(one.contents),
+            one.decoder,
+            bool(fit),
+            int(digest),
+            _shared(one.whole),
+            one.low,
+            one.high,
+        )
         for one, fit, digest in zip(seen, fits, digests)
     ]
+
+
+@functools.lru_cache(maxsize=4096)
+def _shared(shape):
+    """Returns one object for equal shapes: there may be millions."""
+    return shape
 
 
 @functools.cache
@@ -150,7 +220,7 @@ def _decode_to_shapes(size, channels):
     def decode(contents, decoder, shape):
         decoders = _decoders(contents, size, channels)
         branches = [lambda one=one: tf.shape(one())[:2] for one in decoders]
-        branches[WITH_PILLOW] = lambda: shape
+        branches[WITH_PILLOW] = branches[DEEP] = lambda: shape
         return tf.switch_case(decoder, branches)
 
     @tf.function(
@@ -176,15 +246,29 @@ class FileImages:
       files: `CheckedFile`s.
       size: (height, width); images are scaled to cover it, and cropped centrally.
       channels: 1, 3 or 4.
+      ranges: None where all files have 8 bits a value, 0 to 255. Else float32 `[n, 2]`, the values of each file that
+        become 0 and 1.
     """
 
-    def __init__(self, files, size, channels):
+    def __init__(self, files, size, channels, ranges=None):
         self.image_shape = (*size, channels)
         self._files = files
+        self._ranges = ranges
         self._columns = None
         # Branches that are not there cost nothing: with all files alike, the stream is twice as fast.
         self._decoders = sorted({file.decoder for file in files})
         self._all_fit = all(file.fits for file in files)
+
+    def scaled(self, ranges):
+        """Returns the same images, scaled by `ranges`, `[n, 2]`."""
+        return FileImages(self._files, self.image_shape[:2], self.image_shape[2], ranges)
+
+    def stored(self, indices):
+        """Returns the images at `indices` as a cache keeps them: uint8, or float32 in the file's units where it is deep."""
+        units = np.tile(np.array([[0, 1]], np.float32), (len(self._files), 1))
+        images = self.scaled(units)._in_units(indices)
+        deep = [self._files[index].deep for index in indices]
+        return [image if one else image.astype(np.uint8) for image, one in zip(images, deep)]
 
     def prepare(self):
         """Makes what `read_batch` captures; called outside of its graph."""
@@ -195,15 +279,22 @@ class FileImages:
                     tf.constant([self._decoders.index(file.decoder) for file in self._files], tf.int32),
                     tf.constant([file.digest for file in self._files], tf.int64),
                 )
+                self._range_columns = None if self._ranges is None else tf.constant(self._ranges, tf.float32)
         return self._columns
 
     def read(self, indices):
         """Returns the images at `indices`."""
+        return self._read_with(self.read_batch, indices)
+
+    def _in_units(self, indices):
+        return self._read_with(self._decode_batch, indices)
+
+    def _read_with(self, decode, indices):
         if not len(indices):
             return np.zeros((0, *self.image_shape), np.float32)
         self.prepare()
         batches = tf.data.Dataset.from_tensor_slices(np.asarray(indices, np.int64)).batch(64)
-        batches = batches.map(self.read_batch, num_parallel_calls=tf.data.AUTOTUNE)
+        batches = batches.map(decode, num_parallel_calls=tf.data.AUTOTUNE)
         try:
             return np.concatenate(list(batches.as_numpy_iterator()))
         except tf.errors.OpError as error:
@@ -213,16 +304,24 @@ class FileImages:
 
     def read_batch(self, indices):
         """Returns the images at `indices`; the files of several batches are decoded at the same time."""
+        images = self._decode_batch(indices)
+        if self._ranges is None:
+            return as_float(images)
+        low, high = (tf.gather(self._range_columns, indices)[:, end, None, None, None] for end in (0, 1))
+        return tf.clip_by_value((images - low) / (high - low), 0.0, 1.0)
+
+    def _decode_batch(self, indices):
+        """Returns the images at `indices` as uint8; with ranges, as float32 in the units of the files."""
         columns = tuple(tf.gather(column, indices) for column in self._columns)
-        images = tf.map_fn(
+        dtype = tf.uint8 if self._ranges is None else tf.float32
+        return tf.map_fn(
             lambda file: self._decode(*file),
             columns,
-            fn_output_signature=tf.TensorSpec(self.image_shape, tf.uint8),
+            fn_output_signature=tf.TensorSpec(self.image_shape, dtype),
         )
-        return as_float(images)
 
     def _decode(self, path, decoder, digest):
-        """Returns one image, uint8 `[height, width, channels]`."""
+        """Returns one image, `[height, width, channels]`, of the type that `_decode_batch` has."""
         contents = tf.io.read_file(path)
         unchanged = tf.debugging.Assert(
             tf.equal(_digest(contents), digest),
@@ -233,8 +332,12 @@ class FileImages:
             contents = tf.identity(contents)
         branches = _decoders(contents, size, channels)
         branches = [branches[used] for used in self._decoders]
+        if self._ranges is None:
+            image = branches[0]() if len(branches) == 1 else tf.switch_case(decoder, branches)
+            return tf.ensure_shape(image if self._all_fit else _fitted(image, size), self.image_shape)
+        branches = [lambda branch=branch: _fitted_float(branch(), size) for branch in branches]
         image = branches[0]() if len(branches) == 1 else tf.switch_case(decoder, branches)
-        return tf.ensure_shape(image if self._all_fit else _fitted(image, size), self.image_shape)
+        return tf.ensure_shape(image, self.image_shape)
 
 
 def _fitted(image, size):
@@ -245,6 +348,14 @@ def _fitted(image, size):
 
     fits = tf.reduce_all(tf.equal(tf.shape(image)[:2], size))
     return tf.cond(fits, lambda: image, resized)
+
+
+def _fitted_float(image, size):
+    """Returns a tensor `[h, w, c]` at `size` as float32; bytes stay whole numbers."""
+    if image.dtype == tf.uint8:
+        return tf.cast(_fitted(image, size), tf.float32)
+    fits = tf.reduce_all(tf.equal(tf.shape(image)[:2], size))
+    return tf.cond(fits, lambda: image, lambda: cover(image[None], size)[0])
 
 
 def decode_with_pillow(contents, size, channels):
@@ -302,7 +413,14 @@ def _decoders(contents, size, channels):
         lambda shrink=shrink: tf.io.decode_jpeg(contents, channels=channels, ratio=shrink)
         for shrink in SHRINKINGS
     ]
-    return [with_pillow, lambda: tf.io.decode_png(contents, channels=channels), *jpeg]
+
+    def deep():
+        image = tf.numpy_function(
+            lambda data: decode_deep(data, channels, _opened), [contents], tf.float32, stateful=False
+        )
+        return tf.ensure_shape(image, [None, None, channels])
+
+    return [with_pillow, lambda: tf.io.decode_png(contents, channels=channels), *jpeg, deep]
 
 
 def _choose_decoder(image, size, channels):
@@ -328,7 +446,7 @@ def _reason(error):
     from PIL import Image, UnidentifiedImageError
 
     if isinstance(error, UnidentifiedImageError):
-        return "it is no JPEG, PNG, GIF, BMP or WebP image, or its start is damaged"
+        return "it is no JPEG, PNG, GIF, BMP, WebP or TIFF image, or its start is damaged"
     if isinstance(error, Image.DecompressionBombError):
         return f"more than {LARGEST:,} pixels, which are not decoded"
     return str(error).split("\n")[0] or type(error).__name__

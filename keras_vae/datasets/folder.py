@@ -11,32 +11,37 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_vae.datasets.dataset import Annotations, make_dataset
-from keras_vae.datasets.errors import DatasetError
+from keras_vae.data import rules
+from keras_vae.data.image_size import DEFAULT_SIZE, default_size, describe_fit
+from keras_vae.data.split_folders import find_splits
+from keras_vae.data.value_range import BYTES, describe_asked, describe_bytes, describe_found, found_range
+from keras_vae.datasets.dataset import Annotations, annotated_digests, make_dataset
+from keras_vae.datasets.errors import DatasetError, UnreadableImageError
 from keras_vae.datasets.files import (
     EXTENSIONS,
     FileImages,
     Listing,
-    UnreadableImageError,
     check_files,
+    header_size,
     is_image_name,
 )
-from keras_vae.datasets.packed import packed
+from keras_vae.datasets.packed import packed, remembered
 from keras_vae.datasets.progress import progress
 from keras_vae.datasets.splits import SPLITS, combined_digest
 
-DEFAULT_SIZE = (64, 64)
 CHECKED_TOGETHER = 64  # files by one thread; what waits in a pool takes more than a kilobyte
+DEEPEST_WHITE = 65535.0  # where all values of a set are one, they are taken for 16 bits
+# By the first rules.
 SPLIT_FOLDERS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
 
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """Images in a folder and the folders in it: JPEG, PNG, GIF (first frame), BMP and WebP.
+    """Images in a folder and the folders in it: JPEG, PNG, GIF (first frame), BMP, WebP and TIFF.
 
     They are streamed, not held in memory; with a `cache`, from there (`packed.py`). Labels are the folders directly
-    in `path`, where all images lie in at least two of them. The folders train, validation (or val) and test are
-    splits.
+    in `path`, where all images lie in at least two of them. Folders with names of splits, as train and test, in
+    `path` or one level below, are splits and not labels (`keras_vae.data.split_folders`).
     """
 
     path: str = field(default="", metadata={"help": "folder of images, or one image file"})
@@ -46,31 +51,110 @@ class ImageFolder:
     )
 
     def load(self, options):
-        """Returns the `Dataset`; 64x64x3 unless asked otherwise."""
-        root, names, closed = _find(self.path)
-        size, channels = options.image_size or DEFAULT_SIZE, options.channels or 3
-
-        def check(some):
-            return _check(root, some, size, channels)
-
-        found = packed(self.cache, root, names, (*size, channels), check) if self.cache else check(names)
+        """Returns the `Dataset`; the images' own size where they have one, else 64x64, with 3 channels, unless asked."""
+        root, names, closed = _find(self.path, options.rules)
+        channels = options.channels or 3
+        size = options.image_size or self._default_size(root, names, options.rules)
+        found = self._read(root, names, size, channels, options.rules)
         if not found.names:
             raise DatasetError(
                 f"{self.path}: none of the {len(names)} images can be read; the first is {found.skipped[0]}"
             )
-        given, labelled = _given_splits(self.path, found.names)
-        labels, label_names = _labels(labelled)
-        facts = [
-            hashlib.sha256(os.fsencode(name) + b"\0%d" % size_of_file).digest()
-            for name, size_of_file in zip(found.names, found.sizes)
-        ]
+        if options.rules == rules.FIRST:
+            return _by_first_rules(self.path, root, found, closed, size, channels)
+        splits, below, notes = find_splits(self.path, found.names)
+        labels, label_names = _labels(below)
+        store, value_range, range_notes = _scale(found, self.path, options.value_range)
+        fit_notes = describe_fit(set(found.shapes), size, options.image_size is not None)
+        known = Annotations(
+            labels,
+            label_names,
+            given_splits=None if splits is None else np.array([SPLITS.index(split) for split in splits]),
+            skipped=(*closed, *found.skipped),
+            value_range=value_range,
+            notes=notes + fit_notes + range_notes,
+        )
+        facts = [os.fsencode(name) + b"\0%d" % digest for name, digest in zip(found.names, found.digests)]
         return make_dataset(
             root.name or "images",
-            found.store,
+            store,
             [hashlib.sha256(b"%d" % digest).digest() for digest in found.digests],
-            combined_digest(facts, size, channels),
-            Annotations(labels, label_names, given_splits=given, skipped=(*closed, *found.skipped)),
+            combined_digest(annotated_digests(facts, known), *size, channels),
+            known,
         )
+
+    def _default_size(self, root, names, version):
+        """Returns (height, width) where none is asked for."""
+        if version == rules.FIRST:
+            return DEFAULT_SIZE
+
+        def find():
+            return _first_sizes(root, names)
+
+        shapes = remembered(self.cache, root, names, find) if self.cache else find()
+        return default_size({tuple(shape) for shape in shapes})
+
+    def _read(self, root, names, size, channels, version):
+        """Returns the `Listing` of `names`, from the cache where there is one."""
+
+        def check(some):
+            return _check(root, some, size, channels, version)
+
+        if not self.cache:
+            return check(names)
+        return packed(self.cache, root, names, (*size, channels), check, version)
+
+
+def _first_sizes(root, names):
+    """Returns the (height, width) that all files have, in a list; the first two where they differ."""
+    found = []
+    for name in progress(names, len(names), "Looking at sizes"):
+        shape = header_size(os.path.join(root, name))
+        if shape is not None and shape not in found:
+            found.append(shape)
+        if len(found) == 2:
+            break
+    return found
+
+
+def _scale(found, where, asked):
+    """Returns (store, range, notes): the images of a `Listing`, scaled by the range that was asked for or found.
+
+    In a set of files of 8 bits and deeper ones the range is that of the deeper ones; the others keep 0 to 255.
+    """
+    deep = np.array(found.deep, bool)
+    if not deep.any() and not asked:
+        return found.store, None, describe_bytes(found.highs)
+    used = deep if deep.any() else np.ones(len(deep), bool)
+    lows, highs = np.array(found.lows, np.float64)[used], np.array(found.highs, np.float64)[used]
+    if asked:
+        chosen, notes = asked, describe_asked(lows, highs, asked, where)
+    else:
+        whole = bool(np.all(lows == np.rint(lows)) and np.all(highs == np.rint(highs)))
+        chosen = found_range(lows, highs, whole) or (0.0, max(DEEPEST_WHITE, float(highs.max())))
+        notes = describe_found(lows, highs, chosen)
+    if not used.all():
+        notes += (f"{int((~used).sum()):,} images have 8 bits a value: their range is 0 to 255",)
+    ranges = np.where(used[:, None], chosen, BYTES).astype(np.float32)
+    return found.store.scaled(ranges), chosen, notes
+
+
+def _by_first_rules(path, root, found, closed, size, channels):
+    """Returns the `Dataset` as older versions of this package made it."""
+    given, labelled = _given_splits(path, found.names)
+    labels, label_names = _labels(labelled)
+    facts = [
+        hashlib.sha256(os.fsencode(name) + b"\0%d" % size_of_file).digest()
+        for name, size_of_file in zip(found.names, found.sizes)
+    ]
+    return make_dataset(
+        root.name or "images",
+        found.store,
+        [hashlib.sha256(b"%d" % digest).digest() for digest in found.digests],
+        combined_digest(facts, size, channels),
+        Annotations(labels, label_names, given_splits=given, skipped=(*closed, *found.skipped)),
+        rules.FIRST,
+    )
 
 
 def holds_images(path):
@@ -78,7 +162,7 @@ def holds_images(path):
     return next(_walk(os.fspath(path)), None) is not None
 
 
-def _find(text):
+def _find(text, version):
     """Returns the folder, the sorted paths, relative to it, of the files that are to be images, and what is closed.
 
     That is "path: reason" of each folder that cannot be looked into.
@@ -92,7 +176,7 @@ def _find(text):
     if not path.is_dir():
         return path.parent, [path.name], []
     closed = []
-    names = sorted(_walk(os.fspath(path), closed.append))
+    names = sorted(_walk(os.fspath(path), closed.append, version))
     closed = [f"{_shown(os.path.relpath(error.filename, path))}: {error.strerror}" for error in closed]
     if not names:
         raise DatasetError(
@@ -107,7 +191,7 @@ def _shown(name):
     return os.fsencode(name).decode(errors="replace")
 
 
-def _walk(root, refused=None):
+def _walk(root, refused=None, version=rules.NEWEST):
     """Yields the relative path of every file named like an image, but for hidden ones; no folder twice.
 
     `refused` is called with the error of each folder that cannot be looked into.
@@ -121,16 +205,16 @@ def _walk(root, refused=None):
         seen.add((status.st_dev, status.st_ino))
         below[:] = sorted(name for name in below if not name.startswith("."))
         for name in names:
-            if is_image_name(name):
+            if is_image_name(name, version):
                 yield os.path.relpath(os.path.join(folder, name), root)
 
 
-def _check(root, names, size, channels):
+def _check(root, names, size, channels, version):
     """Returns the `Listing` of `names`: each file is read and decoded once."""
     from PIL import Image
 
     def check(some):
-        return check_files([os.path.join(root, name) for name in some], size, channels)
+        return check_files([os.path.join(root, name) for name in some], size, channels, version)
 
     parts = [names[start : start + CHECKED_TOGETHER] for start in range(0, len(names), CHECKED_TOGETHER)]
     used, files, skipped = [], [], []
@@ -144,8 +228,20 @@ def _check(root, names, size, channels):
             else:
                 used.append(name)
                 files.append(result)
-    sizes, digests = [file.size for file in files], [file.digest for file in files]
-    return Listing(used, sizes, digests, skipped, FileImages(files, size, channels) if files else None)
+    columns = {
+        "sizes": "size",
+        "digests": "digest",
+        "lows": "low",
+        "highs": "high",
+        "deep": "deep",
+    }
+    return Listing(
+        names=used,
+        skipped=skipped,
+        store=FileImages(files, size, channels) if files else None,
+        shapes=sorted({file.shape for file in files}),
+        **{key: [getattr(file, name) for file in files] for key, name in columns.items()},
+    )
 
 
 def _given_splits(path, names):

@@ -2,17 +2,19 @@
 
 Reading a million pictures takes longer than training on them where they are small, and so does checking them at every
 start. What is kept are the very pixels that `files.py` reads, with what the folder's splits are made of: a run goes on
-with or without.
+with or without. Files of more than 8 bits a value are kept as float32, in their own units.
 """
 
 import contextlib
 import hashlib
 import json
+import math
 import os
 from pathlib import Path
 
 import numpy as np
 
+from keras_vae.data import rules
 from keras_vae.datasets.errors import DatasetError
 from keras_vae.datasets.files import Listing
 from keras_vae.datasets.stores import ReadInPython, as_float
@@ -20,22 +22,26 @@ from keras_vae.files import locked, whole, why, write_json, writing
 
 SHARD_BYTES = 2**28  # of pixels in a file: it is what a killed start loses
 READ_AT_ONCE = 512
+# What is known of the images in a file, beside their names.
+FACTS = ("sizes", "digests", "skipped", "lows", "highs", "deep", "shapes")
 # One record a chunk, as it is: any image is then one short read.
 LAYOUT = "group_size:1,uncompressed"
 
 
 class PackedImages(ReadInPython):
-    """Images in ArrayRecord files, one record of uint8 an image. See `stores.py`.
+    """Images in ArrayRecord files, one record an image, of uint8 or, of deep files, float32. See `stores.py`.
 
     Args:
       paths: The files, in order; those without images left out.
       image_shape: (height, width, channels).
+      ranges: As in `FileImages`.
     """
 
-    def __init__(self, paths, image_shape):
+    def __init__(self, paths, image_shape, ranges=None):
         from array_record.python.array_record_data_source import ArrayRecordDataSource
 
         self.image_shape = tuple(image_shape)
+        self._ranges = ranges
         with _damage(paths):
             self._records = ArrayRecordDataSource([os.fspath(path) for path in paths])
         self._paths = paths
@@ -46,7 +52,20 @@ class PackedImages(ReadInPython):
             return np.zeros((0, *self.image_shape), np.float32)
         with _damage(self._paths):
             records = self._records.__getitems__(np.asarray(indices).tolist())
-        return as_float(np.frombuffer(b"".join(records), np.uint8).reshape(-1, *self.image_shape))
+        if self._ranges is None:
+            return as_float(np.frombuffer(b"".join(records), np.uint8).reshape(-1, *self.image_shape))
+        images = np.stack([self._in_units(record) for record in records])
+        low, high = (self._ranges[indices, end, None, None, None] for end in (0, 1))
+        return np.clip((images - low) / (high - low), 0, 1)
+
+    def _in_units(self, record):
+        """Returns float32 `image_shape` of a record, whose length tells its type."""
+        dtype = np.uint8 if len(record) == math.prod(self.image_shape) else np.float32
+        return np.frombuffer(record, dtype).reshape(self.image_shape).astype(np.float32)
+
+    def scaled(self, ranges):
+        """Returns the same images, scaled by `ranges`, `[n, 2]`."""
+        return PackedImages(self._paths, self.image_shape, ranges)
 
 
 @contextlib.contextmanager
@@ -60,7 +79,7 @@ def _damage(paths):
         ) from error
 
 
-def packed(folder, root, names, image_shape, check):
+def packed(folder, root, names, image_shape, check, version=rules.NEWEST):
     """Returns the `Listing` of `names`, read from `folder`; what is not kept there yet is written.
 
     Args:
@@ -69,12 +88,13 @@ def packed(folder, root, names, image_shape, check):
       names: Paths of files, sorted.
       image_shape: (height, width, channels).
       check: Function from some of `names` to their `Listing`, which reads their files.
+      version: Of the rules that `check` reads by.
 
     Raises:
       DatasetError: It cannot be written to.
     """
     count = max(1, SHARD_BYTES // int(np.prod(image_shape)))
-    known = {"names": [], "sizes": [], "digests": [], "skipped": []}
+    known = {"names": [], **{key: [] for key in FACTS}}
     paths = []
     try:
         folder = Path(folder).expanduser()
@@ -82,7 +102,7 @@ def packed(folder, root, names, image_shape, check):
         with locked(folder, wait=True):
             for start in range(0, len(names), count):
                 part = names[start : start + count]
-                path = folder / f"{_key(root, part, image_shape)}.array_record"
+                path = folder / f"{_key(root, part, (*image_shape, *versioned(version)))}.array_record"
                 kept = _facts(path)
                 if kept is None:
                     _write(path, part, check(part))
@@ -90,15 +110,36 @@ def packed(folder, root, names, image_shape, check):
                 kept["names"] = [part[place] for place in kept.pop("places")]
                 paths += [path] if kept["names"] else []
                 for key, values in known.items():
-                    values += kept[key]
+                    values += kept.get(key, [])
     except OSError as error:
         raise DatasetError(f"{folder}: images cannot be kept there: {why(error)}") from error
+    known["shapes"] = sorted({tuple(shape) for shape in known["shapes"]})
     return Listing(**known, store=PackedImages(paths, image_shape) if paths else None)
 
 
-def _key(root, names, image_shape):
-    """Returns a name that changes when one of the files does."""
-    digest = hashlib.sha256(repr(tuple(image_shape)).encode())
+def remembered(folder, root, names, find):
+    """Returns `find()`, a JSON value that follows from the headers of `names`; it is read from `folder` once it was found."""
+    folder = Path(folder).expanduser()
+    path = folder / f"{_key(root, names, ('size',))}.json"
+    facts = _facts(path)
+    if facts is None:
+        facts = {"found": find()}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_json(path, {**facts, "sha256": _checksum(facts)})
+        except OSError as error:
+            raise DatasetError(f"{folder}: images cannot be kept there: {why(error)}") from error
+    return facts["found"]
+
+
+def versioned(version):
+    """Returns what the rules add to the key of a cache: nothing by the first, so that caches made by them are used."""
+    return () if version == rules.FIRST else (version,)
+
+
+def _key(root, names, facts):
+    """Returns a name that changes when one of the files, or `facts`, does."""
+    digest = hashlib.sha256(repr(tuple(facts)).encode())
     for name in names:
         path = os.path.join(root, name)
         digest.update(os.fsencode(path) + b"\0")
@@ -130,10 +171,10 @@ def _write(path, names, listing):
             writer = ArrayRecordWriter(os.fspath(temporary), LAYOUT)
             for start in range(0, len(listing.names), READ_AT_ONCE):
                 places = np.arange(start, min(start + READ_AT_ONCE, len(listing.names)))
-                for image in np.rint(listing.store.read(places) * 255).astype(np.uint8):
+                for image in listing.store.stored(places):
                     writer.write(image.tobytes())
             writer.close()
     place = {name: number for number, name in enumerate(names)}
-    known = {key: list(getattr(listing, key)) for key in ("sizes", "digests", "skipped")}
+    known = {key: list(getattr(listing, key)) for key in FACTS}
     facts = {"places": [place[name] for name in listing.names], **known}
     write_json(path.with_suffix(".json"), {**facts, "sha256": _checksum(facts)})

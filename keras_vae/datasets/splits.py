@@ -24,17 +24,18 @@ def combined_digest(digests, *further):
     return total.hexdigest()[:32]
 
 
-def split_indices(digests, given=None):
+def split_indices(digests, given=None, labels=None):
     """Returns the indices of the training, validation and test images, each an int64 array.
 
-    The order within a split and what is held out follow from the digests alone. Images with equal digests
-    stay together, so that no copy of a training image is held out. Nothing is held out before there are two
-    images, and only test images before there are three.
+    The order within a split and what is held out follow from the digests, and from the labels where there are any:
+    each class then gives its share. Images with equal digests stay together, so that no copy of a training image is
+    held out. Nothing is held out before there are two images, and only test images before there are three.
 
     Args:
       digests: One `bytes` per image.
       given: Int array `[n]` of 0 (train), 1 (validation) and 2 (test) for a set that comes with splits. They
         are kept; what is missing of validation and test is taken from the training images.
+      labels: Int array `[n]` by which the held-out images are stratified, or None.
     """
     given = np.zeros(len(digests), int) if given is None else np.asarray(given)
     by_digest = sorted(range(len(digests)), key=lambda index: (digests[index], index))
@@ -44,8 +45,54 @@ def split_indices(digests, given=None):
         held_out = min(held_out, LARGEST_VALIDATION)
     for split in (TEST, VALIDATION):
         if not ordered[split]:
-            ordered[TRAIN], ordered[split] = _hold_out(ordered[TRAIN], digests, held_out)
+            ordered[TRAIN], ordered[split] = _hold_out_by_label(ordered[TRAIN], digests, held_out, labels)
     return tuple(np.array(ordered[split], np.int64) for split in (TRAIN, VALIDATION, TEST))
+
+
+def _hold_out_by_label(indices, digests, count, labels):
+    """Returns (what is left, what is taken) of `indices`: `count` images, from each class in proportion to its size.
+
+    Every class keeps an image. Labels that nearly all differ are not classes, and are not looked at.
+    """
+    if labels is None or 2 * len(set(labels[indices])) > len(indices):
+        return _hold_out(indices, digests, count)
+    classes = {}
+    for group in _equal_images(indices, digests):
+        # Equal images may have different labels: the smallest decides, in whatever order they were listed.
+        classes.setdefault(min(int(labels[index]) for index in group), []).append(group)
+    sizes = {label: sum(map(len, groups)) for label, groups in sorted(classes.items())}
+    held = set()
+    for label, share in _shares(count, sizes).items():
+        groups = classes[label]
+        largest = max(groups, key=len)
+        for group in groups:
+            if group is not largest and len(group) <= share:
+                held.update(group)
+                share -= len(group)
+    if not held:
+        return _hold_out(indices, digests, count)
+    return [i for i in indices if i not in held], [i for i in indices if i in held]
+
+
+def _shares(count, sizes):
+    """Returns how many of `count` images each class gives, by the largest remainders; one less than it has at most.
+
+    Args:
+      count: Images to give in all.
+      sizes: {label: images}, in order.
+    """
+    total = sum(sizes.values())
+    exact = {label: count * size / total for label, size in sizes.items()}
+    shares = {label: min(int(exact[label]), size - 1) for label, size in sizes.items()}
+    by_remainder = sorted(sizes, key=lambda label: (int(exact[label]) - exact[label], label))
+    for label in by_remainder[: count - sum(map(int, exact.values()))]:
+        shares[label] = min(shares[label] + 1, sizes[label] - 1)
+    return shares
+
+
+def _equal_images(indices, digests):
+    """Returns the groups of equal images, which are neighbours in `indices`."""
+    return [list(group) for _, group in itertools.groupby(indices, key=digests.__getitem__)]
 
 
 def _hold_out(indices, digests, count):
@@ -53,7 +100,7 @@ def _hold_out(indices, digests, count):
 
     Equal images are neighbours in `indices`.
     """
-    groups = [list(group) for _, group in itertools.groupby(indices, key=digests.__getitem__)]
+    groups = _equal_images(indices, digests)
     if len(groups) < 2:
         return indices, []
     largest = max(groups, key=len)

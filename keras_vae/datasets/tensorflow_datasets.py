@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from keras_vae.checksums import Damaged, check_sealed, seal
-from keras_vae.datasets.dataset import Annotations, make_dataset
+from keras_vae.data import rules
+from keras_vae.data.image_size import describe_fit
+from keras_vae.datasets.dataset import Annotations, annotated_digests, make_dataset
 from keras_vae.datasets.errors import DatasetError
 from keras_vae.datasets.fitting import cover, with_channels
 from keras_vae.datasets.preparing import cache_folder, image_feature, is_writable, prepared_builder, quiet
 from keras_vae.datasets.progress import progress
-from keras_vae.datasets.splits import SPLITS, content_digests
+from keras_vae.datasets.splits import SPLITS, combined_digest, content_digests
 from keras_vae.datasets.stores import MappedImages, MemoryImages
 from keras_vae.devices import say
 from keras_vae.files import rename, unfinished, why
@@ -42,20 +44,32 @@ class TensorFlowDatasets:
         shape = _image_shape(self.name, builder, options)
         counts = _split_sizes(builder)
         label = _label_feature(builder)
-        key = _key(builder, counts, shape)
+        first = options.rules == rules.FIRST
+        key = _key(builder, counts, shape, options.rules)
         images, labels = _arrays(self.name, builder, counts, shape, label is not None, key)
         mapped = isinstance(images, np.memmap)
         given = None
         if "train" in counts:
             given = np.repeat([SPLITS.index(split) for split in counts], list(counts.values()))
-        digests = [b"%d" % place for place in range(len(images))] if mapped else content_digests(images)
-        if mapped:  # hashed, so that the order is not that of the file
-            digests = [hashlib.sha256(digest).digest() for digest in digests]
+        if mapped and first:  # hashed, so that the order is not that of the file
+            digests = [hashlib.sha256(b"%d" % place).digest() for place in range(len(images))]
+        else:
+            digests = content_digests(images)
         names = tuple(label.names) if label is not None else None
-        known = Annotations(labels, names, given_splits=given)
-        return make_dataset(
-            self.name, (MappedImages if mapped else MemoryImages)(images), digests, key, known
+        known = Annotations(labels, names, given_splits=given, notes=() if first else _notes(builder, shape))
+        fingerprint = key if first else combined_digest(annotated_digests(digests, known), *shape)
+        store = (MappedImages if mapped else MemoryImages)(images)
+        return make_dataset(self.name, store, digests, fingerprint, known, options.rules)
+
+
+def _notes(builder, shape):
+    """Returns what is said of the size that images get."""
+    own = builder.info.features["image"].shape[:2]
+    if None in own:
+        return (
+            f"the images, of different sizes, are scaled to cover {shape[0]}x{shape[1]} and cropped to their middle",
         )
+    return describe_fit({tuple(own)}, shape[:2])
 
 
 def _image_shape(name, builder, options):
@@ -89,9 +103,14 @@ def _label_feature(builder):
     return feature if isinstance(feature, tfds.features.ClassLabel) else None
 
 
-def _key(builder, counts, shape):
-    facts = repr((builder.info.full_name, int(builder.info.dataset_size), counts, [int(n) for n in shape]))
-    return hashlib.sha256(facts.encode()).hexdigest()[:32]
+def _key(builder, counts, shape, version):
+    """Returns hex digits that change with the prepared data: with their files, since version 2 of the rules."""
+    facts = (builder.info.full_name, int(builder.info.dataset_size), counts, [int(n) for n in shape])
+    if version != rules.FIRST:
+        files = sorted(path for path in Path(builder.data_dir).iterdir() if path.is_file())
+        stats = [(path.name, path.stat()) for path in files]
+        facts += ([(name, status.st_size, status.st_mtime_ns) for name, status in stats],)
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
 
 
 def _arrays(name, builder, counts, shape, has_labels, key):

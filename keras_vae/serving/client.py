@@ -3,9 +3,11 @@
 import random
 import time
 import urllib.parse
+import warnings
 
 import numpy as np
 
+from keras_vae.data.value_range import check_range, clipped, scaled
 from keras_vae.serving.client_errors import (
     BadInput,
     NoSuchModel,
@@ -46,9 +48,11 @@ class DecoderClient:
         retries: How often a request is tried again that met no server, a full queue or a version that is still
             being loaded. Pauses double each time, and are drawn at random below that.
         rows: A request of more rows is sent in several.
+        value_range: `(low, high)`, the values that became 0 and 1 in training, as `value_range` in the export's
+            `keras_vae.json`: images are then given in these units. By default they are given in [0, 1].
 
     Raises:
-        ValueError: The URL is of neither kind.
+        ValueError: The URL is of neither kind, or the range is not one.
         UsageError: A package is not installed; `pip install 'keras-vae[serving]'`.
     """
 
@@ -62,11 +66,13 @@ class DecoderClient:
         timeout=10.0,
         retries=5,
         rows=64,
+        value_range=None,
     ):
         scheme = urllib.parse.urlsplit(url).scheme
         if scheme not in TRANSPORTS:
             raise ValueError(f"url is {url!r}: it must begin with http://, https:// or grpc://")
         self.url, self.timeout, self.retries, self.rows = url, timeout, retries, rows
+        self.value_range = None if value_range is None else check_range(value_range)
         self.transport = TRANSPORTS[scheme](url)
         self.versions = {decoder: version, encoder: None}
         self.decoder, self.encoder = decoder, encoder
@@ -106,12 +112,21 @@ class DecoderClient:
 
     def encode(self, image, label=None):
         """Returns the mean and the log-variance of the codes of images `[n, height, width, channels]`."""
-        outputs = self.predict(self.encoder, "encode", image=image, label=label)
+        outputs = self.predict(self.encoder, "encode", image=self.in_unit_range(image), label=label)
         return outputs["mean"], outputs["log_var"]
 
     def reconstruct(self, image, label=None):
         """Returns images decoded from the mean of their codes."""
+        image = self.in_unit_range(image)
         return self.predict(self.encoder, "reconstruct", image=image, label=label)["image"]
+
+    def in_unit_range(self, images):
+        """Returns `images` in [0, 1]; warns of values outside of the range of training, which are clipped."""
+        if self.value_range is None:
+            return images
+        if note := clipped(images, self.value_range):
+            warnings.warn(note, stacklevel=3)
+        return scaled(np.asarray(images), self.value_range)
 
     def states(self, model=None):
         """Returns the state of each version of a model, by number, such as `AVAILABLE`."""

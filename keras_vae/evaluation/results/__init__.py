@@ -9,13 +9,17 @@ from keras_vae.evaluation.results.extended import ExtendedResults
 from keras_vae.evaluation.results.fields import Section, Whole, count, measure
 from keras_vae.evaluation.results.ladder import CompletenessResults, GenerationGapResults, ToldApartResults
 from keras_vae.evaluation.results.paths import ContinuityResults, InterpolationResults
-from keras_vae.evaluation.results.reconstruction import RateDistortionResults, ReconstructionResults
+from keras_vae.evaluation.results.reconstruction import (
+    RangesResults,
+    RateDistortionResults,
+    ReconstructionResults,
+)
 from keras_vae.evaluation.results.scores import (
     DisentanglementResults,
     LikelihoodResults,
     MemorisationResults,
 )
-from keras_vae.evaluation.results.verdict import CostResults, SamplerResults, VerdictResults
+from keras_vae.evaluation.results.verdict import CostResults, RepairResults, SamplerResults, VerdictResults
 
 __all__ = ["Results"]
 
@@ -78,8 +82,8 @@ class Results(Section, title="keras_vae results.json"):
     )
     prior: str | None = measure(
         "Prior",
-        "The distribution that samples are drawn from and that the rate is measured against: N(0, I), or what the model"
-        " has learned instead.",
+        "Name of the prior (--prior): the distribution that samples are drawn from and that the rate is measured"
+        " against.",
         optional=True,
     )
     decoder_likelihood: str | None = measure(
@@ -118,6 +122,7 @@ class Results(Section, title="keras_vae results.json"):
     samplers: dict[str, SamplerResults] | None = measure(
         "Samplers", "The samplers that were fitted, by name."
     )
+    repair: RepairResults | None = None
     exported: str | None = measure(
         "Exported to",
         "The new version of the decoder whose `sample` signature draws from the best sampler. Null if no sampler was"

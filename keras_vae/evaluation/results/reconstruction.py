@@ -164,3 +164,29 @@ class RateDistortionResults(Section, title="Rate and distortion"):
     )
     train_elbo_se: float | None = standard_error("ELBO on training images")
     seconds: float | None = seconds()
+
+
+class RangesResults(Section, title="Value ranges"):
+    """The value ranges in which a model that was not trained with keras_vae takes and gives images.
+
+    They were asked for, or found on some training images.
+    """
+
+    encoder: str = measure(
+        "Encoder's range", "The value range that the encoder is given, as for --encoder_range."
+    )
+    decoder: str = measure(
+        "Decoder's range", "The value range that the decoder's output is read in, as for --decoder_range."
+    )
+    unexplained: float = measure(
+        "Unexplained in these ranges",
+        "Squared error of the reconstructions of some training images in these ranges, divided by that of their mean"
+        " image.",
+        "share",
+        "below 1",
+    )
+    fits: bool = measure(
+        "Ranges fit",
+        "Whether the reconstructions are no worse than the mean image, or do not depend on the image at all. If false,"
+        " the model was probably misread and the other numbers say nothing about it.",
+    )

@@ -1,0 +1,1 @@
+"""Rules about images and labels that every source of data shares."""

@@ -1,0 +1,101 @@
+"""Folders that are the splits of a set, `train` and `test` say, told from folders that are its classes."""
+
+import os
+import re
+
+from keras_vae.data.errors import DatasetError
+
+NAMES = {
+    "train": ("train", "training", "trn"),
+    "validation": ("val", "valid", "validation", "dev", "devel", "development"),
+    "test": ("test", "testing", "tst", "eval", "evaluation", "holdout"),
+}
+SPLIT_OF = {name: split for split, names in NAMES.items() for name in names}
+# What is often put behind: training_set, test-images, valData, train2017.
+SUFFIX = re.compile(r"(sets?|split|data|images|imgs|img|samples|folder|20\d\d)$")
+DEEPEST = 2  # levels of folders in which splits are looked for
+
+
+def split_of(folder):
+    """Returns "train", "validation" or "test" where a folder's name says so in any case; else None."""
+    plain = re.sub(r"[-_ .]", "", folder.lower())
+    return SPLIT_OF.get(plain) or SPLIT_OF.get(SUFFIX.sub("", plain))
+
+
+def find_splits(path, names):
+    """Returns (splits or None, names without the folders of the splits, notes).
+
+    The folders at one level are splits where all of them have names of splits, training images among them; they lie
+    in `path`, or one level below it (`archive/Training/cat` or `cat/Training`).
+
+    Args:
+      path: Names the set in errors.
+      names: Relative paths of files, sorted.
+
+    Returns:
+      "train", "validation" or "test" of each name, None where there are no such folders.
+
+    Raises:
+      DatasetError: There are held-out images and no training images, or images beside the folders of splits.
+    """
+    notes = ()
+    for level in range(DEEPEST):
+        found = {}
+        for name in names:
+            found.setdefault(_folder(name, level), name)  # an example of each
+        splits = {folder: split_of(folder) for folder in found if folder is not None}
+        kinds = {split for split in splits.values() if split}
+        strays = [folder for folder in found if folder is None or not splits[folder]]
+        if not kinds:
+            continue
+        if not strays:
+            return _divided(path, names, level, splits, kinds)
+        named = sorted(folder for folder in splits if splits[folder])
+        is_held_out_beside_files = level == 0 and strays == [None] and kinds != {"train"}
+        if {"train"} < kinds or is_held_out_beside_files:
+            stray = min(found[folder] for folder in strays)
+            raise DatasetError(
+                f"{path}: {stray} lies outside of the folders {_listed(named)}: move it into one of them, or rename"
+                " them if they are classes"
+            )
+        # cat, dog and test are three classes.
+        notes += (f"{_listed(named)}: an ordinary folder, not a split, since other images lie beside it",)
+    return None, names, notes
+
+
+def _divided(path, names, level, splits, kinds):
+    """Returns what `find_splits` does where the folders at `level` are the splits."""
+    shown = sorted(splits)
+    if "train" not in kinds:
+        raise DatasetError(
+            f"{path}: there are only held-out images ({_listed(shown)}) and no training images: add a folder train, or"
+            f" give the path of {shown[0]} itself to divide its images"
+        )
+    below = [_without(name, level) for name in names]
+    if level and len({_folder(name, 0) for name in names}) == 1:
+        below = [
+            _without(name, 0) for name in below
+        ]  # archive/train/cat: one folder around all is not a class
+    if kinds == {"train"}:
+        note = f"the images in {_listed(shown)} are divided into training, validation and test images"
+        return None, below, (note,)
+    given = [splits[_folder(name, level)] for name in names]
+    listed = ", ".join(f"{folder} is {splits[folder]}" for folder in shown)
+    missing = [split for split in ("validation", "test") if split not in kinds]
+    rest = f"; {' and '.join(missing)} images are taken from the training images" if missing else ""
+    return given, below, (f"splits found: {listed}{rest}",)
+
+
+def _folder(name, level):
+    """Returns the folder at `level` of the relative path `name`; None where the file lies above it."""
+    parts = name.split(os.sep)
+    return parts[level] if len(parts) > level + 1 else None
+
+
+def _without(name, level):
+    parts = name.split(os.sep)
+    return os.sep.join(parts[:level] + parts[level + 1 :])
+
+
+def _listed(names, most=6):
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if names[most:] else "")

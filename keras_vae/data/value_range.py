@@ -1,0 +1,119 @@
+"""The values that become 0 and 1: what the type says, the extremes of a set, or what the user asks for."""
+
+import math
+
+import numpy as np
+
+from keras_vae.data.errors import DatasetError
+
+BYTES = (0.0, 255.0)
+DARK = 4  # images that reach no more than a quarter of their range are probably meant to be scaled
+
+
+def parse_range(text):
+    """Returns (low, high) of `0,4095`."""
+    try:
+        values = tuple(float(value) for value in text.split(","))
+    except ValueError:
+        values = ()
+    return check_range(values)
+
+
+def check_range(values):
+    """Returns two finite numbers, the first below the second, as floats; else raises a ValueError."""
+    try:
+        low, high = (float(value) for value in values)
+    except (TypeError, ValueError):
+        raise ValueError(f"range is {values}: expected two numbers, LOW,HIGH (try --range 0,4095)") from None
+    if not (np.isfinite(low) and np.isfinite(high) and low < high):
+        raise ValueError(
+            f"range is {show_range((low, high))}: expected two finite numbers, the first below the second"
+            " (try --range 0,4095)"
+        )
+    return low, high
+
+
+def show_range(values):
+    """Returns `0,4095`, to the last bit."""
+    return ",".join(str(int(value)) if float(value).is_integer() else repr(float(value)) for value in values)
+
+
+def found_range(lows, highs, whole):
+    """Returns the (low, high) that images span, from the extremes of each; () where they span nothing.
+
+    They are the extremes of the set, and not of an image: brightness stays comparable. Values within 0 to 1 keep 0 to
+    1, and bytes that are stored in another type 0 to 255.
+
+    Args:
+      lows: `[n]`, the lowest value of each image.
+      highs: `[n]`, the highest.
+      whole: Whether all values are whole numbers.
+    """
+    low, high = float(np.min(lows)), float(np.max(highs))
+    if low >= 0 and high <= 1:
+        return 0.0, 1.0
+    if whole and low >= 0 and BYTES[1] / 2 < high <= BYTES[1]:
+        return BYTES
+    return (low, high) if low < high else ()
+
+
+def describe_asked(lows, highs, chosen, where):
+    """Returns notes on the range `chosen`, which was asked for, and on values outside of it, which are clipped.
+
+    Raises:
+      DatasetError: No image has a value inside the range.
+    """
+    lows, highs, (low, high) = np.asarray(lows), np.asarray(highs), chosen
+    outside = int(((lows < low) | (highs > high)).sum())
+    note = f"value range: {show_range(chosen)} become 0 and 1"
+    if not outside:
+        return (note,)
+    run = f"{show_range((lows.min(), highs.max()))}"
+    if ((lows >= high) | (highs <= low)).all():
+        raise DatasetError(
+            f"{where}: range is {show_range(chosen)}, and the values of all images lie outside of it (try --range {run})"
+        )
+    return (
+        note,
+        f"{outside:,} of {len(lows):,} images have values outside {show_range(chosen)}, which are clipped"
+        f" (--range {run} keeps all)",
+    )
+
+
+def clipped(images, chosen):
+    """Returns a sentence on `images`, `[n, ...]`, that have values outside the range (low, high); "" where all lie inside."""
+    images = np.asarray(images)
+    rows = images.reshape(len(images), math.prod(images.shape[1:]))
+    outside = int(((rows < chosen[0]) | (rows > chosen[1])).any(axis=1).sum())
+    return (
+        f"{outside:,} of {len(rows):,} images have values outside {show_range(chosen)}, which are clipped"
+        if outside
+        else ""
+    )
+
+
+def describe_found(lows, highs, chosen):
+    """Returns the notes on a range that was found in a set."""
+    low, high = chosen
+    notes = [f"value range found: {show_range(chosen)} become 0 and 1 (--range LOW,HIGH for another)"]
+    typical = float(np.median(highs))
+    if DARK * (typical - low) < high - low:
+        notes.append(
+            f"half of the images reach no more than {typical:g}: a few high values set the range"
+            f" (try --range {show_range((low, typical))})"
+        )
+    return tuple(notes)
+
+
+def describe_bytes(highs):
+    """Returns a note where no byte of a set reaches a quarter of 255: the images are dark."""
+    highest = int(np.max(highs))
+    if not 0 < DARK * highest <= BYTES[1]:
+        return ()
+    return (f"the brightest value of all images is {highest} of 255 (--range 0,{highest} makes it white)",)
+
+
+def scaled(values, chosen):
+    """Returns float32 images in [0, 1] of raw `values`, a NumPy array, by the range (low, high); the rest is clipped."""
+    low, high = chosen
+    return np.clip((values.astype(np.float64) - low) / (high - low), 0, 1).astype(np.float32)
