@@ -24,30 +24,6 @@ from keras_vae.evaluation.results.verdict import CostResults, RepairResults, Sam
 __all__ = ["Results"]
 
 
-class RangesResults(Section, title="Value ranges"):
-    """The value ranges in which a model that was not made here takes and gives images."""
-
-    encoder: str = measure(
-        "Encoder's range", "The range of the images that the encoder is given (--encoder_range)."
-    )
-    decoder: str = measure(
-        "Decoder's range", "The range in which the decoder's output is read (--decoder_range)."
-    )
-    unexplained: float | None = measure(
-        "Unexplained in these ranges",
-        "Squared error of the reconstructions of some training images in these ranges, divided by that of their mean"
-        " image.",
-        "share",
-        "below 100%",
-        minimum=0,
-    )
-    fits: bool = measure(
-        "Ranges fit",
-        "Whether the reconstructions are no worse than the mean image, or do not depend on the image at all. If false,"
-        " the model is misread, and the other numbers say nothing of it.",
-    )
-
-
 class Results(Section, title="keras_vae results.json"):
     """What evaluate.py measured of one run.
 
