@@ -5,7 +5,7 @@ are made of a plain VAE (`made`, a key of `MADE`), by what is put between its en
 """
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -107,16 +107,17 @@ def grow(plant, data_dir, **settings):
     return measured(plant, model, dataset, settings)
 
 
-def judge_saved(plant, path, data_dir=None, **settings):
+def judge_saved(plant, path, data_dir=None, data_rules=1, **settings):
     """Returns the results of the model that `plant` describes, trained before and saved in the file `path`.
 
     Args:
         plant: A `Plant`.
         path: Of the `.keras` file, trained to its last epoch.
         data_dir: Of MNIST's files, or None.
+        data_rules: The rules of the splits that it was trained on.
         **settings: Of `keras_vae.evaluate`.
     """
-    dataset = training.load(config_of(plant, data_dir))
+    dataset = training.load(replace(config_of(plant, data_dir), data_rules=data_rules))
     return measured(plant, keras.saving.load_model(path), dataset, settings)
 
 
