@@ -260,3 +260,27 @@ def test_no_null_anywhere_is_a_crash(condition):
             assert judge(results)["findings"]
         except (TypeError, KeyError, AttributeError) as error:
             pytest.fail(f"{'.'.join(path)} null: {error}")
+
+
+def test_a_hole_is_named_only_beyond_the_error_of_the_gap_and_patches_only_where_there_is_one():
+    quiet = {"completeness__dead_zone": 0.0, "completeness__dead_zone_se": 0.01}
+    gap = {"generation_gap__gap_ratio": 8.0, **quiet}
+    assert judge(results_of("healthy", **gap, generation_gap__gap_ratio_se=1.0))["name"] == "prior_hole"
+    # 8 +- 2 may be 5; that there is a gap is sure.
+    assert judge(results_of("healthy", **gap, generation_gap__gap_ratio_se=2.0))["name"] == "patchy"
+    assert judge(results_of("healthy", **gap, generation_gap__gap_ratio_se=4.5))["name"] == "healthy"
+
+
+def test_blur_within_its_error_is_none():
+    blur = {"generation_gap__blur_ratio": 12.0}
+    assert judge(results_of("healthy", **blur, generation_gap__blur_ratio_se=1.0))["name"] == "blurry"
+    assert judge(results_of("healthy", **blur, generation_gap__blur_ratio_se=3.0))["name"] == "healthy"
+
+
+def test_a_share_over_all_within_its_error_is_all():
+    done = {"outcome": "exported", "sampler": "mixture", "version": "serving/decoder/2"}
+    noisy = {"generation_gap__repaired_fraction": 1.2, "repair": done}
+    within = judge(results_of("no_prior", **noisy, generation_gap__repaired_fraction_se=0.2))
+    assert "all of the gap, within the error of 20%" in within["remedy"]
+    beyond = judge(results_of("no_prior", **noisy, generation_gap__repaired_fraction_se=0.05))
+    assert "120% ± 5% of the gap" in beyond["remedy"]

@@ -23,17 +23,17 @@ class Facts:
         self.size = self.get("latent", "size")
         self.mismatch = self.get("prior_mismatch", "nats")
         self.mismatch_share = self.get("prior_mismatch", "fraction_of_rate")
-        self.floor = self.get("generation_gap", "real", "frechet")
-        self.reconstruction = self.get("generation_gap", "reconstruction", "frechet")
-        self.prior = self.get("generation_gap", "prior", "frechet")
+        self.floor = self.distance("real")
+        self.reconstruction = self.distance("reconstruction")
+        self.prior = self.distance("prior")
         self.gap_ratio = self.estimate("generation_gap", "gap_ratio")
         self.blur_ratio = self.estimate("generation_gap", "blur_ratio") or self.blur_of_old()
         self.dead_zone = self.get("completeness", "dead_zone")
         self.dead = self.estimate("completeness", "dead_zone")
-        self.repaired = self.get("generation_gap", "repaired_fraction")
+        self.repaired = self.estimate("generation_gap", "repaired_fraction")
         self.sampler = self.get("generation_gap", "best_sampler")
         self.recommended = self.get("latent", "recommended_size")
-        self.directions = self.get("latent", "pc95")
+        self.directions = self.get("latent", "pc95_corrected") or self.get("latent", "pc95")
         self.spare_dimensions = self.size / self.directions if self.size and self.directions else None
         self.beta = self.get("rate_distortion", "effective_beta")
         self.objective = objective_called(self.get("objective"))
@@ -55,11 +55,15 @@ class Facts:
         value, error = self.get(*path), self.get(*parents, f"{name}_se")
         return None if value is None else Estimate(value, error or 0.0)
 
+    def distance(self, rung):
+        """Returns the Frechet distance of a rung from real images, an `Estimate`, or None."""
+        return self.estimate("generation_gap", rung, "frechet")
+
     def blur_of_old(self):
         """Returns how many floors the reconstructions lie from real images, of results that do not say so; or None."""
-        if self.reconstruction is None or not self.floor:
+        if self.reconstruction is None or self.floor is None or not self.floor.value:
             return None
-        return Estimate(self.reconstruction / self.floor, 0.0)
+        return Estimate(self.reconstruction.value / self.floor.value, 0.0)
 
     @property
     def prior_in_words(self):
@@ -101,7 +105,7 @@ class Facts:
     @property
     def is_thin(self):
         """Whether more of the prior's samples than of the reconstructions fall where there is no image."""
-        return surely(self.dead, THRESHOLDS.thin)
+        return noticeable(self.dead, THRESHOLDS.thin)
 
     @property
     def mismatches(self):
@@ -137,6 +141,14 @@ def above(value, threshold):
 def surely(estimate, threshold):
     """Returns whether there is an `Estimate`, and it is above `threshold` by more than its error."""
     return estimate is not None and estimate.beyond(threshold)
+
+
+def noticeable(estimate, threshold):
+    """Returns whether there is a difference beyond its error, an `Estimate`, and it is as large as `threshold`.
+
+    Weaker than `surely`: that there is a difference is sure, that it is larger than the threshold is not.
+    """
+    return surely(estimate, 0.0) and estimate.value > threshold
 
 
 def below(value, threshold):

@@ -162,7 +162,13 @@ def smaller(facts):
     """Returns the sentence on a smaller latent, an empty one where the codes would not fit into one."""
     if not facts.fits_a_smaller_latent:
         return ""
-    return f"The codes use fewer directions than the latent has numbers, {facts.size:,}."
+    low, high = (facts.get("latent", f"recommended_{end}") for end in ("low", "high"))
+    likely = (
+        f" By chance it may be anything from {low} to {high}."
+        if None not in (low, high) and low != high
+        else ""
+    )
+    return f"The codes use fewer directions than the latent has numbers, {facts.size:,}.{likely}"
 
 
 def smaller_steps(facts):

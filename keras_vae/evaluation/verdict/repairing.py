@@ -1,7 +1,7 @@
 """What is said of a fitted sampler: only what was measured of it and what was really done with it."""
 
 from keras_vae.evaluation.verdict.steps import Step, evaluate_again
-from keras_vae.evaluation.verdict.words import listed, number, percent
+from keras_vae.evaluation.verdict.words import listed, measured, share
 
 LATER = {
     "files": "The model is in files: a decoder that samples from it is exported for a run of keras_vae only.",
@@ -27,9 +27,9 @@ def repair_steps(facts):
 
 def gain(facts):
     """Returns what the best fitted sampler gains, as far as it was measured."""
-    distance = facts.get("generation_gap", facts.sampler, "frechet")
-    share = "" if facts.repaired is None else f", {percent(facts.repaired)} of the gap"
-    return f"sample from the fitted {facts.sampler} ({number(facts.prior)} becomes {number(distance)}{share})"
+    distance = facts.estimate("generation_gap", "best_frechet") or facts.distance(facts.sampler)
+    closed = "" if facts.repaired is None else f", {share(facts.repaired, 'of the gap')}"
+    return f"sample from the fitted {facts.sampler} ({measured(facts.prior)} becomes {measured(distance)}{closed})"
 
 
 def without_repair(facts):

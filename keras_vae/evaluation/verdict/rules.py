@@ -6,7 +6,7 @@ holds names the verdict; those after it that hold too are further findings.
 
 import dataclasses
 
-from keras_vae.evaluation.verdict.facts import above, surely
+from keras_vae.evaluation.verdict.facts import above, noticeable, surely
 from keras_vae.evaluation.verdict.holes import (
     hole,
     longer,
@@ -16,7 +16,7 @@ from keras_vae.evaluation.verdict.holes import (
 from keras_vae.evaluation.verdict.repairing import repair_steps, without_repair
 from keras_vae.evaluation.verdict.steps import Step, train_again
 from keras_vae.evaluation.verdict.thresholds import THRESHOLDS
-from keras_vae.evaluation.verdict.words import number, percent
+from keras_vae.evaluation.verdict.words import measured, number, percent
 
 AUGMENTED = ("shift", "rotate", "zoom")
 FIXED_SCALE = ("gaussian", "Gaussian", "laplace", "Laplace")  # likelihoods whose scale is not learned
@@ -165,15 +165,14 @@ def overfitted(facts):
 
 def blurry(facts):
     """Holds where samples are as good as reconstructions, and reconstructions are poor."""
-    if not surely(facts.blur_ratio, THRESHOLDS.blurry) or surely(facts.gap_ratio, THRESHOLDS.patchy):
+    if not surely(facts.blur_ratio, THRESHOLDS.blurry) or noticeable(facts.gap_ratio, THRESHOLDS.patchy):
         return None
-    floors = facts.blur_ratio.value
     return Finding(
         "blurry",
         "Reconstructions are blurred"
         + ("." if facts.is_thin else ", and samples are no worse than they are."),
-        f"Reconstructions lie {number(floors)} times as far from real images as real ones do from each other"
-        f" ({number(facts.reconstruction)} against {number(facts.floor)}).",
+        f"Reconstructions lie {measured(facts.blur_ratio)} times as far from real images as real ones do from each other"
+        f" ({measured(facts.reconstruction)} against {measured(facts.floor)}).",
         "The model explains too little of an image: the decoder is too small, training too short, or the noise that"
         " it assumes too large.",
         (train_again(facts.source, {**larger(facts), **longer(facts)}),),
@@ -199,8 +198,8 @@ def prior_hole(facts):
     return Finding(
         "prior_hole",
         f"It reconstructs, and it cannot generate: {prior} decodes to what no image looks like.",
-        f"Samples from {prior} lie {number(facts.prior)} from real images, reconstructions"
-        f" {number(facts.reconstruction)}, real ones {number(facts.floor)}; {percent(facts.dead_zone)} of them fall"
+        f"Samples from {prior} lie {measured(facts.prior)} from real images, reconstructions"
+        f" {measured(facts.reconstruction)}, real ones {measured(facts.floor)}; {percent(facts.dead_zone)} of them fall"
         f" where there is no image." + mismatch_evidence(facts),
         found.cause,
         hole_steps(facts, found),
@@ -219,7 +218,7 @@ def patchy(facts):
     if facts.prior_is_poor:
         return None
     thin = facts.is_thin
-    if not (surely(facts.gap_ratio, THRESHOLDS.patchy) or thin or facts.is_repairable):
+    if not (noticeable(facts.gap_ratio, THRESHOLDS.patchy) or thin or facts.is_repairable):
         return None
     found, prior = hole(facts), facts.prior_in_words
     return Finding(
@@ -229,8 +228,8 @@ def patchy(facts):
         else f"Samples of {prior} are images, and other ones than the real: some kinds are rare or missing.",
         f"{percent(facts.dead_zone)} of them fall where there is no image; near them lie"
         f" {percent(facts.get('generation_gap', 'prior', 'coverage'))} of the real images, which other real ones do for"
-        f" {percent(facts.get('generation_gap', 'real', 'coverage'))}. They lie {number(facts.prior)} from real images,"
-        f" reconstructions {number(facts.reconstruction)}." + mismatch_evidence(facts),
+        f" {percent(facts.get('generation_gap', 'real', 'coverage'))}. They lie {measured(facts.prior)} from real images,"
+        f" reconstructions {measured(facts.reconstruction)}." + mismatch_evidence(facts),
         found.cause,
         hole_steps(facts, found),
         found.kind,
@@ -283,8 +282,8 @@ def healthy(facts):
     return Finding(
         "healthy",
         f"It reconstructs, and {facts.prior_in_words} decodes to images.",
-        f"Samples lie {number(facts.prior)} from real images, reconstructions {number(facts.reconstruction)}, real ones"
-        f" {number(facts.floor)}; {percent(facts.dead_zone)} of the samples fall where there is no image."
+        f"Samples lie {measured(facts.prior)} from real images, reconstructions {measured(facts.reconstruction)}, real ones"
+        f" {measured(facts.floor)}; {percent(facts.dead_zone)} of the samples fall where there is no image."
         + mismatch_evidence(facts),
         "Nothing is wrong that these measurements can see.",
         tuple(repair_steps(facts)) or (Step("Use it."),),
