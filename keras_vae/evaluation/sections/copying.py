@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_vae.evaluation.metrics import memorisation
+from keras_vae.evaluation.metrics.copying import Originals, judge_copies
 from keras_vae.evaluation.sections.found import Found
 
 MOST_TRAINING = 60_000  # training images that samples are looked for among
@@ -16,12 +17,15 @@ class Copying(NamedTuple):
 
     Attributes:
         scores: `CopyingScores` by rung.
-        verdicts: (True, False or None, a sentence) by rung that is sampled: whether it copies training images.
+        pixels: `PixelCopies` by rung that is sampled.
+        verdicts: (True, False or None, a sentence) by rung that is sampled: whether it copies training images, by its
+            pixels or by its features.
         training: The training images as the features show them, `[m, F]`.
         num_images: Images of a rung that were looked for.
     """
 
     scores: dict
+    pixels: dict
     verdicts: dict
     training: np.ndarray
     num_images: int
@@ -29,16 +33,18 @@ class Copying(NamedTuple):
 
 def measure_copying(evidence, samplers, ladder, distances):
     """How close the images of each rung are to training images; keeps the `Copying`."""
-    training = evidence.see(evidence.dataset.train.take(MOST_TRAINING)).looks
+    known = evidence.dataset.train.take(MOST_TRAINING)
+    training = evidence.see(known).looks
     looks = {name: seen.looks[:MOST_COMPARED] for name, seen in ladder.kept.seen.items()}
     test_distances = memorisation.nearest_training_images(looks["real"], training)[1][:, 0]
     scores = {
         name: memorisation.copying_scores(look, test_distances, training) for name, look in looks.items()
     }
-    verdicts = {
-        name: memorisation.copies(
-            scores[name], scores["reconstruction"], scores["real"], distances.values[name]["density"]
-        )
-        for name in (*samplers.kept, "prior")
-    }
-    return Found(kept=Copying(scores, verdicts, training, len(looks["real"])))
+    images = {name: rung[:MOST_COMPARED] for name, rung in ladder.kept.images.items()}
+    originals, pixels, verdicts = Originals(known, images["real"]), {}, {}
+    for name in (*samplers.kept, "prior"):
+        density = distances.values[name]["density"]
+        by_features = memorisation.copies(scores[name], scores["reconstruction"], scores["real"], density)
+        pixels[name] = originals.find(images[name])
+        verdicts[name] = judge_copies(pixels[name], *by_features)
+    return Found(kept=Copying(scores, pixels, verdicts, training, len(looks["real"])))

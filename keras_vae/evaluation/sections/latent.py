@@ -1,5 +1,7 @@
 """How much of the latent the codes use."""
 
+import math
+
 import numpy as np
 
 from keras_vae.evaluation.metrics import rate, spectrum
@@ -7,6 +9,7 @@ from keras_vae.evaluation.sections.evidence import NOT_STANDARD
 from keras_vae.evaluation.sections.found import Found, missing
 from keras_vae.principal import principal_components
 
+FEW_CODES = "there are too few codes for as many directions: it cannot be said"
 OF_RATES = ("collapsed_units", "kl_spectrum", "kl_dims90", "second_moment")
 
 
@@ -14,7 +17,9 @@ def measure_latent(evidence):
     """What the units and the principal directions of the codes carry; keeps the principal components."""
     train, subject = evidence.train, evidence.subject
     components = principal_components(train.mean)
-    eigenvalues = components.eigenvalues
+    eigenvalues, directions = components.eigenvalues, describe_directions(train.mean)
+    unknown = [name for name, value in directions.items() if value is None]
+    reasons = missing("latent", unknown, FEW_CODES)
     values = {
         "n": len(train),
         "size": train.mean.shape[1],
@@ -22,13 +27,29 @@ def measure_latent(evidence):
         "participation_ratio": spectrum.participation_ratio(eigenvalues),
         "pc90": int(spectrum.pc90(eigenvalues)),
         "pc95": int(spectrum.pc95(eigenvalues)),
-        "recommended_size": int(spectrum.recommended_size(eigenvalues)),
+        **directions,
         "eigenvalues": [float(value) for value in eigenvalues[:200]],
     }
     if subject.is_variational and evidence.is_standard:
-        return Found({**values, **rates_of_units(evidence.test)}, kept=components)
+        return Found({**values, **rates_of_units(evidence.test)}, reasons, components)
     reason = NOT_STANDARD if subject.is_variational else subject.no_rate
-    return Found({**values, **dict.fromkeys(OF_RATES)}, missing("latent", OF_RATES, reason), components)
+    reasons |= missing("latent", OF_RATES, reason)
+    return Found({**values, **dict.fromkeys(OF_RATES)}, reasons, components)
+
+
+def describe_directions(mean):
+    """Returns how many directions codes `[n, d]` use, corrected for how few codes there are, with limits."""
+    found = spectrum.count_directions(mean)
+    high = found.pc95_high
+    return {
+        "participation_ratio_corrected": found.participation_ratio,
+        "pc95_corrected": round(found.pc95),
+        "pc95_low": int(found.pc95_low),
+        "pc95_high": None if high is None else math.ceil(high),
+        "recommended_size": int(found.recommended_size),
+        "recommended_low": int(found.recommended_low),
+        "recommended_high": None if found.recommended_high is None else int(found.recommended_high),
+    }
 
 
 def rates_of_units(test):

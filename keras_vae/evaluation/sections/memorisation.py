@@ -17,6 +17,7 @@ def measure_memorisation(evidence, reconstruction, rate_distortion, ladder, copy
     errors = {name: max(known[name]["mse"], ROUNDING) for name in ("train", "test")}
     best = generation_gap.values["best_sampler"]
     copied, sentence = copying.kept.verdicts[best]
+    pixels = copying.kept.pixels[best]
     values = {
         "mse_ratio": errors["test"] / errors["train"],
         **gap_of_the_bound(rate_distortion.kept),
@@ -24,7 +25,13 @@ def measure_memorisation(evidence, reconstruction, rate_distortion, ladder, copy
         "rungs": {name: {"z": score.z, "authenticity": score.authenticity} for name, score in scores.items()},
         "real_authenticity": scores["real"].authenticity,
         "reconstruction_z": scores["reconstruction"].z,
+        "copied_share": pixels.share,
+        "copied_low": pixels.low,
+        "copied_high": pixels.high,
+        "copied_chance": pixels.chance,
+        "copied_tolerance": pixels.tolerance,
         "copies": copied,
+        "sentence": sentence,
     }
     reasons = {} if copied is not None else {"memorisation.copies": sentence}
     if rates["elbo"] is None:
