@@ -170,8 +170,9 @@ class PixelVariance(keras.layers.Layer):
         error, total = ops.stop_gradient(error), ops.cast(1.0 if total is None else total, "float32")
         error, total = backends.mean_over_replicas([error * total, total])
         entered = ops.stack([ops.divide_no_nan(error, total), 1.0])
-        moved = self.decay * self.sums + (1 - self.decay) * entered
-        self.sums.assign(ops.where(total > 0, moved, self.sums))
+        sums = ops.convert_to_tensor(self.sums)
+        moved = self.decay * sums + (1 - self.decay) * entered
+        self.sums.assign(ops.where(total > 0, moved, sums))
 
     def is_known(self):
         """Returns whether a batch has been entered."""

@@ -74,16 +74,18 @@ class Quantizer(keras.layers.Layer):
         total = ops.sum(used)
         used, sums = ops.divide_no_nan(used, total), ops.divide_no_nan(sums, total)
         rest = 1 - (self.decay or USE_DECAY)
-        use = self.use + rest * (used - self.use)
-        book = ops.convert_to_tensor(self.codebook)
+        kept, use = ops.convert_to_tensor(self.codebook), ops.convert_to_tensor(self.use)
+        moved = use + rest * (used - use)
+        book = kept
         if self.decay:
-            book = book + ops.divide_no_nan(rest * (sums - used[:, None] * book), use[:, None])
-        dead = use < self.revive / self.size
+            book = book + ops.divide_no_nan(rest * (sums - used[:, None] * book), moved[:, None])
+        dead = moved < self.revive / self.size
         book = ops.where(dead[:, None], self.some_of(values, weights, seed), book)
+        moved = ops.where(dead, FRESH * self.revive / self.size, moved)
         learned = total > 0  # nothing is learned from images that all weigh nothing
-        self.use.assign(ops.where(learned, ops.where(dead, FRESH * self.revive / self.size, use), self.use))
+        self.use.assign(ops.where(learned, moved, use))
         if self.decay or self.revive:
-            self.codebook.assign(ops.where(learned, book, self.codebook))
+            self.codebook.assign(ops.where(learned, book, kept))
 
     def some_of(self, values, weights, seed):
         """Returns random ones of the vectors `values`, `[batch, ..., dim]`, by the images' weights: `[size, dim]`."""

@@ -160,10 +160,13 @@ class World:
 
     @functools.cached_property
     def bounds(self):
-        """The map's `(left, right, bottom, top)`, a square: all codes, three standard deviations of a prior, a margin."""
+        """The map's `(left, right, bottom, top)`, a square: all codes, three standard deviations of N(0, I), a margin.
+
+        N(0, I) is on the map of a plain autoencoder too, whose samples are drawn from it: maps that reach as far compare.
+        """
         points = plane(self.coordinates)
         low, high = points.min(axis=0), points.max(axis=0)
-        if self.subject.is_variational:
+        if not isinstance(self.model.latent, Codebook):
             origin = plane(self.along_axes(np.zeros((1, self.dims), "float32")))[0]
             low, high = np.minimum(low, origin - 3), np.maximum(high, origin + 3)
         reach = (0.5 + MARGIN) * max(float((high - low).max()), 1e-3)
