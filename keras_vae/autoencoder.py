@@ -684,22 +684,17 @@ class Autoencoder(backends.Steps, keras.Model):
             check_values(images, self.input_spec_of(for_call=True).bounds(Batch(images)))
         return converted
 
+    def get_compile_config(self):
+        """Returns what a file keeps of `compile`, and whether the model may be given noisy images."""
+        config = super().get_compile_config()
+        return {**config, "learned_from_noise": True} if config and self.learned_from_noise else config
+
     def compile_from_config(self, config):
         """Compiles a model that is being loaded, without the loss that earlier versions took and never used."""
-        given = keras.saving.deserialize_keras_object(config)
+        given = dict(config)
+        self.learned_from_noise = given.pop("learned_from_noise", False)
+        given = keras.saving.deserialize_keras_object(given)
         self.compile(**{name: value for name, value in given.items() if name not in ("loss", "loss_weights")})
-
-    def get_build_config(self):
-        """Returns what a file keeps of training beside the weights."""
-        kept = super().get_build_config()
-        return {**(kept or {}), "learned_from_noise": True} if self.learned_from_noise else kept
-
-    def build_from_config(self, config):
-        """Takes what `get_build_config` has kept."""
-        config = dict(config or {})
-        self.learned_from_noise = config.pop("learned_from_noise", False)
-        if config:
-            super().build_from_config(config)
 
     @property
     def metrics(self):

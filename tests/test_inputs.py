@@ -30,12 +30,12 @@ def make(objective="autoencoder", eager=False, **compile_with):
 
 @pytest.fixture(scope="module")
 def plain():
-    return make()
+    return make(eager=True)
 
 
 @pytest.fixture(scope="module")
 def conditional():
-    return make("conditional_vae")
+    return make("conditional_vae", eager=True)
 
 
 class Batches(keras.utils.PyDataset):
@@ -249,7 +249,7 @@ def test_weights_without_targets_are_the_weights_of_the_mean(plain, how):
 
 
 def test_weights_without_targets_train_as_with_the_images_as_targets():
-    one, other, none = make(), make(), make()
+    one, other, none = make(eager=True), make(eager=True), make(eager=True)
     one.fit(IMAGES, sample_weight=WEIGHTS, shuffle=False, batch_size=16, validation_split=0.5, verbose=0)
     other.fit(IMAGES[:16], IMAGES[:16], sample_weight=WEIGHTS[:16], shuffle=False, batch_size=16, verbose=0)
     none.fit(IMAGES[:16], shuffle=False, batch_size=16, verbose=0)
@@ -261,7 +261,7 @@ def test_weights_without_targets_train_as_with_the_images_as_targets():
 @pytest.mark.parametrize("stream", ["arrays", "dataset", "PyDataset", "generator"])
 def test_class_weights_are_the_sample_weights_of_their_labels(stream):
     layout = LAYOUTS["TFDS"]
-    one, other = make(), make()
+    one, other = make(eager=True), make(eager=True)
     one.fit(fresh(stream, layout), class_weight=ONE_IN_THREE, shuffle=False, batch_size=8, verbose=0)
     other.fit(IMAGES, sample_weight=(LABELS == 3).astype("float32"), shuffle=False, batch_size=8, verbose=0)
     for ours, theirs in zip(one.get_weights(), other.get_weights()):
@@ -335,14 +335,14 @@ def test_metrics_compare_images_with_what_predict_gives():
 
 
 def test_metrics_of_a_conditional_model_are_told_the_labels(conditional):
-    conditional.compile("sgd", metrics=["mae"])
+    conditional.compile("sgd", run_eagerly=True, metrics=["mae"])
     logs = conditional.evaluate(IMAGES, LABELS, verbose=0, return_dict=True)
     shown = conditional.predict((IMAGES, LABELS), verbose=0)
     assert logs["mae"] == pytest.approx(np.abs(IMAGES - shown).mean(), rel=1e-5)
 
 
 def test_metrics_do_not_change_what_is_learned():
-    one, other = make("vae", metrics=["mae"]), make("vae")
+    one, other = make("vae", eager=True, metrics=["mae"]), make("vae", eager=True)
     for model in (one, other):
         model.fit(IMAGES, shuffle=False, batch_size=8, verbose=0)
     for ours, theirs in zip(one.get_weights(), other.get_weights()):
@@ -350,7 +350,7 @@ def test_metrics_do_not_change_what_is_learned():
 
 
 def test_metrics_are_saved_with_the_model(tmp_path):
-    model = make(metrics=["mae"], weighted_metrics=["mse"])
+    model = make(eager=True, metrics=["mae"], weighted_metrics=["mse"])
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     logs = loaded.evaluate(IMAGES, verbose=0, return_dict=True)

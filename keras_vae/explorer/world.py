@@ -7,19 +7,19 @@ import warnings
 import numpy as np
 
 from keras_vae.command_line import UsageError
-from keras_vae.evaluation.results.checking import read_results
+from keras_vae.evaluation.results_file import read_results
 from keras_vae.evaluation.sections.codes import in_batches
-from keras_vae.evaluation.subject import from_model, load_model
+from keras_vae.evaluation.subject import from_model, load_model, prior_name
 from keras_vae.explorer.dead_zones import shade
 from keras_vae.explorer.network import layer_facts
 from keras_vae.export import float32_twin
 from keras_vae.latents import Codebook, show_shape
 from keras_vae.lazy import tf
 from keras_vae.likelihoods import Gaussian, OptimalGaussian
-from keras_vae.objectives import OBJECTIVES
 from keras_vae.principal import principal_components, project
 from keras_vae.report.page import NAME, clean
 from keras_vae.report.verdict import VERDICTS, plain_words
+from keras_vae.runtime.programs import command_line, typed_path
 from keras_vae.samplers import Codes, Mixture
 from keras_vae.samplers import load as load_sampler
 from keras_vae.training import load as load_dataset
@@ -160,10 +160,13 @@ class World:
 
     @functools.cached_property
     def bounds(self):
-        """The map's `(left, right, bottom, top)`, a square: all codes, three standard deviations of a prior, a margin."""
+        """The map's `(left, right, bottom, top)`, a square: all codes, three standard deviations of N(0, I), a margin.
+
+        N(0, I) is on the map of a plain autoencoder too, whose samples are drawn from it: maps that reach as far compare.
+        """
         points = plane(self.coordinates)
         low, high = points.min(axis=0), points.max(axis=0)
-        if self.subject.is_variational:
+        if not isinstance(self.model.latent, Codebook):
             origin = plane(self.along_axes(np.zeros((1, self.dims), "float32")))[0]
             low, high = np.minimum(low, origin - 3), np.maximum(high, origin + 3)
         reach = (0.5 + MARGIN) * max(float((high - low).max()), 1e-3)
@@ -309,14 +312,14 @@ class World:
             "image_shape": list(self.model.image_shape),
             "latent_shape": list(self.model.latent_shape),
             "latent": show_shape(self.model.latent_shape),
-            "objective": next(
-                name for name, kind in OBJECTIVES.items() if type(self.model.objective) is kind
-            ),
-            "likelihood": type(self.model.likelihood).__name__,
+            "objective": self.subject.objective,
+            "likelihood": self.subject.likelihood,
+            "prior": prior_name(self.subject),
             "variational": bool(self.subject.is_variational),
             "standard": self.model.prior.is_standard,
             "conditional": self.model.conditional,
             "verdict": self.verdict,
+            "evaluate": command_line("evaluate", typed_path(self.run.path)),
             "label_names": self.label_names,
             "labels": self.labels,
             "images": self.images,

@@ -110,7 +110,7 @@ function build(names, asked, worlds) {
   page.redraw = () => session.tell("view");
 }
 
-const deadShare = (world) => `${Math.round(100 * world.dead_zones.share)}% of the map is dead${world.conditional ? ", over all classes" : ""}`;
+const deadShare = (world) => `${Math.round(100 * world.dead_zones.share)}% of the samples from ${world.variational ? "the prior" : "N(0, I)"} fall into dead zones${world.conditional ? ", over all classes" : ""}`;
 
 function header(names, asked, worlds) {
   const [world] = worlds, theme = h("button", { type: "button", class: "quiet", text: "Light or dark", onclick: () => {
@@ -135,7 +135,7 @@ function header(names, asked, worlds) {
 
 function verdict(world, named) {
   const lead = named ? h("strong", { text: `${world.name} ` }) : null;
-  if (!world.verdict) return h("p", { class: "verdict tone-none" }, lead, h("span", { class: "muted", text: `Not measured yet: python evaluate.py RUN writes a report with a verdict. Here, ${deadShare(world)}.` }));
+  if (!world.verdict) return h("p", { class: "verdict tone-none" }, lead, h("span", { class: "muted", text: `Not measured yet: ${world.evaluate} writes a report with a verdict. Here, ${deadShare(world)}.` }));
   const { title, tone, cause, remedy, confidence } = world.verdict;
   return h("div", { class: `verdict tone-${["good", "fair", "bad"].includes(tone) ? tone : "none"}` },
     h("p", {}, lead, h("b", { text: title }), confidence ? h("span", { class: "muted", text: ` (confidence: ${confidence})` }) : null, " ",
@@ -148,7 +148,7 @@ function fillToolbar(bar, shown, world, maps, changed) {
   const overlay = (name) => (on) => { shown.overlays[on ? "add" : "delete"](name); changed(); };
   bar.replaceChildren(...[
     h("div", { class: "group" },
-      toggle("dead zones", shown.dead, flip("dead"), "Shaded where the map decodes to what no image looks like: farther from every real image than 95% of the reconstructions"),
+      toggle("dead zones", shown.dead, flip("dead"), "Shaded where the map decodes to what no image looks like: farther from every held-out image than 95% of the reconstructions"),
       toggle("pictures", shown.tiles, flip("tiles"), "What the map decodes to, everywhere"),
       world.classes && toggle("labels", shown.names, flip("names")),
       world.classes && toggle("colours", shown.colours, flip("colours"))),
