@@ -42,6 +42,7 @@ ORDER = [
     "datasets",
     "objectives",
     "catalogue",
+    "model",
     "autoencoder",
     "figures",
     "config",

@@ -157,10 +157,14 @@ def test_ctrl_c_in_the_moment_in_which_a_run_begins_ends_that_run_too(tmp_path, 
 
 def test_ctrl_c_waits_for_the_end_of_what_must_not_be_interrupted():
     done = []
-    with pytest.raises(KeyboardInterrupt):
+
+    def interrupted_halfway():
         with uninterrupted():
             signal.raise_signal(signal.SIGINT)
             done.append(1)
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted_halfway()
     assert done == [1]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
