@@ -13,7 +13,7 @@ from keras_vae import backends, layers
 from keras_vae.command_line import did_you_mean, from_json, to_json
 from keras_vae.corruptions import CORRUPTIONS
 from keras_vae.gradients import batch_counter
-from keras_vae.inputs import as_images, as_labels, looked_at, refusing
+from keras_vae.inputs import as_images, as_labels, is_stream, looked_at, refusing
 from keras_vae.latents import latent_shape, show_shape, whole
 from keras_vae.lazy import keras, ops
 from keras_vae.likelihoods import LIKELIHOODS
@@ -470,6 +470,10 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
             looked_at(*held_out[:2], num_classes=self.num_classes)
         elif held_out is not None:
             given["validation_data"], _ = looked_at(held_out, num_classes=self.num_classes)
+        if is_stream(x):
+            given.setdefault(
+                "shuffle", False
+            )  # by default Keras asks for it, and warns that it cannot be had
         soundness = Soundness()
         given["callbacks"] = [soundness, *keras.tree.flatten(given.get("callbacks") or [])]
         try:

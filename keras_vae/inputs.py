@@ -88,6 +88,13 @@ def looked_at(x, y=None, num_classes=0):
     return x, y
 
 
+def is_stream(x):
+    """Returns whether `x` gives batches in an order of its own, as `tf.data` and generators do."""
+    if hasattr(x, "shape") or isinstance(x, list | tuple | dict | keras.utils.PyDataset):
+        return False
+    return hasattr(x, "__iter__")
+
+
 def look_at_images(images, low=-ROUNDING, high=1 + ROUNDING):
     """Raises a ValueError where an array of `images` holds none, or what is not within `low` and `high` and finite."""
     if not (isinstance(images, np.ndarray) or ops.is_tensor(images)):

@@ -592,3 +592,13 @@ def test_channels_that_seem_to_come_first_are_mentioned(shape, proposed):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         VAE(proposed, 2, network=NETWORK)
+
+
+@pytest.mark.parametrize("kind", ["array", "tf.data", "generator"])
+def test_fit_asks_for_no_shuffling_where_keras_would_warn_that_there_is_none(kind, digits):
+    batches = [digits[:20], digits[20:40]]
+    data = {"array": digits, "tf.data": tf.data.Dataset.from_tensor_slices(digits).batch(20)}
+    data["generator"] = (batch for batch in batches)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="`shuffle=True` was passed")
+        make().fit(data[kind], verbose=0)
