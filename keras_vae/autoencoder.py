@@ -32,6 +32,8 @@ from keras_vae.lazy import keras, ops
 from keras_vae.likelihoods import LIKELIHOODS
 from keras_vae.model import compiled
 from keras_vae.model.batches import images_at_once, in_batches
+from keras_vae.model.rows import apply, check_count
+from keras_vae.model.saving import Saving
 from keras_vae.model.scoring import NUM_SAMPLES, score
 from keras_vae.model.streams import checked_stream, is_arrays, refusing
 from keras_vae.networks import NETWORKS
@@ -46,6 +48,8 @@ OBSERVATION, CODES, CORRUPTION, PRIOR, FREE = range(5)
 STREAMS = 16
 
 SETTLED = 1e9  # an optimizer step by which every schedule has ended
+
+USUAL_CHANNELS = (1, 2, 3, 4)  # grey or colour, with or without alpha
 
 # Beyond these the weight of the rate is worth a word: means in the place of sums are off by factors of 10 to 100.
 LOW_BETA, HIGH_BETA = 0.5, 2.0
@@ -123,7 +127,7 @@ class Step:
     @once
     def posterior(self):
         """The encoder's output, a dict of `[batch, *latent]`."""
-        return self.model.encoder(self.model.labelled(self.images, self.labels), training=self.training)
+        return apply(self.model.encoder, self.model.labelled(self.images, self.labels), self.training)
 
     @once
     def draw(self):
@@ -147,7 +151,7 @@ class Step:
 
     def decode(self, codes):
         """Returns the parameters of the likelihood at any codes, `[batch, *latent]`, of these images."""
-        return self.model.decoder(self.model.labelled(codes, self.labels), training=self.training)
+        return apply(self.model.decoder, self.model.labelled(codes, self.labels), self.training)
 
     @once
     def distortion(self):
@@ -209,7 +213,7 @@ class Draws:
 
 
 @keras.saving.register_keras_serializable(layers.PACKAGE)
-class Autoencoder(backends.Steps, keras.Model):
+class Autoencoder(backends.Steps, Saving, keras.Model):
     """An autoencoder, plain or variational as its objective says.
 
     It is an ordinary Keras model: `compile`, `fit(images)`, `evaluate`, `predict` (reconstructions), callbacks,
@@ -248,7 +252,7 @@ class Autoencoder(backends.Steps, keras.Model):
         ValueError: A shape that is none, an unknown name, a latent larger than the image.
 
     Warns:
-        UserWarning: The loss weighs the rate far from 1 (`advice`).
+        UserWarning: The loss weighs the rate far from 1 (`advice`), or the shape's channels seem to come first.
     """
 
     def __init__(
@@ -387,9 +391,13 @@ class Autoencoder(backends.Steps, keras.Model):
         """Returns `count` images decoded from codes of the prior, by `seed` alone.
 
         A conditional model shows `labels`, `[count]` or one for all, by default each in turn.
+
+        Raises:
+            ValueError: `count` is negative or not a whole number, or the labels do not go with it.
         """
         if labels is not None and not self.conditional:
             raise ValueError("the model is not conditional: it has learned no labels (leave them out)")
+        count = check_count(count)
         if self.conditional and labels is None:
             labels = ops.arange(count) % self.num_classes
         return self.decode(self.prior.draw(self, count, seed), labels)
@@ -582,6 +590,10 @@ class Autoencoder(backends.Steps, keras.Model):
             held_out = dict(zip(names, keras.utils.unpack_x_y_sample_weight(held_out)))
             self.examine(held_out)
             given["validation_data"] = tuple(held_out[name] for name in names)
+        if not is_arrays(x) and not isinstance(x, keras.utils.PyDataset):
+            given.setdefault(
+                "shuffle", False
+            )  # by default Keras asks for it, and warns that it cannot be had
         soundness = Soundness()
         given["callbacks"] = [soundness, *keras.tree.flatten(given.get("callbacks") or [])]
         try:
@@ -737,6 +749,7 @@ class Autoencoder(backends.Steps, keras.Model):
             "seed": self.seed,
             "name": self.name,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            **super().get_config(),
         }
 
 
@@ -807,8 +820,23 @@ def widened(shape, channels):
 
 
 def check_image_shape(shape):
-    """Returns `shape` as a tuple of three positive whole numbers."""
-    shape = whole(shape, "image_shape")
-    if len(shape) != 3 or min(shape) < 1:
-        raise ValueError(f"image_shape is {shape}: expected (height, width, channels), such as (28, 28, 1)")
-    return shape
+    """Returns `shape` as a tuple of three positive whole numbers.
+
+    Warns:
+        UserWarning: The channels seem to come first.
+    """
+    wanted = "expected (height, width, channels), such as (28, 28, 1)"
+    try:
+        sizes = whole(tuple(shape), "image_shape")
+    except (TypeError, ValueError):  # TypeError: one number
+        raise ValueError(f"image_shape is {shape!r}: {wanted}") from None
+    if len(sizes) != 3 or min(sizes) < 1:
+        raise ValueError(f"image_shape is {sizes}: {wanted}")
+    if sizes[0] in USUAL_CHANNELS and min(sizes[1:]) > max(USUAL_CHANNELS):
+        height, width, channels = sizes
+        warnings.warn(
+            f"image_shape is {sizes}, {channels} channels of {height}x{width} pixels: if the channels come first, put them"
+            f" last, image_shape {(width, channels, height)} and np.moveaxis(images, 1, -1)",
+            stacklevel=3,
+        )
+    return sizes

@@ -16,6 +16,7 @@ import difflib
 import functools
 import json
 import math
+import os
 import pathlib
 import sys
 import types
@@ -425,6 +426,51 @@ def read_setting(field, annotation, value, label, typed):
         return value if parse_text is None or value is None else parse_text(value)
     except ValueError as error:
         raise UsageError(f"{label} {quote(value)}: {error}") from error
+
+
+def settle(field, annotation, value):
+    """The value of `field` that a program gives: of its own type, or as one would type it; one rule for all settings.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if "choices" in field.metadata:
+        return settle_component(field, value)
+    value = plain(value)
+    if value is None and types.NoneType not in alternatives(annotation):
+        raise UsageError(f"{field.name} is None: it needs a value (leave it out for the default)")
+    if "parse" in field.metadata and value is not None and not isinstance(value, str):
+        sizes = tuple(value) if isinstance(value, list) else (value,)
+        value = field.metadata.get("show", show)(sizes)
+    try:
+        return read_setting(field, annotation, value, field.name, typed=False)
+    except UsageError:
+        if not isinstance(value, str) or "parse" in field.metadata:
+            raise
+        return read_setting(field, annotation, value, field.name, typed=True)
+
+
+def settle_component(field, value):
+    """The component that `value` is or, a text, names."""
+    choices, fallback = field.metadata["choices"], field.metadata.get("fallback")
+    if type(value) in choices.values():
+        return value
+    name = plain(value)
+    if isinstance(name, str) and name in choices:
+        return choices[name]()
+    if isinstance(name, str) and fallback:
+        return fallback(name)
+    close = did_you_mean(str(name), choices)
+    raise UsageError(f"{field.name} is {quote(value)}: expected one of {', '.join(choices)}{close}")
+
+
+def plain(value):
+    """`value` as JSON has it: of NumPy's numbers and arrays, paths and sequences Python's own."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return [plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def expected(annotation, typed, many=False):

@@ -1,14 +1,13 @@
 """The whole configuration of a run: what the command line sets and `config.json` keeps."""
 
-import os
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from keras_vae.command_line import option, read_config, read_json
+from keras_vae.command_line import option, read_config, read_json, settings, settle
 from keras_vae.corruptions import CORRUPTIONS, NoCorruption
 from keras_vae.data import rules
 from keras_vae.data.value_range import check_range, parse_range, show_range
-from keras_vae.datasets import DATASETS, Digits, check_augmentations, find_source
+from keras_vae.datasets import DATASETS, Digits, check_augmentations, find_source, parse_image_size
 from keras_vae.devices import PRECISIONS
 from keras_vae.latents import parse_shape, show_shape
 from keras_vae.likelihoods import LIKELIHOODS, Automatic
@@ -17,27 +16,14 @@ from keras_vae.objectives import OBJECTIVES, VariationalBound
 from keras_vae.priors import PRIORS, StandardNormal
 
 LARGE = 2**31  # what counts something lies below it: TensorFlow counts in 32 bits here and there
-LARGEST_SIDE = 2**15  # of an image, in pixels
-
-
-def parse_image_size(text):
-    """Returns `(height, width)` of `64` or `48x64`."""
-    try:
-        sizes = tuple(int(size) for size in text.lower().split("x"))
-    except ValueError:
-        sizes = ()
-    if len(sizes) not in (1, 2) or min(sizes) < 1:
-        raise ValueError("expected one size or height x width, at least 1 (try --image_size 64)")
-    if max(sizes) > LARGEST_SIDE:
-        raise ValueError(f"an image has at most {LARGEST_SIDE} pixels a side here (try --image_size 64)")
-    return sizes * 2 if len(sizes) == 1 else sizes
 
 
 @dataclass(frozen=True)
 class DataSettings:
     """Where the images come from and what is made of them: what training and evaluation have in common.
 
-    Components and shapes may be given as one would type them: `Config(dataset="mnist", latent="8x8x16")`.
+    Settings may be given as one would type them, `Config(dataset="mnist", latent="8x8x16")`, and are checked as those
+    on a command line are (`keras_vae.command_line.settle`).
     """
 
     dataset: object = option(
@@ -72,8 +58,8 @@ class DataSettings:
     )
 
     def __post_init__(self):
-        for field in fields(self):
-            object.__setattr__(self, field.name, as_typed(field, getattr(self, field.name)))
+        for field, annotation in settings(type(self)):
+            object.__setattr__(self, field.name, settle(field, annotation, getattr(self, field.name)))
         if self.limit is not None and self.limit < 1:
             raise ValueError(f"limit is {self.limit}: it must be at least 1 (try --limit 1)")
         if self.channels not in (None, 1, 3):
@@ -167,19 +153,6 @@ def read_settings(path):
     if "data_rules" not in keys and keys >= FIRST_KEYS:
         return replace(config, data_rules=rules.FIRST)
     return config
-
-
-def as_typed(field, value):
-    """Returns `value` of a field, or what it stands for where it is a text or a single size."""
-    metadata = field.metadata
-    if isinstance(value, str | os.PathLike) and "choices" in metadata:
-        text = os.fspath(value)
-        if text in metadata["choices"]:
-            return metadata["choices"][text]()
-        if "fallback" in metadata:
-            return metadata["fallback"](text)
-        raise ValueError(f"{field.name} is {text!r}: expected one of {', '.join(metadata['choices'])}")
-    return metadata["parse"](str(value)) if isinstance(value, str | int) and "parse" in metadata else value
 
 
 def is_folder_name(text):

@@ -16,12 +16,19 @@ was trained on `(value - low) / (high - low)`, clipped to [0, 1], and takes the 
 A conditional model's signatures take the images' labels too, `label`, int64 `[n]`: the number of a class, its place
 among `label_names` in `keras_vae.json`, whatever the labels of the training images were.
 
+In Python a loaded model has the
+functions `decode(latent, label)` and so on, and `serve`, its default signature as `keras.layers.TFSMLayer` calls it:
+
+    layer = keras.layers.TFSMLayer("serving/decoder/1")
+    layer(codes), layer((codes, labels)), layer({"latent": codes, "label": labels}), layer(codes, label=labels)
+
 The batch size is free and all tensors are float32, whatever precision the model was trained in: a float32 twin
 of the model is exported. On a CPU it gives a float32 model's own images bit for bit, and its own rows too where
 the batch is larger or smaller, but for float32 rounding: convolutions choose their algorithm by the batch's size.
 """
 
 import contextlib
+import inspect
 import os
 import re
 import warnings
@@ -250,10 +257,50 @@ def in_range(bounds):
 
 
 def traced(function, *specs):
-    """Returns `function` of tensors as a `tf.function` that has been traced for them."""
-    compiled = tf.function(function, input_signature=specs, autograph=False)
+    """Returns `function` of tensors as a `tf.function` that has been traced for them; its arguments have their names."""
+
+    def named(*arguments):
+        return function(*arguments)
+
+    # Else a second argument would be called label_0, also where a loaded model is called in Python.
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    named.__signature__ = inspect.Signature([inspect.Parameter(spec.name, kind) for spec in specs])
+    compiled = tf.function(named, input_signature=specs, autograph=False)
     compiled.get_concrete_function()
     return compiled
+
+
+def as_endpoint(function):
+    """Returns a traced function as `serve`, what `keras.layers.TFSMLayer` calls: its inputs come as one argument.
+
+    The inputs of a conditional model are a tuple, a list or a dict by name, or the labels come as `label=`; labels are
+    int32 or int64. TensorFlow finds the one that fits among the forms that the function was traced for.
+    """
+    specs = function.input_signature
+
+    def serve(inputs, label=None):
+        if isinstance(inputs, dict):
+            inputs = [inputs[spec.name] for spec in specs]
+        rows, *labels = inputs if isinstance(inputs, tuple | list) else (inputs,)
+        labels = labels if label is None else [label]
+        return function(rows, *(tf.cast(given, "int64") for given in labels))
+
+    endpoint = tf.function(serve, autograph=False)
+    for arguments in forms_of(specs):
+        endpoint.get_concrete_function(*arguments)
+    return endpoint
+
+
+def forms_of(specs):
+    """Returns the arguments `(inputs, label)` that an endpoint of inputs `specs` is traced for, a list of tuples."""
+    rows, *labels = specs
+    if not labels:
+        return [(rows,), ({rows.name: rows},)]
+    forms = []
+    for dtype in ("int32", "int64"):
+        label = tf.TensorSpec((None,), dtype, "label")
+        forms += [(rows, label), ((rows, label),), ([rows, label],), ({rows.name: rows, "label": label},)]
+    return forms
 
 
 def of_any_count(function):
@@ -296,6 +343,7 @@ def write_version(servable, description, signatures, functions=None, prior=None)
     root = tf.Module()
     for name, function in everything.items():
         setattr(root, name, function)
+    root.serve = as_endpoint(next(iter(signatures.values())))
     # No model is tracked, which would store its weights once more: the variables that the functions use are.
     root.used = [function.get_concrete_function().variables for function in everything.values()]
     try:

@@ -349,16 +349,31 @@ class State:
         return state
 
 
-def commit():
-    """Returns the commit of the checkout that this package runs from, None where there is none."""
+def commit(file=__file__):
+    """Returns the commit of the checkout that this package runs from, None where it runs from another place.
+
+    A package in a virtual environment that lies in some repository is not part of it, and neither is a copy that its
+    repository ignores: only a repository that tracks the code is asked.
+
+    Args:
+        file: A path of the package's code.
+    """
+    path = pathlib.Path(file).resolve()
+    if not asked_of_git(path.parent, "ls-files", "--error-unmatch", "--", path.name):
+        return None
+    return asked_of_git(path.parent, "rev-parse", "--verify", "HEAD")
+
+
+def asked_of_git(folder, *words):
+    """Returns what `git` answers in `folder`, None where it refuses, or is not there.
+
+    The variables that would make it look at another repository, as they are set within a hook, are left out.
+    """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
         asked = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            cwd=pathlib.Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            timeout=5,
+            ["git", *words], cwd=folder, env=environment, capture_output=True, text=True, timeout=5
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return asked.stdout.strip() or None
+    return asked.stdout.strip() or None if asked.returncode == 0 else None

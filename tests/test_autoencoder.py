@@ -1,5 +1,6 @@
 import json
 import math
+import re
 import subprocess
 import sys
 import warnings
@@ -551,3 +552,53 @@ def test_an_objective_of_ones_own_trains_and_says_how_it_can_be_saved(digits, tm
     assert logs["loss"] == pytest.approx(2 * logs["distortion"])
     with pytest.raises(ValueError, match=r"Own has no name to be saved under.*keras_vae\.OBJECTIVES"):
         model.save(tmp_path / "model.keras")
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (16, 16, 3), (12, 20, 3)])
+@pytest.mark.parametrize("latent", [2, (2, 2, 3)])
+def test_no_rows_have_the_shape_of_rows(shape, latent):
+    model = VAE(shape, latent, network=NETWORK)
+    images, codes = np.zeros((0, *shape), "float32"), np.zeros((0, *model.latent_shape), "float32")
+    assert model.sample(0).shape == model.sample(np.int64(0)).shape == (0, *shape)
+    assert [part.shape for part in model.encode(images)] == [codes.shape] * 2
+    assert model.decode(codes).shape == model(images).shape == (0, *shape)
+    assert model.terms(images)["loss"].shape == (0,)
+
+
+@pytest.mark.parametrize("count", [-1, 2.0, "3", None, np.float32(1)])
+def test_how_many_samples_is_a_whole_number(count):
+    with pytest.raises(
+        ValueError, match=r"^count is .*: expected how many samples to draw, a whole number from 0"
+    ):
+        make().sample(count)
+
+
+@pytest.mark.parametrize("shape", [28, (28, 28), (28, 28, 1, 1), (0, 8, 1), "28x28x1", (8.5, 8, 1), None])
+def test_an_image_shape_is_three_whole_numbers(shape):
+    with pytest.raises(
+        ValueError, match=r"^image_shape is .*: expected \(height, width, channels\), such as"
+    ):
+        VAE(shape)
+
+
+@pytest.mark.parametrize(
+    ("shape", "proposed"), [((3, 8, 8), (8, 8, 3)), ((1, 8, 6), (8, 6, 1)), ((4, 9, 7), (9, 7, 4))]
+)
+def test_channels_that_seem_to_come_first_are_mentioned(shape, proposed):
+    with pytest.warns(
+        UserWarning, match=f"if the channels come first, .* image_shape {re.escape(str(proposed))}"
+    ):
+        VAE(shape, 2, network=NETWORK)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        VAE(proposed, 2, network=NETWORK)
+
+
+@pytest.mark.parametrize("kind", ["array", "tf.data", "generator"])
+def test_fit_asks_for_no_shuffling_where_keras_would_warn_that_there_is_none(kind, digits):
+    batches = [digits[:20], digits[20:40]]
+    data = {"array": digits, "tf.data": tf.data.Dataset.from_tensor_slices(digits).batch(20)}
+    data["generator"] = (batch for batch in batches)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="`shuffle=True` was passed")
+        make().fit(data[kind], verbose=0)

@@ -288,3 +288,27 @@ def test_labels_survive_a_file(trained, tmp_path):
     assert loaded.num_classes == NUM_CLASSES
     inputs = data.test.images(0, 5), data.test.labels[:5]
     np.testing.assert_array_equal(loaded.predict(inputs, verbose=0), model.predict(inputs, verbose=0))
+
+
+def test_keras_takes_an_exported_decoder_as_a_layer_of_codes_and_labels(tmp_path):
+    model, labels = make(), np.array([0, 1, 2, 0])
+    codes = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
+    path = str(export(model, tmp_path)["decoder"])
+    layer, decode = (keras.layers.TFSMLayer(path, call_endpoint=name) for name in ("serve", "decode"))
+    logits = model.decoder(np.concatenate([codes, np.eye(3, dtype="float32")[labels]], axis=-1))
+    expected = 1 / (1 + np.exp(-np.asarray(logits, "float64")))
+    by_name = {"latent": codes, "label": labels}
+    ways = [layer((codes, labels)), layer([codes, labels.astype("int32")]), layer(by_name)]
+    ways += [layer(codes, label=labels), decode(codes, label=labels)]
+    inputs = [keras.Input((3,)), keras.Input((), dtype="int32")]
+    ways.append(keras.Model(inputs, layer(inputs))([codes, labels.astype("int32")]))
+    for found in ways:
+        np.testing.assert_allclose(found["image"], expected, atol=1e-6)
+
+
+def test_no_rows_are_encoded_decoded_and_sampled():
+    model, none = make(), np.zeros(0, "int64")
+    assert model.sample(0).shape == (0, 8, 8, 1)
+    assert model.sample(0, labels=[]).shape == model.sample(0, labels=1).shape == (0, 8, 8, 1)
+    assert model.encode(np.zeros((0, 8, 8, 1), "float32"), none)[0].shape == (0, 3)
+    assert model.decode(np.zeros((0, 3), "float32"), none).shape == (0, 8, 8, 1)

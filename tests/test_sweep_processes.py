@@ -14,7 +14,7 @@ import pytest
 from sweep_runs import swept
 
 from keras_vae.sweep.places import Place
-from keras_vae.sweep.running import run_all
+from keras_vae.sweep.running import run_all, uninterrupted
 
 GOOD, FAILING = "learning_rate-0.003", "learning_rate-1e30"
 GRID = ["--over", "learning_rate=0.003,1e30", "--limit", "64", "--epochs", "3", "--features", "random"]
@@ -137,6 +137,36 @@ def test_what_a_sweep_leaves_is_a_run_like_any_other_and_the_comparison(story):
     assert comparison["recommendations"][0]["words"] == "learning_rate 0.003"
     assert "comparison.html" in story[3][1]
     assert (folder / "comparison.html").is_file()
+
+
+def test_ctrl_c_in_the_moment_in_which_a_run_begins_ends_that_run_too(tmp_path, monkeypatch):
+    begun, popen = [], subprocess.Popen
+
+    def begin_and_interrupt(*arguments, **named):
+        begun.append(popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE))
+        signal.raise_signal(signal.SIGINT)  # before anybody has the process
+        return begun[-1]
+
+    sweep = swept(tmp_path / "sweep")
+    monkeypatch.setattr(type(sweep), "is_done", lambda *_: False)
+    monkeypatch.setattr(subprocess, "Popen", begin_and_interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run_all(sweep, [Place()], lambda: None)
+    assert [process.poll() for process in begun] == [-signal.SIGTERM]
+
+
+def test_ctrl_c_waits_for_the_end_of_what_must_not_be_interrupted():
+    done = []
+
+    def interrupted_halfway():
+        with uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            done.append(1)
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted_halfway()
+    assert done == [1]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_runs_that_are_done_are_not_run_again(tmp_path, monkeypatch):

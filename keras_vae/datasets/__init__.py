@@ -19,6 +19,7 @@ from keras_vae.datasets.errors import DatasetError
 from keras_vae.datasets.files import is_image_name
 from keras_vae.datasets.folder import ImageFolder, holds_images
 from keras_vae.datasets.shares import spread
+from keras_vae.datasets.sizes import as_image_size, check_whole, parse_image_size
 from keras_vae.datasets.sprites import Sprites
 from keras_vae.datasets.stores import spoken
 from keras_vae.datasets.tensorflow_datasets import TensorFlowDatasets
@@ -43,6 +44,7 @@ __all__ = [
     "Annotations",
     "in_memory",
     "make_dataset",
+    "parse_image_size",
 ]
 
 DATASETS = {
@@ -93,7 +95,7 @@ def load_dataset(
       source: A source from `DATASETS`, or text as `find_source` reads it.
       data_dir: Folder with prepared or downloaded data of TensorFlow Datasets; None for its default.
       download: False forbids the network; None and True allow it where nothing local is found.
-      image_size: (height, width) in pixels, a number for squares, or None for the source's own.
+      image_size: (height, width) in pixels, a number for squares, text such as "48x64", or None for the source's own.
       channels: 1 (grey), 3 (colour), 4 (colour and alpha), or None for the source's own.
       range: (low, high), the values that become 0 and 1, such as (0, 4095); those outside are clipped. None for what
         the type says (bytes 0 to 255, floats in 0 to 1) or else what the values of the set span.
@@ -106,14 +108,13 @@ def load_dataset(
     Raises:
       DatasetError: The data cannot be had or used; one sentence says why, and what to do.
     """
-    if isinstance(image_size, int):
-        image_size = (image_size, image_size)
+    limit = check_whole("limit", limit)
     source = find_source(os.fspath(source)) if isinstance(source, str | os.PathLike) else source
     options = LoadOptions(
         data_dir=None if data_dir is None else os.fspath(data_dir),
         download=download is None or bool(download),
-        image_size=None if image_size is None else tuple(image_size),
-        channels=channels,
+        image_size=as_image_size(image_size),
+        channels=check_whole("channels", channels),
         value_range=_range(range),
         rules=data_rules,
     )

@@ -1,1 +1,1 @@
-"""The model's parts: what it takes in training, the metrics beside its loss, its scores and its batches."""
+"""What a model is made of, apart from the networks and objectives that it is given."""

@@ -4,8 +4,10 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 
@@ -56,7 +58,8 @@ def run_all(sweep, places, after_each):
     try:
         while waiting or working:
             while waiting and free:
-                working.append(start(sweep, waiting.pop(0), free.pop(0)))
+                with uninterrupted():  # else a process that has just begun would be one that nobody ends
+                    working.append(start(sweep, waiting.pop(0), free.pop(0)))
             time.sleep(LOOKED_EVERY)
             for work in [work for work in working if work.process.poll() is not None]:
                 working.remove(work)
@@ -69,8 +72,28 @@ def run_all(sweep, places, after_each):
             bar.set_description_str(in_short(working), refresh=False)
             bar.refresh()
     finally:
-        stop(working)
+        with uninterrupted():
+            stop(working)
         bar.close()
+
+
+@contextlib.contextmanager
+def uninterrupted():
+    """Lets Ctrl-C wait until the end of the block: one that comes meanwhile is raised there.
+
+    Only the main thread is ever interrupted by it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came = []
+    handler = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if handler is None else handler)
+    if came:
+        signal.raise_signal(signal.SIGINT)
 
 
 def in_short(working):

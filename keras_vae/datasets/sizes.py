@@ -1,0 +1,45 @@
+"""The size of images, as it is written and given."""
+
+import operator
+
+import numpy as np
+
+from keras_vae.datasets.errors import DatasetError
+
+LARGEST_SIDE = 2**15  # of an image, in pixels
+
+
+def parse_image_size(text):
+    """Returns `(height, width)` of `64` or `48x64`."""
+    try:
+        sizes = tuple(int(size) for size in text.lower().split("x"))
+    except ValueError:
+        sizes = ()
+    if len(sizes) not in (1, 2) or min(sizes) < 1:
+        raise ValueError("expected one size or height x width, at least 1 (try --image_size 64)")
+    if max(sizes) > LARGEST_SIDE:
+        raise ValueError(f"an image has at most {LARGEST_SIDE} pixels a side here (try --image_size 64)")
+    return sizes * 2 if len(sizes) == 1 else sizes
+
+
+def as_image_size(value):
+    """Returns `(height, width)` of what a program gives: `64`, `"48x64"`, a pair, or None for None.
+
+    Raises:
+        DatasetError: It is something else.
+    """
+    if value is None:
+        return None
+    try:
+        sizes = [value] if np.ndim(value) == 0 else value
+        return parse_image_size(value if isinstance(value, str) else "x".join(map(str, sizes)))
+    except ValueError as error:
+        raise DatasetError(f"image_size is {value!r}: {error}") from error
+
+
+def check_whole(name, value):
+    """Returns `value` as a whole number, or None for None; raises a DatasetError that names it where it is neither."""
+    try:
+        return None if value is None else operator.index(value)
+    except TypeError:
+        raise DatasetError(f"{name} is {value!r}: expected a whole number") from None

@@ -1,0 +1,165 @@
+"""How a model goes into a file: whole, its weights alone, or as a program for other runtimes."""
+
+import importlib.util
+import os
+import warnings
+
+from keras_vae.command_line import did_you_mean
+from keras_vae.lazy import keras
+from keras_vae.model.quantization import quantize_layers, quantized_layers
+
+# The formats of `keras.Model.export`, and how the name of a file has to end; Torch's needs Keras' torch backend.
+FORMATS = {"tf_saved_model": "", "litert": ".tflite", "onnx": "", "openvino": ".xml"}
+# The packages that Keras writes them with: none is asked for before it is needed, and ONNX's are not installed with us.
+PACKAGES = {
+    "tf_saved_model": ("tensorflow",),
+    "litert": ("tensorflow",),
+    "onnx": ("onnx", "tf2onnx"),
+    "openvino": ("openvino",),
+}
+WEIGHTS = ".weights.h5"
+MODES = ("int8", "int4", "float8")  # of quantization; "gptq" and "awq" calibrate blocks of transformers
+LEGACY = (".h5", ".hdf5")  # of Keras 2
+
+
+class Saving:
+    """What `keras.Model` has for files, with what our models need to know about theirs."""
+
+    def export(self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs):
+        """Writes the reconstruction, `call`, as a program for other runtimes; see `keras.Model.export`.
+
+        The model need not have been called. A SavedModel has the endpoints `serve` and `serving_default`, which take
+        `image`, float32 `[n, height, width, channels]`, and of a conditional model also `label`, int64 `[n]`:
+        `serve((images, labels))`. `keras_vae.export.export` writes decoder and encoder instead.
+
+        Args:
+            filepath: Where to; a LiteRT file ends in `.tflite`, an OpenVINO file in `.xml`.
+            format: One of `tf_saved_model`, `litert`, `onnx` and `openvino`.
+            verbose: As in Keras.
+            input_signature: As in Keras; by default images of any number.
+            **kwargs: As in Keras.
+
+        Raises:
+            ValueError: The format is unknown, or the file's name does not go with it.
+            ImportError: The package that writes the format is not installed.
+        """
+        filepath = os.fspath(filepath)
+        check_format(format, filepath)
+        check_packages(format)
+        super().export(filepath, format, verbose, input_signature or self.input_signature(), **kwargs)
+
+    def input_signature(self):
+        """Returns what `call` takes, as `keras.Model.export` wants it."""
+        images = keras.InputSpec(shape=(None, *self.image_shape), dtype="float32", name="image")
+        if not self.conditional:
+            return [images]
+        return [(images, keras.InputSpec(shape=(None,), dtype="int64", name="label"))]
+
+    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
+        """Saves the whole model as a `.keras` file; see `keras.Model.save`.
+
+        Raises:
+            ValueError: The file's name ends otherwise: HDF5 files of Keras 2 cannot hold our models.
+        """
+        if zipped is not False:
+            expect_ending(filepath, ".keras", "a model is saved whole")
+        return super().save(filepath, overwrite=overwrite, zipped=zipped, **kwargs)
+
+    def save_weights(self, filepath, overwrite=True, max_shard_size=None):
+        """Saves the weights as a `.weights.h5` file; see `keras.Model.save_weights`.
+
+        Raises:
+            ValueError: The file's name ends otherwise.
+        """
+        if max_shard_size is None:
+            expect_ending(filepath, WEIGHTS, "weights are saved and loaded")
+        return super().save_weights(filepath, overwrite=overwrite, max_shard_size=max_shard_size)
+
+    def load_weights(self, filepath, *args, **kwargs):
+        """Loads the weights of a `.weights.h5` or `.keras` file; see `keras.Model.load_weights`.
+
+        Raises:
+            ValueError: It is an HDF5 file of Keras 2, or its weights are not those of this model.
+        """
+        if extension_of(filepath) in LEGACY:
+            expect_ending(filepath, WEIGHTS, "weights are saved and loaded")
+        return super().load_weights(filepath, *args, **kwargs)
+
+    def quantize(self, mode=None, config=None, **kwargs):
+        """Quantizes the layers that Keras can, its own dense ones; see `keras.Model.quantize`.
+
+        A compiled model can be trained further, with a new optimizer at the same step.
+
+        Raises:
+            ValueError: The mode is unknown, or one that Keras has for language models alone.
+
+        Warns:
+            UserWarning: The model has no layer that Keras can quantize.
+        """
+        wanted = mode or getattr(config, "mode", None)
+        if wanted not in MODES:
+            raise ValueError(f"mode is {wanted!r}: expected one of {', '.join(MODES)}")
+        with warnings.catch_warnings():
+            # Keras says so of each layer, also of those without weights.
+            warnings.filterwarnings("ignore", "Layer .* does not have a `quantize` method", UserWarning)
+            super().quantize(mode, config=config, **kwargs)
+        if not quantized_layers(self):
+            warnings.warn(
+                "nothing was quantized: Keras quantizes dense layers, and this model has none", stacklevel=2
+            )
+        elif self.compiled:
+            self.renew_optimizer()
+
+    def renew_optimizer(self):
+        """Gives a compiled model an optimizer of the weights that it now has, at the step of the old one."""
+        step = keras.ops.convert_to_numpy(self.optimizer.iterations)
+        self.compile_from_config(self.get_compile_config())
+        self.optimizer.iterations.assign(step)
+
+    def get_config(self):
+        quantized = quantized_layers(self)
+        return {"quantized": quantized} if quantized else {}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        quantized = config.pop("quantized", {})
+        model = super().from_config(config, custom_objects)
+        quantize_layers(model, quantized)
+        return model
+
+
+def check_format(name, filepath):
+    """Raises a ValueError where Keras cannot export to the format `name`, or not to a file of that name."""
+    if name not in FORMATS:
+        close = did_you_mean(str(name), FORMATS)
+        raise ValueError(f"format is {name!r}: expected one of {', '.join(FORMATS)}{close}")
+    if FORMATS[name]:
+        expect_ending(filepath, FORMATS[name], f"the format {name} is written")
+
+
+def check_packages(name):
+    """Raises an ImportError where a package is missing that the format `name` is written with."""
+    lacking = [package for package in PACKAGES[name] if importlib.util.find_spec(package) is None]
+    if lacking:
+        raise ImportError(
+            f"format {name} needs packages that are not installed: pip install {' '.join(lacking)}",
+            name=lacking[0],
+        )
+
+
+def expect_ending(filepath, ending, what):
+    """Raises a ValueError, which says `what` belongs into a file of that `ending`, where `filepath` has another."""
+    if not isinstance(filepath, str | os.PathLike) or os.fspath(filepath).endswith(ending):
+        return
+    stem, extension = os.path.splitext(os.fspath(filepath))
+    stem = stem.removesuffix(".weights") if extension.lower() in (*LEGACY, ".keras") else os.fspath(filepath)
+    raise ValueError(f"filepath is {os.fspath(filepath)!r}: {what} as {ending} (try {stem + ending!r})")
+
+
+def extension_of(filepath):
+    """Returns the extension of a path in lower case, that of the weights whole; empty for what is not a path."""
+    if not isinstance(filepath, str | os.PathLike):
+        return ""
+    name = os.fspath(filepath).lower()
+    return WEIGHTS if name.endswith(WEIGHTS) else os.path.splitext(name)[1]
