@@ -8,15 +8,32 @@ import inspect
 import math
 import warnings
 
+import numpy as np
+
 # Whole: Keras, which imports this file, may be imported by the first use of them.
 from keras_vae import backends, layers
 from keras_vae.command_line import did_you_mean, from_json, to_json
 from keras_vae.corruptions import CORRUPTIONS
+from keras_vae.densities import batch_mean
 from keras_vae.gradients import batch_counter
-from keras_vae.inputs import as_images, as_labels, as_numbers, looked_at, refusing
+from keras_vae.inputs import (
+    CLEAN,
+    Batch,
+    InputSpec,
+    as_arrays,
+    as_images,
+    as_labels,
+    as_numbers,
+    check_values,
+    unpack,
+)
 from keras_vae.latents import latent_shape, show_shape, whole
 from keras_vae.lazy import keras, ops
 from keras_vae.likelihoods import LIKELIHOODS
+from keras_vae.model import compiled
+from keras_vae.model.batches import images_at_once, in_batches
+from keras_vae.model.scoring import NUM_SAMPLES, score
+from keras_vae.model.streams import checked_stream, is_arrays, refusing
 from keras_vae.networks import NETWORKS
 from keras_vae.objectives import OBJECTIVES
 from keras_vae.priors import PRIORS
@@ -68,10 +85,14 @@ class Step:
         iteration: Number of optimizer steps so far, a float32 scalar; schedules are functions of it. In evaluation
             it is past the end of all of them: what is measured is what is trained in the end.
         training: Whether the networks are in training mode.
+        weights: What each image counts in everything that is computed from the whole batch, `[batch]`; None where
+            all count alike (`mean`).
+        counter: Numbers the noise; by default the model's counters do.
     """
 
-    def __init__(self, model, images, targets, training):
-        self.model, self.training, self.known = model, training, {}
+    def __init__(self, model, images, targets, training, weights=None, counter=None):
+        self.model, self.training, self.known, self.weights = model, training, {}, weights
+        self.counter = model.noise_counter(training) if counter is None else counter
         self.iteration = ops.cast(model.iteration(), "float32") if training else SETTLED
         self.labels = None
         if model.conditional:
@@ -89,7 +110,11 @@ class Step:
         """Returns the seed of this step for `use`: a function of the model's seed and its counters alone."""
         mode = TRAINING if self.training else EVALUATION
         stream = (self.model.seed * 2 + mode) * STREAMS + use
-        return layers.GivenSeed(stream % 2**31, self.model.noise_counter(self.training))
+        return layers.GivenSeed(stream % 2**31, self.counter)
+
+    def mean(self, values):
+        """Returns the mean of `[batch, ...]` over the images by their weights, `[...]` (on each device)."""
+        return batch_mean(values, self.weights)
 
     def own_seed(self, number=0):
         """Returns the seed of this step for an objective's own use, of which it may have several, from 0."""
@@ -103,7 +128,7 @@ class Step:
     @once
     def draw(self):
         """One code an image, drawn from the posterior, and its log density there (`keras_vae.latents.Draw`)."""
-        return self.model.draw(self.posterior, self.seed(CODES), self.training)
+        return self.model.draw(self.posterior, self.seed(CODES), self.training, self.weights)
 
     @property
     def codes(self):
@@ -127,7 +152,7 @@ class Step:
     @once
     def distortion(self):
         """-log p(targets | codes), `[batch]`, in nats."""
-        return -self.model.likelihood.log_prob(self.targets, self.decoded)
+        return -self.model.log_prob(self.targets, self.decoded, self.weights, self.training)
 
     @once
     def rate(self):
@@ -137,7 +162,8 @@ class Step:
     def draws(self, count):
         """Returns `count` codes an image and what they weigh, `Draws`; the decoder sees `count` times the batch."""
         seed = self.seed(CODES)
-        return Draws(self.model, self.posterior, self.targets, self.labels, count, seed, self.training)
+        given = self.labels, count, seed, self.training, self.weights
+        return Draws(self.model, self.posterior, self.targets, *given)
 
 
 class Draws:
@@ -148,9 +174,10 @@ class Draws:
         log_ratio: log p(z) - log q(z|x), `[batch, count]`, in nats.
     """
 
-    def __init__(self, model, posterior, targets, labels, count, seed, training):
+    def __init__(self, model, posterior, targets, labels, count, seed, training, weights=None):
         self.model, self.count, self.training, self.known = model, count, training, {}
         self.targets = ops.repeat(targets, count, axis=0)
+        self.weights = None if weights is None else ops.repeat(weights, count, axis=0)
         self.labels = None if labels is None else ops.repeat(labels, count, axis=0)
         repeated = {name: ops.repeat(value, count, axis=0) for name, value in posterior.items()}
         draw = model.draw(repeated, seed, training)
@@ -164,7 +191,7 @@ class Draws:
     def log_prob(self, codes, decoder):
         """Returns log p(targets | codes), `[batch, count]`, by `decoder`, a function of labelled codes."""
         decoded = decoder(self.model.labelled(codes, self.labels))
-        return self.per_image(self.model.likelihood.log_prob(self.targets, decoded))
+        return self.per_image(self.model.log_prob(self.targets, decoded, self.weights, self.training))
 
     @once
     def log_likelihood(self):
@@ -195,9 +222,9 @@ class Autoencoder(backends.Steps, keras.Model):
     model.sample(16)                        # [16, 28, 28, 1], decoded from the prior
     ```
 
-    `fit` also takes pairs, `fit(noisy, clean)`, and with them sample weights: Keras drops weights where there
-    are no targets, so write `fit(images, images, sample_weight=weights)`. Its logs, in nats per image: `loss`, and
-    the terms that the objective names, `distortion` and `rate`.
+    `fit` also takes pairs, `fit(noisy, clean)`, sample weights, one an image, and batches that are dicts, as TFDS
+    gives them (`keras_vae.inputs`). Its logs, in nats per image: `loss`, and the terms that the objective names,
+    `distortion` and `rate`; and the metrics that `compile` is given.
 
     Args:
         image_shape: `(height, width, channels)`.
@@ -266,6 +293,7 @@ class Autoencoder(backends.Steps, keras.Model):
             self.network.decoder(self.image_shape, decoded, self.likelihood, self.dtype_policy)
         )
         self.prior_layer = self.prior.layer(self.image_shape, self.latent_shape)
+        self.likelihood_memory = self.likelihood.memory()
         self.critic = self.objective.critic(self.image_shape, self.latent_shape)
         if self.critic is not None:
             # Built here, so that its state is in every file that the model is saved to.
@@ -282,6 +310,7 @@ class Autoencoder(backends.Steps, keras.Model):
         self.draw(self.encoder.output, seed=None)
         # train_step never calls the model, so nothing else would tell Keras that its weights exist.
         self.built = True
+        self.learned_from_noise = False  # whether `fit` was given noisy images with clean ones
         if advice := self.advice():
             warnings.warn(advice, stacklevel=2)
 
@@ -298,15 +327,31 @@ class Autoencoder(backends.Steps, keras.Model):
 
         `inputs` are images; of a conditional model `(images, labels)`.
         """
-        paired = self.conditional and isinstance(inputs, tuple | list)
-        images, labels = inputs if paired else (inputs, None)
+        batch = unpack(inputs, self.conditional)
+        images, labels = batch.images, batch.labels
         return self.decode(self.encode(images, labels, training)[0], labels, training)
 
     def encode(self, images, labels=None, training=False):
-        """Returns the mean and the log-variance of the codes of `images`, each `[batch, *latent]`."""
-        images = as_images(images, self.image_shape)
-        posterior = self.encoder(self.labelled(images, labels), training=training)
-        return self.latent.moments(self.sampling, posterior)
+        """Returns the mean and the log-variance of the codes of `images`, each `[n, *latent]`.
+
+        Many images are encoded a batch at a time; in training mode all at once, as batch normalization asks for.
+        """
+        images = self.readable(images)
+
+        def moments(images, labels):
+            posterior = self.encoder(self.labelled(images, labels), training=training)
+            return self.latent.moments(self.sampling, posterior)
+
+        return self.in_batches(moments, images, labels, training)
+
+    def in_batches(self, function, values, labels=None, training=False):
+        """Returns `function(values, labels)` of `n` rows, computed a batch at a time, in training mode at once."""
+        count = values.shape[0]
+        if training or count is None:
+            return function(values, labels)
+        if labels is not None and self.conditional:
+            labels = as_labels(as_numbers(labels, self.label_names), self.num_classes, count)
+        return in_batches(function, images_at_once(self.dims.pixels), values, labels)
 
     def log_weights(self, observed, count, seed, labels=None):
         """Returns log p(x|z) + log p(z) - log q(z|x) at `count` codes of each posterior, `[batch, count]`, in nats.
@@ -328,8 +373,15 @@ class Autoencoder(backends.Steps, keras.Model):
         return Draws(self, posterior, observed, labels, count, seed, False).log_weights
 
     def decode(self, codes, labels=None, training=False):
-        """Returns the images that `codes` stand for, `[batch, height, width, channels]` in [0, 1]."""
-        return self.likelihood.mean(self.decoder(self.labelled(codes, labels), training=training))
+        """Returns the images that `codes` stand for, `[n, height, width, channels]` in [0, 1].
+
+        Many are decoded a batch at a time; in training mode all at once.
+        """
+
+        def decoded(codes, labels):
+            return self.likelihood.mean(self.decoder(self.labelled(codes, labels), training=training))
+
+        return self.in_batches(decoded, codes, labels, training)
 
     def sample(self, count, seed=0, labels=None):
         """Returns `count` images decoded from codes of the prior, by `seed` alone.
@@ -342,9 +394,36 @@ class Autoencoder(backends.Steps, keras.Model):
             labels = ops.arange(count) % self.num_classes
         return self.decode(self.prior.draw(self, count, seed), labels)
 
-    def draw(self, posterior, seed, training=False):
-        """Returns a `keras_vae.latents.Draw` of one code for each posterior."""
-        return self.latent.draw(self.sampling, posterior, seed, training)
+    def score(self, images, labels=None, num_samples=NUM_SAMPLES, seed=0):
+        """Returns how strange each image is to the model, `[n]`, in nats: the higher, the stranger.
+
+        For a variational model it is an upper bound on -log p(image), the importance-weighted one of Burda et al. 2016,
+        and for codes without noise the distortion (`keras_vae.model.scoring.scores`). It depends on the image, the seed
+        and `num_samples` alone: not on the other images, their order or number, nor on what was evaluated before. It
+        is computed in float32 whatever the model's precision, and the exported encoder's signature `score` gives the
+        same. All images share the noise of a seed.
+
+        Args:
+            images: `[n, height, width, channels]` in [0, 1].
+            labels: Of a conditional model.
+            num_samples: Codes drawn for an image. More make the bound tighter and take as many decoder passes.
+            seed: Seed of the codes, a whole number, or one for each image, `[n]`.
+
+        Raises:
+            ValueError: These are no such images, labels, seeds or numbers; or the likelihood is `gaussian_optimal`,
+                whose variance comes from training, and the model is untrained.
+        """
+        return score(self, images, labels, num_samples, seed)
+
+    def draw(self, posterior, seed, training=False, weights=None):
+        """Returns a `keras_vae.latents.Draw` of one code for each posterior; images may have `weights`, `[batch]`."""
+        return self.latent.draw(self.sampling, posterior, seed, training, weights)
+
+    def log_prob(self, images, decoded, weights=None, training=False):
+        """Returns the likelihood of a batch, `[batch]`, in nats; in training the likelihood remembers what it needs."""
+        if training and self.likelihood_memory is not None:
+            self.likelihood.remember(self.likelihood_memory, images, decoded, weights)
+        return self.likelihood.log_prob_in_batch(images, decoded, weights)
 
     def rate(self, posterior, draw):
         """Returns KL(posterior || prior), `[batch]`, in nats.
@@ -398,32 +477,53 @@ class Autoencoder(backends.Steps, keras.Model):
     def terms(self, images, targets=None):
         """Returns the loss of each image and its terms as evaluation has them, a dict of `[batch]`, in nats.
 
-        `targets` are what the decoder is to give, or the labels of a conditional model.
+        `targets` are what the decoder is to give, or the labels of a conditional model. The noise is that of the first
+        batch of an evaluation, whatever was evaluated before. It depends on an image's place in the batch, and some
+        terms depend on the other images: to compare images with each other, use `score`.
         """
-        return self.objective(self, Step(self, images, targets, training=False))
+        spec = self.input_spec_of()
+        batch = unpack((images, targets), self.conditional)
+        if is_readable(batch.images):
+            check_values(batch.images, spec.bounds(batch))
+        if is_readable(batch.targets):
+            check_values(batch.targets, CLEAN)
+        return self.objective(self, Step(self, images, targets, training=False, counter=0))
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Returns the mean loss of a batch and updates the metrics; all means over the batch are taken here.
 
-        An image of weight 2 counts as two images. `loss` includes the layers' own losses (regularizers). The
+        An image of weight 2 counts as two images, one of weight 0 as none, also in what the objective and the
+        likelihood compute from the whole batch (`Step.mean`). `loss` includes the layers' own losses (regularizers). The
         mean over replicas of what they return is the mean over the global batch, however it was divided.
         """
         del y_pred
         if getattr(self, "_compile_loss", None) is not None:
             raise ValueError("compile was given a loss: the model's objective is its loss (leave `loss` out)")
-        step = Step(self, x, y, training)
+        if sample_weight is not None:
+            sample_weight = ops.reshape(ops.cast(sample_weight, "float32"), (-1,))
+        step = Step(self, x, y, training, sample_weight)
         terms = self.objective(self, step)
         penalties = sum(ops.cast(value, "float32") for value in self.losses)
         terms = {**terms, "loss": terms["loss"] + penalties}
-        if sample_weight is None:
-            weights = ops.ones_like(terms["loss"])
-        else:
-            weights = ops.reshape(ops.cast(sample_weight, "float32"), (-1,))
+        weights = ops.ones_like(terms["loss"]) if sample_weight is None else sample_weight
         for name, tracker in self.trackers.items():
             tracker.update_state(terms[name], sample_weight=weights)
         total = terms["loss"] + terms.get("critic_loss", 0.0)
         share = backends.mean_over_replicas(ops.sum(weights))
         return ops.divide_no_nan(ops.sum(weights * total), share)
+
+    def unpack(self, data):
+        """Returns the `Batch` in what Keras hands to a step."""
+        return unpack(data, self.conditional)
+
+    def compute_batch_loss(self, batch, training):
+        """Returns `compute_loss` of a `Batch`."""
+        y = batch.labels if self.conditional else batch.targets
+        return self.compute_loss(batch.images, y, sample_weight=batch.weights, training=training)
+
+    def update_metrics(self, batch):
+        """Updates the metrics that `compile` was given by a `Batch`."""
+        compiled.update(self, batch)
 
     def updates(self, gradients):
         """Returns what each optimizer is to do: `(optimizer, gradients, weights)`.
@@ -450,42 +550,157 @@ class Autoencoder(backends.Steps, keras.Model):
         return [weight for weight in self.trainable_weights if id(weight) not in others]
 
     def compile(self, *args, **kwargs):
-        """As `keras.Model.compile`, without `loss`: the objective is it."""
-        super().compile(*args, **kwargs)
+        """As `keras.Model.compile`, without `loss`: the objective is the loss.
+
+        `metrics` and `weighted_metrics` compare images with their reconstructions, as `predict` gives them, in
+        training and in evaluation; this takes one more pass through the networks. `weighted_metrics` heed the
+        sample weights. The logs have their names: `mae`, `val_mae`.
+
+        Raises:
+            ValueError: `loss` or `loss_weights` is given, or a metric cannot compare images or has a term's name.
+        """
+        given = inspect.signature(super().compile).bind(*args, **kwargs).arguments
+        compiled.check_loss(given)
+        super().compile(**given)
+        compiled.build(self)
         self.optimizer.build(self.own_weights)
 
     def fit(self, x=None, y=None, *args, **kwargs):
-        """As `keras.Model.fit`, but that nothing is learned from what is no image, and only as long as numbers are some.
+        """Trains the model, as `keras.Model.fit` does.
 
         Raises:
-            ValueError: The images are not within 0 and 1, or there are none (`keras_vae.inputs`).
+            ValueError: Images are not within [0, 1], labels are not classes, weights are not one number an image, or
+                there is nothing to learn from (`keras_vae.inputs`).
             TrainingStopped: A term of the loss or a weight became NaN or infinite. Model and optimizer have the state
                 of the last good epoch again.
         """
         given = inspect.signature(super().fit).bind(x, y, *args, **kwargs).arguments
-        given["x"], given["y"] = looked_at(x, y, num_classes=self.num_classes)
+        self.examine(given, class_weight=given.pop("class_weight", None), learns=True)
         held_out = given.get("validation_data")
-        if isinstance(held_out, tuple | list):
-            looked_at(*held_out[:2], num_classes=self.num_classes)
-        elif held_out is not None:
-            given["validation_data"], _ = looked_at(held_out, num_classes=self.num_classes)
+        if held_out is not None:
+            names = ("x", "y", "sample_weight")
+            held_out = dict(zip(names, keras.utils.unpack_x_y_sample_weight(held_out)))
+            self.examine(held_out)
+            given["validation_data"] = tuple(held_out[name] for name in names)
         soundness = Soundness()
         given["callbacks"] = [soundness, *keras.tree.flatten(given.get("callbacks") or [])]
         try:
-            with refusing():
+            with refusing(given["x"], held_out and held_out["x"]):
                 return super().fit(**given)
         except TrainingStopped:
             soundness.restore()
             raise
+        finally:
+            self.learned_from_noise |= getattr(given["x"], "had_targets", False)
+
+    def evaluate(self, x=None, y=None, *args, **kwargs):
+        """Measures the loss, its terms and the metrics, as `keras.Model.evaluate` does; takes what `fit` takes."""
+        given = inspect.signature(super().evaluate).bind(x, y, *args, **kwargs).arguments
+        given.update(given.pop("kwargs", {}))
+        if not given.get("_use_cached_eval_dataset"):  # which `fit` has examined
+            self.examine(given)
+        with refusing(given["x"]):
+            return super().evaluate(**given)
+
+    def predict(self, x, *args, **kwargs):
+        """Returns the reconstructions, `[n, height, width, channels]`, as `keras.Model.predict` does.
+
+        `x` is what `fit` takes. Targets and weights in it are left out; a conditional model takes the labels.
+        """
+        given = inspect.signature(super().predict).bind(x, *args, **kwargs).arguments
+        given["x"] = self.examine_for_call(x, steps_per_epoch=given.get("steps"))
+        with refusing(given["x"]):
+            return super().predict(**given)
+
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
+        """Takes one step, as `keras.Model.train_on_batch` does."""
+        given = {"x": x, "y": y, "sample_weight": sample_weight}
+        self.examine(given, class_weight=class_weight, learns=True)
+        return super().train_on_batch(**given, return_dict=return_dict)
+
+    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
+        """Measures one batch, as `keras.Model.test_on_batch` does."""
+        given = {"x": x, "y": y, "sample_weight": sample_weight}
+        self.examine(given)
+        return super().test_on_batch(**given, return_dict=return_dict)
+
+    def predict_on_batch(self, x):
+        """Returns the reconstructions of one batch, as `keras.Model.predict_on_batch` does."""
+        return super().predict_on_batch(self.examine_for_call(x))
+
+    def input_spec_of(self, for_call=False, class_weight=None):
+        """Returns the `InputSpec` of the model.
+
+        Args:
+            for_call: Whether nothing is learned from the images: they may be noisy then, where noise is removed.
+            class_weight: As in `fit`.
+        """
+        return InputSpec(self.image_shape, self.num_classes, for_call and self.removes_noise, class_weight)
+
+    @property
+    def removes_noise(self):
+        """Whether the model was trained on images with noise, and so may be given some."""
+        return self.learned_from_noise or self.corruption != CORRUPTIONS["none"]()
+
+    def examine(self, given, class_weight=None, learns=False):
+        """Examines the `x`, `y` and `sample_weight` among arguments, and puts in their place what the steps take.
+
+        Args:
+            given: Arguments by name, which are changed.
+            class_weight: As in `fit`.
+            learns: Whether the model is trained by them.
+        """
+        spec = self.input_spec_of(class_weight=class_weight)
+        x = as_arrays(given.get("x"))
+        parts = x, given.get("y"), given.get("sample_weight")
+        if is_arrays(parts):
+            batch = spec.examine(parts)
+            if batch.targets is not None and not CLEAN.contain(batch.images):
+                self.learned_from_noise |= learns
+            packed = batch.pack()
+            parts = (
+                (packed, None, None)
+                if isinstance(packed, dict)
+                else keras.utils.unpack_x_y_sample_weight(packed)
+            )
+        else:
+            how = {"shuffle": given.get("shuffle", False), "steps_per_epoch": given.get("steps_per_epoch")}
+            parts = checked_stream(*parts, spec, **how), None, None
+        given.update(zip(("x", "y", "sample_weight"), parts))
+
+    def examine_for_call(self, x, steps_per_epoch=None):
+        """Returns what the model is called with, examined: of images, of a batch in any layout, or of a stream."""
+        spec = self.input_spec_of(for_call=True)
+        x = as_arrays(x)
+        if not is_arrays(x):
+            return checked_stream(x, None, None, spec, for_call=True, steps_per_epoch=steps_per_epoch)
+        return spec.examine(x).inputs()
+
+    def readable(self, images):
+        """Returns images to encode as float32; raises a ValueError where their values, if they are known, are wrong."""
+        images = images if hasattr(images, "shape") else as_arrays(images)
+        converted = as_images(images, self.image_shape)
+        if is_readable(images) and np.size(images):
+            check_values(images, self.input_spec_of(for_call=True).bounds(Batch(images)))
+        return converted
+
+    def get_compile_config(self):
+        """Returns what a file keeps of `compile`, and whether the model may be given noisy images."""
+        config = super().get_compile_config()
+        return {**config, "learned_from_noise": True} if config and self.learned_from_noise else config
 
     def compile_from_config(self, config):
-        """Compiles a model that is being loaded."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
+        """Compiles a model that is being loaded, without the loss that earlier versions took and never used."""
+        given = dict(config)
+        self.learned_from_noise = given.pop("learned_from_noise", False)
+        given = keras.saving.deserialize_keras_object(given)
+        self.compile(**{name: value for name, value in given.items() if name not in ("loss", "loss_weights")})
 
     @property
     def metrics(self):
-        """The loss and the objective's terms, means over all images of the epoch, in nats per image."""
-        return list(self.trackers.values())
+        """The loss and the objective's terms, means over all images of the epoch, in nats per image; and compile's."""
+        given = [] if self._compile_metrics is None else [self._compile_metrics]
+        return [*self.trackers.values(), *given]
 
     def iteration(self):
         """Returns the number of batches trained on, int32."""
@@ -528,6 +743,11 @@ class Autoencoder(backends.Steps, keras.Model):
 @keras.saving.register_keras_serializable(layers.PACKAGE)
 class VAE(Autoencoder):
     """A variational autoencoder: `Autoencoder` with the evidence lower bound as its objective."""
+
+
+def is_readable(values):
+    """Returns whether `values` is an array or a tensor outside of all graphs."""
+    return isinstance(values, np.ndarray) or backends.is_readable(values)
 
 
 def component(given, choices, name):

@@ -19,6 +19,22 @@ def sum_per_image(values):
     return ops.sum(values, axis=tuple(range(1, len(values.shape))))
 
 
+def batch_mean(values, weights=None):
+    """Returns the mean over the first axis of `[batch, ...]`, each row counted by its weight; `[...]`.
+
+    Everything that is computed from a whole batch (variances, moments, mean rates) takes its means here, so that an
+    image of weight 0 counts as absent and one of weight 2 as two. Where all weights are 0, the mean is 0.
+
+    Args:
+        values: `[batch, ...]`.
+        weights: `[batch]`, 0 or more, by any common factor; None where all are equal.
+    """
+    if weights is None:
+        return ops.mean(values, axis=0)
+    weights = ops.reshape(weights, (-1, *(1 for _ in values.shape[1:])))
+    return ops.divide_no_nan(ops.sum(weights * values, axis=0), ops.sum(weights))
+
+
 def gaussian_log_density(values, mean, log_var):
     """Returns log N(values; mean, exp(log_var)), elementwise."""
     return -0.5 * (LOG_2_PI + log_var + ops.square(values - mean) * ops.exp(-log_var))
@@ -137,22 +153,39 @@ def inverse_multiquadratic(distances, size, scales=(0.1, 0.2, 0.5, 1.0, 2.0, 5.0
     return sum(2 * size * scale / (2 * size * scale + distances) for scale in scales)
 
 
-def maximum_mean_discrepancy(rows, others, kernel):
+def maximum_mean_discrepancy(rows, others, kernel, weights=None):
     """Returns the squared discrepancy of two sets, `[n, d]` and `[m, d]`, a number (Gretton et al. 2012, equation 3).
 
         sum_{i != j} k(x_i, x_j) / n(n - 1) + sum_{i != j} k(y_i, y_j) / m(m - 1) - 2 sum_ij k(x_i, y_j) / nm
 
-    Without bias: its mean is 0 for sets of one distribution, so it can come out below 0. `kernel` is a function of
-    squared distances and of d. A set of one row tells nothing, and the answer is 0.
+    Without bias: its mean is 0 for sets of one distribution, so it can come out below 0. A set of one row tells
+    nothing, and the answer is 0. With weights w of sum 1, 1 / n(n - 1) becomes w_i w_j / (1 - sum w^2), which has no
+    bias either. (A row of weight 2 is not two equal rows here: the pair of a row and its copy would be a bias.)
+
+    Args:
+        rows: `[n, d]`.
+        others: `[m, d]`; with weights, `[n, d]`.
+        kernel: A function of squared distances and of d.
+        weights: Of each row, and of each of the others, `[n]`; None where all are equal.
     """
     size = rows.shape[1]
+    first, second = shares_of(rows, weights), shares_of(others, weights)
 
-    def within(values):
-        kernels, count = kernel(squared_distances(values, values), size), ops.shape(values)[0]
-        return ops.sum(ops.where(ops.eye(count, dtype="bool"), 0.0, kernels)) / ops.cast(
-            count * ops.maximum(count - 1, 1), "float32"
-        )
+    def within(values, shares):
+        pairs = shares[:, None] * shares[None]
+        pairs = ops.where(ops.eye(ops.shape(values)[0], dtype="bool"), 0.0, pairs)
+        kernels = kernel(squared_distances(values, values), size)
+        return ops.divide_no_nan(ops.sum(pairs * kernels), ops.sum(pairs))
 
-    across = ops.mean(kernel(squared_distances(rows, others), size))
-    is_known = ops.minimum(ops.shape(rows)[0], ops.shape(others)[0]) > 1
-    return ops.where(is_known, within(rows) + within(others) - 2 * across, 0.0)
+    kernels = kernel(squared_distances(rows, others), size)
+    across = ops.sum(first[:, None] * second[None] * kernels)
+    counts = [ops.sum(ops.cast(shares > 0, "int32")) for shares in (first, second)]
+    is_known = ops.minimum(*counts) > 1
+    return ops.where(is_known, within(rows, first) + within(others, second) - 2 * across, 0.0)
+
+
+def shares_of(rows, weights=None):
+    """Returns the shares of `rows`, `[n, ...]`, by their `weights`, `[n]`, or equal ones: `[n]`, of sum 1 (or all 0)."""
+    if weights is None:
+        weights = ops.ones((ops.shape(rows)[0],), "float32")
+    return ops.divide_no_nan(weights, ops.sum(weights))

@@ -1,18 +1,20 @@
 """SavedModels of a decoder and of an encoder, which plain TensorFlow and TF Serving load.
 
     serving/decoder/1/    decode (also serving_default): latent -> image;  sample: seed -> image, latent
-    serving/encoder/1/    encode (also serving_default): image -> mean, log_var;  reconstruct: image -> image
+    serving/encoder/1/    encode (also serving_default): image -> mean, log_var;  reconstruct: image -> image;
+                          score: image, seed -> score (`Autoencoder.score`)
 
 Three further things are for evaluation, which finds in them what it finds in the model itself: beside its signatures
 a loaded decoder has the function `parameters`, latent -> what the likelihood takes, before it is made an image of;
 `assets.extra/keras_vae.json` holds the `Description` of the model, and `assets.extra/prior.npz` its prior, as a
 sampler, whatever `sample` draws from.
 
+The encoder refuses images that are not within [0, 1], with INVALID_ARGUMENT; one of a model that removes noise takes
+noisy images, and refuses those of another scale. Where `value_range` in `keras_vae.json` is `[low, high]`, the model
+was trained on `(value - low) / (high - low)`, clipped to [0, 1], and takes the same.
+
 A conditional model's signatures take the images' labels too, `label`, int64 `[n]`: the number of a class, its place
 among `label_names` in `keras_vae.json`, whatever the labels of the training images were.
-
-Images are in [0, 1]. Where `value_range` in `keras_vae.json` is `[low, high]`, the model was trained on
-`(value - low) / (high - low)`, clipped to [0, 1], and takes the same.
 
 The batch size is free and all tensors are float32, whatever precision the model was trained in: a float32 twin
 of the model is exported. On a CPU it gives a float32 model's own images bit for bit, and its own rows too where
@@ -21,7 +23,6 @@ the batch is larger or smaller, but for float32 rounding: convolutions choose th
 
 import contextlib
 import os
-import random
 import re
 import warnings
 from dataclasses import MISSING, dataclass
@@ -35,6 +36,8 @@ from keras_vae.graphs import release_graphs
 from keras_vae.latents import show_shape
 from keras_vae.lazy import tf
 from keras_vae.likelihoods import LIKELIHOODS
+from keras_vae.model import twin
+from keras_vae.model.scoring import NUM_SAMPLES, check_num_samples, check_scorable, noise_of, scores
 from keras_vae.objectives import OBJECTIVES
 from keras_vae.samplers import Prior, load, save
 
@@ -92,7 +95,7 @@ def read_prior(version, latent_shape):
     return load(path) if path.is_file() else Prior(latent_shape)
 
 
-def export(model, folder, sampler=None):
+def export(model, folder, sampler=None, num_samples=NUM_SAMPLES):
     """Writes the next version of a model's decoder and encoder, each whole or not at all.
 
     Args:
@@ -100,6 +103,7 @@ def export(model, folder, sampler=None):
         folder: The folder of both, a run's `serving`; it is made where there is none.
         sampler: What `sample` draws codes from (`keras_vae.samplers`); by default the model's prior,
             N(0, I) for a plain autoencoder too.
+        num_samples: Codes that `score` draws for an image.
 
     Returns:
         The folders written, a dict of `decoder` and `encoder`, such as `serving/decoder/1`.
@@ -108,10 +112,10 @@ def export(model, folder, sampler=None):
         WriteError: The folder cannot be written. A decoder that was complete by then stays.
         ValueError: The sampler's codes are not what the decoder takes.
     """
-    twin = float32_twin(model)
+    copy = float32_twin(model)
     return {
-        "decoder": write_decoder(twin, folder, sampler),
-        "encoder": write_encoder(twin, folder),
+        "decoder": write_decoder(copy, folder, sampler),
+        "encoder": write_encoder(copy, folder, num_samples),
     }
 
 
@@ -120,9 +124,9 @@ def export_decoder(model, folder, sampler=None):
     return write_decoder(float32_twin(model), folder, sampler)
 
 
-def export_encoder(model, folder):
+def export_encoder(model, folder, num_samples=NUM_SAMPLES):
     """Writes the next version of the encoder alone, `folder/encoder/N`; as `export`, and returns its path."""
-    return write_encoder(float32_twin(model), folder)
+    return write_encoder(float32_twin(model), folder, num_samples)
 
 
 def float32_twin(model):
@@ -131,19 +135,9 @@ def float32_twin(model):
 
 
 def twin_in(precision, model):
-    """Returns a model of the same weights that computes by the dtype policy `precision`.
-
-    Building it draws initial weights, so the generator that Keras takes their seeds from is put back: an
-    export in the middle of a program changes nothing that the program draws later.
-    """
+    """Returns a model of the same weights that computes by the dtype policy `precision` (`keras_vae.model.twin`)."""
     need_tensorflow("an export")
-    state = random.getstate()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # the model's own advice has been given already
-        twin = type(model).from_config({**model.get_config(), "dtype": precision})
-    random.setstate(state)
-    twin.set_weights(model.get_weights())
-    return twin
+    return twin.twin_in(precision, model)
 
 
 def write_decoder(model, folder, sampler=None):
@@ -177,28 +171,73 @@ def write_decoder(model, folder, sampler=None):
     return write_version(Path(folder) / "decoder", Description.of(model), signatures, functions, prior)
 
 
-def write_encoder(model, folder):
+def write_encoder(model, folder, num_samples=NUM_SAMPLES):
     """Writes the next version of the encoder of a float32 model, and returns its path."""
+    check_num_samples(num_samples)
     encode_rows = of_any_count(model.encode)
     reconstruct_rows = of_any_count(
         lambda image, *label: model.decode(model.encode(image, *label)[0], *label)
     )
 
+    checked = in_range(model.input_spec_of(for_call=True).bounds_of_images)
+
     def encode(image, *label):
-        mean, log_var = encode_rows(image, *label)
+        mean, log_var = encode_rows(checked(image), *label)
         return {"mean": mean, "log_var": log_var}
 
     def reconstruct(image, *label):
-        return {"image": reconstruct_rows(image, *label)}
+        return {"image": reconstruct_rows(checked(image), *label)}
 
     inputs = tf.TensorSpec((None, *model.image_shape), "float32", "image"), *label_spec(model)
     signatures = {"encode": traced(encode, *inputs), "reconstruct": traced(reconstruct, *inputs)}
+    try:
+        check_scorable(model)
+    except ValueError as error:
+        warnings.warn(f"the exported encoder has no signature score: {error}", stacklevel=2)
+    else:
+        signatures["score"] = traced_score(model, num_samples, *inputs)
     return write_version(Path(folder) / "encoder", Description.of(model), signatures)
+
+
+def traced_score(model, num_samples, image, *label):
+    """Returns the function `score` of images, seeds and a conditional model's labels, traced for these specs."""
+
+    def of_rows(image, seed, *label):
+        return scores(model, image, noise_of(seed, num_samples, model.latent_shape), *label)
+
+    rows = of_any_count(of_rows)
+
+    def score(image, seed, *label):
+        return {"score": rows(image, seed, *label)}
+
+    return traced(score, image, tf.TensorSpec((None,), "int64", "seed"), *label)
 
 
 def label_spec(model):
     """Returns what the signatures take besides, in a tuple: the labels of a conditional model."""
     return (tf.TensorSpec((None,), "int64", "label"),) if model.conditional else ()
+
+
+def in_range(bounds):
+    """Returns a function of images that fails, as the graph runs, where they are not within `bounds`; none may be.
+
+    A request of 255 times the images would be answered with nonsense. TF Serving makes INVALID_ARGUMENT of it, and
+    HTTP's 400; where it batches requests, those that were put together fail together.
+    """
+
+    def checked(image):
+        fits = bounds.hold(image) | tf.equal(tf.size(image), 0)
+        said = [
+            "the images run from",
+            tf.reduce_min(image),
+            "to",
+            tf.reduce_max(image),
+            "and are expected to lie within 0 and 1, as in training (try images / 255)",
+        ]
+        with tf.control_dependencies([tf.debugging.Assert(fits, said)]):
+            return tf.identity(image)
+
+    return checked
 
 
 def traced(function, *specs):

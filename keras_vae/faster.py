@@ -35,7 +35,10 @@ class Dense(keras.layers.Dense):
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class Conv2D(keras.layers.Conv2D):
-    """As Keras' own."""
+    """As Keras' own, with channels last whatever Keras is configured to."""
+
+    def __init__(self, *args, data_format="channels_last", **kwargs):
+        super().__init__(*args, data_format=data_format, **kwargs)
 
     def call(self, inputs):
         # Where only the bias is to follow, oneDNN adds it within the convolution.
@@ -69,7 +72,10 @@ class Conv2D(keras.layers.Conv2D):
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class Conv2DTranspose(keras.layers.Conv2DTranspose):
-    """As Keras' own."""
+    """As Keras' own, with channels last whatever Keras is configured to."""
+
+    def __init__(self, *args, data_format="channels_last", **kwargs):
+        super().__init__(*args, data_format=data_format, **kwargs)
 
     def call(self, inputs):
         if not pays(self):
@@ -80,7 +86,14 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
         """Returns the outputs without bias and activation."""
 
         def plain(inputs, kernel):
-            return ops.conv_transpose(inputs, kernel, self.strides, self.padding, self.output_padding)
+            return ops.conv_transpose(
+                inputs,
+                kernel,
+                self.strides,
+                self.padding,
+                self.output_padding,
+                data_format=self.data_format,
+            )
 
         if None in inputs.shape[1:]:
             return plain(inputs, kernel)

@@ -25,6 +25,7 @@ from keras_vae.lazy import keras, ops
 
 # A step scales by at most e^3, and at least e^-3: a code far from all others cannot make it overflow.
 MOST_LOG_SCALE = 3.0
+LEAST_DETERMINANT = 1e-37  # of a planar step: float32 has no logarithm of what is smaller
 # Of the gate's logit at the start: Kingma et al. 2016 advise +1 or +2, which leaves most of the code as it is.
 OPEN_GATE = 2.0
 
@@ -152,7 +153,7 @@ class Planar(Step):
             self.context_kernel = self.random("context", (self.context_dim, 2 * self.dim + 1), 0.1)
 
     def parameters(self, context):
-        """Returns v, w and b, `[n or 1, dim]`, `[n or 1, dim]` and `[n or 1, 1]`, with w' v > -1."""
+        """Returns v, w, b and 1 + w' v, which is above 0: `[n or 1, dim]` twice and `[n or 1, 1]` twice."""
         direction, normal, offset = (
             ops.convert_to_tensor(w) for w in (self.direction, self.normal, self.offset)
         )
@@ -162,15 +163,24 @@ class Planar(Step):
             offset = offset + linear[:, 2 * self.dim :]
         along = ops.sum(normal * direction, axis=1, keepdims=True)
         squared = ops.sum(ops.square(normal), axis=1, keepdims=True)
-        # Where w is 0, so is what is added.
-        direction = direction + (ops.softplus(along) - 1 - along) * normal / ops.maximum(squared, 1e-12)
-        return direction, normal, offset
+        # Where w is 0, nothing is added and w' v is 0.
+        divisor = ops.maximum(squared, 1e-12)
+        direction = direction + (ops.softplus(along) - 1 - along) * normal / divisor
+        share = squared / divisor
+        stretch = share * ops.softplus(along) + (1 - share) * (1 + along)
+        return direction, normal, offset, stretch
 
     def forward(self, codes, context=None):
-        direction, normal, offset = self.parameters(context)
+        """Returns the mapped codes and log(1 + (1 - t^2) w' v), t the tanh.
+
+        The determinant is computed as t^2 + (1 - t^2) (1 + w' v), a sum of positive numbers. In float32 the product
+        w' v itself is off by more than 1 + w' v where the weights are large, and the logarithm was then NaN.
+        """
+        direction, normal, offset, stretch = self.parameters(context)
         bent = ops.tanh(ops.sum(codes * normal, axis=1, keepdims=True) + offset)
-        slope = (1 - ops.square(bent)) * ops.sum(normal * direction, axis=1, keepdims=True)
-        return codes + direction * bent, ops.log1p(slope)[:, 0]
+        squared = ops.square(bent)
+        determinant = ops.maximum(squared + (1 - squared) * stretch, LEAST_DETERMINANT)
+        return codes + direction * bent, ops.log(determinant)[:, 0]
 
     def inverse(self, mapped, context=None):
         raise ValueError(
@@ -275,9 +285,9 @@ class FlowSampling(Sampling):
         super().__init__(**kwargs)
         self.flow = Flow(dim, kind, depth, width, context_dim=dim, name="flow")
 
-    def call(self, inputs, seed=None):
+    def call(self, inputs, seed=None, noise=None):
         mean, log_var, context = inputs
-        base = super().call([mean, log_var], seed=seed)
+        base = super().call([mean, log_var], seed=seed, noise=noise)
         flat = [ops.reshape(values, (-1, self.flow.settings["dim"])) for values in (base, context)]
         codes, log_det = self.flow.forward(*flat)
         return base, ops.reshape(codes, ops.shape(mean)), log_det

@@ -1,33 +1,49 @@
-"""What a model takes: images and labels, looked at before they are learned from."""
+"""What a model takes: images, labels and weights, in which layouts they come, and what is refused.
 
-import contextlib
+Every way into a model goes through `InputSpec.examine`: arrays once, before they are used, and the batches of a
+stream as they come (`keras_vae.model.streams`).
+"""
+
+import dataclasses
 import math
-import re
 import sys
 
 import numpy as np
 
 from keras_vae.lazy import keras, ops, tf
 
-ROUNDING = 1e-3  # so far from 0 and 1 values lie that were resized, or in float16
-OUTSIDE = "the images of a batch run from"
-EMPTY = "a batch holds no images: leave it out"
+ROUNDING = 1e-3  # images that were resized, or are float16, lie this far outside of [0, 1]
+
+# The names of a batch's entries, where it is a dict, in lower case. TFDS has `image` and `label`.
+IMAGES = ("images", "image", "x", "inputs", "input", "img", "pixels", "pixel_values")
+LABELS = ("labels", "label", "y", "class", "classes", "targets", "target")
+TARGETS = ("targets", "target", "y", "clean")
+WEIGHTS = ("weights", "weight", "sample_weights", "sample_weight")
 
 
 def as_images(values, image_shape):
-    """Returns `values` as float32; raises a ValueError where they are no images, or bytes from 0 to 255.
+    """Returns `values` as float32; raises a ValueError where they are not images, or bytes from 0 to 255."""
+    check_image_type(values, image_shape)
+    return ops.cast(values, "float32")
 
-    What has another shape would be broadcast: `fit(images, labels)` would learn grey levels of the labels.
+
+def check_image_type(values, image_shape):
+    """Raises a ValueError where the shape, as far as it is known, or the type of `values` is not that of images.
+
+    Another shape would be broadcast: `fit(images, labels)` would learn grey levels of the labels.
     """
-    given = tuple(values.shape[1:])
+    known = getattr(values.shape, "rank", 0) is not None
+    given = tuple(values.shape[1:]) if known else image_shape
     if len(given) != 3 or any(size not in (None, expected) for size, expected in zip(given, image_shape)):
         raise ValueError(
             f"the images are {show_batch(given)}: the model takes {show_batch(image_shape)}, alone or in pairs (labels go"
             " with a conditional objective)"
         )
-    if keras.backend.standardize_dtype(values.dtype) == "uint8":
+    dtype = keras.backend.standardize_dtype(values.dtype)
+    if dtype == "uint8":
         raise ValueError("the images are uint8: expected floats in [0, 1] (divide by 255)")
-    return ops.cast(values, "float32")
+    if dtype == "string" or dtype.startswith("complex"):
+        raise ValueError(f"the images are {dtype}: expected floats in [0, 1]")
 
 
 def show_batch(shape):
@@ -59,102 +75,332 @@ def as_labels(labels, num_classes, count):
             nothing can be read, such a label is no class.)
     """
     if isinstance(labels, int | list | tuple | np.ndarray | np.generic) and np.size(labels):
-        if not np.all(np.equal(np.mod(labels, 1), 0)):  # nor NaN and infinity
-            raise ValueError("some labels are no whole numbers: expected one for each image")
-        lowest, highest = np.min(labels), np.max(labels)
-        if lowest < 0 or highest >= num_classes:
-            raise ValueError(f"the labels are {lowest} to {highest}: expected 0 to {num_classes - 1}")
+        check_label_values(np.asarray(labels), num_classes)
     labels = ops.convert_to_tensor(labels)
+    check_label_shape(labels, count)
+    return ops.cast(ops.reshape(labels, (-1,)), "int32")
+
+
+def check_label_shape(labels, count=None):
+    """Raises a ValueError where `labels` are not one a value of `count`, or one for all, as far as shapes are known."""
     # A graph that was traced for both `[batch]` and `[batch, 1]` knows no rank.
-    given = (None,) if getattr(labels.shape, "rank", 0) is None else tuple(labels.shape)
+    given = (
+        (None,)
+        if rank(labels) is None
+        else np.shape(labels)
+        if isinstance(labels, list | int)
+        else tuple(labels.shape)
+    )
     number = given[0] if given else 1
     if given[1:] not in ((), (1,)) or (number != 1 and None not in (number, count) and number != count):
         raise ValueError(
             f"the labels are {list(given)}: expected a whole number each, [{'batch' if count is None else count}]"
         )
-    return ops.cast(ops.reshape(labels, (-1,)), "int32")
 
 
-def looked_at(x, y=None, num_classes=0):
-    """Returns what `fit` is given, `x` and `y`, looked at: none of its steps can.
+def check_label_values(labels, num_classes):
+    """Raises a ValueError where an array of `labels` has values other than 0 to `num_classes` - 1."""
+    if labels.dtype.kind not in "biuf":
+        raise ValueError(f"the labels are {labels.dtype}: expected whole numbers from 0 to {num_classes - 1}")
+    if not np.all(np.equal(np.mod(labels, 1), 0)):  # nor NaN and infinity
+        raise ValueError("some labels are no whole numbers: expected one for each image")
+    lowest, highest = np.min(labels), np.max(labels)
+    if lowest < 0 or highest >= num_classes:
+        raise ValueError(f"the labels are {lowest} to {highest}: expected 0 to {num_classes - 1}")
 
-    Arrays are read once. Of a `tf.data.Dataset` each batch is, as it comes; of other streams nothing.
+
+@dataclasses.dataclass(frozen=True)
+class Bounds:
+    """Where the values of images lie: each within `low` and `high`, their mean within `least_mean` and `most_mean`."""
+
+    low: float
+    high: float
+    least_mean: float = -math.inf
+    most_mean: float = math.inf
+
+    def hold(self, images):
+        """Returns whether they hold for a tensor in a graph; NaN is outside of all."""
+        if math.isinf(self.low):
+            mean = tf.reduce_mean(images)  # infinite or NaN where a value is
+            return (mean >= self.least_mean) & (mean <= self.most_mean)
+        return (tf.reduce_min(images) >= self.low) & (tf.reduce_max(images) <= self.high)
+
+    def contain(self, images):
+        """Returns whether all values of an array lie within `low` and `high`."""
+        images = to_numpy(images)
+        return bool(images.min() >= self.low and images.max() <= self.high)
+
+
+CLEAN = Bounds(-ROUNDING, 1 + ROUNDING)
+# Noise leads anywhere, and leaves the mean about where it was; bytes in the place of 0 to 1 have one of some 100.
+NOISY = Bounds(-math.inf, math.inf, -4, 5)
+
+
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """Images and what belongs to them, each an array, a tensor or None.
+
+    Attributes:
+        images: `[n, height, width, channels]`.
+        labels: Of a conditional model, `[n]`.
+        targets: The images that the decoder is to give, where they are others.
+        weights: How much each image counts, `[n]`.
+    """
+
+    images: object
+    labels: object = None
+    targets: object = None
+    weights: object = None
+
+    def pack(self):
+        """Returns it as Keras hands it to a step: `images`, a tuple, or a dict where there are weights alone."""
+        y = self.labels if self.targets is None else self.targets
+        if y is None and self.weights is not None:
+            return {"images": self.images, "weights": self.weights}  # Keras drops weights without targets
+        return keras.utils.pack_x_y_sample_weight(self.images, y, self.weights)
+
+    def inputs(self):
+        """Returns what the model is called with: images, or `(images, labels)`."""
+        return self.images if self.labels is None else (self.images, self.labels)
+
+
+def unpack(data, conditional):
+    """Returns the `Batch` in `data`, of any layout that Keras and TFDS have.
 
     Args:
-        x: Images, or a dataset of them, alone or with what belongs to them.
-        y: None, the images that the decoder is to give, or, where there are classes, labels.
-        num_classes: Of a conditional model, else 0.
+        data: Images, `(images, y)`, `(images, y, weights)`, a dict by the names above, or `(dict, y, weights)`. `y`
+            are the labels of a conditional model, else the images that the decoder is to give.
+        conditional: Whether the model takes labels. Labels in a dict are left out where it does not.
 
     Raises:
-        ValueError: There are none, or NaN, infinity or values beyond 0 and 1 among them; or labels that are no class.
-            (Images that come with others for the decoder may be noisy, and lie anywhere.)
+        ValueError: No images are in it, or one thing twice.
     """
-    if "tensorflow" in sys.modules and isinstance(x, tf.data.Dataset):
-        if x.cardinality() == 0:
-            raise ValueError("there are no images in the dataset: at least one is needed")
-        # In parallel, so that no step waits for it.
-        return x.map(lambda *batch: look_at_batch(batch, num_classes), tf.data.AUTOTUNE), y
-    if y is None or num_classes:
-        look_at_images(x)
+    images, y, weights = keras.utils.unpack_x_y_sample_weight(data)
+    y, weights = known(y), known(weights)
+    outer = Batch(None, y if conditional else None, None if conditional else y, weights)
+    if isinstance(images, dict):
+        inner = by_names(images, conditional)
+    elif isinstance(images, tuple | list):
+        inner = unpack(tuple(images), conditional)
     else:
-        look_at_images(x, -np.inf, np.inf)
-        look_at_images(y)
-    if num_classes and isinstance(y, list | np.ndarray):
-        as_labels(y, num_classes, None)
-    return x, y
+        inner = Batch(images)
+    if inner.images is None:
+        raise ValueError("x is None: expected images")
+    return Batch(inner.images, *(either(name, inner, outer) for name in ("labels", "targets", "weights")))
 
 
-def look_at_images(images, low=-ROUNDING, high=1 + ROUNDING):
-    """Raises a ValueError where an array of `images` holds none, or what is not within `low` and `high` and finite."""
-    if not (isinstance(images, np.ndarray) or ops.is_tensor(images)):
-        return
-    images = np.asarray(images)
+def either(name, inner, outer):
+    """Returns a field of one of two batches; raises a ValueError where both have it."""
+    values = [getattr(batch, name) for batch in (inner, outer) if getattr(batch, name) is not None]
+    if len(values) > 1:
+        raise ValueError(f"the {name} are given twice, in x and beside it: leave one of them out")
+    return values[0] if values else None
+
+
+def known(value):
+    """Returns `value`; None where it is the empty `tf.experimental.Optional` that Keras puts in a stream for None."""
+    is_optional = "tensorflow" in sys.modules and isinstance(value, tf.experimental.Optional)
+    return None if is_optional else value
+
+
+def by_names(entries, conditional):
+    """Returns the `Batch` in a dict, `entries`: by their names, the images also where they alone have their rank."""
+    lower = {str(name).lower(): known(value) for name, value in entries.items()}
+
+    def first(names):
+        return next((lower[name] for name in names if lower.get(name) is not None), None)
+
+    images = first(IMAGES)
+    if images is None:
+        of_rank = [value for value in lower.values() if value is not None and rank(value) == 4]
+        if len(of_rank) != 1:
+            raise ValueError(
+                f"the batch has {', '.join(map(repr, entries)) or 'no entries'}: expected the images under 'image' (labels"
+                " under 'label', weights under 'sample_weight')"
+            )
+        images = of_rank[0]
+    labels, targets = (first(LABELS), None) if conditional else (None, first(TARGETS))
+    if targets is not None and rank(targets) not in (4, None):
+        targets = None  # a class by the name of "target"
+    return Batch(images, labels, targets, first(WEIGHTS))
+
+
+def rank(value):
+    """Returns how many axes a tensor or an array has; None where that is not known."""
+    shape = np.shape(value) if isinstance(value, list | int | float) else value.shape
+    return shape.rank if hasattr(shape, "rank") else len(shape)
+
+
+def class_of(entries):
+    """Returns the labels in a dict of an unconditional model, for its `class_weight`, or None."""
+    lower = {str(name).lower(): value for name, value in entries.items()} if isinstance(entries, dict) else {}
+    return next((lower[name] for name in LABELS if name in lower), None)
+
+
+@dataclasses.dataclass(frozen=True)
+class InputSpec:
+    """What a model takes.
+
+    Attributes:
+        image_shape: `(height, width, channels)`.
+        num_classes: How many labels there are; 0 where the model takes none.
+        noisy: Whether images alone may be noisy: of a model that removes noise, where nothing is learned from them.
+        class_weight: What each label's images count, a dict, or None.
+    """
+
+    image_shape: tuple
+    num_classes: int = 0
+    noisy: bool = False
+    class_weight: dict | None = None
+
+    def bounds(self, batch):
+        """Returns the `Bounds` of a batch's images: beside targets, they may be noisy."""
+        return NOISY if batch.targets is not None else self.bounds_of_images
+
+    @property
+    def bounds_of_images(self):
+        """The `Bounds` of images alone."""
+        return NOISY if self.noisy else CLEAN
+
+    def unpack(self, data):
+        """Returns the `Batch` in `data`, with the weights of its classes.
+
+        Raises:
+            ValueError: Its layout, or a shape or type in it, is not what the model takes.
+        """
+        batch = unpack(data, bool(self.num_classes))
+        check_image_type(batch.images, self.image_shape)
+        if batch.targets is not None:
+            check_image_type(batch.targets, self.image_shape)
+        if batch.labels is not None:
+            check_label_shape(batch.labels)
+        if batch.weights is not None:
+            check_weight_shape(batch.weights)
+        return batch if self.class_weight is None else self.with_class_weights(batch, data)
+
+    def with_class_weights(self, batch, data):
+        """Returns `batch` with each label's weight."""
+        entries = data[0] if isinstance(data, tuple) and data else data
+        labels = class_of(entries) if batch.labels is None else batch.labels
+        if labels is None:
+            raise ValueError(
+                "class_weight needs labels, and there are none (try sample_weight, one number an image)"
+            )
+        if batch.weights is not None:
+            raise ValueError(
+                "class_weight and sample_weight are both given: multiply them into sample_weight"
+            )
+        return dataclasses.replace(batch, weights=class_weights(labels, self.class_weight))
+
+    def examine(self, data):
+        """Returns the `Batch` in `data`, arrays that can be read, once its values have been looked at.
+
+        Raises:
+            ValueError: Images are not within [0, 1] or not finite, labels are not classes, weights not numbers of at
+                least 0, or there are no images.
+        """
+        batch = self.unpack(data)
+        self.check_values(batch)
+        return batch
+
+    def check_values(self, batch, which=""):
+        """Raises a ValueError where the values of arrays are not what the model takes; `which` ends "the images"."""
+        check_values(batch.images, self.bounds(batch), which)
+        if batch.targets is not None:
+            check_values(batch.targets, CLEAN, which)
+        if batch.labels is not None and np.size(batch.labels):
+            check_label_values(to_numpy(batch.labels), self.num_classes)
+        if batch.weights is not None:
+            check_weights(to_numpy(batch.weights), len(batch.images))
+
+
+def class_weights(labels, class_weight):
+    """Returns the weight of each label, float32 `[n]`; 1 of those that `class_weight` does not name."""
+    table = np.ones(max((int(label) for label in class_weight), default=0) + 2, "float32")
+    for label, weight in class_weight.items():
+        table[int(label)] = weight
+    if not in_graph(labels):
+        places = np.clip(to_numpy(labels).reshape(-1), -1, len(table) - 1).astype("int64")
+        return table[places]  # the last entry is 1
+    places = tf.clip_by_value(tf.cast(tf.reshape(labels, (-1,)), "int64"), 0, len(table) - 1)
+    return tf.gather(tf.constant(table), places)
+
+
+def in_graph(values):
+    """Returns whether `values` is a tensor of a TensorFlow graph, which has no values yet."""
+    return "tensorflow" in sys.modules and tf.is_tensor(values) and not tf.executing_eagerly()
+
+
+def as_arrays(x):
+    """Returns `x` with an array in the place of a list of numbers or of single images; all else as it is."""
+    if not isinstance(x, list) or not x:
+        return x
+    single = hasattr(x[0], "shape") and len(x[0].shape) == 3
+    nested = isinstance(x[0], list) and all(
+        isinstance(value, int | float) for value in keras.tree.flatten(x[0])
+    )
+    return np.asarray(x) if single or nested else x
+
+
+def to_numpy(values):
+    """Returns any array or tensor as a NumPy array."""
+    return values if isinstance(values, np.ndarray) else np.asarray(values)
+
+
+def check_values(images, bounds, which=""):
+    """Raises a ValueError where an array of images is empty, or its values are not within the `bounds` and finite."""
+    images = to_numpy(images)
     if not images.size:
-        raise ValueError(f"there are no images in {list(images.shape)}: at least one is needed")
-    if images.ndim != 4 or images.dtype == np.uint8:  # `as_images` says so
-        return
+        raise ValueError(
+            "a batch holds no images: leave it out"
+            if which
+            else f"there are no images in {list(images.shape)}: at least one is needed"
+        )
     lowest, highest = float(images.min()), float(images.max())  # NaN where one is
-    if not (math.isfinite(lowest) and math.isfinite(highest)):
+    finite = math.isfinite(lowest) and math.isfinite(highest)
+    if not finite and not which:
         place = np.argwhere(~np.isfinite(images))[0].tolist()
         raise ValueError(f"the images hold NaN or infinity, first at {place}: remove or replace them")
-    if lowest < low or highest > high:
-        raise ValueError(f"the images run from {outside(lowest, highest)}")
+    means = math.isfinite(bounds.least_mean) and not (
+        bounds.least_mean <= images.mean(dtype="float64") <= bounds.most_mean
+    )
+    if not finite or lowest < bounds.low or highest > bounds.high or means:
+        raise ValueError(f"the images{which} run from {outside(lowest, highest)}")
 
 
 def outside(lowest, highest):
     """Returns the end of a sentence on images whose values are not within 0 and 1."""
     if not (math.isfinite(lowest) and math.isfinite(highest)):
-        way = "remove or replace what is none"
+        way = "remove or replace NaN and infinity"
+    elif -1 - ROUNDING <= lowest < 0 and highest <= 1 + ROUNDING:
+        way = "try (images + 1) / 2"
+    elif lowest >= -ROUNDING and 2 < highest <= 65535:
+        way = "try images / 255" if highest <= 255 else "try images / 65535, or divide by the largest value"
+    elif lowest >= -0.5 and highest <= 1.5:
+        way = "try np.clip(images, 0, 1)"
     else:
-        way = "try (images + 1) / 2" if -1 <= lowest < 0 and highest <= 1 else "try images / 255"
+        way = "subtract the smallest value of the whole set and divide by its range"
     return f"{lowest:g} to {highest:g}: expected numbers from 0 to 1 ({way})"
 
 
-def look_at_batch(batch, num_classes):
-    """Returns a batch of a `tf.data.Dataset`, looked at as it is read: `refusing` says what was found."""
-    whole = batch if len(batch) > 1 else batch[0]
-    images, targets, _ = keras.utils.unpack_x_y_sample_weight(whole)
-    shown = images if targets is None or num_classes else targets
-    if not tf.is_tensor(shown) or shown.dtype == tf.uint8:  # `as_images` has a word for bytes
-        return whole
-    values = tf.cast(shown, "float32")
-    lowest, highest = tf.reduce_min(values), tf.reduce_max(values)
-    fits = (lowest >= -ROUNDING) & (highest <= 1 + ROUNDING)  # which NaN does not
-    is_empty = tf.equal(tf.size(values), 0)
-    checks = [tf.debugging.Assert(fits | is_empty, [OUTSIDE, lowest, highest])]
-    checks.append(tf.debugging.Assert(~is_empty, [EMPTY]))
-    with tf.control_dependencies(checks):
-        return tf.nest.map_structure(tf.identity, whole)
+def check_weight_shape(weights):
+    """Raises a ValueError where `weights` are not one number an image, as far as their shape is known."""
+    axes = rank(weights)
+    shape = np.shape(weights) if axes is not None and not hasattr(weights.shape, "rank") else weights.shape
+    if axes is not None and not (axes == 1 or (axes == 2 and shape[1] in (1, None))):
+        sizes = ", ".join(
+            "n" if place == 0 or size is None else str(size) for place, size in enumerate(shape)
+        )
+        raise ValueError(
+            f"sample_weight is [{sizes}]: expected one number an image, [n] (parts of images cannot be weighed: paint them"
+            " one grey level in the images instead)"
+        )
 
 
-@contextlib.contextmanager
-def refusing():
-    """Turns what `look_at_batch` finds into a ValueError."""
-    try:
-        yield
-    except Exception as error:
-        found = re.search(rf"{EMPTY}|({OUTSIDE})\] \[(\S+)\] \[(\S+)\]", str(error))
-        if found is None:
-            raise
-        text = EMPTY if found[1] is None else f"{OUTSIDE} {outside(float(found[2]), float(found[3]))}"
-        raise ValueError(text) from error
+def check_weights(weights, count):
+    """Raises a ValueError where an array of weights does not fit `count` images, or is not of numbers of at least 0."""
+    if weights.dtype.kind not in "biuf" or not (np.isfinite(weights).all() and (weights >= 0).all()):
+        shown = f"{weights.min()} to {weights.max()}" if weights.dtype.kind in "iuf" else str(weights.dtype)
+        raise ValueError(f"sample_weight is {shown}: expected finite numbers of at least 0")
+    if weights.size != count:
+        raise ValueError(f"sample_weight is {list(weights.shape)}: expected one number an image, [{count}]")

@@ -30,7 +30,7 @@ class Sampling(keras.layers.Layer):
     """Draws codes from N(mean, exp(log_var)) by the reparameterisation trick (Kingma and Welling 2014).
 
     Called on `[mean, log_var]`, each `[batch, *latent]`, it returns codes of that shape, in float32. Noise
-    comes from `seed` where the call gives one (as `keras.random` takes it), else from the layer's own
+    is `noise` where the call gives it, else comes from `seed` (as `keras.random` takes it) or from the layer's own
     generator.
     """
 
@@ -39,10 +39,11 @@ class Sampling(keras.layers.Layer):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, inputs, seed=None):
+    def call(self, inputs, seed=None, noise=None):
         mean, log_var = inputs
-        seed = self.seed_generator if seed is None else seed
-        noise = keras.random.normal(ops.shape(mean), dtype="float32", seed=seed)
+        if noise is None:
+            seed = self.seed_generator if seed is None else seed
+            noise = keras.random.normal(ops.shape(mean), dtype="float32", seed=seed)
         return mean + ops.exp(0.5 * log_var) * noise
 
     def compute_output_shape(self, input_shape):
@@ -104,6 +105,16 @@ class UnitSpectralNorm(keras.constraints.Constraint):
         return kernel / ops.maximum(spectral_norm(kernel), SMALLEST_NORM)
 
 
+class Between(keras.constraints.Constraint):
+    """Moves what lies outside `low` and `high` to the nearer of them."""
+
+    def __init__(self, low, high):
+        self.low, self.high = low, high
+
+    def __call__(self, values):
+        return ops.clip(values, self.low, self.high)
+
+
 def spectral_norm(kernel):
     """Returns the largest singular value of `kernel`, `[..., outputs]`, as a matrix of that axis against the others."""
     matrix = ops.reshape(kernel, (-1, kernel.shape[-1]))
@@ -130,3 +141,48 @@ class Weights(keras.layers.Layer):
         for key, (shape, initializer) in weights.items():
             setattr(self, key, self.add_weight(shape, initializer, name=key, autocast=False))
         self.built = True
+
+
+class PixelVariance(keras.layers.Layer):
+    """Holds the mean squared error of a pixel in training: a mean over steps, the last hundred having most weight.
+
+    It is an exponential mean without the bias of its start (Kingma and Ba 2015, section 3): two sums that decay
+    alike, of the errors and of 1.
+    """
+
+    decay = 0.99
+
+    def __init__(self, name):
+        super().__init__(dtype="float32", name=name)
+        # All replicas compute the same.
+        self.sums = self.add_weight(
+            (2,),
+            "zeros",
+            name="sums",
+            trainable=False,
+            autocast=False,
+            aggregation="only_first_replica",
+        )
+        self.built = True
+
+    def follow(self, error, total=None):
+        """Enters the mean squared error of a batch, a number, whose images weigh `total`, None for 1 each."""
+        error, total = ops.stop_gradient(error), ops.cast(1.0 if total is None else total, "float32")
+        error, total = backends.mean_over_replicas([error * total, total])
+        entered = ops.stack([ops.divide_no_nan(error, total), 1.0])
+        sums = ops.convert_to_tensor(self.sums)
+        moved = self.decay * sums + (1 - self.decay) * entered
+        self.sums.assign(ops.where(total > 0, moved, sums))
+
+    def is_known(self):
+        """Returns whether a batch has been entered."""
+        return float(ops.convert_to_numpy(self.sums)[1]) > 0
+
+    def variance(self):
+        """Returns the mean squared error, a number."""
+        return self.sums[0] / self.sums[1]
+
+    def load_own_variables(self, store):
+        """Loads the sums; a file made before they were kept has none, and they stay unknown."""
+        if len(store.keys()):
+            super().load_own_variables(store)

@@ -44,13 +44,19 @@ class Quantizer(keras.layers.Layer):
         indices = ops.argmin(distance, axis=-1)
         return ops.take(book, indices, axis=0), indices
 
-    def shares(self, indices):
-        """Returns the share of `indices` that each entry has, `[size]`."""
-        flat = ops.reshape(indices, (-1,))
-        counts = ops.segment_sum(ops.ones_like(flat, dtype="float32"), flat, num_segments=self.size)
-        return counts / ops.sum(counts)
+    def shares(self, indices, weights=None):
+        """Returns the share of `indices`, `[batch, ...]`, that each entry has, `[size]`, by images' weights, `[batch]`."""
+        used = self.sums_by_entry(ops.ones_like(indices, dtype="float32"), indices, weights)
+        return ops.divide_no_nan(used, ops.sum(used))
 
-    def learn(self, values, indices, seed):
+    def sums_by_entry(self, values, indices, weights):
+        """Returns the sums of `values`, `[batch, ..., *rest]`, over the places of each index, `[size, *rest]`."""
+        if weights is not None:
+            values = values * ops.reshape(weights, (-1, *(1 for _ in values.shape[1:])))
+        flat = ops.reshape(values, (-1, *values.shape[len(indices.shape) :]))
+        return ops.segment_sum(flat, ops.reshape(indices, (-1,)), num_segments=self.size)
+
+    def learn(self, values, indices, seed, weights=None):
         """Moves the entries towards the means of the vectors that they replace, and dead ones to random vectors.
 
         Van den Oord et al. 2017, equations 6 to 8: N = decay N + (1 - decay) n, m = decay m + (1 - decay) sum of
@@ -58,23 +64,41 @@ class Quantizer(keras.layers.Layer):
 
             e = e + (1 - decay) (sum - n e) / N
 
-        which leaves an entry that is not used where it is, however long. Under a strategy, over all replicas.
+        which leaves an entry that is not used where it is, however long. Under a strategy, over all replicas. Each
+        vector counts by the weight of its image.
         """
-        flat = ops.stop_gradient(ops.reshape(values, (-1, self.dim)))
-        used = self.shares(indices)
-        sums = ops.segment_sum(flat, ops.reshape(indices, (-1,)), num_segments=self.size)
-        used, sums = backends.mean_over_replicas([used, sums / ops.cast(ops.shape(flat)[0], "float32")])
+        values = ops.stop_gradient(values)
+        used = self.sums_by_entry(ops.ones_like(indices, dtype="float32"), indices, weights)
+        sums = self.sums_by_entry(values, indices, weights)
+        used, sums = backends.mean_over_replicas([used, sums])
+        total = ops.sum(used)
+        used, sums = ops.divide_no_nan(used, total), ops.divide_no_nan(sums, total)
         rest = 1 - (self.decay or USE_DECAY)
-        use = self.use + rest * (used - self.use)
-        book = ops.convert_to_tensor(self.codebook)
+        kept, use = ops.convert_to_tensor(self.codebook), ops.convert_to_tensor(self.use)
+        moved = use + rest * (used - use)
+        book = kept
         if self.decay:
-            book = book + ops.divide_no_nan(rest * (sums - used[:, None] * book), use[:, None])
-        dead = use < self.revive / self.size
-        chosen = keras.random.randint((self.size,), 0, ops.shape(flat)[0], dtype="int32", seed=seed)
-        book = ops.where(dead[:, None], ops.take(flat, chosen, axis=0), book)
-        self.use.assign(ops.where(dead, FRESH * self.revive / self.size, use))
+            book = book + ops.divide_no_nan(rest * (sums - used[:, None] * book), moved[:, None])
+        dead = moved < self.revive / self.size
+        book = ops.where(dead[:, None], self.some_of(values, weights, seed), book)
+        moved = ops.where(dead, FRESH * self.revive / self.size, moved)
+        learned = total > 0  # nothing is learned from images that all weigh nothing
+        self.use.assign(ops.where(learned, moved, use))
         if self.decay or self.revive:
-            self.codebook.assign(book)
+            self.codebook.assign(ops.where(learned, book, kept))
+
+    def some_of(self, values, weights, seed):
+        """Returns random ones of the vectors `values`, `[batch, ..., dim]`, by the images' weights: `[size, dim]`."""
+        flat = ops.reshape(values, (-1, self.dim))
+        chance = keras.random.uniform((self.size,), dtype="float32", seed=seed)
+        last = ops.shape(flat)[0] - 1
+        if weights is None:
+            chosen = ops.cast(ops.floor(chance * ops.cast(last + 1, "float32")), "int32")
+        else:
+            each = ops.reshape(weights, (-1, *(1 for _ in values.shape[1:-1])))
+            ends = ops.cumsum(ops.reshape(ops.broadcast_to(each, ops.shape(values)[:-1]), (-1,)))
+            chosen = ops.cast(ops.searchsorted(ends, chance * ends[-1], side="right"), "int32")
+        return ops.take(flat, ops.minimum(chosen, last), axis=0)
 
     def compute_output_shape(self, input_shape):
         return input_shape, input_shape[:-1]

@@ -10,6 +10,8 @@ from keras_vae.stopping import TrainingStopped
 # Of the loss in float16, which halves it at each step whose gradients are no numbers, and leaves the weights alone.
 LEAST_SCALE = 2.0**-14
 
+FURTHER = GRADIENT, LARGEST = "gradient", "largest weight"  # that are looked at beside the terms of the loss
+
 
 class Soundness(keras.callbacks.Callback):
     """Stops training where a term is no number any more; `Autoencoder.fit` puts it before all other callbacks.
@@ -42,15 +44,23 @@ class Soundness(keras.callbacks.Callback):
         self.sound = {name: float(value) for name, value in logs.items()}
 
     def on_epoch_end(self, epoch, logs=None):
-        gradient = {"gradient": math.nan} if scale(self.model) < LEAST_SCALE else {}
+        gradient = {GRADIENT: math.nan} if scale(self.model) < LEAST_SCALE else {}
         # The loss was computed before the last step: without held-out images nothing has seen what became of it.
         seen = {} if "val_loss" in logs else terms_of_grey(self.model)
-        self.check({**logs, **seen, **gradient, "largest weight": largest_weight(self.model)}, "the end")
+        self.check({**logs, **seen, **gradient, LARGEST: largest_weight(self.model)}, "the end")
         self.keep()
 
     def check(self, logs, moment):
-        """Raises `TrainingStopped` where a value of `logs`, at the `moment` in the epoch, is not finite."""
-        broken = [name for name, value in logs.items() if not math.isfinite(value)]
+        """Raises `TrainingStopped` where a value of `logs`, at the `moment` in the epoch, is not finite.
+
+        What the metrics of `compile` say may be infinite: the PSNR of a black image, say.
+        """
+        own = {*self.model.trackers, *FURTHER}
+        broken = [
+            name
+            for name, value in logs.items()
+            if name.removeprefix("val_") in own and not math.isfinite(value)
+        ]
         if not broken:
             return
         synchronise(self.model)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import importlib.resources
 import json
 import math
 
@@ -11,14 +10,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import keras_vae
 from keras_vae import VAE, Autoencoder, evaluate, from_functions, samplers
 from keras_vae.datasets import Annotations, LoadOptions, in_memory
+from keras_vae.evaluation.results.schema import results_schema
 from keras_vae.likelihoods import Bernoulli, Gaussian, LearnedGaussian
 from keras_vae.objectives import OBJECTIVES
 from keras_vae.report.tables import plain
 
-SCHEMA = json.loads(importlib.resources.files(keras_vae).joinpath("results.schema.json").read_text())
+SCHEMA = results_schema()
 
 # The linear model: x = 1/2 + W z + sigma e, with orthogonal columns of W, so that the posterior is diagonal.
 SIDE, SIGMA = 6, 0.03

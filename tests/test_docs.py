@@ -39,6 +39,17 @@ def test_the_page_on_adding_an_objective_adds_one(tmp_path, monkeypatch):
             del keras_vae.OBJECTIVES[name]
 
 
+def test_the_guide_on_anomalies_finds_them_and_is_served_the_same_scores(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "page"}
+    for block in code_of("guides/anomaly_detection.md"):
+        exec(compile(block, "anomaly_detection.md", "exec"), names)
+    scores, is_unknown = names["scores"], names["test"].labels == 4
+    assert np.mean(scores[is_unknown, None] > scores[None, ~is_unknown]) > 0.8  # the AUC
+    assert len(names["alarms"]) == np.sum(scores > names["threshold"])
+    np.testing.assert_allclose(names["served"], scores, atol=1e-3)
+
+
 def test_the_readme_has_the_catalogue_of_the_registries():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert catalogue.catalogue() in text, "python -m keras_vae.catalogue README.md writes it anew"

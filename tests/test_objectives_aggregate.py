@@ -11,6 +11,7 @@ import scipy.stats
 
 from keras_vae.autoencoder import Autoencoder
 from keras_vae.densities import (
+    batch_mean,
     gaussian_kernel,
     inverse_multiquadratic,
     maximum_mean_discrepancy,
@@ -45,6 +46,8 @@ def terms_of(objective, mean, log_var, codes, prior_codes=None):
         draw=types.SimpleNamespace(codes=codes, log_density=log_density.astype("float32")),
         prior_codes=prior_codes,
         iteration=np.float32(0),
+        weights=None,
+        mean=batch_mean,
     )
     model = types.SimpleNamespace(dims=types.SimpleNamespace(latents=math.prod(mean.shape[1:])))
     return {name: np.asarray(value) for name, value in objective(model, step).items()}

@@ -7,6 +7,7 @@ import pytest
 import sklearn.datasets
 
 from keras_vae.autoencoder import Autoencoder, Step
+from keras_vae.densities import batch_mean
 from keras_vae.lazy import keras, tf
 from keras_vae.networks import Convolutional
 from keras_vae.objectives import OBJECTIVES
@@ -36,7 +37,8 @@ def make(objective, latent=2, optimizer=None, **kwargs):
 
 def stand_in(distortion, rate, iteration=0, **posterior):
     values = {"distortion": distortion, "rate": rate, "iteration": iteration, **posterior}
-    return types.SimpleNamespace(**{name: np.asarray(value, "float32") for name, value in values.items()})
+    values = {name: np.asarray(value, "float32") for name, value in values.items()}
+    return types.SimpleNamespace(**values, weights=None, mean=batch_mean)
 
 
 # Schedules

@@ -109,6 +109,25 @@ def test_a_mixture_of_one_component_is_the_standard_normal_at_first():
     )
 
 
+@pytest.mark.parametrize(("given", "kept"), [(-200.0, -14.0), (-3.0, -3.0), (80.0, 6.0)])
+def test_a_mixtures_log_variances_are_those_of_a_posterior_at_most(given, kept):
+    model = make(Mixture(1))
+    model.prior_layer.log_vars.assign([[given, given]])
+    code = np.array([[0.5, -0.25]], "float32")
+    expected = scipy.stats.norm.logpdf(code.astype("float64"), scale=math.exp(kept / 2)).sum()
+    assert float(model.prior.log_prob(model, code)[0]) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_mixtures_log_variances_turn_back_at_the_bound(digits):
+    model = make(Mixture(1))
+    model.compile(keras.optimizers.SGD(0.01))
+    model.prior_layer.log_vars.assign([[-14.0, -14.0]])  # far too narrow for the codes
+    model.train_on_batch(digits[:8])
+    moved = np.asarray(model.prior_layer.log_vars)
+    assert moved.max() <= 6.0
+    assert moved.min() > -14.0
+
+
 def test_vamp_of_one_pseudo_input_is_the_posterior_there(digits):
     model = make(Vamp(1))
     image = digits[:1].clip(0.01, 0.99)

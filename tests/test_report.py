@@ -7,19 +7,18 @@ import html.parser
 import io
 import itertools
 import json
-import pathlib
 import re
 
 import jsonschema
 import numpy as np
 import pytest
 
-import keras_vae
 from keras_vae import report
+from keras_vae.evaluation.results.schema import results_schema
 from keras_vae.report.figures import CLASSES
 from keras_vae.report.page import STYLE, clean, measured, number
 
-SCHEMA = json.loads((pathlib.Path(keras_vae.__file__).parent / "results.schema.json").read_text("utf-8"))
+SCHEMA = results_schema()
 RUNGS = ("real", "reconstruction", "posterior", "shuffled", "gaussian", "mixture", "prior")
 HOSTILE = (
     "</title><script>alert(1)</script><img src=x onerror=alert(2)>\"'&$\\frac{\x00\x1b\u202e" + "n" * 10_000

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import shutil
 
 import httpx
@@ -78,6 +79,16 @@ def test_decode_in_both_formats_is_the_signature_bit_for_bit(served):
         assert status == 200
         assert list(found) == [key]
         np.testing.assert_array_equal(np.array(found[key], "float32"), expected)
+
+
+def test_images_of_another_scale_are_a_bad_request_in_a_sentence(served):
+    bad = (255 * make_images(2)).tolist()
+    for name in ("encode", "reconstruct"):
+        status, found = post(served[1], "encoder:predict", signature_name=name, instances=bad)
+        assert status == 400
+        assert re.fullmatch(
+            r"the images run from \S+ to \S+ and are expected to lie within 0 and 1, .*255\)", found["error"]
+        )
 
 
 def test_sample_and_encode_name_their_outputs_in_both_formats(served):

@@ -47,6 +47,8 @@ def make_inputs(signature, count):
             inputs[name] = np.array(SEEDS[:count], "int64")
         elif name == "label":
             inputs[name] = generator.integers(0, 5, size)
+        elif name == "image":
+            inputs[name] = generator.random(size).astype(dtype_of(info))
         else:
             inputs[name] = generator.normal(size=size).astype(dtype_of(info))
     return inputs
@@ -221,6 +223,18 @@ def test_the_warm_up_file_is_replayed_without_an_error(exported, ask, servable):
         for name, array in example_inputs(signature, len(next(iter(inputs.values())))).items():
             np.testing.assert_array_equal(inputs[name], array)
             assert inputs[name].dtype == array.dtype
+
+
+@pytest.mark.parametrize("signature", ["encode", "reconstruct"])
+def test_images_of_another_scale_are_refused_in_the_session(exported, ask, signature):
+    run, _ = exported
+    folder = run.serving / "encoder" / "1"
+    inputs = make_inputs(read_signatures(folder)[signature], 3)
+    bad = {**inputs, "image": 255 * inputs["image"]}
+    answer, refused = ask(folder, [make_request(signature, inputs), make_request(signature, bad)])
+    assert isinstance(answer, dict), answer
+    assert "INVALID_ARGUMENT" in refused
+    assert "[the images run from]" in refused
 
 
 @pytest.mark.parametrize("servable", ["decoder", "encoder"])

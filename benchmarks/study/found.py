@@ -2,7 +2,7 @@
 
 from benchmarks.study.statistics import mean_and_error, show
 from benchmarks.study.trials import Trained, read_pictures, read_record
-from keras_vae.report.tables import get
+from keras_vae.report.tables import at
 
 
 def over_seeds(count, *arguments, first=0, **settings):
@@ -30,7 +30,7 @@ class Found:
     def value(self, trial, path):
         """Returns what stands at a dotted path in a trial's record, or None."""
         record = self.records.get(trial.name)
-        return None if record is None else get(record, path)
+        return None if record is None else at(record, path)
 
     def values(self, trials, path):
         """Returns what trials have at a path, without those that have nothing."""

@@ -2,6 +2,7 @@
 
     Steps                                        `train_step` and `test_step` of the model, a class to derive it from
     derivative_along(function, inputs, directions)   as `keras_vae.gradients` says
+    is_readable(values)                          whether a tensor has values that can be looked at, outside of all graphs
     num_replicas(), replica_number()             how many times a step runs side by side, and which of these this is
     mean_over_replicas(values)                   of a tensor or a list of them
     SEED_DTYPE                                   of the two numbers that `keras.random` takes as a seed

@@ -25,28 +25,34 @@ class Steps:
 
     def train_step(self, state, data):
         """Takes one optimizer step on the mean over the batch of the objective's loss, and a critic's with it."""
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        batch = self.unpack(data)
         trained = self.trainable_variables
         others = self.non_trainable_variables, self.optimizer.variables, self.metrics_variables
 
         def scaled_loss(weights, others_state):
             with holding((trained, *others), (weights, *others_state)) as scope:
-                loss = self.compute_loss(x, y, sample_weight=sample_weight, training=True)
+                loss = self.compute_batch_loss(batch, training=True)
                 return self.optimizer.scale_loss(loss), values_of((trained, *others), scope)
 
         gradients, state = jax.grad(scaled_loss, has_aux=True)(state[0], state[1:])
         with holding((trained, *others), state) as scope:
+            self.update_metrics(batch)
             for update in self.updates(gradients):
                 apply(*update)
             return self.get_metrics_result(), values_of((trained, *others), scope)
 
     def test_step(self, state, data):
         """Measures one batch, with noise that depends on how many images were measured before it."""
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        batch = self.unpack(data)
         variables = self.trainable_variables, self.non_trainable_variables, self.metrics_variables
         with holding(variables, state) as scope:
-            self.compute_loss(x, y, sample_weight=sample_weight, training=False)
+            self.compute_batch_loss(batch, training=False)
+            self.update_metrics(batch)
             return self.get_metrics_result(), values_of(variables, scope)
+
+    def predict_step(self, state, data):
+        """Returns the reconstructions of a batch, and the state."""
+        return super().predict_step(state, (self.unpack(data).inputs(),))
 
 
 def holding(variables, values):
@@ -72,6 +78,11 @@ def apply(optimizer, gradients, weights):
 def derivative_along(function, inputs, directions):
     """Returns the derivative of `function` at `inputs` along `directions`; `function` must assign nothing."""
     return jax.jvp(function, (inputs,), (directions,))[1]
+
+
+def is_readable(values):
+    """Returns whether `values` is an array with values, not one that is being traced."""
+    return isinstance(values, jax.Array) and not isinstance(values, jax.core.Tracer)
 
 
 def num_replicas():

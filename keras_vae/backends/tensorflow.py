@@ -2,7 +2,7 @@
 
 import math
 
-from keras_vae.lazy import keras, tf
+from keras_vae.lazy import tf
 
 SEED_DTYPE = "int32"
 WEIGHTS_FOR_XLA = 1_000_000
@@ -17,12 +17,13 @@ class Steps:
         A critic takes its own step at the same time, on the same batch. No term reaches what it is not to train, so
         one pass back gives the gradients of both.
         """
-        x, y, sample_weight = unpacked(data)
+        batch = self.unpack(data)
         with tf.GradientTape() as tape:
-            loss = self.compute_loss(x, y, sample_weight=sample_weight, training=True)
+            loss = self.compute_batch_loss(batch, training=True)
             # Gradients are summed over replicas. Scaling keeps small float16 gradients from vanishing.
             scaled = self.optimizer.scale_loss(loss / num_replicas())
         summed = sum_over_replicas(tape.gradient(scaled, self.trainable_weights))
+        self.update_metrics(batch)
         for optimizer, gradients, weights in self.updates(summed):
             take_as_summed(optimizer)
             apply(optimizer, gradients, weights)
@@ -30,9 +31,14 @@ class Steps:
 
     def test_step(self, data):
         """Measures one batch, with noise that depends on how many images were measured before it."""
-        x, y, sample_weight = unpacked(data)
-        self.compute_loss(x, y, sample_weight=sample_weight, training=False)
+        batch = self.unpack(data)
+        self.compute_batch_loss(batch, training=False)
+        self.update_metrics(batch)
         return for_all_workers(self.get_metrics_result())
+
+    def predict_step(self, data):
+        """Returns the reconstructions of a batch."""
+        return super().predict_step((self.unpack(data).inputs(),))
 
     def _maybe_symbolic_build(self, *args, **kwargs):
         """Does nothing: the model was built when it was made.
@@ -40,16 +46,6 @@ class Steps:
         Keras would, for every fit and evaluation, average the first batch over replicas to see its shape, which fails
         where their parts differ in size.
         """
-
-
-def unpacked(data):
-    """Returns images, targets or labels or None, and weights or None, of what Keras hands to a step.
-
-    A replica's part of a batch (`keras_vae.datasets.shares`) is a dict: of a tuple, `tf.distribute` wants no part None.
-    """
-    if isinstance(data, dict):
-        return data["images"], data.get("labels"), data["weights"]
-    return keras.utils.unpack_x_y_sample_weight(data)
 
 
 def sum_over_replicas(gradients):
@@ -103,6 +99,11 @@ def derivative_along(function, inputs, directions):
     with tf.autodiff.ForwardAccumulator(inputs, directions) as accumulator:
         outputs = function(inputs)
     return accumulator.jvp(outputs, tf.UnconnectedGradients.ZERO)
+
+
+def is_readable(values):
+    """Returns whether `values` is a tensor with values, not one of a graph."""
+    return tf.executing_eagerly() and tf.is_tensor(values)
 
 
 def num_replicas():

@@ -13,9 +13,8 @@ from keras_vae.devices import say
 from keras_vae.evaluation.features import FeatureError
 from keras_vae.evaluation.settings import Evaluation
 from keras_vae.evaluation.subject import load_model
-from keras_vae.likelihoods import Automatic, Bernoulli
 from keras_vae.runs import Run
-from keras_vae.training import LOOKED_AT, load
+from keras_vae.training import load
 
 DESCRIPTION = (
     "Measures whether a trained model's latent space can generate, says why not, and repairs what can be."
@@ -161,42 +160,14 @@ def measure_files(settings):
 
 def subject_of(settings, dataset):
     """Returns the `Subject` of the files: as they describe themselves, unless another likelihood is asked for."""
-    from keras_vae.evaluation.subject import from_export, from_files
-    from keras_vae.export import Description
+    from keras_vae.evaluation.given import from_pair
 
-    asked = settings.likelihood
-    found = [Description.read(path) for path in (settings.encoder, settings.decoder)]
-    if all(found) and (isinstance(asked, Automatic) or asked == found[1].likelihood):
-        return from_export(settings.encoder, settings.decoder)
-    return from_files(
-        settings.encoder,
-        settings.decoder,
-        likelihood_of(settings, dataset),
-        settings.encoder_outputs,
-        settings.spread,
-        settings.decoder_range,
-        dataset.image_shape,
-    )
+    return from_pair(settings.encoder, settings.decoder, settings, dataset)
 
 
 def retraining(run):
     """Returns the command that trains a run like `run`."""
     return f"python train.py --config {shlex.quote(str(run.config_file))}"
-
-
-def likelihood_of(settings, dataset):
-    """Returns the likelihood asked for; else that of the run that the decoder lies in; else one by the images.
-
-    A model that was trained elsewhere has seen grey values as they are.
-    """
-    from keras_vae.evaluation.subject import run_of
-
-    if not isinstance(settings.likelihood, Automatic):
-        return settings.likelihood
-    if run := run_of(settings.decoder):
-        return run.read_config().likelihood
-    found = settings.likelihood.resolve(dataset.train.images(0, LOOKED_AT))
-    return Bernoulli(binarize="none") if isinstance(found, Bernoulli) else found
 
 
 def fitting(settings):

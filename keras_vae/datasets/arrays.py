@@ -44,10 +44,14 @@ class Arrays:
 
     path: str = field(default="", metadata={"help": ".npy or .npz file of numbers or bool, [n, h, w(, c)]"})
 
+    def read(self, path):
+        """Returns ({split: (key, images)}, {split: labels}) of the file; without splits, all are "train"."""
+        return _read(path)
+
     def load(self, options):
         """Returns the `Dataset`; size and channels are the file's unless asked otherwise."""
         path = Path(os.path.expanduser(self.path))
-        parts, labels = _read(path)
+        parts, labels = self.read(path)
         named = [(array, f"{path}, {key}" if key else str(path)) for key, array in parts.values()]
         if options.rules == rules.FIRST:
             images, chosen, notes = [check_images(*pair) for pair in named], None, ()

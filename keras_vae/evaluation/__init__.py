@@ -10,17 +10,26 @@ from keras_vae.evaluation.settings import Evaluation
 __all__ = ["Evaluation", "evaluate"]
 
 
-def evaluate(model, dataset, **settings):
+def evaluate(model, dataset=None, **settings):
     """Returns the results of measuring `model` on `dataset`, as in results.json.
 
     Args:
-        model: An `Autoencoder`, or a `Subject` (`keras_vae.evaluation.subject.from_functions(encode, decode)`).
-        dataset: A `Dataset` (`load_dataset`).
-        **settings: Fields of `Evaluation`: `seed`, `features`, `extended`, `nll_samples`.
+        model: A `Run` (as `train` returns it), the path of a run's folder, of a `.keras` file or of an export, an
+            `Autoencoder`, a Keras model (of images to images, or with attributes encoder and decoder), a pair (encoder,
+            decoder) of paths, Keras models or functions, or a `Subject` (`keras_vae.from_functions(encode, decode)`).
+        dataset: A `Dataset` (`load_dataset`), a dataset's name, a folder or file of images, an array of images, (images,
+            labels), a tuple of two or three of these for training, validation and test, or a tf.data.Dataset. None: the
+            dataset that a run was trained on.
+        **settings: Fields of `Evaluation`: `seed`, `features`, `extended`, `nll_samples`, `encoder_range`, ...
+
+    Raises:
+        UsageError, DatasetError: The model or the images cannot be used.
     """
+    from keras_vae.evaluation.given import dataset_of, model_of
     from keras_vae.evaluation.sections import diagnose
-    from keras_vae.evaluation.subject import Subject, from_model
 
     devices.need_tensorflow("evaluate")
-    subject = model if isinstance(model, Subject) else from_model(model)
-    return diagnose(subject, dataset, Evaluation(**settings))[0]
+    asked = Evaluation(**settings)
+    given = model_of(model)
+    images = dataset_of(dataset, given, asked, settings)
+    return diagnose(given.subject(images, asked), images, asked)[0]

@@ -240,16 +240,26 @@ def build_classifier(image_shape, num_classes, seed):
 
     inputs = keras.Input(image_shape)
     block = averaged_block(image_shape)
-    images = keras.layers.AveragePooling2D(block, padding="same", dtype="float32")(inputs)
+    images = keras.layers.AveragePooling2D(
+        block, padding="same", data_format="channels_last", dtype="float32"
+    )(inputs)
     sides = [-(-max(image_shape[:2]) // block)]
     while sides[-1] > SMALLEST_SIDE:
         sides.append(-(-sides[-1] // 2))
     strides = [2] * (len(sides) - 1) or [1]
     widths = (WIDTHS[:1] * len(strides) + WIDTHS)[-len(strides) :]
     for width, stride in zip(widths, strides):
-        convolution = layer(keras.layers.Conv2D, width, 3, strides=stride, padding="same", activation="relu")
+        convolution = layer(
+            keras.layers.Conv2D,
+            width,
+            3,
+            strides=stride,
+            padding="same",
+            data_format="channels_last",
+            activation="relu",
+        )
         images = convolution(images)
-    images = keras.layers.Flatten(dtype="float32")(images)
+    images = keras.layers.Flatten(data_format="channels_last", dtype="float32")(images)
     features = layer(keras.layers.Dense, NUM_FEATURES, activation="relu")(images)
     return keras.Model(inputs, [features, layer(keras.layers.Dense, num_classes)(features)])
 
@@ -414,13 +424,16 @@ def build_random(image_shape, seed):
             3,
             strides=1 if index == 0 else 2,
             padding="same",
+            data_format="channels_last",
             activation="relu",
             kernel_initializer=keras.initializers.HeNormal(int(layer_seed)),
             dtype="float32",
         )(images)
         parts = [-(-side // 2) for side in images.shape[1:3]]
-        means = keras.layers.AveragePooling2D(parts, padding="same", dtype="float32")(images)
-        scales.append(keras.layers.Flatten(dtype="float32")(means))
+        means = keras.layers.AveragePooling2D(
+            parts, padding="same", data_format="channels_last", dtype="float32"
+        )(images)
+        scales.append(keras.layers.Flatten(data_format="channels_last", dtype="float32")(means))
     return keras.Model(inputs, keras.layers.Concatenate(dtype="float32")(scales))
 
 
@@ -443,17 +456,31 @@ def inception_features(image_shape):
     with contextlib.redirect_stdout(sys.stderr):  # where Keras would show the download
         try:
             weights = "imagenet" if path is None else str(path)
-            body = keras.applications.InceptionV3(include_top=False, weights=weights, pooling="avg")
+            with channels_last():
+                body = keras.applications.InceptionV3(include_top=False, weights=weights, pooling="avg")
         except Exception as error:
             raise FeatureError(_no_inception(error)) from error
     return Features("inception", build_inception(body, image_shape), image_shape, "they were asked for")
+
+
+@contextlib.contextmanager
+def channels_last():
+    """Has Keras build what does not say where its channels are with channels last; as configured again afterwards."""
+    configured = keras.config.image_data_format()
+    keras.config.set_image_data_format("channels_last")
+    try:
+        yield
+    finally:
+        keras.config.set_image_data_format(configured)
 
 
 def build_inception(body, image_shape):
     """Returns the model from images to what `body`, an InceptionV3 for pixels in [-1, 1], gives."""
     inputs = keras.Input(image_shape)
     three = inputs[..., :3] if image_shape[-1] >= 3 else keras.ops.repeat(inputs[..., :1], 3, axis=-1)
-    resized = keras.layers.Resizing(INCEPTION_SIDE, INCEPTION_SIDE, dtype="float32")(three)
+    resized = keras.layers.Resizing(
+        INCEPTION_SIDE, INCEPTION_SIDE, data_format="channels_last", dtype="float32"
+    )(three)
     return keras.Model(inputs, body(keras.layers.Rescaling(2.0, -1.0, dtype="float32")(resized)))
 
 

@@ -6,7 +6,8 @@ from typing import Literal
 from keras_vae.command_line import did_you_mean, option
 from keras_vae.config import DataSettings
 from keras_vae.evaluation.features import KINDS
-from keras_vae.evaluation.subject import RANGES, SPREADS
+from keras_vae.evaluation.ranges import DECODER_RANGES, ENCODER_RANGES, check_range
+from keras_vae.evaluation.subject import SPREADS
 from keras_vae.likelihoods import LIKELIHOODS, Automatic
 from keras_vae.samplers import FITTED
 
@@ -38,8 +39,15 @@ class Evaluation(DataSettings):
     spread: Literal[("auto", *SPREADS)] = option(
         "auto", "what the encoder's second output is; auto: what its name says, else log_var"
     )
-    decoder_range: Literal[tuple(RANGES)] = option(
-        "probabilities", "what the decoder puts out; symmetric: -1 to 1"
+    encoder_range: str = option(
+        "auto",
+        f"value range of images that the encoder expects: {', '.join(ENCODER_RANGES)} or LOW,HIGH; auto: what fits",
+        metavar="RANGE",
+    )
+    decoder_range: str = option(
+        "auto",
+        f"value range of the decoder's output: {', '.join(DECODER_RANGES)} or LOW,HIGH; auto: what fits",
+        metavar="RANGE",
     )
     likelihood: object = option(
         Automatic(), "what the decoder's output means", choices={"auto": Automatic, **LIKELIHOODS}
@@ -58,5 +66,7 @@ class Evaluation(DataSettings):
                 )
         if len(self.encoder_outputs) not in (0, 2):
             raise ValueError("encoder_outputs names two outputs: --encoder_outputs MEAN,SPREAD")
+        for field, known in (("encoder_range", ENCODER_RANGES), ("decoder_range", DECODER_RANGES)):
+            object.__setattr__(self, field, check_range(getattr(self, field), known, field))
         if bool(self.encoder) != bool(self.decoder):
             raise ValueError("a model of yours needs both: --encoder PATH --decoder PATH")

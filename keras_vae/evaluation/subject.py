@@ -22,6 +22,7 @@ import numpy as np
 
 from keras_vae.checksums import check_sealed
 from keras_vae.command_line import UsageError
+from keras_vae.evaluation.ranges import DECODER_RANGES, ENCODER_RANGES, Ranges, check_range
 from keras_vae.export import DESCRIPTION, Description, float32_twin, read_prior
 from keras_vae.latents import POINT_LOG_VAR, Codebook, Point, show_shape
 from keras_vae.lazy import keras, ops, tf
@@ -57,13 +58,6 @@ SPREADS = {
     "variance": lambda spread: np.log(np.maximum(spread, 1e-40)),
 }
 
-# What a decoder may put out, and what makes images in [0, 1] of it.
-RANGES = {
-    "probabilities": lambda decoded: np.clip(decoded, 0, 1),
-    "logits": lambda decoded: 0.5 + 0.5 * np.tanh(0.5 * decoded),
-    "symmetric": lambda decoded: np.clip(0.5 + 0.5 * decoded, 0, 1),
-}
-OUTSIDE = 0.5  # how far from [0, 1] a decoder without a last activation may go; logits go farther
 WEIGHED_AT_ONCE = 8  # codes of an image: as many times its batch is what the decoder sees
 LARGEST_CODE = 1e9  # of which float32 holds the fourth power, and variances still mean something
 POINT = -80.0  # a log-variance below which a code is a point, whatever its dimensions
@@ -95,6 +89,11 @@ class Subject:
         num_classes: How many labels a conditional model knows; 0: it is none.
         no_rate: Why there is no rate where `is_variational` is False.
         objective, likelihood: Their names, or None.
+        foreign: The `Ranges` of a model that was not made here, whose value ranges `check_subject` finds; else None.
+        ranges: The ranges that it has found, {"encoder", "decoder": their names, "unexplained": the share of the
+            training images' variance that is left, "fits": whether reconstructions are no worse than the mean image},
+            or None.
+        notes: Sentences that the reader of a report must know, such as which ranges were taken and why.
     """
 
     name: str
@@ -116,6 +115,9 @@ class Subject:
     no_rate: str = "a plain autoencoder has no prior and no noise, so it has no rate"
     objective: str | None = None
     likelihood: str | None = None
+    foreign: Ranges | None = None
+    ranges: dict | None = None
+    notes: tuple = ()
 
 
 def from_model(model, name=None):
@@ -264,44 +266,66 @@ def no_rate(description):
     }
 
 
-def from_functions(encode, decode, likelihood=None, name="model"):
+def from_functions(encode, decode, likelihood=None, name="model", encoder_range="auto", decoder_range="auto"):
     """Returns the `Subject` of two functions over NumPy arrays.
 
     Args:
         encode: images -> (mean, log_var), or the code alone for a plain autoencoder.
-        decode: codes -> images in [0, 1].
+        decode: codes -> images.
         likelihood: One of `keras_vae.likelihoods` that needs no more than the images; None leaves out what needs
             one.
         name: What the model is called.
+        encoder_range, decoder_range: The value ranges that `encode` expects and `decode` gives, one of
+            `ENCODER_RANGES` and `DECODER_RANGES` or (low, high). "auto": images in [0, 1], unless an evaluation finds
+            that the model reconstructs clearly better by another range.
 
     Raises:
-        UsageError: The likelihood needs more than the images.
+        UsageError: The likelihood needs more than the images, or a range is not known.
     """
-    density = None if likelihood is None else image_log_prob(likelihood)
 
-    def encode_both(images):
-        code = encode(images)
+    def encode_both(images, *labels):
+        code = encode(images, *labels)
         if not isinstance(code, (tuple, list)):
             return as_array(code), np.full(np.shape(code), POINT_LOG_VAR, "float32")
         return as_array(code[0]), as_array(code[1])
 
-    def decode_images(codes):
-        return as_array(decode(codes))
+    foreign = Ranges(
+        encode_both,
+        lambda codes, *labels: as_array(decode(codes, *labels)),
+        None if likelihood is None else image_log_prob(likelihood),
+        *asked_ranges(encoder_range, decoder_range),
+    )
+    return of_ranges(foreign, likelihood, name)
 
+
+def asked_ranges(encoder_range, decoder_range):
+    """Returns the two names of ranges as they are kept; raises a UsageError where one is not known."""
+    try:
+        return (
+            check_range(encoder_range, ENCODER_RANGES, "encoder_range"),
+            check_range(decoder_range, DECODER_RANGES, "decoder_range"),
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def of_ranges(foreign, likelihood, name):
+    """Returns the `Subject` of a model that was not made here, by its `Ranges`."""
     return Subject(
         name=name,
-        encode=encode_both,
-        decode=decode_images,
-        log_prob=density and (lambda images, codes: density(images, decode_images(codes))),
+        **foreign.functions(),
         observe=lambda images, seed: observe(likelihood, images, seed),
         sigma=getattr(likelihood, "sigma", None),
         bin_width=getattr(likelihood, "bin_width", None),
         likelihood=None if likelihood is None else type(likelihood).__name__,
+        foreign=foreign,
     )
 
 
 def check_subject(subject, dataset):
     """Returns `subject`, known to be variational or not, and the size of its codes, tried on a few images.
+
+    A model that was not made here comes back in the value ranges that fit it.
 
     Raises:
         UsageError: It does not take the dataset's images, or its two halves do not belong together.
@@ -313,6 +337,9 @@ def check_subject(subject, dataset):
             f"the model is conditional and knows {subject.num_classes} classes: {dataset.name} has"
             f" {dataset.num_classes or 'no labels'} ({SAME_IMAGES})"
         )
+    if subject.foreign is not None:
+        found = subject.foreign.found(dataset, subject.observe, subject.num_classes > 0)
+        subject = dataclasses.replace(subject, **found)
     labels = (np.asarray(dataset.train.labels[: len(images)]),) if subject.num_classes else ()
     mean, log_var = attempt(
         lambda rows: subject.encode(rows, *labels),
@@ -375,8 +402,9 @@ def from_files(
     likelihood,
     outputs=None,
     spread="auto",
-    decoder_range="probabilities",
+    decoder_range="auto",
     image_shape=None,
+    encoder_range="auto",
 ):
     """Returns the `Subject` of two files, each a SavedModel's folder or a `.keras` file.
 
@@ -385,13 +413,29 @@ def from_files(
         likelihood: As for `from_functions`.
         outputs: The names of the encoder's outputs for mean and spread; None finds them.
         spread: What the second of them is, a key of `SPREADS`; "auto": what its name says, else a log-variance.
-        decoder_range: What the decoder puts out, a key of `RANGES`.
+        encoder_range, decoder_range: As for `from_functions`.
         image_shape: What its images are brought to where it puts out rows of as many numbers.
 
     Raises:
         UsageError: A file cannot be read, or what its outputs mean cannot be told.
     """
-    encode, decode = load_function(encoder), load_function(decoder)
+    halves = load_function(encoder), load_function(decoder)
+    ranges = encoder_range, decoder_range
+    return from_halves(*halves, likelihood, name_of(decoder), outputs, spread, *ranges, image_shape)
+
+
+def from_halves(
+    encode,
+    decode,
+    likelihood,
+    name,
+    outputs=None,
+    spread="auto",
+    encoder_range="auto",
+    decoder_range="auto",
+    image_shape=None,
+):
+    """Returns the `Subject` of two functions as `load_function` returns them; see `from_files`."""
 
     def encode_both(images):
         mean, width, kind = pick_outputs(encode(images), outputs, encode.ordered, decode.input_shape)
@@ -399,18 +443,16 @@ def from_files(
             return mean, np.full(mean.shape, POINT_LOG_VAR, "float32")
         return mean, SPREADS[kind if spread == "auto" else spread](width)
 
-    def decode_images(codes):
-        decoded = first(decode(codes))
-        if decoder_range == "probabilities" and not -OUTSIDE <= decoded.min() <= decoded.max() <= 1 + OUTSIDE:
-            raise UsageError(
-                f"the decoder gives numbers from {decoded.min():.3g} to {decoded.max():.3g}: images lie in 0 to 1"
-                " (say --decoder_range logits or symmetric)"
-            )
-        if image_shape is not None and decoded[0].size == math.prod(image_shape):
-            decoded = decoded.reshape(len(decoded), *image_shape)
-        return RANGES[decoder_range](decoded)
-
-    return from_functions(encode_both, decode_images, likelihood, name_of(decoder))
+    foreign = Ranges(
+        encode_both,
+        lambda codes: first(decode(codes)),
+        None if likelihood is None else image_log_prob(likelihood),
+        *asked_ranges(encoder_range, decoder_range),
+        clip=True,
+        strict=True,
+        image_shape=image_shape,
+    )
+    return of_ranges(foreign, likelihood, name)
 
 
 def run_of(path):
@@ -439,6 +481,11 @@ def load_function(path):
     model = readable(load_keras_file, path)
     if not isinstance(model, keras.Model):
         raise UsageError(f"{path} holds a {type(model).__name__}: expected a model")
+    return keras_function(model)
+
+
+def keras_function(model):
+    """Returns a Keras model or layer as `load_function` returns it."""
     names = [name.split("/")[-1] for name in getattr(model, "output_names", [])]
     shape = getattr(model, "input_shape", None)
     call = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)

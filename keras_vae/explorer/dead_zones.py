@@ -1,42 +1,84 @@
-"""Which places of the map decode to what no image looks like."""
+"""Which places of the map decode to what no image looks like, and how many samples of the prior do."""
 
 import numpy as np
 
+from keras_vae.command_line import UsageError
 from keras_vae.datasets.preparing import cache_folder
 from keras_vae.evaluation.features import choose_features
-from keras_vae.evaluation.metrics.manifold import dead_zone
-from keras_vae.evaluation.metrics.neighbours import nearest
+from keras_vae.evaluation.metrics.manifold import dead_zone, distances_to
+from keras_vae.evaluation.sections.codes import held_out, in_batches
 
 CELLS, CELLS_OF_LARGE, FEWEST_CELLS = 40, 24, 8  # a side; fewer where images are large, or labels many
 LARGE = 64 * 64
 MAPS = 4  # as many pictures as so many maps have are decoded for all labels together
 REFERENCE = 2000  # real images
+COMPARED = 1000  # reconstructions and samples, each
 
 
 def shade(world):
-    """Returns how far what each cell of the map decodes to lies from real images.
+    """Returns how far what each cell of the map decodes to lies from real images, and how many samples are off.
 
-    The unit is the distance that 95% of the reconstructions keep to their nearest real image, in the features of the
-    report: above 1 is what `keras_vae.evaluation.metrics.manifold.dead_zone` counts. Where a code has more than two numbers, the
-    map is the plane of the first two principal axes through the codes' mean. A conditional model has a map a label.
+    Both are as in the report (`keras_vae.evaluation.metrics.manifold.dead_zone`): the real images are held-out ones, in
+    the features of the report, and the unit is the distance that 95% of the reconstructions of other held-out images
+    keep to the nearest of them; beyond 1 is dead. Where a code has more than two numbers, the map is the plane of the
+    first two principal axes through the codes' mean. A conditional model has a map a label.
 
     Returns:
         {"distances": float32 `[labels, cells, cells]`, one map where no labels are told, rows from its bottom;
-        "share": of the cells beyond 1, of all maps}.
+        "share": the dead zone of samples from the prior, which is that of the report; "map_share": of the cells beyond
+        1, of all maps, which depends on how far the map reaches}.
     """
     side = cells_of(world)
     codes = grid_codes(world, side)
     features = choose_features(world.dataset, "auto", cache_folder())
-    reference = features(world.dataset.train.images(0, REFERENCE))
-    reconstructed = features(world.reconstructions.astype("float32") / 255)
+    measured, own, reference = compared(world.dataset)
+    reference = features(reference)
+    sampled = dead_zone(
+        features(prior_samples(world, len(measured))),
+        reference,
+        features(reconstructed(world, measured)),
+        own,
+    )
+    threshold = max(sampled["threshold"], 1e-12)
 
     def distances(label):
         looks = features(world.decode(codes, label).astype("float32") / 255)
-        threshold = max(dead_zone(looks, reference, reconstructed)["threshold"], 1e-12)
-        return np.sqrt(nearest(looks, reference)[1][:, 0] / threshold).astype("float32").reshape(side, side)
+        return (distances_to(looks, reference) / threshold).astype("float32").reshape(side, side)
 
     relative = np.stack([distances(label) for label in labels_of(world)])
-    return {"distances": relative, "share": float((relative > 1).mean())}
+    return {
+        "distances": relative,
+        "share": max(sampled["dead_zone"], 0.0),
+        "map_share": float((relative > 1).mean()),
+    }
+
+
+def compared(dataset):
+    """Returns (split, own, images): held-out images to reconstruct, and others that all are compared with.
+
+    Where too few are held out, both are training images, and `own` says which of them each is made from.
+    """
+    try:
+        count, reference = held_out(dataset, REFERENCE, REFERENCE)
+        return dataset.test.take(min(count, COMPARED)), None, reference
+    except UsageError:
+        split = dataset.train.take(REFERENCE)
+        return split.take(COMPARED), np.arange(min(len(split), COMPARED)), split.images()
+
+
+def reconstructed(world, split):
+    """Returns what the images of `split` decode to from their means, 8 bits a channel, in [0, 1]."""
+    images = world.subject.observe(split.images(), 0)
+    mean = in_batches(world.subject.encode, images, *world.told(split.labels, len(images)))[0]
+    return world.decode(mean.reshape(len(mean), -1), split.labels).astype("float32") / 255
+
+
+def prior_samples(world, count):
+    """Returns `count` images decoded from the prior, those of a conditional model with labels as frequent as they are."""
+    labels = world.dataset.train.labels
+    if world.model.conditional:
+        labels = np.random.default_rng(0).choice(labels, count)
+    return world.decode(world.sample("prior", range(count)), labels).astype("float32") / 255
 
 
 def labels_of(world):

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 
 from keras_vae.command_line import UsageError
+from keras_vae.evaluation.results.checking import read_results
 from keras_vae.evaluation.sections.codes import in_batches
 from keras_vae.evaluation.subject import from_model, load_model
 from keras_vae.explorer.dead_zones import shade
@@ -18,7 +19,6 @@ from keras_vae.likelihoods import Gaussian, OptimalGaussian
 from keras_vae.objectives import OBJECTIVES
 from keras_vae.principal import principal_components, project
 from keras_vae.report.page import NAME, clean
-from keras_vae.report.reading import read_results
 from keras_vae.report.verdict import VERDICTS, plain_words
 from keras_vae.samplers import Codes, Mixture
 from keras_vae.samplers import load as load_sampler
@@ -160,10 +160,13 @@ class World:
 
     @functools.cached_property
     def bounds(self):
-        """The map's `(left, right, bottom, top)`, a square: all codes, three standard deviations of a prior, a margin."""
+        """The map's `(left, right, bottom, top)`, a square: all codes, three standard deviations of N(0, I), a margin.
+
+        N(0, I) is on the map of a plain autoencoder too, whose samples are drawn from it: maps that reach as far compare.
+        """
         points = plane(self.coordinates)
         low, high = points.min(axis=0), points.max(axis=0)
-        if self.subject.is_variational:
+        if not isinstance(self.model.latent, Codebook):
             origin = plane(self.along_axes(np.zeros((1, self.dims), "float32")))[0]
             low, high = np.minimum(low, origin - 3), np.maximum(high, origin + 3)
         reach = (0.5 + MARGIN) * max(float((high - low).max()), 1e-3)

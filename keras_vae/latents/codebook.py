@@ -54,8 +54,8 @@ class Codebook(Latent):
 
         return Quantizer(self.size, latent_shape[-1], self.decay, self.revive, name="codebook")
 
-    def draw(self, layer, posterior, seed, training=False):
-        """Returns the nearest entries; in training, moves the codebook too.
+    def draw(self, layer, posterior, seed, training=False, weights=None):
+        """Returns the nearest entries; in training, moves the codebook too, by images of these `weights`, `[batch]`.
 
         Gradients with respect to the codes go to the encoder as they are (straight through). The terms:
 
@@ -66,7 +66,7 @@ class Codebook(Latent):
         """
         encoded = posterior["mean"]
         entries, indices = layer(encoded)
-        used = layer.shares(indices)
+        used = layer.shares(indices, weights)
         commitment = sum_per_image(ops.square(encoded - ops.stop_gradient(entries)))
         even = ops.zeros_like(commitment)
         terms = {
@@ -76,7 +76,7 @@ class Codebook(Latent):
             "dead_codes": even + ops.mean(ops.cast(used == 0, "float32")),
         }
         if training:
-            layer.learn(encoded, indices, seed)
+            layer.learn(encoded, indices, seed, weights)
         # In this order the codes are the entries bit for bit.
         codes = ops.stop_gradient(entries) + (encoded - ops.stop_gradient(encoded))
         return Draw(codes, even, terms)

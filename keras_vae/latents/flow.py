@@ -59,11 +59,11 @@ class FlowedGaussian(DiagonalGaussian):
 
         return FlowSampling(math.prod(latent_shape), self.kind, self.depth, self.width, name="sampling")
 
-    def draw(self, layer, posterior, seed, training=False):
+    def draw(self, layer, posterior, seed, training=False, weights=None, noise=None):
         """Returns f(u), and its log density."""
-        del training
+        del training, weights
         mean, log_var = posterior["mean"], posterior["log_var"]
-        base, codes, log_det = layer([mean, log_var, posterior["context"]], seed=seed)
+        base, codes, log_det = layer([mean, log_var, posterior["context"]], seed=seed, noise=noise)
         return Draw(codes, sum_per_image(gaussian_log_density(base, mean, log_var)) - log_det)
 
     def rate(self, posterior):

@@ -1,6 +1,7 @@
 """The diagonal Gaussian posterior."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from keras_vae.densities import (
     MAX_LOG_VAR,
@@ -15,6 +16,8 @@ from keras_vae.latents.latent import Draw, Latent
 @dataclass(frozen=True)
 class DiagonalGaussian(Latent):
     """q(z|x) = N(mean, diag exp(log_var)) against the prior N(0, I) (Kingma and Welling 2014)."""
+
+    has_noise: ClassVar = True
 
     def heads(self):
         """Returns the encoder's outputs; log_var starts at 0, a standard deviation of 1."""
@@ -34,11 +37,11 @@ class DiagonalGaussian(Latent):
 
         return Sampling(name="sampling")
 
-    def draw(self, layer, posterior, seed, training=False):
+    def draw(self, layer, posterior, seed, training=False, weights=None, noise=None):
         """Returns mean + exp(log_var / 2) * noise, and its log density."""
-        del training
+        del training, weights
         mean, log_var = posterior["mean"], posterior["log_var"]
-        codes = layer([mean, log_var], seed=seed)
+        codes = layer([mean, log_var], seed=seed, noise=noise)
         return Draw(codes, sum_per_image(gaussian_log_density(codes, mean, log_var)))
 
     def rate(self, posterior):

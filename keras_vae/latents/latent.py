@@ -21,10 +21,12 @@ class Latent:
     """The common part of all latents: any shape, the encoder's output taken as it is, nothing drawn.
 
     Attributes:
+        has_noise: Whether codes are drawn from posteriors, by a seed or by the `noise` that `draw` then takes.
         is_gaussian: Whether a posterior is the Gaussian of the mean and the log-variance that `moments` gives.
     """
 
     is_gaussian: ClassVar = True
+    has_noise: ClassVar = False
 
     def check(self, latent_shape):
         """Accepts every shape."""

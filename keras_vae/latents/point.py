@@ -17,9 +17,9 @@ class Point(Latent):
         """Returns the encoder's one output."""
         return {"mean": "glorot_uniform"}
 
-    def draw(self, layer, posterior, seed, training=False):
+    def draw(self, layer, posterior, seed, training=False, weights=None):
         """Returns the mean."""
-        del layer, seed, training
+        del layer, seed, training, weights
         return Draw(posterior["mean"])
 
     def moments(self, layer, posterior):

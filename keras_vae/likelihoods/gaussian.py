@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field
 
-from keras_vae.densities import gaussian_log_density, soft_bounds, sum_per_image
+from keras_vae.densities import batch_mean, gaussian_log_density, soft_bounds, sum_per_image
 from keras_vae.lazy import ops
 from keras_vae.likelihoods.likelihood import LearnedScale, Located, check_scale
 
@@ -67,12 +67,41 @@ class OptimalGaussian(Located):
     """Gaussian pixels of the variance that suits the batch best: its mean squared error (sigma-VAE).
 
     Rybkin, Daniilidis and Levine 2021: sigma^2 = MSE makes the density largest, so nothing has to be learned or
-    set. The paper tests with the training images' variance; here it is always taken from the batch that is scored,
-    so that the figure flatters by about half a nat a batch.
+    set. In training and in evaluation it is taken from the batch that is measured, so that the figure flatters by
+    about half a nat a batch. A score of single images (`Autoencoder.score`) takes the training images' variance, as
+    the paper's tests do: a running mean over some hundred training steps, kept in `PixelVariance`.
     """
 
     def log_prob(self, images, decoded):
         """Returns log p(images | decoded), `[batch]`, in nats."""
-        squared_error = ops.mean(ops.square(images - decoded))
-        log_var = ops.maximum(ops.log(squared_error + 1e-12), 2 * MIN_LOG_SIGMA)
-        return sum_per_image(gaussian_log_density(images, decoded, log_var))
+        return self.log_prob_in_batch(images, decoded, None)
+
+    def log_prob_in_batch(self, images, decoded, weights):
+        """Returns log p(images | decoded), `[batch]`, in nats, at the variance of the images by their weights."""
+        return log_prob_at(images, decoded, mean_squared_error(images, decoded, weights))
+
+    def memory(self):
+        """Returns the layer that holds the variance."""
+        from keras_vae.layers import PixelVariance
+
+        return PixelVariance(name="pixel_variance")
+
+    def remember(self, memory, images, decoded, weights):
+        """Moves the remembered variance towards the batch's."""
+        total = None if weights is None else ops.sum(weights)
+        memory.follow(mean_squared_error(images, decoded, weights), total)
+
+    def log_prob_by(self, memory, images, decoded):
+        """Returns log p(images | decoded), `[batch]`, in nats, at the remembered variance."""
+        return log_prob_at(images, decoded, memory.variance())
+
+
+def mean_squared_error(images, decoded, weights):
+    """Returns the mean squared error of a batch of images, each by its weight: a number."""
+    return ops.mean(batch_mean(ops.square(images - decoded), weights))
+
+
+def log_prob_at(images, decoded, variance):
+    """Returns the log density of `images`, `[batch]`, in nats, where all pixels have one `variance`."""
+    log_var = ops.maximum(ops.log(variance + 1e-12), 2 * MIN_LOG_SIGMA)
+    return sum_per_image(gaussian_log_density(images, decoded, log_var))

@@ -35,6 +35,36 @@ class Likelihood:
         del seed
         return images
 
+    def without_noise(self, images):
+        """Returns what `log_prob` is to be given so that it is the mean over what `observe` may draw.
+
+        That is what `observe` returns where it draws nothing. A likelihood that does draw says it itself.
+        """
+        return self.observe(images, seed=0)
+
+    def log_prob_in_batch(self, images, decoded, weights):
+        """Returns `log_prob` where images have weights, `[batch]` or None for equal ones.
+
+        They matter only where the density depends on the batch.
+        """
+        del weights
+        return self.log_prob(images, decoded)
+
+    def memory(self):
+        """Returns the layer that remembers what training found out about the density; None where nothing is."""
+
+    def remember(self, memory, images, decoded, weights):
+        """Enters a batch of the training into the `memory`."""
+
+    def log_prob_by(self, memory, images, decoded):
+        """Returns `log_prob`, of each image alone: by the `memory` where the density depends on the batch.
+
+        Raises:
+            ValueError: It does, and nothing is remembered.
+        """
+        del memory
+        return self.log_prob(images, decoded)
+
 
 class Located(Likelihood):
     """Densities of which the decoder gives the places; shown clipped to [0, 1]."""

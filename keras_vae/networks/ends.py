@@ -21,7 +21,12 @@ def head(latent_shape, initializer, name):
         )
     else:
         layer = keras.layers.Conv2D(
-            latent_shape[-1], 1, kernel_initializer=initializer, dtype="float32", name=name
+            latent_shape[-1],
+            1,
+            kernel_initializer=initializer,
+            data_format="channels_last",
+            dtype="float32",
+            name=name,
         )
     return layer
 

@@ -28,7 +28,7 @@ class Perceptron:
         """Returns the model that maps images to a posterior."""
         check_vector(latent_shape)
         inputs = keras.Input(image_shape, name="image")
-        features = keras.layers.Flatten(dtype=policy, name="flatten")(inputs)
+        features = keras.layers.Flatten(data_format="channels_last", dtype=policy, name="flatten")(inputs)
         features = self.stack(features, self.hidden, "down", policy)
         return keras.Model(inputs, ends.posterior(features, latent_shape, latent), name="encoder")
 

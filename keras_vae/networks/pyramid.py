@@ -58,12 +58,16 @@ class Pyramid:
         plan = Plan(image_shape, latent_shape, self.channels(image_shape))
         inputs = features = keras.Input(image_shape, name="image")
         if plan.padding != UNPADDED:
-            features = keras.layers.ZeroPadding2D(plan.padding, dtype=policy, name="pad")(features)
+            features = keras.layers.ZeroPadding2D(
+                plan.padding, data_format="channels_last", dtype=policy, name="pad"
+            )(features)
         for index, (width, strides) in enumerate(plan.stages):
             features = self.stage(False, features, width, strides, f"down_{index}", policy)
         features = self.finish(features, "down", policy)
         if len(latent_shape) == 1:
-            features = keras.layers.Flatten(dtype=policy, name="flatten")(features)
+            features = keras.layers.Flatten(data_format="channels_last", dtype=policy, name="flatten")(
+                features
+            )
             features = self.hidden(features, self.dense, policy, "dense_down")
         return keras.Model(inputs, ends.posterior(features, latent_shape, latent), name="encoder")
 
@@ -92,7 +96,9 @@ class Pyramid:
             name="parameters",
         )(self.finish(features, "up", policy))
         if plan.padding != UNPADDED:
-            decoded = keras.layers.Cropping2D(plan.padding, dtype=policy, name="crop")(decoded)
+            decoded = keras.layers.Cropping2D(
+                plan.padding, data_format="channels_last", dtype=policy, name="crop"
+            )(decoded)
         return keras.Model(inputs, ends.parameters(decoded, likelihood), name="decoder")
 
     def channels(self, image_shape):

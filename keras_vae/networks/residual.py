@@ -61,13 +61,17 @@ class Residual(Pyramid):
         if self.down == "strided":
             return self.convolution(features, width, strides, name, policy)
         features = self.convolution(features, width, (1, 1), name, policy)
-        return keras.layers.AveragePooling2D(strides, strides, dtype=policy, name=f"{name}_mean")(features)
+        return keras.layers.AveragePooling2D(
+            strides, strides, data_format="channels_last", dtype=policy, name=f"{name}_mean"
+        )(features)
 
     def enlarge(self, features, width, strides, name, policy):
         """Returns `features` at the size that `strides` lead up to."""
         if self.up == "transposed":
             return self.convolution(features, width, strides, name, policy, transposed=True)
-        features = keras.layers.UpSampling2D(strides, dtype=policy, name=f"{name}_repeat")(features)
+        features = keras.layers.UpSampling2D(
+            strides, data_format="channels_last", dtype=policy, name=f"{name}_repeat"
+        )(features)
         return self.convolution(features, width, (1, 1), name, policy)
 
     def convolution(self, features, width, strides, name, policy, transposed=False, **options):

@@ -34,7 +34,8 @@ class Adversarial(Objective):
             keras.layers.Dense(width, activation="leaky_relu", dtype="float32")
             for width in self.critic_widths
         ]
-        flatten, logits = keras.layers.Flatten(dtype="float32"), keras.layers.Dense(2, dtype="float32")
+        flatten = keras.layers.Flatten(data_format="channels_last", dtype="float32")
+        logits = keras.layers.Dense(2, dtype="float32")
         return keras.Sequential([keras.Input(latent_shape), flatten, *hidden, logits], name="critic")
 
     def critic_optimizer(self):
@@ -56,13 +57,19 @@ def critic_loss(critic, first, second):
     return 0.5 * (ops.softplus(-ratios[0]) + ops.softplus(ratios[1]))
 
 
-def permute_dims(codes, seed):
+def permute_dims(codes, seed, weights=None):
     """Returns `codes`, `[batch, *latent]`, with each dimension permuted over the batch, apart from the others.
 
-    Kim and Mnih 2018, algorithm 1: draws of the product of the marginals.
+    Kim and Mnih 2018, algorithm 1: draws of the product of the marginals. Codes of weight 0 take no part.
     """
-    order = ops.argsort(keras.random.uniform(ops.shape(codes), dtype="float32", seed=seed), axis=0)
-    return ops.take_along_axis(codes, order, axis=0)
+    keys = keras.random.uniform(ops.shape(codes), dtype="float32", seed=seed)
+    if weights is None:
+        return ops.take_along_axis(codes, ops.argsort(keys, axis=0), axis=0)
+    present = ops.reshape(weights > 0, (-1, *(1 for _ in codes.shape[1:])))
+    # Those of weight 0 come last in the order, and the k-th that is present takes the k-th of it.
+    order = ops.argsort(ops.where(present, keys, 2.0), axis=0)
+    place = ops.maximum(ops.cumsum(ops.cast(weights > 0, "int32")) - 1, 0)
+    return ops.take_along_axis(codes, ops.take(order, place, axis=0), axis=0)
 
 
 @dataclass(frozen=True)
@@ -95,7 +102,7 @@ class FactorVAE(Adversarial):
     def __call__(self, model, step):
         """Returns the loss and what is in it, and the critic's."""
         total_correlation = log_ratio(frozen(model.critic, step.codes))
-        permuted = permute_dims(step.codes, step.own_seed())
+        permuted = permute_dims(step.codes, step.own_seed(), step.weights)
         return {
             "loss": step.distortion + step.rate + self.gamma * total_correlation,
             "distortion": step.distortion,

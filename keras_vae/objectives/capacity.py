@@ -50,7 +50,7 @@ class Capacity(Objective):
     def __call__(self, model, step):
         """Returns the loss, distortion + gamma |mean rate - capacity of this step|."""
         capacity = self.capacity * ops.minimum(1.0, (step.iteration + 1.0) / self.rise)
-        excess = ops.abs(ops.mean(step.rate) - capacity)
+        excess = ops.abs(step.mean(step.rate) - capacity)
         return {
             "loss": step.distortion + self.gamma * excess,
             "distortion": step.distortion,
@@ -90,5 +90,5 @@ class FreeBits(Annealed):
     def __call__(self, model, step):
         """Returns the loss, in which each group's mean rate counts as `free` at least."""
         rates = kl_to_standard_normal(step.posterior["mean"], step.posterior["log_var"])
-        groups = ops.mean(ops.sum(rates, axis=tuple(range(1, len(rates.shape) - 1))), axis=0)
+        groups = step.mean(ops.sum(rates, axis=tuple(range(1, len(rates.shape) - 1))))
         return self.terms_of(step, ops.sum(ops.maximum(groups, self.free)), rate=step.rate)

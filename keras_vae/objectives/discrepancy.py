@@ -94,4 +94,4 @@ def batch_discrepancy(model, step, kernel):
     codes, others = (
         ops.reshape(values, (-1, model.dims.latents)) for values in (step.codes, step.prior_codes)
     )
-    return maximum_mean_discrepancy(codes, others, kernel)
+    return maximum_mean_discrepancy(codes, others, kernel, step.weights)

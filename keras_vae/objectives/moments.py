@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from keras_vae.densities import shares_of
 from keras_vae.lazy import ops
 from keras_vae.objectives.annealing import Annealed
 
@@ -15,7 +16,8 @@ class MeansCovariance(Annealed):
 
     C is the batch's (on each device). In d dimensions and B images its off-diagonal squares sum to some d^2 / B
     where the truth is 0: take batches larger than the latent. No matrix of d x d is formed: with centred means X,
-    sum_ij C_ij^2 = |X'X|^2 / B^2 = |XX'|^2 / B^2, so a latent of any size and shape will do.
+    sum_ij C_ij^2 = |X'X|^2 / B^2 = |XX'|^2 / B^2, so a latent of any size and shape will do. Where images have
+    weights, each row of X is multiplied by the root of its weight, and B is their sum.
     """
 
     formula: ClassVar = "D + R + l_od sum_{i!=j} C_ij^2 + l_d sum_i (C_ii - 1)^2, C = Cov(mean)"
@@ -41,20 +43,20 @@ class MeansCovariance(Annealed):
         del dims
         return 1.0
 
-    def noise(self, posterior):
+    def noise(self, step):
         """Returns what is added to the means' variances, `[d]`: nothing."""
-        del posterior
+        del step
         return 0.0
 
     def __call__(self, model, step):
         """Returns the loss, the bound with the two penalties; `covariance` is their weighted sum."""
         means = ops.reshape(step.posterior["mean"], (-1, model.dims.latents))
-        means = means - ops.mean(means, axis=0)
-        count = ops.cast(ops.shape(means)[0], "float32")
-        variances = ops.mean(ops.square(means), axis=0)
-        squares = ops.sum(ops.square(ops.matmul(means, ops.transpose(means)) / count))
+        means = means - step.mean(means)
+        variances = step.mean(ops.square(means))
+        rows = means * ops.sqrt(shares_of(means, step.weights))[:, None]
+        squares = ops.sum(ops.square(ops.matmul(rows, ops.transpose(rows))))
         covariance = self.off_diagonal * (squares - ops.sum(ops.square(variances)))
-        covariance += self.diagonal * ops.sum(ops.square(variances + self.noise(step.posterior) - 1.0))
+        covariance += self.diagonal * ops.sum(ops.square(variances + self.noise(step) - 1.0))
         return self.terms_of(step, step.rate + covariance, rate=step.rate, covariance=covariance)
 
 
@@ -71,7 +73,6 @@ class CodesCovariance(MeansCovariance):
         default=10.0, metadata={"help": "weight of the variances' squared distances from 1"}
     )
 
-    def noise(self, posterior):
+    def noise(self, step):
         """Returns the posteriors' mean variance, `[d]`."""
-        variances = ops.mean(ops.exp(posterior["log_var"]), axis=0)
-        return ops.reshape(variances, (-1,))
+        return ops.reshape(step.mean(ops.exp(step.posterior["log_var"])), (-1,))

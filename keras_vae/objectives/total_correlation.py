@@ -10,6 +10,7 @@ from keras_vae.objectives.annealing import Annealed
 
 # Dimensions of a latent whose marginals are compared: in batches of 256 a table of them takes 0.27 GB.
 MOST_DIMS = 1024
+ABSENT = 1e-37  # the weight of an image that is not there: float32 has no logarithm of what is smaller
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class BetaTCVAE(Annealed):
             ops.reshape(values, (-1, model.dims.latents))
             for values in (step.codes, step.posterior["mean"], step.posterior["log_var"])
         )
-        aggregate, marginals = log_aggregate(codes, mean, log_var, self.num_images)
+        aggregate, marginals = log_aggregate(codes, mean, log_var, self.num_images, step.weights)
         information = step.draw.log_density - aggregate
         correlation = aggregate - marginals
         dimensionwise = marginals - ops.sum(standard_normal_log_density(codes), axis=1)
@@ -83,15 +84,16 @@ class BetaTCVAE(Annealed):
         )
 
 
-def log_aggregate(codes, mean, log_var, num_images):
+def log_aggregate(codes, mean, log_var, num_images, weights=None):
     """Returns estimates of log q(z) and of sum_j log q(z_j) at codes drawn for a batch, each `[batch]`.
 
     Args:
         codes: `[batch, d]`, code i drawn from posterior i.
         mean, log_var: Of the posteriors, `[batch, d]`.
         num_images: N, of which the batch is a random part.
+        weights: Of the images, `[batch]`; None where all are equal.
     """
-    weights = stratified_log_weights(ops.shape(codes)[0], num_images)
+    weights = stratified_log_weights(ops.shape(codes)[0], num_images, weights)
     table = gaussian_log_density(codes[:, None], mean[None], log_var[None])
     aggregate = ops.logsumexp(weights + ops.sum(table, axis=2), axis=1)
     marginals = ops.logsumexp(
@@ -100,17 +102,26 @@ def log_aggregate(codes, mean, log_var, num_images):
     return aggregate, ops.sum(marginals, axis=1)
 
 
-def stratified_log_weights(batch, num_images):
+def stratified_log_weights(batch, num_images, weights=None):
     """Returns the logs of the weights of posterior j in q(code i), `[batch, batch]`; each row's weights sum to 1.
 
     With M = batch - 1 others: 1/N for a code's own posterior, (N - M) / (N M) for one of the others, here the
     next, and 1/M for the rest (Chen et al. 2018, equation S6). The authors' code, and what was copied from it, sets
     the 1/N in the first column in the place of the diagonal. A batch of one image, or of all, is its own mixture.
+
+    Args:
+        batch: How many images there are.
+        num_images: N.
+        weights: Of the images, `[batch]`; None where all are equal. Those of weight 0 are part of no mixture and do not
+            count; the others' multiply the weights of their posteriors.
     """
-    others = ops.cast(ops.maximum(batch - 1, 1), "float32")
+    if weights is None:
+        weights = ops.ones((batch,), "float32")
+    present = ops.cast(weights > 0, "float32")
+    count, place = ops.sum(present), ops.cumsum(present) - 1
+    others = ops.maximum(count - 1, 1.0)
     total = ops.maximum(float(num_images), others + 1.0)
-    rows = ops.arange(batch)
-    distance = ops.mod(rows[None, :] - rows[:, None], batch)
+    distance = ops.mod(place[None, :] - place[:, None], ops.maximum(count, 1.0))
     rest = ops.where(distance == 1, (total - others) / (total * others), 1.0 / others)
-    weights = ops.where(distance == 0, 1.0 / total, rest)
-    return ops.log(weights / ops.sum(weights, axis=1, keepdims=True))
+    mixture = ops.where(distance == 0, 1.0 / total, rest) * weights
+    return ops.log(ops.maximum(ops.divide_no_nan(mixture, ops.sum(mixture, axis=1, keepdims=True)), ABSENT))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from keras_vae.densities import LOG_2_PI
+from keras_vae.densities import LOG_2_PI, MAX_LOG_VAR, MIN_LOG_VAR
 from keras_vae.lazy import keras, ops
 from keras_vae.priors.prior import Prior
 
@@ -48,29 +48,35 @@ class Mixture(MixtureOfGaussians):
     """A mixture of Gaussians of diagonal covariance, its means, variances and weights learned with the model.
 
     At first its components lie half a standard deviation around 0 and are as wide as leaves the whole at N(0, I).
+    The log-variances are kept within the posteriors' bounds, -14 and 6: a component on a single code would otherwise
+    become ever narrower and its density infinite. They are moved back to the nearer bound after each training step.
     """
 
     components: int = field(default=50, metadata={"help": "Gaussians in the mixture"})
 
     def layer(self, image_shape, latent_shape):
         """Returns the layer of `[components, *latent]` means and log-variances, and `[components]` log weights."""
-        from keras_vae.layers import Weights
+        from keras_vae.layers import Between, Weights
 
         del image_shape
         shape = (self.components, *latent_shape)
         spread = START_SPREAD if self.components > 1 else 0.0
-        return Weights(
+        layer = Weights(
             "prior",
             means=(shape, keras.initializers.RandomNormal(stddev=spread)),
             log_vars=(shape, keras.initializers.Constant(math.log(1 - spread**2))),
             logits=((self.components,), keras.initializers.Zeros()),
         )
+        layer.log_vars.constraint = Between(MIN_LOG_VAR, MAX_LOG_VAR)
+        return layer
 
     def components_of(self, model):
         """Returns the log weights and the Gaussians."""
         layer = model.prior_layer
         log_weights = ops.log_softmax(ops.convert_to_tensor(layer.logits))
-        return log_weights, ops.convert_to_tensor(layer.means), ops.convert_to_tensor(layer.log_vars)
+        # Weights from a file may lie beyond the bounds.
+        log_vars = ops.clip(ops.convert_to_tensor(layer.log_vars), MIN_LOG_VAR, MAX_LOG_VAR)
+        return log_weights, ops.convert_to_tensor(layer.means), log_vars
 
 
 @dataclass(frozen=True)

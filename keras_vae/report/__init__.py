@@ -2,6 +2,7 @@
 
 import pathlib
 
+from keras_vae.evaluation.results.checking import check
 from keras_vae.files import whole, write_json
 from keras_vae.report.comparison import (
     compared_facts,
@@ -28,10 +29,15 @@ def write_report(folder, results, pictures):
 
     Args:
         folder: Made where it is missing.
-        results: As `results.schema.json` has it. NumPy's numbers are fine; what is not finite becomes null.
+        results: As `keras_vae.evaluation.results.Results` describes them. NumPy's numbers are fine; NaN and infinity
+            become null. Entries may be missing.
         pictures: Images and codes by name, each of which may be missing or None.
+
+    Raises:
+        ValueError: An entry of `results` has a name or a type that `Results` does not have.
     """
     folder, results, pictures = pathlib.Path(folder), plain(results), pictures or {}
+    check(results)
     write_json(folder / "results.json", results)
     drawn = draw_all(folder / "figures", run_plots(results, pictures))
     sections = [section(results, pictures, drawn) for section in SECTIONS]

@@ -19,7 +19,7 @@ from keras_vae.report.page import (
     text,
 )
 from keras_vae.report.pictures import cards, in_order
-from keras_vae.report.tables import described, get, link, reason, rung_title, written
+from keras_vae.report.tables import get, link, reason, rung_title, value_of
 from keras_vae.report.verdict import VERDICTS
 
 # What the comparison shows of each run, and the units that its plots are in.
@@ -90,7 +90,7 @@ def compared_table(runs):
         )
     )
     for rung in all_rungs(runs):
-        cells = (tag("td", number(get(run, f"generation_gap.{rung}.frechet"))) for run in runs)
+        cells = (tag("td", number(get(run, ("generation_gap", rung, "frechet")))) for run in runs)
         rows.append(tag("tr", tag("th", text(rung_title(rung), NAME), scope="row"), *cells))
     head = tag("thead", tag("tr", tag("th", "Quantity", scope="col"), run_heads(runs)))
     made = tag("table", tag("caption", "One column a run"), head, tag("tbody", *rows), class_="compare")
@@ -132,7 +132,7 @@ def compared_row(runs, path):
     for run in runs:
         value = get(run, path)
         why = None if value is not None else reason(run, path)
-        shown = DASH if value is None else written(value, get(run, f"{path}_se"), described(path)[0])
+        shown = DASH if value is None else value_of(run, path)
         cells.append(
             tag(
                 "td",
@@ -159,7 +159,7 @@ def comparison_plots(runs):
         return [(latent_size(run), get(run, path), letter(index)) for index, run in enumerate(runs)]
 
     def best(run):
-        return get(run, f"generation_gap.{get(run, 'generation_gap.best_sampler')}.frechet")
+        return get(run, ("generation_gap", get(run, "generation_gap.best_sampler"), "frechet"))
 
     repaired = [(latent_size(run), best(run), letter(index)) for index, run in enumerate(runs)]
     distances = {
@@ -237,7 +237,7 @@ def compared_ladders(runs, pictures_list):
         cells = []
         for index, (run, pictures) in enumerate(zip(runs, pictures_list)):
             images = (pictures.get("ladder") or {}).get(rung)
-            distance = get(run, f"generation_gap.{rung}.frechet")
+            distance = get(run, ("generation_gap", rung, "frechet"))
             shown = tag("span", DASH, class_="none")
             if images is not None and len(images) >= 8:
                 shown = strip(

@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_vae.report import curves, figures
 from keras_vae.report.page import NAME, clean, number, plot, scrolling, strip, tag, text
-from keras_vae.report.tables import entry_title, get, rung_title
+from keras_vae.report.tables import at, entry_title, get, rung_title
 
 PATHS = ("linear", "slerp", "variance_preserving", "pixel_blend")
 
@@ -18,7 +18,7 @@ def in_order(ladder):
 
 def present(pictures, path):
     """Returns the images at a dotted path as an array, or None where there are none."""
-    found = get(pictures, path)
+    found = at(pictures, path)
     return None if found is None or not np.size(found) else np.asarray(found)
 
 

@@ -21,10 +21,13 @@ from keras_vae.report.page import (
 )
 from keras_vae.report.pictures import PATHS, cards, in_order, neighbour_rows, picture_card, present, rows_of
 from keras_vae.report.tables import (
+    at,
     caption,
     column_head,
     described,
     get,
+    get_error,
+    get_limits,
     glossary,
     link,
     matrix,
@@ -84,7 +87,7 @@ def ladder(results, pictures, drawn):
     rungs = [rung for rung, _ in in_order({**figures.rungs_of(gap), **images})]
     if not rungs:
         return None
-    metric = get(gap, "features.metric_name")
+    metric = get(results, "generation_gap.features.metric_name")
     words = (
         "From real images at the top to samples of the prior at the bottom, one thing changes at each rung."
         " Where the pictures break is where generation breaks. Every rung is compared with the same real images"
@@ -120,10 +123,7 @@ def ladder_table(results, rungs, images):
     columns = {
         key: (where, kind)
         for key, (where, kind) in paths.items()
-        if any(
-            get(results.get(where.partition(".")[0]), f"{rest(where)}{rung}.{key}") is not None
-            for rung in rungs
-        )
+        if any(get(results, (*where.split("."), rung, key)) is not None for rung in rungs)
     }
     head = tag("th", "Rung", scope="col", role="columnheader")
     head += tag("th", "Images", scope="col", role="columnheader")
@@ -137,12 +137,6 @@ def ladder_table(results, rungs, images):
         class_="ladder",
         role="table",  # on a phone it is laid out as cards, which would else cost it its meaning
     )
-
-
-def rest(path):
-    """Returns a dotted path without its first part, ready to be gone on with."""
-    _, _, further = path.partition(".")
-    return f"{further}." if further else ""
 
 
 def ladder_row(results, rung, images, columns):
@@ -170,7 +164,9 @@ def ladder_row(results, rung, images, columns):
         found = (get(results, where) or {}).get(rung) or {}
         node = schema()["$defs"][kind]["properties"][key]
         value = found.get(key)
-        cell = DASH if value is None else written(value, found.get(f"{key}_se"), node)
+        cell = DASH
+        if value is not None:
+            cell = written(value, get_error(found, key), node, limits=get_limits(found, key))
         cells.append(tag("td", cell, class_="num", role="cell", data_label=node["title"]))
     return tag("tr", *cells, role="row")
 
@@ -210,7 +206,7 @@ def prior(results, pictures, drawn):
         "Samples are drawn from the prior; images have their codes in the aggregated posterior."
         " The mismatch of the two is what sampling pays for."
     )
-    explained = get(pictures, "map.explained")
+    explained = at(pictures, "map.explained")
     share = "" if explained is None else f" The two hold {number(float(explained), 'share')} of the variance."
     shown = (
         (
@@ -324,7 +320,7 @@ def memory(results, pictures, drawn):
     made = lead(words)
     rows = neighbour_rows(pictures)
     if rows:
-        sampler = get(pictures, "neighbours.sampler")
+        sampler = at(pictures, "neighbours.sampler")
         source = (
             f" of the {text(rung_title(sampler)[:1].lower() + rung_title(sampler)[1:], NAME)}"
             if sampler
@@ -412,7 +408,8 @@ def limits(results):
     for rung in rungs:
         cells = []
         for path in columns:
-            value, error = (get(results, f"extended.{path}{end}.{rung}") for end in ("", "_se"))
+            value = get(results, ("extended", *path.split("."), rung))
+            error = (get_error(results, f"extended.{path}") or {}).get(rung)
             shown = DASH if value is None else written(value, error, described(f"extended.{path}")[0])
             cells.append(tag("td", shown, class_="num"))
         rows.append(tag("tr", tag("th", text(rung_title(rung), NAME), scope="row"), *cells))

@@ -1,23 +1,20 @@
-"""Numbers as tables and as a glossary, made from what `results.schema.json` says of each: title, unit, meaning, healthy range."""
+"""Numbers as tables and as a glossary, from what their fields in `keras_vae.evaluation.results` say of them."""
 
 import functools
-import json
 import math
-import pathlib
 
 import numpy as np
 
+from keras_vae.evaluation.results.schema import results_schema
 from keras_vae.report.page import DASH, NAME, PLUS_MINUS, clean, measured, number, scrolling, tag, text
 
 LEFT_OUT = ("n", "seconds")  # of a table: its caption has them
+ENDS = ("low", "high")  # of an interval: `gap_low`, `gap_high`
 
 
-@functools.cache
 def schema():
     """Returns the JSON schema of `results.json`."""
-    return json.loads(
-        pathlib.Path(__file__).parent.with_name("results.schema.json").read_text(encoding="utf-8")
-    )
+    return results_schema()
 
 
 def definition(node):
@@ -29,27 +26,68 @@ def definition(node):
     return None, node
 
 
+@functools.lru_cache(maxsize=4096)
 def described(path):
-    """Returns the schema node of a dotted path, and the glossary's anchor for it."""
+    """Returns the schema node of a path, and the glossary's anchor for it.
+
+    Args:
+        path: Names with dots between them. A tuple of names if one of them comes from data, as that of a sampler: it
+            may hold a dot, and only in a tuple is a name allowed that no field has.
+
+    Raises:
+        KeyError: Results have no such entry: the path is misspelt.
+    """
     node, anchor = schema(), ""
-    for part in path.split("."):
+    for part in parts_of(path):
         key, node = definition(node)
-        node = node["properties"][part]
+        inner = node.get("properties", {}).get(part)
+        if inner is None and not isinstance(path, str):
+            inner = node.get("additionalProperties")
+        if not inner:
+            raise KeyError(f"results have no entry {'.'.join(map(str, parts_of(path)))!r}")
+        node = inner
         anchor = f"{key or anchor}.{part}".lstrip(".")
     return node, anchor
 
 
+def parts_of(path):
+    """Returns the names in a path."""
+    return path.split(".") if isinstance(path, str) else path
+
+
 def get(results, path):
-    """Returns what stands at a dotted path, None where there is nothing."""
-    for part in path.split("."):
-        results = results.get(part) if isinstance(results, dict) else None
-    return results
+    """Returns the entry of the results at a path, as `described` takes it; None if there is none.
+
+    Raises:
+        KeyError: Results have no such entry: the path is misspelt.
+    """
+    described(path)
+    return at(results, path)
+
+
+def at(tree, path):
+    """Returns the entry at a path of any nested dicts, None if there is none."""
+    for part in parts_of(path):
+        tree = tree.get(part) if isinstance(tree, dict) else None
+    return tree
+
+
+def get_error(results, path):
+    """Returns the standard error of the number at a path, None if it has none."""
+    *section, name = parts_of(path)
+    return at(results, (*section, f"{name}_se"))
+
+
+def get_limits(results, path):
+    """Returns the lower and the upper end of the interval of the number at a path, each None if there is none."""
+    *section, name = parts_of(path)
+    return tuple(at(results, (*section, f"{name}_{end}")) for end in ENDS)
 
 
 def reason(results, path):
     """Returns why `path` is null: the reason of the path, of a section that it stands in, or of its name."""
     reasons = results.get("reasons") or {}
-    parts = path.split(".")
+    parts = [str(part) for part in parts_of(path)]
     candidates = [".".join(parts[:length]) for length in range(len(parts), 0, -1)] + [parts[-1]]
     return next((reasons[key] for key in candidates if reasons.get(key)), None)
 
@@ -88,17 +126,31 @@ def value_of(results, path):
     value = get(results, path)
     if value is None:
         return not_computed(results, path)
-    return written(value, get(results, f"{path}_se"), described(path)[0])
+    return written(value, get_error(results, path), described(path)[0], limits=get_limits(results, path))
 
 
-def written(value, error, node, with_unit=True):
-    """Returns a number as HTML, with its standard error and its unit."""
+def written(value, error, node, with_unit=True, limits=(None, None)):
+    """Returns a number as HTML, with its standard error, else its interval, and its unit."""
     unit = node.get("x-unit")
     shown, _, uncertain = measured(value, error, unit).partition(f" {PLUS_MINUS} ")
-    shown = text(shown) + (tag("span", f" {PLUS_MINUS} {uncertain}", class_="se") if uncertain else "")
+    uncertain = f" {PLUS_MINUS} {uncertain}" if uncertain else interval(*limits, unit)
+    shown = text(shown) + (tag("span", uncertain, class_="se") if uncertain else "")
     if not with_unit or not shows_unit(node) or isinstance(value, str):
         return shown
     return f"{shown} {tag('span', text(unit), class_='unit')}"
+
+
+def interval(low, high, unit=None):
+    """Returns the interval of a number in brackets, nothing if it has none."""
+    if low is None and high is None:
+        return ""
+    if high is None:
+        return f" (at least {number(low, unit)})"
+    return (
+        f" (at most {number(high, unit)})"
+        if low is None
+        else f" ({number(low, unit)} to {number(high, unit)})"
+    )
 
 
 def shows_unit(node):
@@ -153,7 +205,15 @@ def table_rows(results, path, skip=()):
 def keys_of(path, skip=()):
     """Returns the names in the section at `path` that its table may show."""
     properties = definition(described(path)[0])[1]["properties"]
-    return [key for key in properties if key not in (*LEFT_OUT, *skip) and not key.endswith("_se")]
+    return [
+        key for key in properties if key not in (*LEFT_OUT, *skip) and not is_uncertainty(key, properties)
+    ]
+
+
+def is_uncertainty(key, properties):
+    """Returns whether an entry is the error or the end of an interval of another, which it is shown with."""
+    name, _, end = key.rpartition("_")
+    return end in ("se", *ENDS) and name in properties
 
 
 def number_paths(path, skip=()):
@@ -181,7 +241,7 @@ def row(results, path):
 
 
 def matrix(results, path, kind, words, names=None):
-    """Returns several things of one kind as a table, a row each.
+    """Returns several entries of one kind as a table, a row each.
 
     Args:
         results: All of them.
@@ -195,10 +255,11 @@ def matrix(results, path, kind, words, names=None):
         isinstance(entries.get(key), dict) for key in names or entries
     ):
         return tag("p", f"{words}: ", not_computed(results, path))
+    properties = schema()["$defs"][kind]["properties"]
     columns = {
         key: node
-        for key, node in schema()["$defs"][kind]["properties"].items()
-        if not key.endswith("_se") and key not in LEFT_OUT and is_number(node)
+        for key, node in properties.items()
+        if not is_uncertainty(key, properties) and key not in LEFT_OUT and is_number(node)
     }
     head = tag("td", "") + "".join(column_head(kind, key) for key in columns)
     rows = []
@@ -211,7 +272,11 @@ def matrix(results, path, kind, words, names=None):
             )
             continue
         cells = (
-            tag("td", written(found[key], found.get(f"{key}_se"), node, False), class_="num")
+            tag(
+                "td",
+                written(found[key], get_error(found, key), node, False, get_limits(found, key)),
+                class_="num",
+            )
             if found.get(key) is not None
             else tag(
                 "td",
@@ -240,8 +305,8 @@ def missing_reasons(results, path, names, columns):
     for entry in names:
         for key, node in columns.items():
             if (
-                isinstance(get(results, f"{path}.{entry}"), dict)
-                and get(results, f"{path}.{entry}.{key}") is None
+                isinstance(at(results, (*parts_of(path), entry)), dict)
+                and at(results, (*parts_of(path), entry, key)) is None
             ):
                 empty.setdefault(reason(results, f"{path}.{entry}.{key}"), set()).add(node["title"])
     lines = [
@@ -296,10 +361,11 @@ def glossary_group(results, key, title, node, properties):
     entries = []
     for inner, entry in properties.items():
         path = f"{key}.{inner}".lstrip(".")
-        value = get(results, path)
+        value = at(results, path)  # of a definition in $defs there is nothing
         here = ""
         if value is not None and not isinstance(value, dict | list | str):
-            here = tag("b", f" Here: {written(value, get(results, f'{path}_se'), entry)}.")
+            shown = written(value, get_error(results, path), entry, limits=get_limits(results, path))
+            here = tag("b", f" Here: {shown}.")
         range_ = f" Healthy: {text(entry['x-healthy'])}." if "x-healthy" in entry else ""
         unit = f", {text(entry['x-unit'])}" if "x-unit" in entry else ""
         entries.append(

@@ -96,7 +96,10 @@ class PixelCNN(Fitted):
 
         def convolution(values, channels, kernel=(1, 1)):
             start = keras.initializers.GlorotUniform(int(next(seeds)))
-            return keras.layers.Conv2D(channels, kernel, kernel_initializer=start, dtype="float32")(values)
+            layer = keras.layers.Conv2D(
+                channels, kernel, kernel_initializer=start, data_format="channels_last", dtype="float32"
+            )
+            return layer(values)
 
         indices = keras.Input(self.latent_shape[:2], dtype="int32")
         start = keras.initializers.RandomNormal(stddev=1.0, seed=int(next(seeds)))

@@ -72,7 +72,13 @@ class Version:
         except tf.errors.OpError as error:
             from tensorflow.core.protobuf import error_codes_pb2
 
-            raise StatusError(error_codes_pb2.Code.Name(error.error_code), error.message) from error
+            raise StatusError(error_codes_pb2.Code.Name(error.error_code), said(error.message)) from error
+
+
+def said(message):
+    """Returns what a graph's own assertion says, without where in the graph it is; another message as it is."""
+    _, _, assertion = message.partition("assertion failed: [")
+    return assertion.partition("\n")[0].rstrip("]").replace("] [", " ") if assertion else message
 
 
 def check_shapes(signature, inputs):

@@ -9,7 +9,7 @@ from keras_vae.command_line import show, to_json
 from keras_vae.files import whole, write_json
 from keras_vae.latents import parse_shape
 from keras_vae.report.comparison import COMPARED, harmless, latent_size, scalars
-from keras_vae.report.tables import described, get, plain
+from keras_vae.report.tables import described, get, get_error, plain
 from keras_vae.report.verdict import VERDICTS
 from keras_vae.runs import Run
 from keras_vae.sweep.folder import results_of
@@ -172,11 +172,12 @@ def metric(key, title, path):
     }
 
 
-def find(results, path):
-    """Returns what stands at `path`, where `BEST` is the rung of the best sampler."""
+def find(results, path, getter=get):
+    """Returns the entry at `path`, where `BEST` is the rung of the best sampler; or what `getter` returns of it."""
     if path.startswith(f"{BEST}."):
-        path = path.replace(BEST, f"generation_gap.{get(results, 'generation_gap.best_sampler')}", 1)
-    return get(results, path)
+        best = get(results, "generation_gap.best_sampler")
+        path = ("generation_gap", best, *path.removeprefix(f"{BEST}.").split("."))
+    return getter(results, path)
 
 
 def measured(key, member):
@@ -189,7 +190,7 @@ def run_facts(member, metrics):
     """Returns one run: what it sets, and its numbers with their standard errors."""
     results = member.results or {}
     keys = [metric["key"] for metric in metrics if member.results and measured(metric["key"], member)]
-    errors = {key: find(results, f"{key}_se") for key in keys}
+    errors = {key: find(results, key, get_error) for key in keys}
     return {
         "name": member.name,
         "state": member.state,

@@ -31,7 +31,8 @@ class Trial(Config, Evaluation):
     decoder: None = dataclasses.field(default=None, init=False)
     encoder_outputs: tuple = dataclasses.field(default=(), init=False)
     spread: str = dataclasses.field(default="auto", init=False)
-    decoder_range: str = dataclasses.field(default="probabilities", init=False)
+    encoder_range: str = dataclasses.field(default="auto", init=False)
+    decoder_range: str = dataclasses.field(default="auto", init=False)
 
     def training(self, name, output):
         """Returns the `Config` of a run that is called `name`, in the folder `output`."""

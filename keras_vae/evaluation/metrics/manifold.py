@@ -94,11 +94,19 @@ def dead_zone(features, reference, reconstructions, own=None):
     Returns:
         {"dead_zone", "dead_zone_se", "threshold"}, floats. The error holds that of t.
     """
+    return _beyond(distances_to(features, reference), distances_to(reconstructions, reference, own))
+
+
+def distances_to(features, reference, own=None):
+    """Returns each sample's distance to its nearest real image, `[n]`: beyond `dead_zone`'s threshold it is dead.
+
+    Args:
+        features: `[n, F]`, the samples.
+        reference: `[m, F]`, real images.
+        own: int `[n]`: the row of the reference that a sample is made from, or negative. Not counted.
+    """
     features, reference = as_sets(features, reference, 1)
-    reconstructions = as_sets(reconstructions, reference, 1)[0]
-    distances = nearest(features, reference)[1][:, 0]
-    allowed = nearest(reconstructions, reference, own=own)[1][:, 0]
-    return _beyond(distances, allowed)
+    return nearest(features, reference, own=own)[1][:, 0]
 
 
 def confidence_dead_zone(confidences, reconstruction_confidences):

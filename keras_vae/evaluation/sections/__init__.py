@@ -105,6 +105,8 @@ def identity(study):
         study.reasons["objective"] = "the model was not trained here"
     if subject.likelihood is None:
         study.reasons["decoder_likelihood"] = NO_LIKELIHOOD
+    if subject.ranges is None:
+        study.reasons["ranges"] = "a model of ours takes and gives images in 0 to 1"
     return {
         "schema_version": 1,
         "run": subject.name,
@@ -120,6 +122,8 @@ def identity(study):
         "num_test": len(dataset.test),
         "num_held_out": len(dataset.test) + len(dataset.validation),
         "keras_vae": version(),
+        "ranges": subject.ranges,
+        "notes": list(subject.notes),
     }
 
 

@@ -110,7 +110,7 @@ function build(names, asked, worlds) {
   page.redraw = () => session.tell("view");
 }
 
-const deadShare = (world) => `${Math.round(100 * world.dead_zones.share)}% of the map is dead${world.conditional ? ", over all classes" : ""}`;
+const deadShare = (world) => `${Math.round(100 * world.dead_zones.share)}% of the samples from ${world.variational ? "the prior" : "N(0, I)"} fall into dead zones${world.conditional ? ", over all classes" : ""}`;
 
 function header(names, asked, worlds) {
   const [world] = worlds, theme = h("button", { type: "button", class: "quiet", text: "Light or dark", onclick: () => {
@@ -148,7 +148,7 @@ function fillToolbar(bar, shown, world, maps, changed) {
   const overlay = (name) => (on) => { shown.overlays[on ? "add" : "delete"](name); changed(); };
   bar.replaceChildren(...[
     h("div", { class: "group" },
-      toggle("dead zones", shown.dead, flip("dead"), "Shaded where the map decodes to what no image looks like: farther from every real image than 95% of the reconstructions"),
+      toggle("dead zones", shown.dead, flip("dead"), "Shaded where the map decodes to what no image looks like: farther from every held-out image than 95% of the reconstructions"),
       toggle("pictures", shown.tiles, flip("tiles"), "What the map decodes to, everywhere"),
       world.classes && toggle("labels", shown.names, flip("names")),
       world.classes && toggle("colours", shown.colours, flip("colours"))),

@@ -1,0 +1,79 @@
+"""Results checked against their types, when they are written and when they are read back."""
+
+from pydantic import ValidationError
+
+from keras_vae.command_line import UsageError, read_json
+from keras_vae.evaluation.results import Results
+from keras_vae.evaluation.results.schema import results_schema
+
+
+def check(results):
+    """Checks results that are about to be written; entries may be missing.
+
+    Raises:
+        ValueError: An entry has a name that `Results` does not have, or a value of another type.
+    """
+    wrong = [problem for problem in problems(results) if problem["type"] != "missing"]
+    if wrong:
+        raise ValueError("; ".join(f"{place(problem)}: {problem['msg']}" for problem in wrong))
+
+
+def read_results(path):
+    """Returns what evaluate.py wrote to the file `path`, a dict.
+
+    The file may be from another version: entries may be missing, and those that this version does not know are
+    dropped.
+
+    Raises:
+        UsageError: The file cannot be read, or an entry is of another type than `Results` has for it.
+    """
+    results = read_json(path)
+    for problem in problems(results):
+        if is_unknown(problem):
+            drop(results, problem["loc"])
+        elif not may_differ(problem):
+            raise UsageError(
+                f"{path}: {place(problem)} does not have the type that evaluate.py writes (evaluate the run again)"
+            )
+    return results
+
+
+def problems(results):
+    """Returns what does not agree with `Results`, a list of Pydantic's error dicts."""
+    try:
+        Results.model_validate(results)
+    except ValidationError as error:
+        return error.errors(include_url=False)
+    return []
+
+
+def place(problem):
+    """Returns the dotted path of a problem."""
+    return ".".join(map(str, problem["loc"]))
+
+
+def is_unknown(problem):
+    """Returns whether the name is not one of this version.
+
+    A ladder takes any name, of a further sampler; an entry there that is not a section is a number that this version
+    does not know.
+    """
+    if problem["type"] == "extra_forbidden":
+        return True
+    *section, name = problem["loc"]
+    known = results_schema()["properties"].get(section[0], {}) if len(section) == 1 else {}
+    return "properties" in known and name not in known["properties"]
+
+
+def may_differ(problem):
+    """Returns whether another version may write this: less, or another word."""
+    return problem["type"] == "missing" or (
+        problem["type"] == "literal_error" and isinstance(problem["input"], str)
+    )
+
+
+def drop(results, path):
+    """Removes the entry at `path`, a tuple of names and indices."""
+    for part in path[:-1]:
+        results = results[part]
+    del results[path[-1]]

@@ -1,0 +1,312 @@
+"""The ladder of image sets: distances to real images, dead zones, and whether a classifier tells sets apart."""
+
+from keras_vae.evaluation.results.fields import (
+    SHARE,
+    Section,
+    Whole,
+    count,
+    limit,
+    measure,
+    seconds,
+    standard_error,
+)
+
+
+class Rung(Section, title="A rung of the ladder"):
+    """One set of images compared with real images in feature space.
+
+    All rungs have the same n, so that they can be compared with each other.
+    """
+
+    n: Whole | None = count(
+        "images",
+        "Images compared on this rung. Fréchet distances at different n cannot be compared: fewer images make the"
+        " distance larger.",
+    )
+    frechet: float | None = measure(
+        "Fréchet distance",
+        "Distance between two Gaussians, one fitted to the features of real images and one to the features of this"
+        " rung. Lower is better. Real images do not reach 0 either: compare with their rung. The distance is called"
+        " FID only if the features are Inception's.",
+        healthy="near the reconstructions'",
+        minimum=0,
+    )
+    frechet_se: float | None = standard_error("Fréchet distance")
+    frechet_sd: float | None = measure(
+        "Fréchet distance, deviation",
+        "Standard deviation of the distance over random divisions of the held-out images into the two sets.",
+        optional=True,
+        minimum=0,
+    )
+    kid: float | None = measure(
+        "KID",
+        "Kernel distance between the same two sets of features (squared MMD with a cubic kernel). It is unbiased, so it"
+        " may be slightly below 0. If n is small, trust it more than the Fréchet distance.",
+        healthy="within 2 standard errors of real images'",
+    )
+    kid_se: float | None = standard_error("KID")
+    density: float | None = measure(
+        "Density",
+        "How densely real images surround the samples: the mean number of neighbourhoods of real images (5 nearest)"
+        " that a sample lies in, divided by 5. Near 0, samples do not look like real images. It can exceed 1.",
+        healthy="about 1",
+        minimum=0,
+    )
+    density_se: float | None = standard_error("Density")
+    coverage: float | None = measure(
+        "Coverage",
+        "Share of real images that have a sample in their neighbourhood (5 nearest). If it is low, kinds of images are"
+        " missing from the samples.",
+        healthy="near real images', at best 97%",
+        **SHARE,
+    )
+    coverage_se: float | None = standard_error("Coverage")
+    confidence: float | None = measure(
+        "Confidence",
+        "Mean of the classifier's highest class probability. If it is low, the images do not look like any class. Null"
+        " if there are no labels.",
+        healthy="near the reconstructions'",
+        optional=True,
+        **SHARE,
+    )
+    confidence_se: float | None = standard_error("Confidence")
+
+
+class FeaturesResults(Section, title="Features"):
+    """The features that images are compared by. They never come from the model's own encoder."""
+
+    name: str | None = measure("Features", "The network that the features come from.")
+    metric_name: str | None = measure(
+        "Name of the metric",
+        "The name of the Fréchet distance with these features. Only numbers with the same name can be compared.",
+    )
+    accuracy: float | None = measure(
+        "Accuracy of the classifier",
+        "Share of held-out images that the classifier behind the features labels correctly. Null if there are no"
+        " labels.",
+        healthy="above 90%",
+        **SHARE,
+    )
+    accuracy_se: float | None = standard_error("Accuracy of the classifier")
+    dim: Whole | None = measure(
+        "Feature dims",
+        "Number of features. The Fréchet distance needs about 8 times as many images.",
+        "dims",
+        minimum=1,
+    )
+
+
+class GenerationGapResults(Section, title="Generation gap", extra="allow"):
+    """A ladder from real images to samples of the prior, each rung compared with real images in feature space.
+
+    The step at which the numbers jump is where generation fails. A further sampler has a rung with its own name.
+    """
+
+    __pydantic_extra__: dict[str, Rung]
+
+    features: FeaturesResults | None
+    n: Whole | None = count("images")
+    real: Rung | None = measure(
+        "Real images", "Other real images: no rung can be expected to get below their distance at this n."
+    )
+    reconstruction: Rung | None = measure(
+        "Reconstructions",
+        "Held-out images, encoded and decoded: the best that any sampler can reach with this decoder.",
+    )
+    posterior: Rung | None = measure(
+        "Posterior samples", "Codes drawn from the posteriors of held-out images, decoded."
+    )
+    shuffled: Rung | None = measure(
+        "Shuffled dims",
+        "Posterior samples with each latent dim permuted across images: every axis keeps its distribution, but the"
+        " axes become independent.",
+    )
+    gaussian: Rung | None = measure(
+        "Ex-post Gaussian", "Samples of one Gaussian that was fitted to the codes after training."
+    )
+    mixture: Rung | None = measure(
+        "Ex-post mixture", "Samples of a mixture of Gaussians that was fitted to the codes after training."
+    )
+    flow: Rung | None = measure(
+        "Ex-post flow",
+        "Samples of a normalizing flow that was fitted to the codes after training.",
+        optional=True,
+    )
+    two_stage: Rung | None = measure(
+        "Second VAE",
+        "Samples of a small variational autoencoder of the codes, trained after the model.",
+        optional=True,
+    )
+    vamp: Rung | None = measure(
+        "Mixture of posteriors",
+        "Samples of a mixture of the posteriors of some training images, weighted to fit all codes. If the posteriors"
+        " are narrow, it reproduces these images.",
+        optional=True,
+    )
+    pixel_cnn: Rung | None = measure(
+        "PixelCNN of the codes",
+        "Samples of an autoregressive network over the grid of codebook entries, trained after the model.",
+        optional=True,
+    )
+    prior: Rung | None = measure("Prior", "Samples of the prior: what the model generates as it was trained.")
+    repaired_fraction: float | None = measure(
+        "Repaired share",
+        "Share of the gap that the best ex-post sampler closes without retraining. It exceeds 100% if the sampler is"
+        " better than the reconstructions.",
+        "share",
+        "above 70%",
+    )
+    repaired_fraction_se: float | None = standard_error("Repaired share")
+    repaired_fraction_low: float | None = limit("Repaired share", "lower")
+    repaired_fraction_high: float | None = limit("Repaired share", "upper")
+    best_sampler: str | None = measure(
+        "Best sampler",
+        "The sampler with the lowest Fréchet distance that does not copy training images; the prior if none is better"
+        " than it beyond the error.",
+    )
+    best_within_error: list[str] | None = measure(
+        "As good as the best",
+        "Samplers whose distance differs from that of the best by less than its error.",
+        optional=True,
+    )
+    gap: float | None = measure(
+        "Gap",
+        "Fréchet distance of prior samples minus that of reconstructions: what is lost because the prior misses the"
+        " codes.",
+    )
+    gap_se: float | None = standard_error("Gap")
+    gap_low: float | None = limit("Gap", "lower")
+    gap_high: float | None = limit("Gap", "upper")
+    gap_ratio: float | None = measure(
+        "Gap ratio",
+        "The gap divided by the Fréchet distance of reconstructions.",
+        healthy="below 2; above 5 is a hole",
+    )
+    gap_ratio_se: float | None = standard_error("Gap ratio")
+    gap_ratio_low: float | None = limit("Gap ratio", "lower")
+    gap_ratio_high: float | None = limit("Gap ratio", "upper")
+    seconds: float | None = seconds()
+
+
+class TwoSample(Section, title="Told apart, for one rung"):
+    """How well a classifier distinguishes the images of a rung from decoded posterior draws.
+
+    The classifier is scored on images that it was not trained on. Reconstructions and posterior draws are compared
+    with real images instead.
+    """
+
+    n: Whole | None = count("images", "The number of images of each set that the classifier was scored on.")
+    auc: float | None = measure(
+        "AUC",
+        "Area under the curve of the classifier: 0.5 is chance, near 1 the two sets have nothing in common. A person"
+        " does not see a difference at 0.6.",
+        healthy="at most 0.6",
+        minimum=0,
+        maximum=1,
+    )
+    auc_se: float | None = standard_error("AUC")
+    tv: float | None = measure(
+        "Total variation",
+        "Estimate of the share of samples that would have to be replaced before the two sets had the same"
+        " distribution, as far as this classifier can see.",
+        "share",
+        maximum=1,
+    )
+    tv_low: float | None = measure(
+        "Total variation, lower limit", "The total variation is at least this, with 95% confidence.", **SHARE
+    )
+    off: float | None = measure(
+        "Off",
+        "Share of the samples that lie where almost no posterior draws lie (at most 5% of them; 1% from 1,000 images"
+        " on).",
+        **SHARE,
+    )
+    off_se: float | None = standard_error("Off")
+    missing: float | None = measure(
+        "Missing",
+        "Share of the posterior draws that lie where almost no samples lie: what the sampler leaves out.",
+        **SHARE,
+    )
+    missing_se: float | None = standard_error("Missing")
+    classifier: str | None = measure("Classifier", "The classifier that was used.")
+    reason: str | None = measure("Reason", "Why a number is missing, if one is.")
+
+
+class ToldApartResults(Section, title="Told apart", extra="allow"):
+    """Can a classifier distinguish the samples of a rung from what they should look like?
+
+    An entry for each rung and each control, by its name.
+    """
+
+    __pydantic_extra__: dict[str, TwoSample | None]
+
+    repaired_share: float | None = measure(
+        "Repaired share",
+        "1 minus the total variation of the best ex-post sampler divided by that of N(0, I). Null if the latter is"
+        " within its error of 0.",
+        "share",
+        maximum=1,
+    )
+    repaired_share_se: float | None = standard_error("Repaired share")
+    repaired_share_low: float | None = limit("Repaired share", "lower")
+    repaired_share_high: float | None = limit("Repaired share", "upper")
+    seconds: float | None = seconds()
+
+
+class DeadZoneResults(Section, title="Dead zone of one rung"):
+    """How many images of this rung do not look like any real image."""
+
+    dead_zone: float | None = measure(
+        "Dead zone",
+        "Share of images that are farther from every real image than 95% of the model's own test reconstructions are,"
+        " rescaled so that reconstructions score 0. Chance can bring it slightly below 0.",
+        "share",
+        "below 10%",
+        maximum=1,
+    )
+    dead_zone_se: float | None = standard_error("Dead zone")
+    dead_zone_confidence: float | None = measure(
+        "Dead zone by confidence",
+        "Share of images that a classifier is less confident about than about 95% of the test reconstructions,"
+        " rescaled like the dead zone. It is about 0 for reconstructions, or slightly below by chance. Null if there"
+        " are no labels.",
+        "share",
+        "about 0%",
+        maximum=1,
+    )
+    dead_zone_confidence_se: float | None = standard_error("Dead zone by confidence")
+
+
+class CompletenessResults(Section, title="Completeness"):
+    """Does every code that can be sampled decode to something that looks real?"""
+
+    n: Whole | None = count("images")
+    dead_zone: float | None = measure(
+        "Dead zone",
+        "Share of prior samples that are farther from every real image than 95% of the model's own test"
+        " reconstructions are, rescaled so that reconstructions score 0. Completeness is 1 minus this share.",
+        "share",
+        "below 10%; above 50% is a hole",
+        maximum=1,
+    )
+    dead_zone_se: float | None = standard_error("Dead zone")
+    dead_zone_confidence: float | None = measure(
+        "Dead zone by confidence",
+        "Share of prior samples that a classifier is less confident about than about 95% of the test reconstructions,"
+        " rescaled like the dead zone. Null if there are no labels.",
+        "share",
+        "about 0%",
+        optional=True,
+        maximum=1,
+    )
+    dead_zone_confidence_se: float | None = standard_error("Dead zone by confidence")
+    threshold: float | None = measure(
+        "Threshold",
+        "The distance in feature space beyond which an image counts as dead.",
+        optional=True,
+        minimum=0,
+    )
+    by_rung: dict[str, DeadZoneResults | None] | None = measure(
+        "Dead zone by rung", "The dead zone of every rung of the ladder."
+    )
+    seconds: float | None = seconds()

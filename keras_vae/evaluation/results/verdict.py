@@ -1,0 +1,102 @@
+"""The verdict, the fitted samplers, and the cost."""
+
+from typing import Any, Literal
+
+from keras_vae.evaluation.results.fields import Section, Whole, measure, seconds, standard_error
+
+VerdictName = Literal[
+    "insufficient_data",
+    "collapsed",
+    "overfitted",
+    "blurry",
+    "prior_hole",
+    "patchy",
+    "discontinuous",
+    "healthy",
+]
+
+
+class RemedyStepResults(Section, title="One step of a remedy"):
+    """One thing to do, in a sentence, with the command that does it."""
+
+    sentence: str | None = measure("Sentence", "What to do in this step.")
+    command: str | None = measure(
+        "Command", "The command line of this step, which runs as it is printed. Null if there is none."
+    )
+
+
+class FindingResults(Section, title="A finding"):
+    """One thing that was found, from symptom to remedy."""
+
+    name: str = measure(
+        "Name", "The verdict that this finding is evidence for. The first finding gives the main verdict."
+    )
+    symptom: str | None = measure("Symptom", "What one sees.")
+    evidence: str | None = measure("Evidence", "The numbers that show it.")
+    cause: str | None = measure("Cause", "Why it happens.")
+    remedy: str | None = measure("Remedy", "What to do about it.")
+    command: str | None = measure(
+        "Command", "The command line that applies the remedy. Null if there is none.", optional=True
+    )
+    steps: list[RemedyStepResults] | None = measure(
+        "Steps", "The remedy as a list of steps, in order.", optional=True
+    )
+    sub_verdict: str | None = measure(
+        "Sub-verdict", "The kind of the verdict, for example spread_code for a prior hole.", optional=True
+    )
+
+
+class VerdictResults(Section, title="Verdict"):
+    """What the numbers amount to."""
+
+    name: VerdictName = measure(
+        "Verdict",
+        "insufficient_data, collapsed, overfitted, blurry, prior_hole, patchy, discontinuous or healthy: the first that"
+        " applies, in this order.",
+    )
+    sub_verdict: str | None = measure(
+        "Sub-verdict", "The kind of the verdict, that of the first finding.", optional=True
+    )
+    continuity: str | None = measure(
+        "Continuity", "Whether small steps of the code make small steps of the image, in a sentence."
+    )
+    completeness: str | None = measure(
+        "Completeness", "Whether samples decode to something that looks real, in a sentence."
+    )
+    findings: list[FindingResults] = measure("Findings", "All findings, the main verdict first.")
+    remedy: str | None = measure("Remedy", "What to do now, in a sentence.")
+    command: str | None = measure("Command", "The command line that does it.")
+    confidence: Literal["high", "medium", "low"] = measure(
+        "Confidence",
+        "How sure the verdict is: lower with few images, without labels, or near a threshold.",
+    )
+
+
+class SamplerResults(Section, title="A fitted sampler"):
+    """A density over codes that was fitted after training, to draw from instead of the prior."""
+
+    file: str | None = measure("File", "Where it was saved, relative to the run folder.")
+    settings: dict[str, Any] | None = measure("Settings", "The settings that it was fitted with.")
+    frechet: float | None = measure(
+        "Fréchet distance",
+        "Fréchet distance between its samples and real images (see the ladder).",
+        minimum=0,
+    )
+    frechet_se: float | None = standard_error("Fréchet distance")
+
+
+class StepResults(Section, title="One step of the evaluation"):
+    """What was done, and how long it took."""
+
+    name: str = measure("Step", "The measurement.")
+    seconds: float | None = seconds("How long it took.", optional=False)
+
+
+class CostResults(Section, title="Cost"):
+    """What the evaluation cost."""
+
+    steps: list[StepResults] = measure("Steps", "Each step and how long it took.")
+    seconds: float | None = seconds("From start to end.", "Total time", optional=False)
+    peak_memory_bytes: Whole | None = measure(
+        "Peak memory", "The largest amount of memory that the process used.", "bytes", minimum=0
+    )

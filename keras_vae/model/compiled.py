@@ -1,0 +1,55 @@
+"""The metrics that `compile` is given: they compare images with their reconstructions."""
+
+import numpy as np
+
+from keras_vae import backends
+
+
+def check_loss(given):
+    """Raises a ValueError where the arguments of `compile` hold a loss or weights for one."""
+    if given.get("loss") is not None:
+        raise ValueError("compile was given a loss: the model's objective is its loss (leave `loss` out)")
+    if given.get("loss_weights") is not None:
+        raise ValueError(
+            "compile was given loss_weights: the model's objective weighs the terms of its loss (leave `loss_weights` out"
+            " and give the objective its own weight, such as beta)"
+        )
+
+
+def build(model):
+    """Builds the metrics of a compiled model, all of whose state has to exist before its steps are traced.
+
+    Raises:
+        ValueError: One of them cannot compare images, or has the name of a term of the loss.
+    """
+    metrics = model._compile_metrics
+    if metrics is None:
+        return
+    images = np.full((2, *model.image_shape), 0.5, "float32")
+    try:
+        metrics.build(images, images)
+        if backends.num_replicas() == 1:
+            # Some metrics make their state when they are first updated.
+            metrics.update_state(images, images, sample_weight=np.ones(2, "float32"))
+            metrics.reset_state()
+    except Exception as error:
+        names = ", ".join(str(getattr(metric, "name", metric)) for metric in metrics.metrics)
+        reason = f"{error}".strip().partition("\n")[0]
+        raise ValueError(
+            f"the metrics {names or 'given'} cannot compare images with their reconstructions,"
+            f" [batch, {', '.join(map(str, model.image_shape))}] ({reason})"
+        ) from error
+    for metric in metrics.metrics:
+        if metric.name in model.trackers:
+            raise ValueError(
+                f"a metric is called {metric.name!r}, as a term of the loss is: give it another name"
+            )
+
+
+def update(model, batch):
+    """Updates the metrics of `model` by a `Batch` of tensors and its reconstructions, as `predict` gives them."""
+    if model._compile_metrics is None:
+        return
+    shown = model(batch.inputs(), training=False)
+    targets = batch.images if batch.targets is None else batch.targets
+    model._compile_metrics.update_state(targets, shown, sample_weight=batch.weights)

@@ -1,0 +1,149 @@
+"""How strange an image is to a model: a number that depends on the image and a seed alone."""
+
+import operator
+import weakref
+
+import numpy as np
+
+from keras_vae.densities import log_mean_exp
+from keras_vae.inputs import as_labels, as_numbers
+from keras_vae.lazy import keras, ops
+from keras_vae.model.batches import images_at_once, in_batches
+from keras_vae.model.twin import twin_in
+from keras_vae.samplers.noise import standard_normal
+
+NUM_SAMPLES = 16  # codes an image, where nothing else is said
+STREAM = 1  # of the noise by a seed: `sample` draws other numbers by the same seed
+TWINS = weakref.WeakKeyDictionary()  # models of lower precision -> what scores in their place
+
+
+def score(model, images, labels, num_samples, seed):
+    """Returns the score of each image, `[n]`, as `Autoencoder.score` says, a batch at a time."""
+    images = model.readable(images)
+    count, num_samples = images.shape[0], check_num_samples(num_samples)
+    check_scorable(model)
+    seeds, model = as_seeds(seed, count), scoring_model(model)
+    if labels is not None and model.conditional:
+        labels = as_labels(as_numbers(labels, model.label_names), model.num_classes, count)
+    shared = noise_of(seeds, num_samples, model.latent_shape) if len(seeds) == 1 else None
+
+    def of_batch(images, labels, seeds):
+        noise = noise_of(seeds, num_samples, model.latent_shape) if shared is None else shared
+        return scores(model, images, noise, labels)
+
+    return in_batches(of_batch, images_at_once(model.dims.pixels), images, labels, seeds)
+
+
+def scores(model, images, noise, labels=None):
+    """Returns the score of each image, `[n]`, in nats; the higher, the stranger.
+
+    With k codes z drawn from the image's posterior it is the importance-weighted bound (Burda et al. 2016, equation 8)
+
+        -log 1/k sum_i p(x | z_i) p(z_i) / q(z_i | x)  >=  -log p(x) on average,
+
+    which is one draw of the negative evidence lower bound where k = 1. Where the likelihood is no density, it is the
+    mean over codes of the distortion and the log ratio. Codes without noise are taken as they are: the score is the
+    distortion, with a codebook plus the rate, which is the same for all images. Grey values that training binarises
+    at random enter by the mean of their log density, which leaves an upper bound on the mean of -log p.
+
+    Args:
+        model: An `Autoencoder` that computes in float32.
+        images: `[n, height, width, channels]`, in [0, 1].
+        noise: Normal numbers, `[k, n, *latent]`, or `[k, 1, *latent]`, the same for all images.
+        labels: Of a conditional model, `[n]`.
+    """
+    targets = model.likelihood.without_noise(images)
+    posterior = model.encoder(model.labelled(targets, labels), training=False)
+
+    def log_prob(codes):
+        decoded = model.decoder(model.labelled(codes, labels), training=False)
+        return model.likelihood.log_prob_by(model.likelihood_memory, targets, decoded)
+
+    def log_weight(noise):
+        draw = model.latent.draw(model.sampling, posterior, seed=None, noise=noise)
+        return log_prob(draw.codes) + model.prior.log_prob(model, draw.codes) - draw.log_density
+
+    if not model.latent.has_noise:
+        draw = model.draw(posterior, seed=None)
+        distortion = -log_prob(draw.codes)
+        return distortion if draw.log_density is None else distortion + model.rate(posterior, draw)
+    log_weights = ops.map(log_weight, noise)  # one code after the other: memory does not grow with k
+    if model.likelihood.is_density:
+        return -log_mean_exp(log_weights, axis=0)
+    return -ops.mean(log_weights, axis=0)
+
+
+def noise_of(seeds, num_samples, latent_shape):
+    """Returns normal numbers, `[num_samples, n, *latent]`, those of row i by `seeds[i]` alone, int64 `[n]`.
+
+    TensorFlow's Philox draws them, for models on JAX too, so that they are those of the exported encoder. Without
+    TensorFlow Keras draws others.
+    """
+    shape = (num_samples, *latent_shape)
+    try:
+        drawn = standard_normal(seeds, shape, STREAM)
+    except ImportError:
+        return drawn_by_keras(np.asarray(seeds), shape)
+    if keras.backend.backend() != "tensorflow":
+        drawn = ops.convert_to_tensor(drawn.numpy())
+    return ops.moveaxis(drawn, 0, 1)
+
+
+def drawn_by_keras(seeds, shape):
+    """Returns normal numbers, `[shape[0], n, *shape[1:]]`, those of row i by `seeds[i]` alone."""
+    streams = [np.random.SeedSequence(seed % 2**64).generate_state(1)[0] for seed in seeds.tolist()]
+    return ops.stack([keras.random.normal(shape, seed=int(stream >> 1)) for stream in streams], axis=1)
+
+
+def as_seeds(seed, count):
+    """Returns `seed`, a whole number or one for each of `count` images, as int64 `[1]` or `[count]`.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    values = np.asarray(seed)
+    fits = values.shape in ((), (count,)) and np.issubdtype(values.dtype, np.integer)
+    if not fits or (values.dtype == np.uint64 and np.any(values > np.iinfo("int64").max)):
+        raise ValueError(
+            f"seed is {seed}: expected a whole number (int64), or one for each of the {count} images"
+        )
+    return values.astype("int64").reshape(-1)
+
+
+def check_num_samples(num_samples):
+    """Returns `num_samples`, a whole number above 0, as Python's own.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    try:
+        number = operator.index(num_samples)
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise ValueError(
+            f"num_samples is {num_samples}: expected a whole number of codes an image, 1 or more (try {NUM_SAMPLES})"
+        )
+    return number
+
+
+def check_scorable(model):
+    """Raises a ValueError where the likelihood of `model` depends on a variance that training has not measured yet."""
+    memory = model.likelihood_memory
+    if memory is not None and not memory.is_known():
+        raise ValueError(
+            "the likelihood gaussian_optimal takes its variance from training, and this model has not been trained"
+            " since it keeps it: train it for an epoch more (fit)"
+        )
+
+
+def scoring_model(model):
+    """Returns the model that scores for `model`: itself, or in lower precision its twin in float32, as exports are."""
+    if model.dtype_policy.compute_dtype == "float32":
+        return model
+    twin = TWINS.get(model)
+    if twin is None:
+        twin = TWINS[model] = twin_in("float32", model)
+    else:
+        twin.set_weights(model.get_weights())
+    return twin

@@ -1,0 +1,224 @@
+"""Streams of batches that are examined as they come: every kind that Keras takes, on every backend.
+
+`fit` and its like ask Keras for the adapter of what they are given, and hand it back with `CheckedStream` around it.
+Keras takes an adapter in the place of data (`get_data_adapter`), which is not documented and the same in Keras 3.3 to
+3.15; `tests/test_inputs.py` fails where it ends.
+"""
+
+import contextlib
+import dataclasses
+import types
+
+from keras_vae.inputs import CLEAN, Batch, unpack
+from keras_vae.lazy import keras, tf
+
+OF_A_BATCH = " of a batch"  # after "the images"
+adapters = keras.src.trainers.data_adapters
+
+
+class CheckedStream(adapters.data_adapter.DataAdapter):
+    """A stream of batches, an adapter of Keras, whose batches are examined by an `InputSpec` and packed.
+
+    Attributes:
+        refusal: What was said of a batch that was refused in a graph, else None.
+        had_targets: Whether batches had images for the decoder beside those for the encoder.
+    """
+
+    def __init__(self, adapter, spec, for_call):
+        self.adapter, self.spec, self.for_call = adapter, spec, for_call
+        self.refusal = None
+        self.had_targets = False
+
+    def packed(self, batch):
+        """Returns a `Batch` as the steps take it."""
+        self.had_targets |= batch.targets is not None
+        if self.for_call:
+            return (batch.inputs(),)
+        return batch.pack()
+
+    def get_tf_dataset(self):
+        """Returns the batches as a `tf.data.Dataset`. Those that lie on replicas already are examined by no one."""
+        dataset = self.adapter.get_tf_dataset()
+        if not isinstance(dataset, tf.data.Dataset):
+            return dataset
+        # In parallel, so that no step waits for it.
+        return dataset.map(tf.autograph.experimental.do_not_convert(self.in_graph), tf.data.AUTOTUNE)
+
+    def get_jax_iterator(self):
+        """Yields the batches as arrays."""
+        return map(self.checked, self.adapter.get_jax_iterator())
+
+    def get_numpy_iterator(self):
+        """Yields the batches as NumPy arrays."""
+        return map(self.checked, self.adapter.get_numpy_iterator())
+
+    def checked(self, data):
+        """Returns a batch of arrays, packed, once it has been examined."""
+        batch = self.spec.unpack(data)
+        self.spec.check_values(batch, OF_A_BATCH)
+        return self.packed(batch)
+
+    def in_graph(self, *parts):
+        """Returns a batch of tensors, packed; Python sees it only where its values are not those of most batches."""
+        batch = self.spec.unpack(parts if len(parts) > 1 else parts[0])
+        fields = [field.name for field in dataclasses.fields(Batch) if getattr(batch, field.name) is not None]
+
+        def look(*arrays):
+            return self.look(Batch(**dict(zip(fields, arrays))))
+
+        values = [getattr(batch, name) for name in fields]
+        plain = self.is_plain(batch)
+        looked = tf.cond(plain, lambda: True, lambda: tf.numpy_function(look, values, tf.bool))
+        with tf.control_dependencies([looked]):
+            held = Batch(**{name: tf.identity(value) for name, value in zip(fields, values)})
+        return self.packed(with_shapes(held, self.spec.image_shape))
+
+    def look(self, batch):
+        """Returns True; raises a ValueError, and notes it, where a batch of arrays is not what the model takes."""
+        try:
+            self.checked(batch.pack())
+        except ValueError as error:
+            self.refusal = str(error)
+            raise
+        return True
+
+    def is_plain(self, batch):
+        """Returns whether a batch of tensors passes some fast tests, and with them those of `InputSpec.check_values`."""
+        tests = [tf.size(batch.images) > 0]
+        for images, bounds in ((batch.images, self.spec.bounds(batch)), (batch.targets, CLEAN)):
+            if images is not None:
+                tests += [has_shape(images, self.spec.image_shape), bounds.hold(tf.cast(images, "float32"))]
+        if batch.labels is not None:
+            labels = tf.cast(batch.labels, "float32")
+            within = (labels >= 0) & (labels <= self.spec.num_classes - 1)
+            tests.append(tf.reduce_all(within & tf.equal(labels, tf.round(labels))))
+        if batch.weights is not None:
+            weights = tf.cast(batch.weights, "float32")
+            tests.append(tf.reduce_all((weights >= 0) & (weights < float("inf"))))
+            tests.append(tf.equal(tf.size(weights), tf.shape(batch.images)[0]))
+        return tf.reduce_all(tf.stack(tests))
+
+    @property
+    def num_batches(self):
+        return self.adapter.num_batches
+
+    @property
+    def batch_size(self):
+        return self.adapter.batch_size
+
+    @property
+    def has_partial_batch(self):
+        return self.adapter.has_partial_batch
+
+    @property
+    def partial_batch_size(self):
+        return self.adapter.partial_batch_size
+
+    def on_epoch_begin(self):
+        self.adapter.on_epoch_begin()
+
+    def on_epoch_end(self):
+        self.adapter.on_epoch_end()
+
+
+def has_shape(images, image_shape):
+    """Returns whether a batch of tensors is of images of that shape, a tensor where only a run can tell."""
+    if images.shape.rank is not None and images.shape[1:].is_fully_defined():
+        return tf.constant(True)  # or `InputSpec.unpack` had refused it
+    sizes = tf.shape(images)
+    is_batch = tf.equal(tf.size(sizes), 4)
+    return tf.cond(is_batch, lambda: tf.reduce_all(tf.equal(sizes[1:], image_shape)), lambda: False)
+
+
+def with_shapes(batch, image_shape):
+    """Returns a batch of tensors that knows its shapes: streams from Python or from files may not."""
+    shape = (None, *image_shape)
+
+    def shaped(value, to_shape):
+        return None if value is None else to_shape(value)
+
+    return Batch(
+        shaped(batch.images, lambda images: tf.ensure_shape(images, shape)),
+        shaped(batch.labels, flat_if_unknown),
+        shaped(batch.targets, lambda images: tf.ensure_shape(images, shape)),
+        shaped(batch.weights, flat_if_unknown),
+    )
+
+
+def flat_if_unknown(values):
+    """Returns numbers, one an image, as `[n]` where their rank is unknown."""
+    return tf.reshape(values, (-1,)) if values.shape.rank is None else values
+
+
+def checked_stream(x, y, sample_weight, spec, for_call=False, **how):
+    """Returns the `CheckedStream` of data that are not arrays.
+
+    Args:
+        x: What Keras takes as such: a `tf.data.Dataset`, a `PyDataset`, a generator, a `DataLoader`.
+        y: None, as `sample_weight` is: they come with the images.
+        spec: An `InputSpec`.
+        for_call: Whether the batches are what the model is called with, and not what a step takes.
+        **how: `shuffle` and `steps_per_epoch`.
+    """
+    if isinstance(x, types.GeneratorType):
+        x = in_tuples(x, bool(spec.num_classes))
+    elif isinstance(x, keras.utils.PyDataset):
+        x = WithoutNone(x, bool(spec.num_classes))
+    elif isinstance(x, CheckedStream):
+        return x
+    adapter = adapters.get_data_adapter(x=x, y=y, sample_weight=sample_weight, **how)
+    if adapter.num_batches == 0:
+        raise ValueError("there are no images in the dataset: at least one is needed")
+    return CheckedStream(adapter, spec, for_call)
+
+
+def in_tuples(batches, conditional):
+    """Yields the batches of a generator as tuples, which is all that Keras takes from one."""
+    for batch in batches:
+        batch = without_none(batch, conditional)
+        yield batch if isinstance(batch, tuple) else (batch,)
+
+
+def without_none(batch, conditional):
+    """Returns a batch that Keras can take: `(images, None, weights)` as a dict, all others in their layout."""
+    batch = tuple(batch) if isinstance(batch, list) else batch
+    lacking = isinstance(batch, tuple) and any(part is None for part in batch)
+    return unpack(batch, conditional).pack() if lacking else batch
+
+
+class WithoutNone(keras.utils.PyDataset):
+    """A `PyDataset` whose batches Keras can take."""
+
+    def __init__(self, batches, conditional):
+        super().__init__(batches.workers, batches.use_multiprocessing, batches.max_queue_size)
+        self.batches, self.conditional = batches, conditional
+
+    def __getitem__(self, index):
+        return without_none(self.batches[index], self.conditional)
+
+    @property
+    def num_batches(self):
+        return self.batches.num_batches
+
+    def on_epoch_begin(self):
+        self.batches.on_epoch_begin()
+
+    def on_epoch_end(self):
+        self.batches.on_epoch_end()
+
+
+def is_arrays(values):
+    """Returns whether Keras takes a structure of values as arrays."""
+    return adapters.array_data_adapter.can_convert_arrays(values)
+
+
+@contextlib.contextmanager
+def refusing(*given):
+    """Raises what was said of a batch that was refused, in place of what TensorFlow makes of it."""
+    try:
+        yield
+    except Exception as error:
+        refusals = [one.refusal for one in given if isinstance(one, CheckedStream) and one.refusal]
+        if not refusals:
+            raise
+        raise ValueError(refusals[0]) from error
