@@ -5,7 +5,7 @@ are made of a plain VAE (`made`, a key of `MADE`), by what is put between its en
 """
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -93,9 +93,7 @@ def grow(plant, data_dir, **settings):
         data_dir: Of MNIST's files, or None.
         **settings: Of `keras_vae.evaluate`.
     """
-    flags = shlex.split(f"{DATA[plant.data]} {plant.flags} --seed {plant.seed}")
-    flags += ["--data_dir", data_dir] if data_dir and plant.data == "mnist" else []
-    config, _ = training.read_command_line(flags)
+    config = config_of(plant, data_dir)
     dataset = training.load(config)
     config = training.settle(config, dataset)
     keras.utils.set_random_seed(config.seed)
@@ -106,8 +104,34 @@ def grow(plant, data_dir, **settings):
         epochs=config.epochs,
         verbose=0,
     )
-    measured = MADE[plant.made](model, dataset, plant.amount) if plant.made else (model, dataset)
-    return keras_vae.evaluate(*measured, **settings)
+    return measured(plant, model, dataset, settings)
+
+
+def judge_saved(plant, path, data_dir=None, data_rules=1, **settings):
+    """Returns the results of the model that `plant` describes, trained before and saved in the file `path`.
+
+    Args:
+        plant: A `Plant`.
+        path: Of the `.keras` file, trained to its last epoch.
+        data_dir: Of MNIST's files, or None.
+        data_rules: The rules of the splits that it was trained on.
+        **settings: Of `keras_vae.evaluate`.
+    """
+    dataset = training.load(replace(config_of(plant, data_dir), data_rules=data_rules))
+    return measured(plant, keras.saving.load_model(path), dataset, settings)
+
+
+def config_of(plant, data_dir):
+    """Returns the configuration of a plant, as train.py reads it."""
+    flags = shlex.split(f"{DATA[plant.data]} {plant.flags} --seed {plant.seed}")
+    flags += ["--data_dir", data_dir] if data_dir and plant.data == "mnist" else []
+    return training.read_command_line(flags)[0]
+
+
+def measured(plant, model, dataset, settings):
+    """Returns the results of a trained model, or of what the plant has made of it."""
+    pair = MADE[plant.made](model, dataset, plant.amount) if plant.made else (model, dataset)
+    return keras_vae.evaluate(*pair, **settings)
 
 
 def steps(model, dataset, amount):

@@ -59,14 +59,20 @@ SIDES = {
     "torn": Side("jump", ("discontinuous",), SOUND),
 }
 
+
+def value_of(estimate):
+    """Returns the value of an `Estimate`, None of None."""
+    return None if estimate is None else estimate.value
+
+
 # What the rules look at, by the heading of its column.
 NUMBERS = {
     "rate": lambda facts: facts.rate,
     "unexplained": lambda facts: facts.get("reconstruction", "train", "unexplained"),
     "mse ratio": lambda facts: facts.get("memorisation", "mse_ratio"),
     "ELBO gap": lambda facts: facts.get("memorisation", "elbo_gap_fraction"),
-    "floors": lambda facts: facts.reconstruction / facts.floor,
-    "gap": lambda facts: facts.gap_ratio,
+    "floors": lambda facts: value_of(facts.blur_ratio),
+    "gap": lambda facts: value_of(facts.gap_ratio),
     "dead zone": lambda facts: facts.dead_zone,
     "dead, mixture": lambda facts: facts.get("completeness", "by_rung", "mixture", "dead_zone"),
     "mismatch": lambda facts: facts.mismatch,
@@ -142,7 +148,7 @@ def main():
             begun = time.monotonic()
             write_json(file, plain(grow(plant, arguments.data_dir)))
             print(f"{plant.name}: {time.monotonic() - begun:.0f} s", flush=True)
-        grown.append((plant, Facts(json.loads(file.read_text(encoding="utf-8")), "")))
+        grown.append((plant, Facts(json.loads(file.read_text(encoding="utf-8")))))
     text = "\n".join([*models_table(grown), "", *sides_table(grown)])
     (arguments.output / "table.md").write_text(text + "\n", encoding="utf-8")
     print(text)

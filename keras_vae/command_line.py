@@ -121,6 +121,53 @@ def to_json(config):
     return plain
 
 
+def to_flags(config, given):
+    """The arguments that say again what a command line said of `config`.
+
+    Args:
+        config: the dataclass that was read.
+        given: set of the dotted names that were given (`Parsed.given`).
+    """
+    flags = []
+    for field, annotation in settings(type(config)):
+        value = getattr(config, field.name)
+        names = sorted(name for name in given if name.partition(".")[0] == field.name)
+        if "choices" in field.metadata and names:
+            flags += component_flags(field, value)
+        elif names and typing.get_origin(annotation) is None and annotation is bool:
+            flags.append(f"--{field.name}" if value else f"--no-{field.name}")
+        elif names:
+            flags += [f"--{field.name}", show_setting(field, value)]
+    return flags
+
+
+def component_flags(field, component):
+    """The arguments that name a component, and what is not the default in it."""
+    if text := text_for(field, component):
+        return [f"--{field.name}", text]
+    flags = [f"--{field.name}", kind_name(field, component)]
+    for inner, _ in settings(type(component)):
+        value = getattr(component, inner.name)
+        if value != default_of(inner, None):
+            flags += [f"--{field.name}.{inner.name}", show_setting(inner, value)]
+    return flags
+
+
+def text_for(field, component):
+    """The text that the field's `fallback` makes `component` of, such as a folder's path; None where there is none."""
+    fallback = field.metadata.get("fallback")
+    for inner, _ in settings(type(component)) if fallback else ():
+        text = getattr(component, inner.name)
+        with contextlib.suppress(ValueError):
+            if (
+                isinstance(text, str)
+                and text not in field.metadata["choices"]
+                and fallback(text) == component
+            ):
+                return text
+    return None
+
+
 def from_json(config_type, data):
     """The `config_type` that `data` describes; absent keys take the defaults.
 

@@ -39,6 +39,7 @@ from keras_vae.likelihoods import LIKELIHOODS
 from keras_vae.model import twin
 from keras_vae.model.scoring import NUM_SAMPLES, check_num_samples, check_scorable, noise_of, scores
 from keras_vae.objectives import OBJECTIVES
+from keras_vae.priors import PRIORS
 from keras_vae.samplers import Prior, load, save
 
 # TensorFlow leaves that folder to others.
@@ -49,6 +50,7 @@ DESCRIPTION, PRIOR = "assets.extra/keras_vae.json", "assets.extra/prior.npz"
 class Description:
     """What a model is, beyond its functions: as much as evaluation has to know.
 
+    `prior` is the name of the prior among `PRIORS`, None in an export of an older version;
     `effective_beta` is the weight of the rate in the loss once every schedule has run out, None without a rate;
     `num_classes` how many labels a conditional model knows, 0 of any other, and `label_names` what they are called, if
     known. `value_range` holds the values of the training images that became 0 and 1, where these are not what their
@@ -63,6 +65,7 @@ class Description:
     num_classes: int = 0
     label_names: tuple[str, ...] = ()
     value_range: tuple[float, ...] = ()
+    prior: str | None = None
 
     @classmethod
     def of(cls, model):
@@ -76,6 +79,7 @@ class Description:
             model.num_classes,
             model.label_names,
             model.value_range or (),
+            name_of_prior(model.prior),
         )
 
     @classmethod
@@ -87,6 +91,11 @@ class Description:
         """
         path = Path(version) / DESCRIPTION
         return read_config(cls, path) if path.is_file() else None
+
+
+def name_of_prior(prior):
+    """Returns the name of a model's prior; that of a codebook, which nobody chooses, is its sampler's."""
+    return next((name for name, kind in PRIORS.items() if type(prior) is kind), "uniform_codes")
 
 
 def read_prior(version, latent_shape):

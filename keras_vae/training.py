@@ -22,6 +22,7 @@ from keras_vae.lazy import keras, tf
 from keras_vae.likelihoods import Automatic
 from keras_vae.objectives import OBJECTIVES
 from keras_vae.runs import Follower, Run, State, check_place, check_utf_8
+from keras_vae.runtime.programs import command_line, program, typed_path
 from keras_vae.stopping import TrainingStopped
 
 DESCRIPTION = (
@@ -77,7 +78,7 @@ def read_command_line(argv):
         base=starting_point,
         prog="train.py",
         description=DESCRIPTION,
-        epilog=EXAMPLES,
+        epilog=EXAMPLES.replace("python train.py", program("train")),
         extra=add_arguments,
     )
     check_paths(parsed.config)
@@ -569,7 +570,7 @@ def finish(run, dataset, state, begun):
         f"  {run.model_file.name:<18} keras.saving.load_model, after import keras_vae",
         "  serving/           decoder and encoder for TF Serving or tf.saved_model.load",
         f"  history.csv, logs/ losses by epoch; tensorboard --logdir {shlex.quote(str(run.path))}",
-        f"next: python evaluate.py {shlex.quote(str(run.path))}",
+        f"next: {command_line('evaluate', typed_path(run.path))}",
     )
 
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from keras_vae import VAE, Autoencoder, evaluate, from_functions, samplers
 from keras_vae.datasets import Annotations, LoadOptions, in_memory
+from keras_vae.evaluation.results import Results
 from keras_vae.evaluation.results.schema import results_schema
 from keras_vae.likelihoods import Bernoulli, Gaussian, LearnedGaussian
 from keras_vae.objectives import OBJECTIVES
@@ -199,6 +200,7 @@ def check(results):
     text = json.dumps(plain(results), allow_nan=False)
     assert json.dumps(plain(results)) == json.dumps(results, default=float), "a number is not finite"
     jsonschema.validate(json.loads(text), SCHEMA)
+    Results.model_validate(json.loads(text))
     unexplained = [path for path in nulls(results) if not explained(results["reasons"], path)]
     assert unexplained == []
     return results

@@ -60,11 +60,12 @@ def test_evaluate_takes_what_train_returns(run, monkeypatch):
     """The measuring itself is another test's."""
     asked = {}
 
-    def diagnose(subject, dataset, settings):
+    def measure(subject, dataset, settings):
         asked.update(subject=subject, dataset=dataset, settings=settings)
-        return {"run": subject.name}, None, None
+        return subject.name
 
-    monkeypatch.setattr("keras_vae.evaluation.sections.diagnose", diagnose)
+    monkeypatch.setattr("keras_vae.evaluation.sections.measure", measure)
+    monkeypatch.setattr("keras_vae.evaluation.conclusion.conclude", lambda name, repaired: {"run": name})
     assert keras_vae.evaluate(run, seed=3) == {"run": "small"}
     assert (asked["settings"].seed, len(asked["dataset"].train)) == (3, 64)
     keras_vae.evaluate(run, limit=30)

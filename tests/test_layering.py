@@ -13,6 +13,7 @@ ROOT = pathlib.Path(keras_vae.__file__).parent
 # A file imports only from files above it. A folder stands for its files, which import from above the folder.
 ORDER = [
     "lazy",
+    "runtime",
     "stopping",
     "backends",
     "files",

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from keras_vae.evaluation.metrics.importance import importance_weighted, prior_over_posterior
+from keras_vae.evaluation.metrics.importance import (
+    TOLERANCE,
+    importance_weighted,
+    movements_of,
+    prior_over_posterior,
+)
 
 
 def log_weights(num_images, samples, spread):
@@ -80,3 +85,82 @@ def test_prior_over_posterior_is_the_difference_of_the_log_densities_in_float64(
     np.testing.assert_allclose(prior_over_posterior(codes, noise, log_var), expected, rtol=1e-10)
     rounded = [array.astype("float32") for array in (codes, noise, log_var)]
     assert prior_over_posterior(*rounded).dtype == "float64"
+
+
+def missing_weights(samples, scale, shift, seed=0, num_images=24, dims=4):
+    """Log weights of N(shift, scale^2 I) for a posterior N(0, I), of images with log p(x) = 0."""
+    noise = np.random.default_rng(seed).standard_normal((num_images, samples, dims))
+    codes = shift + scale * noise
+    return (0.5 * np.square(noise) - 0.5 * np.square(codes) + np.log(scale)).sum(axis=2)
+
+
+def test_accepted_bounds_are_as_near_to_the_truth_as_is_claimed():
+    mismatches = [(scale, shift) for scale in (0.7, 0.9, 1.3, 2) for shift in (0, 0.5, 1)]
+    found = [
+        importance_weighted(missing_weights(samples, *mismatch, seed=seed))
+        for mismatch in mismatches
+        for samples in (16, 256)
+        for seed in range(3)
+    ]
+    accepted = [one.nats for one in found if one.accepted]  # the truth is 0
+    assert 15 < len(accepted) < len(found) - 15
+    assert np.mean(np.array(accepted) > TOLERANCE) <= 0.1
+
+
+def test_a_bound_is_accepted_once_it_has_stopped_falling_and_stays_so():
+    weights = missing_weights(4096, 1.5, 0.8, dims=6)
+    found = [importance_weighted(weights[:, :samples]) for samples in (16, 64, 256, 1024, 4096)]
+    flags = [one.accepted for one in found]
+    assert flags == sorted(flags)
+    assert not flags[0]
+    assert flags[-1]
+    assert abs(found[-1].nats) < TOLERANCE
+    assert [one.bias for one in found] == sorted((one.bias for one in found), reverse=True)
+
+
+def test_a_bound_is_refused_by_what_is_left_and_not_by_the_share_of_the_draws_that_counts():
+    # 16 draws of which 4 count were a likelihood, 1,000 of which 15 count were none, 1.4 nats better.
+    weights = np.random.default_rng(0).normal(scale=2.5, size=(24, 1000))
+    few, many = importance_weighted(weights[:, :16]), importance_weighted(weights)
+    truth = -(2.5**2) / 2
+    assert few.effective_sample_size > 16 / 50
+    for found in (few, many):
+        assert not found.accepted
+        assert found.bias_limit > found.nats - truth - 3 * found.nats_se
+    assert "still falls" in few.reason
+    assert many.bias < few.bias
+
+
+def test_the_bias_of_many_samples_is_what_the_last_doubling_moved():
+    # Var(w) / (2 k E[w]^2) = (e^(s^2) - 1) / (2 k); from k / 2 to k it moves by as much as it is at k.
+    weights = np.random.default_rng(2).normal(scale=0.5, size=(3000, 64))
+    found = importance_weighted(weights)
+    exact = np.expm1(0.25) / 128
+    assert found.moved == pytest.approx(exact, rel=0.15)
+    assert found.bias == pytest.approx(exact, rel=0.35)
+    assert found.moved_se < 0.1 * exact
+    assert found.accepted
+
+
+def test_movements_by_hand():
+    # Weights 1, 3, 5, 7: means 1, 3, 5, 7, then 2, 6, then 4.
+    (last, before) = movements_of(np.log([[1.0, 3, 5, 7]]))
+    assert last[0] == pytest.approx(np.log(4) - np.log(12) / 2)
+    assert before[0] == pytest.approx(np.log(12) / 2 - np.log(105) / 4)
+
+
+def test_an_annealed_bound_that_is_lower_refuses_and_one_that_is_higher_changes_nothing():
+    found = importance_weighted(weights := missing_weights(256, 1.1, 0))
+    assert found.accepted
+    noise = 0.01 * np.random.default_rng(3).standard_normal(12)
+    lower = importance_weighted(weights, annealed=found.per_image[:12] - 0.7 + noise)
+    assert not lower.accepted
+    assert lower.bias == pytest.approx(0.7, abs=0.02)
+    higher = importance_weighted(weights, annealed=found.per_image[:12] + 0.7 + noise)
+    assert higher.accepted
+    assert higher.bias == found.bias
+
+
+def test_one_sample_and_one_image_say_why_they_are_refused():
+    assert "the ELBO" in importance_weighted(np.zeros((5, 1))).reason
+    assert "one image" in importance_weighted(np.zeros((1, 8))).reason

@@ -299,3 +299,21 @@ def test_draws_are_the_seeds():
     assert aucs[0] == aucs[1] != aucs[2]
     assert mismatch.contrast(test, log_var, 0) == mismatch.contrast(test, log_var, 0)
     assert mismatch.contrast(test, log_var, 0) != mismatch.contrast(test, log_var, 1)
+
+
+@pytest.mark.parametrize(
+    ("nats", "contrast", "expected"),
+    [
+        (-3.0, (6.9, 56.8), (6.9, 25.2, "contrast", "rate")),  # I_LOO was reported, above the rate
+        (None, (6.9, 56.8), (6.9, 25.2, "contrast", "rate")),
+        (5.0, (6.9, 56.8), (6.9, 20.2, "contrast", "mismatch")),
+        (5.0, (6.9, 12.0), (6.9, 12.0, "contrast", "leave_one_out")),
+        (5.0, (-0.2, 12.0), (0.0, 12.0, "zero", "leave_one_out")),
+        (22.0, (6.9, 12.0), (3.2, 3.2, "upper", "mismatch")),  # both have errors: they may cross by chance
+        (30.0, (6.9, 12.0), (0.0, 0.0, "upper", "mismatch")),
+    ],
+)
+def test_the_smallest_upper_bound_on_the_information_is_in_force_and_said(nats, contrast, expected):
+    found = mismatch.information(25.2, nats, mismatch.Contrast(*contrast, 0.1, 0.1, 6.9))
+    assert found[:2] == pytest.approx(expected[:2])
+    assert found[2:] == expected[2:]

@@ -159,3 +159,65 @@ def test_norms_are_the_seeds():
 def test_area_under_curve(positive, negative, expected):
     # The last: of four pairs two are won, one is lost and one is even.
     assert spectrum.area_under_curve(np.array(positive), np.array(negative)) == expected
+
+
+def falling(num_codes, knee=16.0, power=2.5, size=400, seed=0):
+    """Codes whose k-th variance is (1 + k / knee)^-power, and these variances."""
+    variances = (1 + np.arange(size) / knee) ** -power
+    return normal(num_codes, size, seed=seed) * np.sqrt(variances).astype("float32"), variances
+
+
+def test_the_recommended_size_does_not_grow_with_the_number_of_codes():
+    codes, variances = falling(800)
+    exact = spectrum.pc95(variances)
+    counts = (200, 400, 800)
+    plain = [spectrum.pc95(principal_components(codes[:n], 1).eigenvalues) for n in counts]
+    found = [spectrum.count_directions(codes[:n]) for n in counts]
+    assert plain[-1] > 1.2 * plain[0]
+    assert len({one.recommended_size for one in found}) == 1
+    for one, count in zip(found, counts):
+        assert one.num_codes == count
+        assert one.pc95_low < exact < (one.pc95_high or np.inf)
+        assert abs(one.pc95 - exact) < exact - one.pc95_low
+
+
+@pytest.mark.parametrize("num_codes", [150, 400])
+def test_the_participation_ratio_is_level_in_the_number_of_codes(num_codes):
+    codes, variances = falling(num_codes, seed=3)
+    exact = variances.sum() ** 2 / np.square(variances).sum()
+    assert spectrum.count_directions(codes).participation_ratio == pytest.approx(exact, rel=0.1)
+
+
+def test_isotropic_codes_of_more_dimensions_than_codes_give_no_upper_end():
+    found = spectrum.count_directions(normal(100, 600))
+    assert found.pc95_high is None
+    assert found.recommended_high is None
+    assert found.pc95_low == pytest.approx(0.95 * 99, abs=8)
+
+
+def test_few_directions_are_counted_exactly_and_more_dimensions_than_there_are_never():
+    plane = normal(500, 3) @ rotation(20)[:3]
+    found = spectrum.count_directions(plane)
+    assert (found.pc95, found.pc95_low, found.recommended_size) == (3, 3, 4)
+    full = spectrum.count_directions(normal(400, 8))
+    assert full.pc95 == 8
+    assert (full.recommended_low, full.recommended_size, full.recommended_high) == (8, 8, 8)
+    assert spectrum.count_directions(np.zeros((50, 4), "float32")).recommended_size == 1
+    assert spectrum.count_directions(normal(5, 4)).pc95_low <= 4
+
+
+@pytest.mark.parametrize("shape", [(60, 200), (60, 9)])
+def test_spectra_of_subsets_are_those_of_their_covariances(shape):
+    codes = normal(*shape) + 3
+    levels, count = spectrum.subset_spectra(codes)
+    assert [len(level) for level in levels] == [1, 2, 4]
+    assert count == 60
+    expected = principal_components(codes[1::4], 1).eigenvalues
+    np.testing.assert_allclose(np.sort(levels[2][1])[::-1][: len(expected)], expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("directions", "size"), [(0, 1), (1, 1), (2, 2), (3, 4), (9, 8), (10, 16), (132, 128), (150, 256)]
+)
+def test_a_size_may_be_short_by_a_little(directions, size):
+    assert spectrum.power_of_two(directions) == size

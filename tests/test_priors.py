@@ -11,8 +11,8 @@ from test_diagnosis import entropy, linear_data, linear_model, posterior_varianc
 from keras_vae import evaluate
 from keras_vae.autoencoder import Autoencoder, Step
 from keras_vae.datasets import Annotations, LoadOptions, in_memory
+from keras_vae.evaluation.sections.evidence import gather
 from keras_vae.evaluation.sections.likelihood import log_weights
-from keras_vae.evaluation.sections.study import begin
 from keras_vae.evaluation.settings import Evaluation
 from keras_vae.evaluation.subject import from_export, from_model, weighing
 from keras_vae.export import export, export_decoder
@@ -256,7 +256,7 @@ def test_the_models_own_weights_and_those_from_its_parts_have_one_mean(prior, di
     parts = from_model(model)
     dataset = in_memory("digits", digits, LoadOptions(), Annotations())
     subject = dataclasses.replace(parts, log_weights=weighing(model)["log_weights"])
-    studies = [begin(one, 2, dataset, None, Evaluation(features="random")) for one in (subject, parts)]
+    studies = [gather(one, 2, dataset, None, Evaluation(features="random")) for one in (subject, parts)]
     ours, theirs = (log_weights(study, 4, 600) for study in studies)
     largest = np.maximum(ours.max(axis=1), theirs.max(axis=1))[:, None]
     means, errors = zip(

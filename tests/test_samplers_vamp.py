@@ -6,7 +6,7 @@ from scipy.special import logsumexp
 from scipy.stats import norm
 
 from keras_vae.samplers import Codes, Vamp, load, save
-from keras_vae.samplers.vamp import fit_weights, log_densities
+from keras_vae.samplers.vamp import fit_weights, held_out_weights, log_densities, log_mixture
 
 
 def normal(*shape, seed=0):
@@ -100,3 +100,26 @@ def test_points_and_arrays_that_do_not_fit_are_refused():
         Vamp((3,)).fit(Codes(normal(50, 3), np.full((50, 3), -100.0)))
     with pytest.raises(ValueError, match=r"weights are \[2\]"):
         Vamp.from_arrays([0.5, 0.5], normal(3, 2), np.zeros((3, 2)))
+
+
+@pytest.mark.parametrize("size", [2, 8, 24])
+def test_weights_are_never_worse_than_equal_ones_for_codes_that_they_were_not_fitted_to(size):
+    # Narrow posteriors in many dimensions: weights of maximum likelihood are worse by nats.
+    mean, deviation = normal(600, size), 0.3
+    sampler = Vamp((size,), components=200).fit(
+        Codes(mean[:400], np.full((400, size), 2 * np.log(deviation), "float32"))
+    )
+    weights, means, log_vars = sampler.density
+    equal = Vamp.from_arrays(np.ones(len(weights)), means, log_vars)
+    codes = mean[400:] + deviation * normal(200, size, seed=1)
+    gain = sampler.log_prob(codes) - equal.log_prob(codes)
+    assert gain.mean() > -2 * gain.std(ddof=1) / np.sqrt(200) - 1e-9
+
+
+def test_weights_that_only_chance_tells_apart_stay_equal():
+    # Every component explains every code equally well in expectation; maximum likelihood prefers some all the same.
+    table = 10 * normal(120, 100)
+    new = 10 * normal(2000, 100, seed=1)
+    fitted, kept = fit_weights(table), held_out_weights(table)
+    assert (log_mixture(new, fitted) - log_mixture(new, np.full(100, 0.01))).mean() < -1
+    np.testing.assert_allclose(kept, 0.01)

@@ -1,226 +1,286 @@
-"""Each verdict once, from results made by hand; numbers stand beside the thresholds, whatever these are."""
+"""The verdict, on stored results of models whose condition was planted (`benchmarks/replant.py` writes them)."""
 
 import copy
+import json
+import pathlib
+import shlex
 
 import pytest
 
-from keras_vae.evaluation.verdict import THRESHOLDS, judge
+from benchmarks.study.verdicts import in_words, is_right
+from keras_vae import training
+from keras_vae.command_line import parse, to_json
+from keras_vae.config import Config
+from keras_vae.evaluation.settings import Evaluation
+from keras_vae.evaluation.verdict import Source, judge
+from keras_vae.evaluation.verdict.steps import PHRASES
+from keras_vae.files import write_json
+
+PLANTED = {
+    file.stem: json.loads(file.read_text(encoding="utf-8"))
+    for file in sorted((pathlib.Path(__file__).parent / "planted").glob("*.json"))
+}
+# Two conditions at once: the planted one is among the findings, and another one is named first.
+SECOND = ("blurry-sprites-latent-1-network.widths-16-16-seed-23", "discontinuous-sprites-latent-6-seed-23")
 
 
-def healthy():
-    """Results of a model that nothing is wrong with, halfway to the nearest threshold."""
-    return {
-        "num_held_out": 10 * THRESHOLDS.fewest_images,
-        "num_train": 10_000,
-        "reconstruction": {"test": {"unexplained": 0.1}, "train": {"unexplained": 0.1}},
-        "rate_distortion": {"rate": 20.0, "effective_beta": 1.0, "calibration": 1.0, "elbo_se": 0.7},
-        "latent": {"size": 16, "active_units": 12, "recommended_size": 16, "pc95": 12},
-        "prior_mismatch": {
-            "nats": 0.2,
-            "marginal_nats": 0.1,
-            "fraction_of_rate": 0.01,
-            "signal_radius": {"prior": 3.5, "posterior": 3.6},
-        },
-        "generation_gap": {
-            "n": 2000,
-            "features": {"name": "classifier"},
-            "real": {"frechet": 1.0, "coverage": 0.97},
-            "reconstruction": {"frechet": 1.0 + 0.2 * (THRESHOLDS.blurry - 1)},
-            "gaussian": {"frechet": 1.3},
-            "mixture": {"frechet": 1.2},
-            "prior": {"frechet": 1.5, "coverage": 0.9},
-            "gap_ratio": 0.2 * THRESHOLDS.patchy,
-            "best_sampler": "prior",
-            "repaired_fraction": None,
-        },
-        "completeness": {"dead_zone": 0.5 * THRESHOLDS.thin},
-        "continuity": {
-            "jacobian": {"posterior": {"median": 1.0, "p95_over_median": 1 + 0.3 * (THRESHOLDS.rough - 1)}},
-            "jump": 1 + 0.3 * (THRESHOLDS.torn - 1),
-        },
-        "interpolation": {"noise_around_mean": {"same_class": 0.5}},
-        "memorisation": {"mse_ratio": 1.0, "elbo_gap": 0.5, "elbo_gap_fraction": 0.025, "copies": False},
-    }
-
-
-def changed(**changes):
-    """Healthy results with other values at paths, in which __ stands for a dot."""
-    results = copy.deepcopy(healthy())
+def results_of(condition, data="mnist", **changes):
+    """The stored results of a condition on a set of images, with other values at paths, in which __ is a dot."""
+    name = next(name for name in PLANTED if name.startswith(f"{condition}-{data}"))
+    results = copy.deepcopy(PLANTED[name]["results"])
     for path, value in changes.items():
-        *parents, name = path.split("__")
+        *parents, last = path.split("__")
         section = results
         for parent in parents:
-            section = section[parent]
-        section[name] = value
+            section = section.setdefault(parent, {})
+        section[last] = value
     return results
 
 
-HOLE = {
-    "generation_gap__gap_ratio": 3 * THRESHOLDS.hole,
-    "completeness__dead_zone": 0.5 * (THRESHOLDS.dead + 1),
-    "generation_gap__best_sampler": "mixture",
-    "generation_gap__repaired_fraction": 0.9,
-}
-MISMATCHED = {
-    "prior_mismatch__nats": 4 * THRESHOLDS.mismatch,
-    "prior_mismatch__fraction_of_rate": 0.5 * (1 + THRESHOLDS.mismatch_share),
-    "rate_distortion__rate": 20 * THRESHOLDS.mismatch,
-}
-CASES = {
-    "healthy": ({}, None),
-    "insufficient_data": ({"num_held_out": THRESHOLDS.fewest_images - 1}, None),
-    "collapsed": ({"rate_distortion__rate": 0.5 * THRESHOLDS.collapsed_rate}, None),
-    "collapsed ": ({"latent__active_units": 0}, None),
-    "collapsed  ": ({"reconstruction__train__unexplained": 1.0}, None),
-    "overfitted": ({"memorisation__mse_ratio": 2 * THRESHOLDS.overfitted_mse}, None),
-    "overfitted ": (
-        {
-            "memorisation__elbo_gap_fraction": 2 * THRESHOLDS.overfitted_elbo,
-            "memorisation__elbo_gap": 40 * THRESHOLDS.overfitted_elbo,
-        },
-        None,
-    ),
-    "overfitted  ": ({"memorisation__copies": True}, "copies_training_images"),
-    "blurry": ({"generation_gap__reconstruction": {"frechet": 3 * THRESHOLDS.blurry}}, None),
-    "prior_hole": (
-        {**HOLE, **MISMATCHED, "latent__size": 65_536, "latent__recommended_size": 64},
-        "spread_code",
-    ),
-    "prior_hole ": (
-        {**HOLE, **MISMATCHED, "rate_distortion__effective_beta": 0.5 * THRESHOLDS.low_beta},
-        "under_regularised",
-    ),
-    "prior_hole  ": (
-        {**HOLE, **MISMATCHED, "prior_mismatch__marginal_nats": 4 * THRESHOLDS.mismatch},
-        "mis_scaled",
-    ),
-    "prior_hole   ": ({**HOLE, **MISMATCHED}, "correlated"),
-    "prior_hole    ": (HOLE, "clustered"),
-    "prior_hole     ": ({**HOLE, "rate_distortion__rate": None, "prior_mismatch__nats": None}, "no_prior"),
-    "prior_hole      ": (
-        {**HOLE, "rate_distortion__rate": None, "prior_mismatch__nats": None, "objective": "WassersteinMMD"},
-        "missed_prior",
-    ),
-    "patchy": ({"completeness__dead_zone": 0.5 * (THRESHOLDS.thin + THRESHOLDS.dead)}, "clustered"),
-    "patchy ": (
-        {"generation_gap__gap_ratio": 0.5 * (THRESHOLDS.patchy + THRESHOLDS.hole), **MISMATCHED},
-        "correlated",
-    ),
-    "patchy  ": ({**MISMATCHED, "generation_gap__best_sampler": "mixture"}, "correlated"),
-    "discontinuous": ({"continuity__jump": 2 * THRESHOLDS.torn}, None),
-    "discontinuous ": (
-        {
-            "continuity__jump": 2 * THRESHOLDS.torn,
-            "generation_gap__reconstruction": {"frechet": 3 * THRESHOLDS.blurry},
-        },
-        None,
-    ),
-}
+def all_text(verdict):
+    return json.dumps(verdict)
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_each_verdict_is_given_on_its_evidence_and_says_what_to_do(name):
-    changes, kind = CASES[name]
-    verdict = judge(changed(**changes))
-    assert (verdict["name"], verdict["sub_verdict"]) == (name.strip(), kind)
-    assert verdict["findings"][0]["name"] == name.strip()
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_condition_is_named(name):
+    condition, verdict = PLANTED[name]["condition"], judge(PLANTED[name]["results"])
+    words = [in_words(finding) for finding in verdict["findings"]]
+    assert any(is_right(condition, one) for one in (words if name in SECOND else words[:1])), words
+    assert not any(word in all_text(verdict) for word in ("nan", "?", "  "))
+
+
+# What is said of the repair is what was done
+
+
+def repaired(outcome, version=None):
+    """A hole that the mixture closes, and what was done about it."""
+    done = {"outcome": outcome, "sampler": "mixture" if version else None, "version": version}
+    source = Source(("saved_models/a", "--no-repair"), "saved_models/a/config.json", Config())
+    return judge(results_of("no_prior", repair=done, samplers={"mixture": {}}), source)
+
+
+def test_a_decoder_is_said_to_sample_better_only_where_one_was_exported():
+    assert "serving/decoder/3 does so" in repaired("exported", "serving/decoder/3")["remedy"]
+    for outcome in ("not_asked", "outdated", "files", "program"):
+        verdict = repaired(outcome)
+        assert "does so;" not in verdict["remedy"]
+        assert "exported serving" not in verdict["remedy"]
+        assert "sample from the fitted mixture" in verdict["remedy"]
+
+
+def test_what_was_not_exported_is_said_with_the_way_to_it():
+    left_out = repaired("not_asked")["steps"][0]
+    assert left_out["command"].endswith("evaluate saved_models/a") or left_out["command"].endswith(
+        "evaluate.py saved_models/a"
+    )
+    assert "--no-repair" in left_out["sentence"]
+    assert "trained further" in repaired("outdated")["steps"][0]["sentence"]
+    assert repaired("files")["steps"][0]["command"] is None
+    assert "program" in repaired("program")["steps"][0]["sentence"]
+
+
+def test_no_sampler_is_said_to_help_for_the_reason_that_is_so():
+    better = {"generation_gap__best_sampler": "prior", "generation_gap__repaired_fraction": None}
+    tried = judge(results_of("no_prior", **better, samplers={"gaussian": {}, "mixture": {}}))
+    assert "(gaussian or mixture) none samples clearly better" in tried["remedy"]
+    none = judge(results_of("no_prior", **better, samplers={}))
+    assert "No density was fitted" in none["remedy"]
+    reasons = {"samplers.gaussian": "not used: ..."}
+    copies = judge(results_of("no_prior", **better, samplers={"gaussian": {}}, reasons=reasons))
+    assert "(gaussian) draws copies of training images" in copies["remedy"]
+    healthy = judge(results_of("healthy", **better, samplers={"gaussian": {}}))
+    assert healthy["remedy"] == "Use it."
+
+
+# Steps: a sentence and a command of the same data
+
+
+@pytest.mark.parametrize("objective", ["vae", "beta_vae", "autoencoder"])
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_step_says_what_its_command_does(name, objective, tmp_path):
+    config = Config(latent="40", objective=objective, epochs=7, augment=("flip",))
+    file = tmp_path / "config.json"
+    write_json(file, to_json(config))
+    source = Source(("saved_models/a",), str(file), config, ("--data_dir", "images"))
+    verdict = judge(PLANTED[name]["results"], source)
+    assert verdict["steps"] == verdict["findings"][0]["steps"]
     for finding in verdict["findings"]:
-        texts = [finding[part] for part in ("symptom", "evidence", "cause", "remedy")]
-        assert all(text and "None" not in text and "nan" not in text for text in texts), texts
-    assert verdict["command"].startswith("python ")
+        assert finding["remedy"] == " ".join(step["sentence"] for step in finding["steps"])
+        commands = [step["command"] for step in finding["steps"] if step["command"]]
+        assert finding["command"] == (commands[0] if commands else None)
+        for step in finding["steps"]:
+            if step["command"] and "--config" in step["command"]:
+                check_training(step, config)
 
 
-def test_a_collapse_of_points_is_told_without_a_rate_and_one_of_a_conditional_model_by_class():
-    points = {"rate_distortion__rate": None, "latent__active_units": 0, "objective": "WassersteinMMD"}
-    assert judge(changed(**points))["name"] == "healthy"  # codes without noise may be as small as they like
-    verdict = judge(changed(**points, reconstruction__train__unexplained=1.0))
-    assert not any(word in str(verdict["findings"]) for word in ("nats", "rate by", "?"))
-    assert verdict["command"].endswith("--epochs 100 --likelihood gaussian_optimal")
-    verdict = judge(changed(rate_distortion__rate=0.0, objective="ConditionalVAE"))
+def check_training(step, before):
+    """The command can be read, changes the configuration, and its sentence names every changed value, and no other."""
+    words = shlex.split(step["command"])
+    words = words[words.index("--config") :]
+    after = parse(Config, words, base=training.starting_point, extra=training.add_arguments).config
+    assert after.data_dir == "images"
+    assert after != before
+    flags = dict(zip((word.removeprefix("--") for word in words[4::2]), words[5::2]))
+    for flag, value in flags.items():
+        assert PHRASES[flag].format(value.replace(",", ", ")) in step["sentence"]
+    unsaid = [name for name in PHRASES if name not in flags]
+    openings = [
+        PHRASES[name].partition("{")[0] for name in unsaid if name not in ("epochs", "objective.reduction")
+    ]
+    said = step["sentence"].partition(".")[0]
+    assert [opening for opening in openings if opening in said] == []
+
+
+def test_an_autoencoder_that_is_told_of_a_smaller_latent_gets_it_in_the_command():
+    results = results_of("no_prior", latent__recommended_size=8, latent__size=16)
+    verdict = judge(results, Source(("a",), "a/config.json", Config(objective="autoencoder", latent="16")))
+    step = verdict["steps"][-1]
+    assert "a latent of 8 numbers" in step["sentence"]
+    assert step["command"].endswith("--objective vae --latent 8")
+    same = judge(results_of("no_prior", latent__recommended_size=16, latent__size=16), Source(("a",), "a"))
+    assert "latent of" not in same["remedy"]
+
+
+def test_training_longer_is_longer_and_wider_is_wider():
+    config = Config(epochs=200)
+    verdict = judge(results_of("blurry"), Source((), "c.json", config))
+    words = shlex.split(verdict["command"])
+    assert words[words.index("--epochs") + 1] == "400"
+    widths = words[words.index("--network.widths") + 1].split(",")
+    assert tuple(map(int, widths)) == (64, 128, 256)  # twice those of images of 28x28
+
+
+def test_means_are_replaced_by_sums_where_the_latent_becomes_smaller():
+    config = Config(latent="8x8x64", objective="vae")
+    means = parse(
+        Config, ["--latent", "8x8x64", "--objective", "vae", "--objective.reduction", "mean"]
+    ).config
+    results = results_of("spread_code")
+    assert "reduction" not in judge(results, Source((), "c.json", config))["steps"][-1]["command"]
+    step = judge(results, Source((), "c.json", means))["steps"][-1]
+    assert "--objective.reduction sum" in step["command"]
+    assert "sum of both terms" in step["sentence"]
+
+
+def test_a_model_in_files_is_given_no_training_command_and_its_own_flags():
+    flags = (
+        "--encoder e.keras --decoder d.keras --decoder_range symmetric --dataset digits --likelihood gaussian"
+    )
+    source = Source(tuple(flags.split()))
+    for condition in ("no_prior", "overfitted", "clustered", "blurry"):
+        verdict = judge(results_of(condition, repair={"outcome": "files"}), source)
+        assert all(step["command"] is None for finding in verdict["findings"] for step in finding["steps"])
+    assert source.evaluation().endswith(flags)
+    words = shlex.split(source.evaluation())
+    assert parse(Evaluation, words[words.index("--encoder") :]).config.decoder_range == "symmetric"
+
+
+def test_no_step_is_the_command_that_was_just_run():
+    source = Source(("saved_models/a",), "saved_models/a/config.json", Config())
+    for name, planted in PLANTED.items():
+        for outcome in ("exported", "not_needed", "files", "program"):
+            results = {**planted["results"], "repair": {"outcome": outcome, "version": "serving/decoder/2"}}
+            steps = judge(results, source)["steps"]
+            assert all(step["command"] != source.evaluation() for step in steps), name
+
+
+# Words
+
+
+def test_the_prior_is_called_by_its_name():
+    for condition in ("no_prior", "clustered", "healthy", "spread_code", "correlated"):
+        assert "N(0, I)" in all_text(judge(results_of(condition, prior="standard")))
+        text = all_text(judge(results_of(condition, prior="flow")))
+        assert "N(0, I)" not in text
+        assert "the flow prior" in text
+
+
+def test_codes_that_are_spread_over_units_none_of_which_is_active_are_no_collapse():
+    # Active units depend on the axes: a rotation of a good code into many dimensions has none.
+    for condition in ("healthy", "no_prior", "spread_code"):
+        before = judge(results_of(condition))
+        assert judge(results_of(condition, latent__active_units=0))["name"] == before["name"] != "collapsed"
+
+
+def test_collapse_takes_a_decoder_that_makes_nothing_of_the_code_and_a_rate_that_agrees():
+    explained = {"reconstruction__train__unexplained": 0.2}
+    assert judge(results_of("collapsed", **explained))["name"] != "collapsed"
+    assert judge(results_of("collapsed", rate_distortion__rate=None))["name"] == "collapsed"
+    assert judge(results_of("collapsed", rate_distortion__rate=25.0))["name"] != "collapsed"
+    verdict = judge(results_of("collapsed", objective="conditional_vae"))
     assert "of a class look alike" in verdict["findings"][0]["symptom"]
-    assert "--objective conditional_vae " in verdict["command"]
+    assert "with the objective conditional_vae" in verdict["remedy"]
 
 
-def test_a_smaller_latent_is_advised_only_where_the_codes_would_fit_into_one():
-    smaller = judge(changed(**HOLE, latent__recommended_size=8))
-    assert "train a latent of 8 numbers" in smaller["remedy"]
-    assert smaller["command"].endswith("--latent 8")
-    same = judge(changed(**HOLE, latent__recommended_size=16))
-    assert "train a latent" not in same["remedy"]
-    assert "train.py" not in same["command"]
+def test_a_map_is_told_that_its_places_do_not_agree_and_nobody_that_dimensions_are_too_many():
+    verdict = judge(results_of("spread_code"))
+    assert verdict["sub_verdict"] == "spread_code"
+    assert "8x8 places" in verdict["findings"][0]["cause"]
+    assert "oo many latent dimensions" not in all_text(verdict)
+    vector = judge(results_of("spread_code", latent_shape=[2048]))
+    assert "places" not in vector["findings"][0]["cause"]
 
 
-def test_samples_that_are_images_of_some_kinds_only_are_told_from_samples_that_are_none():
-    gap = 0.5 * (THRESHOLDS.patchy + THRESHOLDS.hole)
-    one_sided = judge(changed(generation_gap__gap_ratio=gap, generation_gap__prior__coverage=0.46))
-    assert one_sided["name"] == "patchy"
-    assert "rare or missing" in one_sided["findings"][0]["symptom"]
-    assert "46%" in one_sided["findings"][0]["evidence"]
-    broken = judge(changed(completeness__dead_zone=0.5 * (THRESHOLDS.thin + THRESHOLDS.dead)))
-    assert "rare or missing" not in broken["findings"][0]["symptom"]
-
-
-def test_continuity_and_completeness_are_told_apart():
-    torn = judge(changed(continuity__jump=2 * THRESHOLDS.torn))
-    assert "bad" in torn["continuity"]
-    assert "ok" in torn["completeness"]
-    hollow = judge(changed(**HOLE))
-    assert "ok" in hollow["continuity"]
-    assert "bad" in hollow["completeness"]
-
-
-def test_the_first_rule_that_holds_is_the_verdict_and_later_ones_are_added():
-    verdict = judge(changed(**HOLE, memorisation__mse_ratio=2 * THRESHOLDS.overfitted_mse))
-    assert [finding["name"] for finding in verdict["findings"]][:2] == ["overfitted", "prior_hole"]
-
-
-def test_a_gap_of_the_elbo_within_its_error_is_no_overfitting():
-    gap = {"memorisation__elbo_gap_fraction": 2 * THRESHOLDS.overfitted_elbo, "memorisation__elbo_gap": 40.0}
-    assert judge(changed(**gap, rate_distortion__elbo_se=1.0))["name"] == "overfitted"
-    assert judge(changed(**gap, rate_distortion__elbo_se=40.0))["name"] == "healthy"
+def test_a_gap_of_the_elbo_within_its_own_error_is_no_overfitting():
+    lost = {
+        "memorisation__mse_ratio": 1.0,
+        "memorisation__elbo_gap": 40.0,
+        "memorisation__elbo_gap_fraction": 0.8,
+        "rate_distortion__elbo_se": 1.0,
+    }
+    assert judge(results_of("healthy", **lost, memorisation__elbo_gap_se=12.0))["name"] == "overfitted"
+    # 2.9 errors of the gap, though 40 of the test ELBO's.
+    assert judge(results_of("healthy", **lost, memorisation__elbo_gap_se=13.8))["name"] == "healthy"
 
 
 def test_features_without_labels_lower_the_confidence():
     levels = ["low", "medium", "high"]
-    sure = judge(healthy())["confidence"]
-    unsure = judge(changed(generation_gap__features={"name": "random"}))["confidence"]
+    sure = judge(results_of("healthy"))["confidence"]
+    unsure = judge(results_of("healthy", generation_gap__features={"name": "random"}))["confidence"]
     assert levels.index(unsure) < levels.index(sure)
 
 
 def leaves(node, path=()):
     for key, value in node.items():
+        yield (*path, key)
         if isinstance(value, dict):
-            yield (*path, key)
             yield from leaves(value, (*path, key))
-        else:
-            yield (*path, key)
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [{}, HOLE, {**HOLE, **MISMATCHED}],
-    ids=["healthy", "hole", "mismatch"],
-)
-def test_no_null_anywhere_is_a_crash(changes):
+@pytest.mark.parametrize("condition", ["healthy", "no_prior", "spread_code"])
+def test_no_null_anywhere_is_a_crash(condition):
     counted = {("num_held_out",), ("num_train",), ("latent", "size"), ("latent",)}  # always known
-    for path in set(leaves(healthy())) - counted:
+    for path in set(leaves(results_of(condition))) - counted:
+        results = results_of(condition)
+        section = results
+        for key in path[:-1]:
+            section = section[key]
+        section[path[-1]] = None
         try:
-            verdict = judge(without(changes, path))
+            assert judge(results)["findings"]
         except (TypeError, KeyError, AttributeError) as error:
             pytest.fail(f"{'.'.join(path)} null: {error}")
-        assert verdict["findings"]
 
 
-def without(changes, path):
-    results = changed(**changes)
-    section = results
-    for key in path[:-1]:
-        section = section[key]
-    section[path[-1]] = None
-    return results
+def test_a_hole_is_named_only_beyond_the_error_of_the_gap_and_patches_only_where_there_is_one():
+    quiet = {"completeness__dead_zone": 0.0, "completeness__dead_zone_se": 0.01}
+    gap = {"generation_gap__gap_ratio": 8.0, **quiet}
+    assert judge(results_of("healthy", **gap, generation_gap__gap_ratio_se=1.0))["name"] == "prior_hole"
+    # 8 +- 2 may be 5; that there is a gap is sure.
+    assert judge(results_of("healthy", **gap, generation_gap__gap_ratio_se=2.0))["name"] == "patchy"
+    assert judge(results_of("healthy", **gap, generation_gap__gap_ratio_se=4.5))["name"] == "healthy"
 
 
-def test_a_model_in_files_is_given_no_training_command():
-    verdict = judge(changed(**HOLE), "python evaluate.py --encoder E --decoder D", retrain=None)
-    assert all(finding["command"] is None for finding in verdict["findings"])
-    assert "train.py" not in verdict["command"]
+def test_blur_within_its_error_is_none():
+    blur = {"generation_gap__blur_ratio": 12.0}
+    assert judge(results_of("healthy", **blur, generation_gap__blur_ratio_se=1.0))["name"] == "blurry"
+    assert judge(results_of("healthy", **blur, generation_gap__blur_ratio_se=3.0))["name"] == "healthy"
+
+
+def test_a_share_over_all_within_its_error_is_all():
+    done = {"outcome": "exported", "sampler": "mixture", "version": "serving/decoder/2"}
+    noisy = {"generation_gap__repaired_fraction": 1.2, "repair": done}
+    within = judge(results_of("no_prior", **noisy, generation_gap__repaired_fraction_se=0.2))
+    assert "all of the gap, within the error of 20%" in within["remedy"]
+    beyond = judge(results_of("no_prior", **noisy, generation_gap__repaired_fraction_se=0.05))
+    assert "120% ± 5% of the gap" in beyond["remedy"]

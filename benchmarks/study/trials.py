@@ -14,7 +14,9 @@ from benchmarks.study.codes import measure_codes
 from benchmarks.study.fitting import measure_fitting
 from benchmarks.study.history import measure_history
 from keras_vae import training
-from keras_vae.evaluation.sections import diagnose
+from keras_vae.evaluation.conclusion import conclude
+from keras_vae.evaluation.repair import Repair
+from keras_vae.evaluation.sections import measure
 from keras_vae.evaluation.settings import Evaluation
 from keras_vae.evaluation.subject import from_model
 from keras_vae.files import whole
@@ -120,11 +122,12 @@ class Trained:
         features = "random" if self.data in NO_CLASSIFIER else "auto"
         settings = Evaluation(seed=self.seed, samplers=self.samplers, features=features)
         subject = from_model(model, self.name)
-        results, pictures, _ = timed(seconds, "evaluation", diagnose, subject, dataset, settings)
+        measured = timed(seconds, "evaluation", measure, subject, dataset, settings)
+        results = conclude(measured, Repair("program"))
         own = timed(seconds, "codes", measure_codes, subject, dataset, self.seed)
         size = results["latent"]["size"]
         fitting = timed(seconds, "fitting", measure_fitting, subject, dataset, self.samplers, size, self.seed)
-        keep_pictures(place.pictures(self), pictures)
+        keep_pictures(place.pictures(self), measured.pictures)
         return {
             "results": results,
             "codes": own,

@@ -145,7 +145,7 @@ def judged(found, half):
         if record:
             findings = judge(record["results"])["findings"]
             words = [in_words(finding) for finding in findings]
-            yield trial.plant, Facts(record["results"], ""), words[0], words
+            yield trial.plant, Facts(record["results"]), words[0], words
 
 
 def in_words(finding):

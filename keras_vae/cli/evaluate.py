@@ -3,10 +3,9 @@
 import dataclasses
 import os
 import pathlib
-import shlex
 
 from keras_vae import devices
-from keras_vae.command_line import UsageError, command, parse
+from keras_vae.command_line import UsageError, command, parse, to_flags
 from keras_vae.config import FOUND, DataSettings
 from keras_vae.datasets import DatasetError
 from keras_vae.devices import say
@@ -14,6 +13,7 @@ from keras_vae.evaluation.features import FeatureError
 from keras_vae.evaluation.settings import Evaluation
 from keras_vae.evaluation.subject import load_model
 from keras_vae.runs import Run
+from keras_vae.runtime.programs import command_line, program, typed_path
 from keras_vae.training import load
 
 DESCRIPTION = (
@@ -37,7 +37,7 @@ def main(argv=None):
         argv,
         prog="evaluate.py",
         description=DESCRIPTION,
-        epilog=EXAMPLES,
+        epilog=EXAMPLES.replace("python evaluate.py", program("evaluate")),
         extra=lambda parser: parser.add_argument(
             "runs", nargs="*", metavar="saved_models/NAME", help="runs to measure"
         ),
@@ -58,39 +58,42 @@ def newest_run(folder):
     files = pathlib.Path(folder).glob("*/model.keras")
     newest = max(files, key=lambda file: file.stat().st_mtime, default=None)
     if newest is None:
-        raise UsageError(f"{folder} holds no trained run: train one first (python train.py), or name one")
+        raise UsageError(
+            f"{folder} holds no trained run: train one first ({command_line('train')}), or name one"
+        )
     return Run.open(newest.parent)
 
 
 def measure_all(settings, runs, given):
     """Measures the runs, or the model in files, and writes and prints the reports.
 
-    A run is measured on its own dataset, but for what the command line says of it: `given` names those fields.
+    A run is measured on its own dataset, except for what the command line says of it: `given` names those fields.
     """
     from keras_vae import report
 
     if not runs:
-        results, pictures = measure_files(as_trained(settings, given))
+        results, pictures = measure_files(as_trained(settings, given), given)
         folder = pathlib.Path(settings.output) / "reports" / results["run"]
-        page = report.write_report(folder, results, pictures)
-        say(*summary(results, page))
+        say(*summary(results, report.write_report(folder, results, pictures)))
         return
-    names = [field.name for field in dataclasses.fields(DataSettings) if field.name in given]
-    data = {name: getattr(settings, name) for name in names}
-    measured = [measure_run(settings, run, data) for run in runs]
+    measured = [measure_run(settings, run, given) for run in runs]
     if len(runs) > 1:
         folder = runs[0].path.parent / "comparison"
         say(f"side by side: {report.write_comparison(folder, *map(list, zip(*measured)))}")
 
 
-def measure_run(settings, run, data):
+def measure_run(settings, run, given):
     """Measures one run, repairs its decoder, writes its report and prints the verdict."""
     from keras_vae import report
-    from keras_vae.evaluation.sections import diagnose
+    from keras_vae.evaluation.conclusion import conclude
+    from keras_vae.evaluation.repair import Repair, repair
+    from keras_vae.evaluation.sections import measure
     from keras_vae.evaluation.subject import from_model
 
-    dataset = load(dataclasses.replace(run.read_config(), **data))
-    if not data and run.trained_on() not in (None, dataset.fingerprint):
+    config = run.read_config()
+    asked = {name: getattr(settings, name) for name in data_fields(given)}
+    dataset = load(dataclasses.replace(config, **asked))
+    if not asked and run.trained_on() not in (None, dataset.fingerprint):
         say(f"warning: the images of {dataset.name} were changed after {run.path} was trained on them")
     for note in dataset.notes:
         say(note)
@@ -98,27 +101,16 @@ def measure_run(settings, run, data):
         raise UsageError(
             f"{run.path} cannot be written to, and the report goes there: copy the run elsewhere"
         )
-    measured = run.model_checksum()
+    checksum = run.model_checksum()
     model = load_model(run)
-    results, pictures, samplers = diagnose(
-        from_model(model, run.path.name),
-        dataset,
-        settings,
-        command=f"python evaluate.py {shlex.quote(str(run.path))}{fitting(settings)}",
-        retrain=retraining(run),
-    )
+    measured = measure(from_model(model, run.path.name), dataset, settings)
     with run.publishing():
-        left = None if settings.repair else "not asked for: --no-repair"
-        if settings.repair and run.model_checksum() != measured:
-            left = "the run was trained further meanwhile: evaluate it anew"
-        if left is None:
-            results["samplers"], results["exported"] = repair(run, model, results, samplers)
-            results["reasons"]["exported"] = "no fitted sampler does better than the prior"
-        else:
-            results["reasons"]["exported"] = results["reasons"]["file"] = left
-        page = report.write_report(run.report, results, pictures)
+        asked_for = settings.repair
+        repaired = repair(run, model, measured, checksum) if asked_for else Repair("not_asked")
+        results = conclude(measured, repaired, source_of(settings, given, run, config))
+        page = report.write_report(run.report, results, measured.pictures)
     say(*summary(results, page))
-    return results, pictures
+    return results, measured.pictures
 
 
 def as_trained(settings, given):
@@ -140,22 +132,38 @@ def as_trained(settings, given):
     return dataclasses.replace(settings, **known)
 
 
-def measure_files(settings):
+def measure_files(settings, given):
     """Returns the results and the pictures of the model in the files that `settings` names."""
-    from keras_vae.evaluation.sections import diagnose
+    from keras_vae.evaluation.conclusion import conclude
+    from keras_vae.evaluation.repair import Repair
+    from keras_vae.evaluation.sections import measure
     from keras_vae.evaluation.subject import run_of
 
     dataset = load(settings)
+    measured = measure(subject_of(settings, dataset), dataset, settings)
     run = run_of(settings.decoder)
-    results, pictures, _ = diagnose(
-        subject_of(settings, dataset),
-        dataset,
-        settings,
-        command=f"python evaluate.py --encoder {shlex.quote(settings.encoder)}"
-        f" --decoder {shlex.quote(settings.decoder)}{fitting(settings)}",
-        retrain=run and retraining(run),
+    source = source_of(settings, given, run, run.read_config() if run else None)
+    return conclude(measured, Repair("files"), source), measured.pictures
+
+
+def data_fields(given):
+    """Returns the fields of the dataset that the command line gives."""
+    names = {name.partition(".")[0] for name in given}
+    return [field.name for field in dataclasses.fields(DataSettings) if field.name in names]
+
+
+def source_of(settings, given, run, config):
+    """Returns the `Source` of what is measured: a run, or the files that `settings` names, of a run or not."""
+    from keras_vae.evaluation.verdict import Source
+
+    measured = () if settings.encoder or run is None else (typed_path(run.path),)
+    known = set(data_fields(given))
+    return Source(
+        evaluated=(*measured, *to_flags(settings, given)),
+        config_file=None if run is None else typed_path(run.config_file),
+        config=config,
+        data=tuple(to_flags(settings, {name for name in given if name.partition(".")[0] in known})),
     )
-    return results, pictures
 
 
 def subject_of(settings, dataset):
@@ -165,43 +173,6 @@ def subject_of(settings, dataset):
     return from_pair(settings.encoder, settings.decoder, settings, dataset)
 
 
-def retraining(run):
-    """Returns the command that trains a run like `run`."""
-    return f"python train.py --config {shlex.quote(str(run.config_file))}"
-
-
-def fitting(settings):
-    """Returns the flags that have the same samplers fitted, for a command that is to do so again."""
-    samplers = f" --samplers {','.join(settings.samplers)}" if settings.samplers else ""
-    return samplers + " --extended" * settings.extended
-
-
-def repair(run, model, results, samplers):
-    """Saves the fitted samplers, and exports a decoder that draws from the best where it is not the prior.
-
-    Returns:
-        What was saved, a dict by sampler, and the exported version's folder or None.
-    """
-    from keras_vae.export import export_decoder
-    from keras_vae.samplers import save
-
-    saved = {}
-    for name, sampler in samplers.items():
-        path = run.path / "samplers" / f"{name}.npz"
-        save(sampler, path)
-        distance = results["generation_gap"][name]["frechet"]
-        saved[name] = {
-            "file": str(path.relative_to(run.path)),
-            "settings": sampler.settings,
-            "frechet": distance,
-        }
-    best = results["generation_gap"]["best_sampler"]
-    if best not in samplers:
-        return saved, None
-    version = export_decoder(model, run.serving, samplers[best])
-    return saved, str(version.relative_to(run.path))
-
-
 def summary(results, page):
     """Returns the lines of the verdict, on one screen."""
     verdict, gap = results["verdict"], results["generation_gap"]
@@ -209,35 +180,37 @@ def summary(results, page):
     name = verdict["name"].replace("_", " ") + (
         f": {verdict['sub_verdict'].replace('_', ' ')}" if verdict["sub_verdict"] else ""
     )
+    others = [f"{other['name'].replace('_', ' ')}: {other['symptom']}" for other in verdict["findings"][1:]]
     lines = [
         "",
         f"{results['run']}: {name.upper()} (confidence: {verdict['confidence']})",
         f"  {finding['symptom']}",
         f"  {finding['evidence']}",
         f"  why: {finding['cause']}",
-        f"  now: {verdict['remedy']}",
-        f"       {verdict['command']}",
+        *steps_in_lines(verdict["steps"]),
         f"  {verdict['continuity']}",
         f"  {verdict['completeness']}",
-        *(
-            f"  also {other['name'].replace('_', ' ')}: {other['symptom']}"
-            for other in verdict["findings"][1:]
-        ),
+        *(f"  also {other}" for other in others),
     ]
     if gap.get("features"):
-        lines.append(
-            f"  {gap['features']['metric_name']}, n = {gap['n']:,}: "
-            + ", ".join(
-                f"{rung} {values['frechet']:.3g}"
-                for rung, values in gap.items()
-                if isinstance(values, dict) and values.get("frechet") is not None
-            )
+        rungs = ", ".join(
+            f"{rung} {values['frechet']:.3g}"
+            for rung, values in gap.items()
+            if isinstance(values, dict) and values.get("frechet") is not None
         )
-    if results.get("exported"):
+        lines.append(f"  {gap['features']['metric_name']}, n = {gap['n']:,}: {rungs}")
+    if results["exported"]:
         lines.append(
-            f"  {results['exported']} samples from the {gap['best_sampler']}; the version before it stays"
+            f"  {results['exported']} samples from the {results['repair']['sampler']}; the version before it stays"
         )
-    lines.append(
-        f"  {results['cost']['seconds']:.0f} s, {results['cost']['peak_memory_bytes'] / 2**30:.1f} GiB; report: {page}"
-    )
+    cost = results["cost"]
+    lines.append(f"  {cost['seconds']:.0f} s, {cost['peak_memory_bytes'] / 2**30:.1f} GiB; report: {page}")
     return lines
+
+
+def steps_in_lines(steps):
+    """Yields the lines that say what to do, each step's command below its sentence."""
+    for index, step in enumerate(steps):
+        yield f"  {'now:' if index == 0 else '    '} {step['sentence']}"
+        if step["command"]:
+            yield f"       {step['command']}"

@@ -25,11 +25,13 @@ def evaluate(model, dataset=None, **settings):
     Raises:
         UsageError, DatasetError: The model or the images cannot be used.
     """
+    from keras_vae.evaluation.conclusion import conclude
     from keras_vae.evaluation.given import dataset_of, model_of
-    from keras_vae.evaluation.sections import diagnose
+    from keras_vae.evaluation.repair import Repair
+    from keras_vae.evaluation.sections import measure
 
     devices.need_tensorflow("evaluate")
     asked = Evaluation(**settings)
     given = model_of(model)
     images = dataset_of(dataset, given, asked, settings)
-    return diagnose(given.subject(images, asked), images, asked)[0]
+    return conclude(measure(given.subject(images, asked), images, asked), Repair("program"))

@@ -26,9 +26,11 @@ from keras_vae.evaluation.ranges import DECODER_RANGES, ENCODER_RANGES, Ranges, 
 from keras_vae.export import DESCRIPTION, Description, float32_twin, read_prior
 from keras_vae.latents import POINT_LOG_VAR, Codebook, Point, show_shape
 from keras_vae.lazy import keras, ops, tf
-from keras_vae.likelihoods import Bernoulli, LearnedGaussian, OptimalGaussian
+from keras_vae.likelihoods import LIKELIHOODS, Bernoulli, LearnedGaussian, OptimalGaussian
+from keras_vae.objectives import OBJECTIVES
 from keras_vae.runs import Run
-from keras_vae.samplers import Prior
+from keras_vae.runtime.programs import command_line, typed_path
+from keras_vae.samplers import Flow, Prior, UniformCodes, Vamp
 
 # What people call an encoder's outputs, and what the second of them is by its name.
 MEAN_NAMES = ("mean", "means", "mu", "loc")
@@ -88,7 +90,8 @@ class Subject:
             such posteriors likewise.
         num_classes: How many labels a conditional model knows; 0: it is none.
         no_rate: Why there is no rate where `is_variational` is False.
-        objective, likelihood: Their names, or None.
+        prior_name: The prior's name, where the model says it; None: as its sampler is called.
+        objective, likelihood: Their names in the registries, or None.
         foreign: The `Ranges` of a model that was not made here, whose value ranges `check_subject` finds; else None.
         ranges: The ranges that it has found, {"encoder", "decoder": their names, "unexplained": the share of the
             training images' variance that is left, "fits": whether reconstructions are no worse than the mean image},
@@ -113,6 +116,7 @@ class Subject:
     log_weights: Callable | None = None
     num_classes: int = 0
     no_rate: str = "a plain autoencoder has no prior and no noise, so it has no rate"
+    prior_name: str | None = None
     objective: str | None = None
     likelihood: str | None = None
     foreign: Ranges | None = None
@@ -244,9 +248,23 @@ def described(name, description, prior, encode, decode, parameters):
         prior=None if isinstance(prior, Prior) else prior,
         num_classes=description.num_classes,
         **no_rate(description),
-        objective=type(description.objective).__name__,
-        likelihood=type(likelihood).__name__,
+        prior_name=description.prior,
+        objective=registered(description.objective, OBJECTIVES),
+        likelihood=registered(likelihood, LIKELIHOODS),
     )
+
+
+def registered(component, choices):
+    """Returns the name of a component among `choices`, which users type; its class's where it is not among them."""
+    kind = type(component)
+    return next((name for name, choice in choices.items() if choice is kind), kind.__name__)
+
+
+def prior_name(subject):
+    """Returns the name of what a subject's samples are to be drawn from."""
+    sampler = type(subject.prior)
+    known = {type(None): "standard", Flow: "flow", UniformCodes: "uniform_codes", Vamp: "mixture"}
+    return subject.prior_name or known.get(sampler, sampler.__name__)
 
 
 def no_rate(description):
@@ -317,7 +335,7 @@ def of_ranges(foreign, likelihood, name):
         observe=lambda images, seed: observe(likelihood, images, seed),
         sigma=getattr(likelihood, "sigma", None),
         bin_width=getattr(likelihood, "bin_width", None),
-        likelihood=None if likelihood is None else type(likelihood).__name__,
+        likelihood=None if likelihood is None else registered(likelihood, LIKELIHOODS),
         foreign=foreign,
     )
 
@@ -511,7 +529,7 @@ def load_model(run):
     """
     from keras_vae.autoencoder import Autoencoder
 
-    resume = f"python train.py --resume {run.path}"
+    resume = command_line("train", "--resume", typed_path(run.path))
     if not run.model_file.is_file():
         raise UsageError(f"{run.path} has no model.keras yet: train it further ({resume})")
     if fault := run.fault(run.model_file):

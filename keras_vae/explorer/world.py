@@ -7,19 +7,19 @@ import warnings
 import numpy as np
 
 from keras_vae.command_line import UsageError
-from keras_vae.evaluation.results.checking import read_results
+from keras_vae.evaluation.results_file import read_results
 from keras_vae.evaluation.sections.codes import in_batches
-from keras_vae.evaluation.subject import from_model, load_model
+from keras_vae.evaluation.subject import from_model, load_model, prior_name
 from keras_vae.explorer.dead_zones import shade
 from keras_vae.explorer.network import layer_facts
 from keras_vae.export import float32_twin
 from keras_vae.latents import Codebook, show_shape
 from keras_vae.lazy import tf
 from keras_vae.likelihoods import Gaussian, OptimalGaussian
-from keras_vae.objectives import OBJECTIVES
 from keras_vae.principal import principal_components, project
 from keras_vae.report.page import NAME, clean
 from keras_vae.report.verdict import VERDICTS, plain_words
+from keras_vae.runtime.programs import command_line, typed_path
 from keras_vae.samplers import Codes, Mixture
 from keras_vae.samplers import load as load_sampler
 from keras_vae.training import load as load_dataset
@@ -312,14 +312,14 @@ class World:
             "image_shape": list(self.model.image_shape),
             "latent_shape": list(self.model.latent_shape),
             "latent": show_shape(self.model.latent_shape),
-            "objective": next(
-                name for name, kind in OBJECTIVES.items() if type(self.model.objective) is kind
-            ),
-            "likelihood": type(self.model.likelihood).__name__,
+            "objective": self.subject.objective,
+            "likelihood": self.subject.likelihood,
+            "prior": prior_name(self.subject),
             "variational": bool(self.subject.is_variational),
             "standard": self.model.prior.is_standard,
             "conditional": self.model.conditional,
             "verdict": self.verdict,
+            "evaluate": command_line("evaluate", typed_path(self.run.path)),
             "label_names": self.label_names,
             "labels": self.labels,
             "images": self.images,

@@ -40,7 +40,7 @@ class Codebook(Latent):
         if not chosen.is_standard:
             raise ValueError(
                 f"prior {type(chosen).__name__} is a density of continuous codes, and those of a codebook are discrete:"
-                " leave the prior out (--prior standard); evaluate.py --extended fits a pixel_cnn to them"
+                " leave the prior out (--prior standard); the evaluation fits a pixel_cnn to them"
             )
         return UniformCodes()
 

@@ -48,7 +48,7 @@ class Annealed(Objective):
         if self.cycles > 1 and not self.warmup:
             raise ValueError(
                 f"objective.cycles is {self.cycles} and objective.warmup 0: say over how many steps the weight grows"
-                " in a cycle (train.py knows)"
+                " in a cycle (the training command knows)"
             )
 
     def progress(self, iteration):

@@ -44,7 +44,7 @@ class Capacity(Objective):
         super().check(model)
         if not self.rise:
             raise ValueError(
-                "objective.rise is 0: say over how many training steps the capacity rises (train.py takes half of them)"
+                "objective.rise is 0: say over how many training steps the capacity rises (by itself the command takes half of them)"
             )
 
     def __call__(self, model, step):

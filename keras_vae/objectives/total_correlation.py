@@ -37,7 +37,9 @@ class BetaTCVAE(Annealed):
     alpha: float = field(default=1.0, metadata={"help": "weight of the information between image and code"})
     beta: float = field(default=6.0, metadata={"help": "weight of the total correlation"})
     gamma: float = field(default=1.0, metadata={"help": "weight of the dimensions' distances from the prior"})
-    num_images: int = field(default=0, metadata={"help": "how many are trained on (0: train.py counts them)"})
+    num_images: int = field(
+        default=0, metadata={"help": "how many are trained on (0: the training command counts them)"}
+    )
 
     def __post_init__(self):
         super().__post_init__()
@@ -55,7 +57,7 @@ class BetaTCVAE(Annealed):
         super().check(model)
         if not self.num_images:
             raise ValueError(
-                "objective.num_images is 0: say how many images the model is trained on (train.py counts them)"
+                "objective.num_images is 0: say how many images the model is trained on (the training command counts them)"
             )
         if model.dims.latents > MOST_DIMS:
             raise ValueError(

@@ -9,7 +9,6 @@ from keras_vae.report.page import (
     DASH,
     NAME,
     clean,
-    command,
     name,
     number,
     plot,
@@ -38,7 +37,7 @@ from keras_vae.report.tables import (
     value_of,
     written,
 )
-from keras_vae.report.verdict import VERDICTS
+from keras_vae.report.verdict import VERDICTS, steps
 
 
 def card(*content):
@@ -73,11 +72,11 @@ def finding_card(finding):
         title += tag("span", f": {text(finding['sub_verdict'], NAME).replace('_', ' ')}", class_="sub")
     lines = (
         tag("dt", key.capitalize()) + tag("dd", text(finding[key]))
-        for key in ("symptom", "evidence", "cause", "remedy")
+        for key in ("symptom", "evidence", "cause")
         if finding.get(key)
     )
-    line = command(finding["command"]) if finding.get("command") else ""
-    return tag("article", tag("h3", title), tag("dl", *lines), line, class_="card finding")
+    remedy = tag("dt", "Remedy") + tag("dd", steps(finding)) if steps(finding) else ""
+    return tag("article", tag("h3", title), tag("dl", *lines, remedy), class_="card finding")
 
 
 def ladder(results, pictures, drawn):

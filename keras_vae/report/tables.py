@@ -5,7 +5,6 @@ import math
 
 import numpy as np
 
-from keras_vae.evaluation.results.schema import results_schema
 from keras_vae.report.page import DASH, NAME, PLUS_MINUS, clean, measured, number, scrolling, tag, text
 
 LEFT_OUT = ("n", "seconds")  # of a table: its caption has them
@@ -14,6 +13,10 @@ ENDS = ("low", "high")  # of an interval: `gap_low`, `gap_high`
 
 def schema():
     """Returns the JSON schema of `results.json`."""
+    from keras_vae.evaluation.results.schema import (
+        results_schema,  # only now: commands import this for --help
+    )
+
     return results_schema()
 
 

@@ -78,9 +78,9 @@ def verdict_card(results, pictures):
     )
     sub = findings[0].get("sub_verdict")
     kind = f"Verdict: {kind}" + (f", {clean(sub, NAME).replace('_', ' ')}" if sub else "")
-    remedy = tag("p", tag("strong", "What to do. "), text(verdict["remedy"])) if verdict.get("remedy") else ""
-    if verdict.get("command"):
-        remedy += command(verdict["command"])
+    remedy = steps(verdict)
+    if remedy:
+        remedy = tag("p", tag("strong", "What to do")) + remedy
     sure = verdict.get("confidence")
     remedy += tag("p", f"Confidence of this verdict: {text(sure, NAME)}.", class_="muted") if sure else ""
     return tag(
@@ -98,6 +98,19 @@ def verdict_card(results, pictures):
         tag("div", remedy, class_="remedy") if remedy else "",
         class_=f"card verdict tone-{tone}",
     )
+
+
+def steps(found):
+    """Returns what to do, by a verdict or a finding: each step's sentence, and below it the command that does it."""
+    known = found.get("steps")
+    if known is None:  # of an older version
+        known = [{"sentence": found.get("remedy"), "command": found.get("command")}]
+    made = [
+        tag("p", text(step["sentence"])) + (command(step["command"]) if step.get("command") else "")
+        for step in known
+        if step.get("sentence")
+    ]
+    return "".join(made)
 
 
 def first_look(results, pictures):

@@ -24,6 +24,7 @@ import numpy as np
 
 from keras_vae.command_line import UsageError
 from keras_vae.files import whole
+from keras_vae.runtime.programs import program
 from keras_vae.samplers.codes import Codes
 from keras_vae.samplers.flow import Flow
 from keras_vae.samplers.gaussian import Gaussian
@@ -98,7 +99,9 @@ def load(path):
         zipfile.BadZipFile,
         zlib.error,
     ) as error:
-        raise UsageError(f"{path} holds no sampler: {error} (evaluate.py writes them anew)") from error
+        raise UsageError(
+            f"{path} holds no sampler: {error} ({program('evaluate')} writes them anew)"
+        ) from error
 
 
 def flatten(fields, prefix=""):

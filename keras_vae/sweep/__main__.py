@@ -31,7 +31,7 @@ examples:
   python -m keras_vae.sweep --compare saved_models/A saved_models/B
                                                                 the page alone, of any runs
 
-All settings of train.py and evaluate.py are understood; those after --over take several values in turn.
+All settings of training and evaluation are understood; those after --over take several values in turn.
 """
 LINE = 110  # characters of what is said in sentences
 MANY = 1000  # runs, beyond which one has to say that they are meant

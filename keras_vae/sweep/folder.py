@@ -5,7 +5,7 @@ import os
 import pathlib
 
 from keras_vae.command_line import UsageError, read_json
-from keras_vae.evaluation.results.checking import read_results
+from keras_vae.evaluation.results_file import read_results
 from keras_vae.files import locked, rename, unfinished, why, write_json
 from keras_vae.runs import Run
 from keras_vae.sweep.grid import Grid

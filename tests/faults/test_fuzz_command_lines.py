@@ -47,7 +47,7 @@ def place(tmp_path_factory):
         found = answer(training.main, [*TINY, *LAST, "--output=.", "--name=run"])
         assert found.code == 0, found.err
         patch.setattr(training, "folder", done)
-        patch.setattr(keras_vae.evaluation.sections, "diagnose", done)
+        patch.setattr(keras_vae.evaluation.sections, "measure", done)
         patch.setattr(sweep, "check_models", done)
         patch.setattr(keras_vae.sweep.running, "run_all", done)
         patch.setattr(explorer, "static_page", lambda worlds: "<!doctype html>")

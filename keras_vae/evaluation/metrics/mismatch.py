@@ -98,6 +98,21 @@ class Bounds(NamedTuple):
     divergence_upper: float
 
 
+class Information(NamedTuple):
+    """Bounds on the mutual information of images and codes, in nats, and which of several is in force.
+
+    Attributes:
+        lower, upper: 0 <= lower <= upper <= the rate.
+        lower_from: "contrast" (I_NCE), "zero", or "upper" where chance put the contrast above the upper bound.
+        upper_from: "rate", "mismatch" (the rate less L) or "leave_one_out" (I_LOO).
+    """
+
+    lower: float
+    upper: float
+    lower_from: str
+    upper_from: str
+
+
 def fit_aggregate(mean, log_var, max_rank=256, excess=0.0):
     """Returns the `Aggregate` of training codes `[n, d]`.
 
@@ -223,10 +238,25 @@ def bounds(rate, nats, contrasted):
 
     R = I(x; z) + KL(q(z) || p) (Hoffman and Johnson 2016), so a bound on one is a bound on the other.
     """
-    rate = float(rate)
-    divergence_lower = max(0.0, nats, rate - contrasted.upper)
-    information_lower = max(0.0, contrasted.lower)
-    return Bounds(information_lower, rate - divergence_lower, divergence_lower, rate - information_lower)
+    found, rate = information(rate, nats, contrasted), max(float(rate), 0.0)
+    return Bounds(found.lower, found.upper, rate - found.upper, rate - found.lower)
+
+
+def information(rate, nats, contrasted):
+    """Returns the `Information` from the same as `bounds`; `nats` may be None where no mismatch is known.
+
+    The rate is an upper bound, the rate less a lower bound on the divergence is another, and I_LOO a third: the smallest
+    holds. I_LOO alone can be far above the rate where the codes of other images say nothing of one's own.
+    """
+    rate = max(float(rate), 0.0)
+    uppers = {"rate": rate, "mismatch": rate - (nats or 0.0), "leave_one_out": contrasted.upper}
+    upper_from = min(uppers, key=uppers.get)
+    upper = max(uppers[upper_from], 0.0)
+    lowers = {"zero": 0.0, "contrast": contrasted.lower}
+    lower_from = max(lowers, key=lowers.get)
+    if lowers[lower_from] > upper:
+        return Information(upper, upper, "upper", upper_from)
+    return Information(lowers[lower_from], upper, lower_from, upper_from)
 
 
 def moments_along(aggregate, mean, log_var):

@@ -19,7 +19,7 @@ from keras_vae.evaluation.results.scores import (
     LikelihoodResults,
     MemorisationResults,
 )
-from keras_vae.evaluation.results.verdict import CostResults, SamplerResults, VerdictResults
+from keras_vae.evaluation.results.verdict import CostResults, RepairResults, SamplerResults, VerdictResults
 
 __all__ = ["Results"]
 
@@ -58,8 +58,8 @@ class Results(Section, title="keras_vae results.json"):
     )
     prior: str | None = measure(
         "Prior",
-        "The distribution that samples are drawn from and that the rate is measured against: N(0, I), or what the model"
-        " has learned instead.",
+        "Name of the prior (--prior): the distribution that samples are drawn from and that the rate is measured"
+        " against.",
         optional=True,
     )
     decoder_likelihood: str | None = measure(
@@ -98,6 +98,7 @@ class Results(Section, title="keras_vae results.json"):
     samplers: dict[str, SamplerResults] | None = measure(
         "Samplers", "The samplers that were fitted, by name."
     )
+    repair: RepairResults | None = None
     exported: str | None = measure(
         "Exported to",
         "The new version of the decoder whose `sample` signature draws from the best sampler. Null if no sampler was"

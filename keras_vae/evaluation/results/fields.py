@@ -15,7 +15,9 @@ class Section(BaseModel):
     validate with: a share of 1.0000001 must not cost a finished evaluation its report.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", strict=True, allow_inf_nan=False, protected_namespaces=(), defer_build=True
+    )
 
 
 def representable(value):

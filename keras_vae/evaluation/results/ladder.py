@@ -164,6 +164,13 @@ class GenerationGapResults(Section, title="Generation gap", extra="allow"):
         "The sampler with the lowest Fréchet distance that does not copy training images; the prior if none is better"
         " than it beyond the error.",
     )
+    best_frechet: float | None = measure(
+        "Fréchet distance of the best sampler",
+        "The best sampler's distance on images that it was not chosen on, so that the choice does not flatter it.",
+        optional=True,
+        minimum=0,
+    )
+    best_frechet_se: float | None = standard_error("Fréchet distance of the best sampler")
     best_within_error: list[str] | None = measure(
         "As good as the best",
         "Samplers whose distance differs from that of the best by less than its error.",
@@ -185,6 +192,14 @@ class GenerationGapResults(Section, title="Generation gap", extra="allow"):
     gap_ratio_se: float | None = standard_error("Gap ratio")
     gap_ratio_low: float | None = limit("Gap ratio", "lower")
     gap_ratio_high: float | None = limit("Gap ratio", "upper")
+    blur_ratio: float | None = measure(
+        "Blur ratio",
+        "Fréchet distance of reconstructions divided by that of other real images: what the decoder loses.",
+        healthy="below 8",
+        optional=True,
+        minimum=0,
+    )
+    blur_ratio_se: float | None = standard_error("Blur ratio")
     seconds: float | None = seconds()
 
 

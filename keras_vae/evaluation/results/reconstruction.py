@@ -183,7 +183,7 @@ class RangesResults(Section, title="Value ranges"):
         "Squared error of the reconstructions of some training images in these ranges, divided by that of their mean"
         " image.",
         "share",
-        "below 1",
+        "below 100%",
     )
     fits: bool = measure(
         "Ranges fit",

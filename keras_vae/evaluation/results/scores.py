@@ -89,7 +89,7 @@ class MemorisationResults(Section, title="Memorisation"):
     )
     copied_tolerance: float | None = measure(
         "Tolerance of copies",
-        "Squared error of a pixel up to which an image counts as a copy.",
+        "Root mean squared difference of the pixels up to which an image counts as a copy.",
         optional=True,
         minimum=0,
     )

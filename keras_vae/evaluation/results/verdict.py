@@ -66,10 +66,26 @@ class VerdictResults(Section, title="Verdict"):
     findings: list[FindingResults] = measure("Findings", "All findings, the main verdict first.")
     remedy: str | None = measure("Remedy", "What to do now, in a sentence.")
     command: str | None = measure("Command", "The command line that does it.")
+    steps: list[RemedyStepResults] | None = measure(
+        "Steps", "What to do as a list of steps, those of the first finding.", optional=True
+    )
     confidence: Literal["high", "medium", "low"] = measure(
         "Confidence",
         "How sure the verdict is: lower with few images, without labels, or near a threshold.",
     )
+
+
+class RepairResults(Section, title="Repair"):
+    """What was done for the model after it was measured."""
+
+    outcome: Literal["exported", "not_needed", "not_asked", "outdated", "files", "program"] = measure(
+        "Outcome",
+        "exported: a decoder that samples from the best sampler; not_needed: no sampler is better than the prior;"
+        " not_asked: --no-repair was given; outdated: the run was trained further in the meantime; files: the model is"
+        " in files; program: a program made the evaluation.",
+    )
+    sampler: str | None = measure("Sampler", "The sampler that the exported version draws from.")
+    version: str | None = measure("Version", "The folder of the exported version in the run.")
 
 
 class SamplerResults(Section, title="A fitted sampler"):

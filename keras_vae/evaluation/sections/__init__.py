@@ -1,24 +1,31 @@
-"""Takes every measurement of a model: `diagnose(subject, dataset, ...)` returns results and pictures.
+"""Takes every measurement of a model: `measure(subject, dataset, settings)`.
 
-Data flows one way. Codes of training and of held-out images are computed once, in batches (`codes`), and stand in
-a `Study`; each section of the results is a function of that, `SECTIONS` in their order, and may use what sections
-before it found. No section knows how results are shown. Nothing needs more than a few thousand codes at a time: at
+Data flows one way. Codes of training and of held-out images are computed once, in batches (`codes`), and are part of
+the `Evidence`, which no section changes. A section is a function of the evidence and of what the sections that it
+names have found (`Section.needs`); it returns a `Found`: its numbers, why some are null, what later sections need of
+it, and pictures. No section knows how results are shown. Nothing needs more than a few thousand codes at a time: at
 65,536 dimensions a thousand codes are 0.26 GB.
 """
 
 import contextlib
+import dataclasses
 import importlib.metadata
 import time
+from collections.abc import Callable
+from typing import NamedTuple
 
 from keras_vae.datasets.preparing import cache_folder
 from keras_vae.evaluation.features import choose_features
 from keras_vae.evaluation.sections.clock import Clock
 from keras_vae.evaluation.sections.completeness import measure_completeness
 from keras_vae.evaluation.sections.continuity import measure_continuity
+from keras_vae.evaluation.sections.copying import measure_copying
 from keras_vae.evaluation.sections.disentanglement import measure_disentanglement
+from keras_vae.evaluation.sections.evidence import NO_LIKELIHOOD, gather
 from keras_vae.evaluation.sections.extended import measure_extended
 from keras_vae.evaluation.sections.generation_gap import measure_generation_gap
 from keras_vae.evaluation.sections.interpolation import measure_interpolation
+from keras_vae.evaluation.sections.ladder import build_ladder, measure_distances
 from keras_vae.evaluation.sections.latent import measure_latent
 from keras_vae.evaluation.sections.likelihood import measure_likelihood
 from keras_vae.evaluation.sections.memorisation import measure_memorisation
@@ -27,96 +34,126 @@ from keras_vae.evaluation.sections.prior_mismatch import measure_prior_mismatch
 from keras_vae.evaluation.sections.rate_distortion import measure_rate_distortion
 from keras_vae.evaluation.sections.reconstruction import measure_reconstruction
 from keras_vae.evaluation.sections.samplers import fit_samplers
-from keras_vae.evaluation.sections.study import NO_LIKELIHOOD, begin
-from keras_vae.evaluation.subject import check_subject
-from keras_vae.evaluation.verdict import STANDARD_PRIOR, UNIFORM_PRIOR, judge
+from keras_vae.evaluation.subject import check_subject, prior_name
 from keras_vae.graphs import release_graphs
 
-__all__ = ["SECTIONS", "diagnose"]
+__all__ = ["SECTIONS", "Measured", "Section", "measure"]
+
+
+class Section(NamedTuple):
+    """A function of the evidence and of earlier sections.
+
+    Attributes:
+        measure: (evidence, *what the sections in `needs` found) -> `Found`.
+        needs: Names of earlier sections, in the order of the arguments; None is given for one that was not asked for.
+        in_results: Whether its numbers are a section of results.json; those of the others are parts of later ones.
+    """
+
+    measure: Callable
+    needs: tuple = ()
+    in_results: bool = True
+
 
 SECTIONS = {
-    "reconstruction": measure_reconstruction,
-    "rate_distortion": measure_rate_distortion,
-    "latent": measure_latent,
-    "prior_mismatch": measure_prior_mismatch,
-    "samplers": fit_samplers,
-    "generation_gap": measure_generation_gap,
-    "completeness": measure_completeness,
-    "continuity": measure_continuity,
-    "interpolation": measure_interpolation,
-    "memorisation": measure_memorisation,
-    "likelihood": measure_likelihood,
-    "disentanglement": measure_disentanglement,
-    "extended": measure_extended,
+    "reconstruction": Section(measure_reconstruction),
+    "rate_distortion": Section(measure_rate_distortion, ("reconstruction",)),
+    "latent": Section(measure_latent),
+    "prior_mismatch": Section(measure_prior_mismatch, ("rate_distortion", "latent")),
+    "samplers": Section(fit_samplers, ("latent",), in_results=False),
+    "ladder": Section(build_ladder, ("reconstruction", "samplers"), in_results=False),
+    "distances": Section(measure_distances, ("ladder",), in_results=False),
+    "copying": Section(measure_copying, ("samplers", "ladder", "distances"), in_results=False),
+    "generation_gap": Section(measure_generation_gap, ("samplers", "ladder", "distances", "copying")),
+    "completeness": Section(measure_completeness, ("ladder",)),
+    "continuity": Section(measure_continuity, ("ladder",)),
+    "interpolation": Section(measure_interpolation, ("ladder",)),
+    "memorisation": Section(
+        measure_memorisation, ("reconstruction", "rate_distortion", "ladder", "copying", "generation_gap")
+    ),
+    "disentanglement": Section(measure_disentanglement),
+    "extended": Section(measure_extended, ("reconstruction", "latent", "ladder")),
+    "likelihood": Section(measure_likelihood, ("extended",)),
+    "pictures": Section(take_pictures, ("latent", "ladder"), in_results=False),
 }
 
 
-def diagnose(subject, dataset, settings, command="python evaluate.py RUN", retrain="python train.py"):
-    """Takes all measurements.
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """What was measured of a model, before anything is repaired or judged.
+
+    Attributes:
+        results: The sections of results.json, with `reasons` and `cost`.
+        pictures: A dict of arrays, as `report` takes them.
+        samplers: The fitted samplers by name.
+    """
+
+    results: dict
+    pictures: dict
+    samplers: dict
+
+
+def measure(subject, dataset, settings):
+    """Returns what is `Measured` of a model.
 
     Args:
         subject: A `Subject`.
         dataset: A `Dataset`.
-        settings: An `Evaluation`: `seed`, `features`, `nll_samples`, `extended`.
-        command, retrain: The commands that evaluate and train the model again, for the verdict.
-
-    Returns:
-        results (`results.schema.json`), pictures (a dict of arrays, as `report` takes them), and the fitted
-        samplers by name.
+        settings: An `Evaluation`: `seed`, `features`, `nll_samples`, `samplers`, `extended`.
     """
     sections = {
-        name: measure for name, measure in SECTIONS.items() if settings.extended or name != "extended"
+        name: section for name, section in SECTIONS.items() if settings.extended or name != "extended"
     }
-    clock = Clock(["features", "codes", *sections, "pictures"])
+    clock = Clock(["features", "codes", *sections])
     subject, size = check_subject(subject, dataset)
     with clock.step("features"):
         features = choose_features(dataset, settings.features, cache_folder(), settings.seed)
     with clock.step("codes"):
-        study = begin(subject, size, dataset, features, settings)
-    for name, measure in sections.items():
+        evidence = gather(subject, size, dataset, features, settings)
+    found = {}
+    for name, section in sections.items():
         with clock.step(name):
-            study.results[name] = measure(study)
-        if isinstance(study.results[name], dict):
-            study.results[name]["seconds"] = clock.steps[-1]["seconds"]
-    with clock.step("pictures"):
-        take_pictures(study)
+            found[name] = section.measure(evidence, *(found.get(need) for need in section.needs))
     release_graphs()
-    results = {**identity(study), **study.results, "exported": None}
-    study.reasons["exported"] = study.reasons["file"] = (
-        "only of a run of ours, and only the command saves and exports"
-    )
-    results["samplers"] = {
-        name: {
-            "file": None,
-            "settings": sampler.settings,
-            "frechet": results["generation_gap"][name]["frechet"],
-        }
-        for name, sampler in study.samplers.items()
+    return joined(evidence, found, clock)
+
+
+def joined(evidence, found, clock):
+    """Returns what all sections found, a dict of `Found` by name, as one `Measured`."""
+    named, reasons = identity(evidence)
+    seconds = {step["name"]: step["seconds"] for step in clock.steps}
+    sections = {
+        name: found[name].values and {**found[name].values, "seconds": seconds[name]}
+        for name in found
+        if SECTIONS[name].in_results
     }
-    results["verdict"] = judge(results, command, retrain)
-    results["cost"], results["reasons"] = clock.cost(), study.reasons
-    return results, study.pictures, study.samplers
+    pictures = {}
+    for part in found.values():
+        reasons |= part.reasons
+        pictures |= part.pictures
+    results = {**named, **sections, "cost": clock.cost(), "reasons": reasons}
+    return Measured(results, pictures, found["samplers"].kept)
 
 
-def identity(study):
-    """Returns what was measured, of what, when."""
-    dataset, subject = study.dataset, study.subject
+def identity(evidence):
+    """Returns what was measured, of what, when; and reasons for what is not known of it."""
+    dataset, subject = evidence.dataset, evidence.subject
+    reasons = {}
     if subject.objective is None:
-        study.reasons["objective"] = "the model was not trained here"
+        reasons["objective"] = "the model was not trained here"
     if subject.likelihood is None:
-        study.reasons["decoder_likelihood"] = NO_LIKELIHOOD
+        reasons["decoder_likelihood"] = NO_LIKELIHOOD
     if subject.ranges is None:
-        study.reasons["ranges"] = "a model of ours takes and gives images in 0 to 1"
+        reasons["ranges"] = "a model of ours takes and gives images in 0 to 1"
     return {
         "schema_version": 1,
         "run": subject.name,
         "dataset": dataset.name,
-        "seed": study.seed,
+        "seed": evidence.seed,
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "image_shape": list(dataset.image_shape),
-        "latent_shape": list(study.test.latent_shape),
+        "latent_shape": list(evidence.test.latent_shape),
         "objective": subject.objective,
-        "prior": prior_in_words(subject),
+        "prior": prior_name(subject),
         "decoder_likelihood": subject.likelihood,
         "num_train": len(dataset.train),
         "num_test": len(dataset.test),
@@ -124,17 +161,7 @@ def identity(study):
         "keras_vae": version(),
         "ranges": subject.ranges,
         "notes": list(subject.notes),
-    }
-
-
-def prior_in_words(subject):
-    """Returns what samples are drawn from, in a word or two."""
-    if subject.prior is None:
-        return STANDARD_PRIOR
-    kind = type(subject.prior).__name__
-    return {"Vamp": "a learned mixture", "Flow": "a learned flow", "UniformCodes": UNIFORM_PRIOR}.get(
-        kind, kind
-    )
+    }, reasons
 
 
 def version():

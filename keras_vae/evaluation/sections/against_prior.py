@@ -14,38 +14,41 @@ from keras_vae.samplers import Prior
 DRAWS, FEWER = 8, 2  # from each posterior; of a large latent
 
 
-def excess(study, name):
+def excess_of(evidence, name):
     """Returns E log N(z; 0, I) - log p(z) over the posterior of each image of the split `name`, `[n]`, in nats."""
-    split = getattr(study, name)
-    if study.subject.prior is None:
+    split = getattr(evidence, name)
+    if evidence.subject.prior is None:
         return np.zeros(len(split))
-    generator = study.generator(f"excess {name}")
-    draws = study.affordable(DRAWS, FEWER)
-    return sum(excess_at(study, split.draw(generator)) for _ in range(draws)) / draws
+    generator = evidence.generator(f"excess {name}")
+    draws = evidence.affordable(DRAWS, FEWER)
+    return sum(excess_at(evidence, split.draw(generator)) for _ in range(draws)) / draws
 
 
-def excess_at(study, codes):
+def excess_at(evidence, codes):
     """Returns log N(z; 0, I) - log p(z) at flat codes, `[n]`."""
-    if study.subject.prior is None:
+    if evidence.subject.prior is None:
         return np.zeros(len(codes))
-    standard = Prior(study.test.latent_shape)
-    return log_density(standard, study, codes) - log_density(study.prior, study, codes)
+    standard = Prior(evidence.test.latent_shape)
+    return log_density(standard, evidence, codes) - log_density(evidence.prior, evidence, codes)
 
 
-def log_density(sampler, study, codes):
+def log_density(sampler, evidence, codes):
     """Returns the log density of flat codes, `[n]`, float64."""
-    return in_batches(lambda rows: np.asarray(sampler.log_prob(rows), "float64"), study.shaped(codes))
+    return in_batches(lambda rows: np.asarray(sampler.log_prob(rows), "float64"), evidence.shaped(codes))
 
 
-def rates(study, name, count):
-    """Returns KL(q(z|x) || p(z)) of the first `count` images of the split `name`, `[count]`, in nats."""
-    split = getattr(study, name)
+def rates(evidence, name, count, excess):
+    """Returns KL(q(z|x) || p(z)) of the first `count` images of the split `name`, `[count]`, in nats.
+
+    `excess`: `excess_of` that split, `[n]`.
+    """
+    split = getattr(evidence, name)
     if split.drawn is None:
         exact = measure_rate(split.mean[:count], split.log_var[:count]).per_image
-        return exact + study.excess[name][:count]
-    generator = study.generator(f"rate {name}")
+        return exact + excess[:count]
+    generator = evidence.generator(f"rate {name}")
     total = np.zeros(count)
     for _ in range(DRAWS):
         codes, log_posterior = split.drawn(generator, count)
-        total += log_posterior - log_density(study.prior, study, codes)
+        total += log_posterior - log_density(evidence.prior, evidence, codes)
     return total / DRAWS

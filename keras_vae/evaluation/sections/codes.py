@@ -106,16 +106,18 @@ def number_of_codes(size):
 
 
 def held_out(dataset, count, most):
-    """Returns how many test images are measured, `count` at most, and the images that sets are compared with.
+    """Returns how many test images are measured, `count` at most, and the images that sets are compared with, with labels.
 
     These are validation images, `most` at most. Where there are fewer, the last test images are added, and are
     not measured: half of all that is held out at most. Nothing is learnt from either, by no classifier.
     """
-    reference = dataset.validation.images(0, most)
+    reference, labels = dataset.validation.images(0, most), labels_of(dataset.validation, 0, most)
     lacking = min(most, (len(dataset.test) + len(dataset.validation)) // 2) - len(reference)
     if lacking > 0:
         last = dataset.test.images(len(dataset.test) - lacking, len(dataset.test))
         reference = np.concatenate([reference, last])
+        further = labels_of(dataset.test, len(dataset.test) - lacking, len(dataset.test))
+        labels = None if labels is None or further is None else np.concatenate([labels, further])
     measured = min(count, len(dataset.test) - max(lacking, 0))
     if min(measured, len(reference), len(dataset.train)) < FEWEST_IMAGES:
         raise UsageError(
@@ -123,4 +125,10 @@ def held_out(dataset, count, most):
             f" {len(dataset.test)} test images: at least {FEWEST_IMAGES} to train on, and as many twice among"
             " those that are held out, are needed (add images)"
         )
-    return measured, reference[: min(most, measured)]
+    shown = min(most, measured, len(reference))
+    return measured, reference[:shown], None if labels is None else labels[:shown]
+
+
+def labels_of(split, start, stop):
+    """Returns the labels of some images of a split, None where it has none."""
+    return None if split.labels is None else np.asarray(split.labels[start:stop])

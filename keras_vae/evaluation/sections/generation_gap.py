@@ -1,94 +1,100 @@
-"""The ladder of image sets from real ones down to the prior's."""
+"""The gap between what a model reconstructs and what it generates, and the sampler that closes most of it."""
 
-from keras_vae.evaluation.metrics import frechet, kernel, manifold
-from keras_vae.evaluation.sections.codes import some
-from keras_vae.evaluation.sections.study import drawn_from
+from typing import NamedTuple
 
-KEPT = 500  # draws of the posterior and of the prior that are kept, for paths and pictures
-LEAST_GAP = 0.1  # of the reconstructions' distance, below which a share of the gap is a ratio of noise
-WORTH_REPAIRING = 0.9  # of the prior's distance; above that a fitted sampler is not worth its export
+from keras_vae.evaluation.metrics.estimate import Estimate
+from keras_vae.evaluation.sections.found import Found
 
-
-def measure_generation_gap(study):
-    """The ladder: sets of as many images each, from real ones down to the prior's, against the same reference."""
-    n = len(study.reference)
-    study.rungs["real"] = study.test.images[:n]
-    study.rungs["reconstruction"] = study.rungs["reconstruction"][:n]
-    for name, codes, labels in rung_codes(study, n):
-        if name in ("posterior", "prior"):
-            study.codes[name], study.labels[name] = codes[:KEPT].copy(), some(labels, KEPT)
-        if name == "posterior" and not study.subject.is_variational:
-            study.reasons["generation_gap.posterior"] = (
-                "the codes have no noise: their draws are the reconstructions"
-            )
-            continue
-        study.rungs[name] = study.decode(codes, labels)
-    order = ("real", "reconstruction", "posterior", "shuffled", *study.samplers, "prior")
-    study.rungs = {name: study.rungs[name] for name in order if name in study.rungs}
-    study.seen = {name: study.see(images) for name, images in study.rungs.items()}
-    study.seen_reference = study.see(study.reference)
-    section = {"n": n, "features": describe_features(study.features)}
-    for name, seen in study.seen.items():
-        section[name] = compare(seen, study.seen_reference)
-    for name in ("posterior", "gaussian", "mixture"):
-        section.setdefault(name, None)
-    if study.features.accuracy is None:
-        study.reasons["generation_gap.features.accuracy"] = study.features.reason
-        study.reasons["confidence"] = study.features.reason
-    return {**section, **repaired(study, section)}
+NO_GAP = (
+    "there is no gap beyond its error: the prior lies no farther from real images than reconstructions do"
+)
+ALL_COPY = "every fitted sampler draws copies of training images"
+NONE_FITTED = "no sampler was fitted"
+NO_DISTANCE = "reconstructions lie at no distance from real images"
 
 
-def rung_codes(study, n):
-    """Yields name, codes `[n, d]` and labels of each rung that is decoded; one at a time, for they are large."""
-    draw, labels = study.generator("rungs"), study.test.labels_of(n)
-    posterior = study.test.draw(draw, n)
-    yield "posterior", posterior, labels
-    yield "shuffled", draw.permuted(posterior, axis=0), labels
-    del posterior
-    labels = study.drawn_labels(n)
-    for name, sampler in {**study.samplers, "prior": study.prior}.items():
-        yield name, drawn_from(sampler, n, study.generator("seeds")), labels
+class Choice(NamedTuple):
+    """The sampler that is used.
+
+    Attributes:
+        sampler: Its name; "prior" where no fitted one is better beyond the error of the difference.
+        within_error: The fitted samplers that cannot be told from the best.
+        distance: The distance that the chosen one has on images that it was not chosen by, an `Estimate`, or None.
+        repaired: The share of the gap that it closes there, an `Estimate`, or None.
+        reason: Why there is no such share, or None.
+    """
+
+    sampler: str
+    within_error: tuple
+    distance: Estimate | None
+    repaired: Estimate | None
+    reason: str | None
 
 
-def compare(seen, reference):
-    """Returns the distances of a set of images from the reference, both `Seen`."""
-    kid, kid_se = kernel.kernel_distance(seen.looks, reference.looks)
-    return {
-        "frechet": frechet.frechet_distance(seen.looks, reference.looks),
-        "kid": kid,
-        "kid_se": kid_se,
-        **manifold.density_and_coverage(seen.looks, reference.looks),
-        "confidence": seen.mean_confidence,
-        "n": len(seen.looks),
+def measure_generation_gap(evidence, samplers, ladder, distances, copying):
+    """The ladder of distances, the gap in it, and the best sampler that copies no training images."""
+    rungs = ladder.kept.distances
+    copies = {name: copying.kept.verdicts[name] for name in samplers.kept}
+    refused = {name: sentence for name, (copied, sentence) in copies.items() if copied}
+    choice = choose_sampler(rungs, list(copies), [name for name in copies if name not in refused])
+    gap, ratio = rungs.gap(), rungs.gap_ratio()
+    blur = rungs.ratio("reconstruction", "real") if rungs.distance("real").value > 0 else None
+    reasons = {f"samplers.{name}": f"not used: {sentence}" for name, sentence in refused.items()}
+    reasons |= missing_reasons(choice, ratio, blur)
+    values = {
+        "n": ladder.kept.n,
+        "features": describe_features(evidence.features),
+        **dict.fromkeys(("posterior", "gaussian", "mixture")),
+        **distances.values,
+        **pair("gap", gap),
+        **pair("gap_ratio", ratio),
+        **pair("blur_ratio", blur),
+        "best_sampler": choice.sampler,
+        "best_within_error": list(choice.within_error),
+        **pair("best_frechet", choice.distance),
+        **pair("repaired_fraction", choice.repaired),
     }
+    return Found(values, reasons)
 
 
-def repaired(study, section, copying=()):
-    """Returns how large the gap is, and how much of it the best sampler that is not among `copying` closes."""
-    prior = section["prior"]["frechet"]
-    # A decoder that was trained under the noise of many dimensions may do worse at the means, without any.
-    floor = min(section[rung]["frechet"] for rung in ("reconstruction", "posterior") if section.get(rung))
-    honest = [name for name in study.samplers if name not in copying]
-    best = min(honest, key=lambda name: section[name]["frechet"], default="prior")
-    gap, closed = prior - floor, None
-    if not honest:
-        study.reasons["generation_gap.repaired_fraction"] = (
-            "every fitted sampler draws copies of training images"
-        )
-    elif gap <= LEAST_GAP * floor:
-        study.reasons["generation_gap.repaired_fraction"] = (
-            "there is no gap to speak of: the prior lies no farther from real images than reconstructions do"
-        )
-    else:
-        closed = (prior - section[best]["frechet"]) / gap
-    if floor <= 0:
-        study.reasons["generation_gap.gap_ratio"] = "reconstructions lie at no distance from real images"
-    return {
-        "gap": gap,
-        "gap_ratio": gap / floor if floor > 0 else None,
-        "best_sampler": best if section[best]["frechet"] < WORTH_REPAIRING * prior else "prior",
-        "repaired_fraction": closed,
-    }
+def pair(name, estimate):
+    """Returns an `Estimate`, or None, as two fields."""
+    value, error = (None, None) if estimate is None else (float(estimate.value), float(estimate.se))
+    return {name: value, f"{name}_se": error}
+
+
+def missing_reasons(choice, ratio, blur):
+    """Returns why numbers of the gap are null, by dotted path."""
+    reasons = {}
+    if choice.repaired is None:
+        reasons |= dict.fromkeys(named("repaired_fraction"), choice.reason)
+    if choice.distance is None:
+        reasons |= dict.fromkeys(named("best_frechet"), choice.reason)
+    if ratio is None:
+        reasons |= dict.fromkeys(named("gap_ratio"), NO_DISTANCE)
+    if blur is None:
+        reasons |= dict.fromkeys(named("blur_ratio"), "real images lie at no distance from each other")
+    return reasons
+
+
+def named(name):
+    """Returns the dotted paths of a number of this section and of its error."""
+    return f"generation_gap.{name}", f"generation_gap.{name}_se"
+
+
+def choose_sampler(rungs, fitted, candidates):
+    """Returns the `Choice` among the `candidates`: the prior where none is better beyond the error of the difference.
+
+    Args:
+        rungs: A `metrics.ladder.Ladder`.
+        fitted: Names of all fitted samplers.
+        candidates: Names of those that may be used.
+    """
+    if not candidates:
+        return Choice("prior", (), None, None, ALL_COPY if fitted else NONE_FITTED)
+    found = rungs.choose(candidates)
+    chosen = found.best if found.better else "prior"
+    return Choice(chosen, found.within_error, found.distance, found.repaired, NO_GAP)
 
 
 def describe_features(features):

@@ -3,64 +3,67 @@
 import numpy as np
 
 from keras_vae.evaluation.metrics import paths
+from keras_vae.evaluation.sections.found import Found
 from keras_vae.principal import project
 
-SHOWN = 16
 
-
-def take_pictures(study):
+def take_pictures(evidence, latent, ladder):
     """What the report shows beside numbers: strips of images along paths, and the map of the codes."""
-    generator = study.generator("pictures")
-    half = len(study.test) // 2
+    half = len(evidence.test) // 2
     rows, points = 4, 9
-    start, end = study.test.mean[:rows], study.test.mean[half : half + rows]
+    start, end = evidence.test.mean[:rows], evidence.test.mean[half : half + rows]
     rows = min(len(start), len(end))
-    labels = study.test.labels_of(rows)
+    labels = evidence.test.labels_of(rows)
     fractions = np.linspace(0, 1, points)
 
     def strip(walks):
-        images = study.decode(walks.reshape(-1, walks.shape[-1]), labels)
-        return images.reshape(rows, -1, *study.test.images.shape[1:])
+        images = evidence.decode(walks.reshape(-1, walks.shape[-1]), labels)
+        return images.reshape(rows, -1, *evidence.test.images.shape[1:])
 
     pixel = fractions[None, :, None, None, None]
-    first, last = study.test.images[:rows, None], study.test.images[half : half + rows, None]
-    study.pictures["interpolation"] = {
+    first, last = evidence.test.images[:rows, None], evidence.test.images[half : half + rows, None]
+    pictures = {}
+    pictures["interpolation"] = {
         "linear": strip(paths.linear(start[:rows], end[:rows], fractions)),
         "slerp": strip(paths.slerp(start[:rows], end[:rows], fractions)),
         "variance_preserving": strip(paths.variance_preserving(start[:rows], end[:rows], fractions)),
         "pixel_blend": (1 - pixel) * first + pixel * last,
     }
     angles = np.linspace(0, 90, points)
-    study.pictures["posterior_to_prior"] = strip(
-        paths.posterior_to_prior(study.codes["posterior"][:rows], study.codes["prior"][:rows], angles)
+    pictures["posterior_to_prior"] = strip(
+        paths.posterior_to_prior(
+            ladder.kept.codes["posterior"][:rows], ladder.kept.codes["prior"][:rows], angles
+        )
     )
-    study.pictures["ladder"] = {name: images[:SHOWN] for name, images in study.rungs.items()}
-    study.pictures["map"] = code_map(study, generator)
-    study.pictures["plane"] = plane(study) if study.test.latent_shape == (2,) else None
+    pictures["map"] = code_map(evidence, latent.kept, ladder.kept.codes["prior"])
+    pictures["plane"] = plane(evidence) if evidence.test.latent_shape == (2,) else None
+    return Found(pictures=pictures)
 
 
-def code_map(study, generator):
+def code_map(evidence, components, prior):
     """Returns codes and prior draws in two dimensions: a 2-d latent's own, else the first principal components."""
-    size = study.test.mean.shape[1]
-    prior = study.codes["prior"]
+    size = evidence.test.mean.shape[1]
     if size == 2:
-        codes, shown, explained = study.test.mean, prior, 1.0
+        codes, shown, explained = evidence.test.mean, prior, 1.0
     else:
-        components = study.components
         directions = components.directions[:, :2]
-        codes, shown = (project(values, components.center, directions) for values in (study.test.mean, prior))
+        codes, shown = (
+            project(values, components.center, directions) for values in (evidence.test.mean, prior)
+        )
         total = float(components.eigenvalues.sum())
         explained = float(components.eigenvalues[:2].sum()) / total if total > 0 else 0.0
     if codes.shape[1] < 2:
         codes, shown = (np.pad(values, ((0, 0), (0, 2 - values.shape[1]))) for values in (codes, shown))
-    return {"codes": codes, "labels": study.test.labels, "prior": shown, "explained": explained}
+    return {"codes": codes, "labels": evidence.test.labels, "prior": shown, "explained": explained}
 
 
-def plane(study, side=21, reach=3.0):
+def plane(evidence, side=21, reach=3.0):
     """Returns what a latent of size 2 decodes to over [-3, 3]^2, `[side, side, height, width, channels]`.
 
     Of a conditional model, for the class of the first test image.
     """
     ticks = np.linspace(-reach, reach, side)
     codes = np.stack(np.meshgrid(ticks, ticks[::-1]), axis=-1).reshape(-1, 2)
-    return study.decode(codes, study.test.labels_of(1)).reshape(side, side, *study.test.images.shape[1:])
+    return evidence.decode(codes, evidence.test.labels_of(1)).reshape(
+        side, side, *evidence.test.images.shape[1:]
+    )

@@ -4,31 +4,32 @@ import numpy as np
 
 from keras_vae.evaluation.metrics import mismatch, spectrum
 from keras_vae.evaluation.sections.against_prior import excess_at
+from keras_vae.evaluation.sections.found import Found, missing
 
 MOST_DRAWS = 2000  # of a prior that is not N(0, I)
 
 
-def measure_prior_mismatch(study):
+def measure_prior_mismatch(evidence, rate_distortion, latent):
     """How far the aggregated posterior is from the prior, in nats, and where lengths cannot see it."""
-    if not study.subject.is_variational:
-        study.reasons["prior_mismatch"] = study.subject.no_rate
-        return {"nats": None, "fraction_of_rate": None, "auc": None}
-    train, test = study.train, study.test
-    drawn = None
-    if study.subject.prior is not None:
-        drawn = study.prior_codes(min(len(test), MOST_DRAWS), "prior of the mismatch")
-    aggregate = mismatch.fit_aggregate(train.mean, train.log_var, excess=study.excess["train"])
-    found = mismatch.measure_mismatch(aggregate, test.mean, test.log_var, study.excess["test"])
-    total = study.results["rate_distortion"]["rate"]
-    contrasted = mismatch.contrast(test.mean, test.log_var, study.seed)
+    if not evidence.subject.is_variational:
+        values = dict.fromkeys(("nats", "fraction_of_rate", "auc"))
+        return Found(values, {"prior_mismatch": evidence.subject.no_rate})
+    train, test, excess = evidence.train, evidence.test, rate_distortion.kept.excess
+    drawn, reasons = None, {}
+    if evidence.subject.prior is not None:
+        drawn = evidence.prior_codes(min(len(test), MOST_DRAWS), "prior of the mismatch")
+    aggregate = mismatch.fit_aggregate(train.mean, train.log_var, excess=excess["train"])
+    found = mismatch.measure_mismatch(aggregate, test.mean, test.log_var, excess["test"])
+    total = rate_distortion.values["rate"]
+    contrasted = mismatch.contrast(test.mean, test.log_var, evidence.seed)
     bounded = mismatch.bounds(total, found.nats, contrasted)
-    norms = spectrum.measure_norms(test.mean, test.log_var, study.seed, drawn)
-    radius = spectrum.signal_radius(study.components, test.mean, test.log_var, drawn)
+    norms = spectrum.measure_norms(test.mean, test.log_var, evidence.seed, drawn)
+    radius = spectrum.signal_radius(latent.kept, test.mean, test.log_var, drawn)
     if not radius.posterior:
         radius = radius._replace(ratio=None)
-        study.explain("prior_mismatch.signal_radius", ["ratio"], "all images have one code")
+        reasons = missing("prior_mismatch.signal_radius", ["ratio"], "all images have one code")
     shown = np.unique(np.geomspace(1, len(found.curve), 60).astype(int) - 1)
-    return {
+    values = {
         "n_fit": len(train),
         "n": len(test),
         "nats": found.nats,
@@ -38,7 +39,7 @@ def measure_prior_mismatch(study):
         "in_sample_nats": found.in_sample_nats,
         "curve": {"rank": shown.tolist(), "nats": found.curve[shown].tolist()},
         "fraction_of_rate": found.nats / total if total > 0 else None,
-        "auc": told_apart(study, aggregate, found.rank, drawn),
+        "auc": told_apart(evidence, aggregate, found.rank, drawn),
         "mutual_information": {
             "lower": bounded.information_lower,
             "upper": bounded.information_upper,
@@ -49,17 +50,18 @@ def measure_prior_mismatch(study):
         "norms": describe_norms(norms),
         "signal_radius": radius._asdict(),
     }
+    return Found(values, reasons)
 
 
-def told_apart(study, aggregate, rank, drawn):
+def told_apart(evidence, aggregate, rank, drawn):
     """Returns how well log f / p tells held-out codes from the prior's, `drawn`, None for N(0, I): the area, 0.5 to 1."""
-    test = study.test
+    test = evidence.test
     if drawn is None:
-        return mismatch.mismatch_auc(aggregate, rank, test.mean, test.log_var, study.seed)
-    posterior = test.draw(study.generator("mismatch"), len(drawn))
+        return mismatch.mismatch_auc(aggregate, rank, test.mean, test.log_var, evidence.seed)
+    posterior = test.draw(evidence.generator("mismatch"), len(drawn))
     return spectrum.area_under_curve(
         *(
-            mismatch.log_ratio(aggregate, rank, codes) + excess_at(study, codes)
+            mismatch.log_ratio(aggregate, rank, codes) + excess_at(evidence, codes)
             for codes in (posterior, drawn)
         )
     )

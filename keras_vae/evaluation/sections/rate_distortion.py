@@ -1,50 +1,103 @@
 """The two terms of the loss."""
 
 import math
+from typing import NamedTuple
 
-from keras_vae.evaluation.sections.against_prior import excess, rates
+from keras_vae.evaluation.sections.against_prior import excess_of, rates
+from keras_vae.evaluation.sections.evidence import NO_DENSITY, NO_LIKELIHOOD, mean_and_error
+from keras_vae.evaluation.sections.found import Found
 from keras_vae.evaluation.sections.reconstruction import bits_per_dim
-from keras_vae.evaluation.sections.study import NO_DENSITY, NO_LIKELIHOOD, mean_and_error
 
 NO_SIGMA = "the decoder's likelihood has no standard deviation of a pixel, or none that is known"
+REASONS = {
+    "effective_beta": "how the loss weighs the rate is not known of a model that was not trained here",
+    "implied_sigma": NO_SIGMA,
+    "calibration": NO_SIGMA,
+    "distortion": NO_LIKELIHOOD,
+    "distortion_se": NO_LIKELIHOOD,
+}
+RATES = ("rate", "rate_se", "rate_per_dim", "rate_bits", "train_rate")
+BOUNDS = ("elbo", "elbo_se", "bits_per_dim", "train_elbo", "train_elbo_se")
 
 
-def measure_rate_distortion(study):
+class Nats(NamedTuple):
+    """Numbers an image that later sections need.
+
+    Attributes:
+        excess: By how many nats N(0, I) is above the model's prior at the codes of each split, `[n]` (`against_prior`).
+        rates: Of each split, `[n]`; empty without a rate.
+        bounds: ELBOs of each split, `[n]`; empty without a bound.
+    """
+
+    excess: dict
+    rates: dict
+    bounds: dict
+
+
+def measure_rate_distortion(evidence, reconstruction):
     """Rate and distortion of held-out images, and what the loss weighs them by."""
-    subject, test = study.subject, study.test
-    known = study.results["reconstruction"]["test"]
-    count = known["n"]
-    section = {
-        "n": count,
+    subject, known = evidence.subject, reconstruction.values["test"]
+    values = {
+        "n": known["n"],
         "distortion": known["distortion"],
         "distortion_se": known["distortion_se"],
         "effective_beta": subject.effective_beta,
         "implied_sigma": subject.sigma,
         "calibration": known["mse"] / subject.sigma**2 if subject.sigma else None,
-        **dict.fromkeys(("rate", "rate_se", "rate_per_dim", "rate_bits", "train_rate")),
-        **dict.fromkeys(("elbo", "elbo_se", "bits_per_dim", "train_elbo")),
+        **dict.fromkeys((*RATES, *BOUNDS)),
     }
+    nats, excess, by_split, bounds = reconstruction.kept.nats, {}, {}, {}
     if subject.is_variational:
-        study.excess.update({name: excess(study, name) for name in ("train", "test")})
-        nats, learned = rates(study, "test", count), rates(study, "train", min(count, len(study.train)))
-        # What is never negative may come out so where it is averaged over draws.
-        nats, learned = (values - min(values.mean(), 0.0) for values in (nats, learned))
-        section["rate"], section["rate_se"] = mean_and_error(nats)
-        section["rate_per_dim"] = section["rate"] / test.mean.shape[1]
-        section["rate_bits"] = section["rate"] / math.log(2)
-        section["train_rate"] = float(learned.mean())
-        if study.nats and subject.bin_width is not None:
-            section["elbo"], section["elbo_se"] = mean_and_error(-study.nats["test"] - nats)
-            section["train_elbo"] = -float(study.nats["train"].mean()) - section["train_rate"]
-            section["bits_per_dim"] = bits_per_dim(study, -section["elbo"])
-    unknown = subject.no_rate
-    if subject.is_variational:
-        unknown = NO_DENSITY if study.nats else NO_LIKELIHOOD
-    for name in [name for name, value in section.items() if value is None]:
-        reason = {
-            "effective_beta": "how the loss weighs the rate is not known of a model that was not trained here",
-            "implied_sigma": NO_SIGMA,
-            "calibration": NO_SIGMA,
-        }.get(name, NO_LIKELIHOOD if "distortion" in name else unknown)
-        study.explain("rate_distortion", [name], reason)
-    return section
+        excess = {name: excess_of(evidence, name) for name in ("train", "test")}
+        by_split = {
+            name: known_rates(evidence, name, min(known["n"], len(getattr(evidence, name))), excess[name])
+            for name in ("train", "test")
+        }
+        values |= describe_rate(by_split, evidence.test.mean.shape[1])
+        if nats and subject.bin_width is not None:
+            bounds = {name: elbos(nats[name], by_split[name]) for name in by_split}
+            values |= describe_bound(evidence, bounds)
+    unknown = (NO_DENSITY if nats else NO_LIKELIHOOD) if subject.is_variational else subject.no_rate
+    reasons = {
+        f"rate_distortion.{name}": REASONS.get(name, unknown)
+        for name, value in values.items()
+        if value is None
+    }
+    return Found(values, reasons, Nats(excess, by_split, bounds))
+
+
+def known_rates(evidence, name, count, excess):
+    """Returns the rates of the first images of a split, `[count]`: their mean, an average over draws, is not negative."""
+    nats = rates(evidence, name, count, excess)
+    return nats - min(nats.mean(), 0.0)
+
+
+def describe_rate(by_split, size):
+    """Returns the rate in the units that people use, from the rates of each split, a dict of `[n]`."""
+    rate, error = mean_and_error(by_split["test"])
+    return {
+        "rate": rate,
+        "rate_se": error,
+        "rate_per_dim": rate / size,
+        "rate_bits": rate / math.log(2),
+        "train_rate": float(by_split["train"].mean()),
+    }
+
+
+def elbos(nats, rates):
+    """Returns the ELBO of each image that both are known of, from -log p(x|z) and rates, `[n]`."""
+    count = min(len(nats), len(rates))
+    return -nats[:count] - rates[:count]
+
+
+def describe_bound(evidence, bounds):
+    """Returns the mean ELBO of held-out and of training images, each with its standard error."""
+    elbo, error = mean_and_error(bounds["test"])
+    train, train_error = mean_and_error(bounds["train"])
+    return {
+        "elbo": elbo,
+        "elbo_se": error,
+        "bits_per_dim": bits_per_dim(evidence, -elbo),
+        "train_elbo": train,
+        "train_elbo_se": train_error,
+    }

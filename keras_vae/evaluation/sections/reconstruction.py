@@ -1,57 +1,78 @@
 """How well held-out images come back."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from keras_vae.evaluation.metrics import reconstruction
-from keras_vae.evaluation.sections.study import MOST_SAMPLES, NO_DENSITY, NO_LIKELIHOOD, mean_and_error
+from keras_vae.evaluation.sections.evidence import MOST_SAMPLES, NO_DENSITY, NO_LIKELIHOOD, mean_and_error
+from keras_vae.evaluation.sections.found import Found, missing
 
 LEAST_VARIANCE = 1e-12  # of pixels that are all alike, but for rounding
 NO_VARIANCE = "all images are equal: there is no variance to explain"
 
 
-def measure_reconstruction(study):
+class Reconstructed(NamedTuple):
+    """What later sections need of the reconstructions.
+
+    Attributes:
+        images: Reconstructions of the first test images from their means, `[n, height, width, channels]`.
+        nats: -log p(x|z) at one posterior draw an image, `[n]`, by split; empty without a likelihood.
+    """
+
+    images: np.ndarray
+    nats: dict
+
+
+def measure_reconstruction(evidence):
     """Distortion and errors of reconstructions from the means, on training and on held-out images."""
-    sections = {}
+    values, reasons, nats = {}, {}, {}
     for name in ("train", "test"):
-        split = getattr(study, name)
+        split = getattr(evidence, name)
         count = min(len(split), MOST_SAMPLES)
-        images = split.images[:count]
-        decoded = study.decode(split.mean[:count], split.labels_of(count))
-        errors = reconstruction.mse(images, decoded)
-        section = dict(zip(("mse", "mse_se"), mean_and_error(errors)), n=count)
-        section["psnr"] = float(np.mean(reconstruction.psnr(images, decoded)))
-        section["ssim"] = float(np.mean(reconstruction.ssim(images, decoded)))
-        variance = float(np.square(images - images.mean(0)).mean())
-        section["unexplained"] = float(errors.mean()) / variance if variance > LEAST_VARIANCE else None
-        if section["unexplained"] is None:
-            study.explain(f"reconstruction.{name}", ["unexplained"], NO_VARIANCE)
-        section.update(distortion_of(study, split, count, name))
-        sections[name] = section
-        if name == "test":
-            study.rungs["reconstruction"] = decoded
-    return sections
+        decoded = evidence.decode(split.mean[:count], split.labels_of(count))
+        errors = errors_of(split.images[:count], decoded)
+        distortion = distortion_of(evidence, split, count, name)
+        values[name] = {**errors, **distortion.values}
+        if errors["unexplained"] is None:
+            reasons |= missing(f"reconstruction.{name}", ["unexplained"], NO_VARIANCE)
+        reasons |= distortion.reasons
+        if distortion.kept is not None:
+            nats[name] = distortion.kept
+    return Found(values, reasons, Reconstructed(decoded, nats))
 
 
-def distortion_of(study, split, count, use):
+def errors_of(images, decoded):
+    """Returns how far reconstructions are from their images, a dict."""
+    errors = reconstruction.mse(images, decoded)
+    mean, error = mean_and_error(errors)
+    variance = float(np.square(images - images.mean(0)).mean())
+    return {
+        "mse": mean,
+        "mse_se": error,
+        "n": len(images),
+        "psnr": float(np.mean(reconstruction.psnr(images, decoded))),
+        "ssim": float(np.mean(reconstruction.ssim(images, decoded))),
+        "unexplained": mean / variance if variance > LEAST_VARIANCE else None,
+    }
+
+
+def distortion_of(evidence, split, count, use):
     """Returns -log p(x|z) at one posterior draw an image, in nats and, where it is a density, in bits a dimension."""
-    if study.subject.log_prob is None:
-        missing = ("distortion", "distortion_se", "bits_per_dim")
-        study.explain(f"reconstruction.{use}", missing, NO_LIKELIHOOD)
-        return dict.fromkeys(missing)
-    codes = split.draw(study.generator(f"distortion {use}"), count)
-    nats = -study.log_prob(split.observed[:count], codes, split.labels_of(count))
-    study.nats[use] = nats
+    if evidence.subject.log_prob is None:
+        names = ("distortion", "distortion_se", "bits_per_dim")
+        return Found(dict.fromkeys(names), missing(f"reconstruction.{use}", names, NO_LIKELIHOOD))
+    codes = split.draw(evidence.generator(f"distortion {use}"), count)
+    nats = -evidence.log_prob(split.observed[:count], codes, split.labels_of(count))
     mean, error = mean_and_error(nats)
-    bits = bits_per_dim(study, mean)
-    if bits is None:
-        study.explain(f"reconstruction.{use}", ["bits_per_dim"], NO_DENSITY)
-    return {"distortion": mean, "distortion_se": error, "bits_per_dim": bits}
+    bits = bits_per_dim(evidence, mean)
+    reasons = missing(f"reconstruction.{use}", ["bits_per_dim"] if bits is None else [], NO_DENSITY)
+    return Found({"distortion": mean, "distortion_se": error, "bits_per_dim": bits}, reasons, nats)
 
 
-def bits_per_dim(study, nats):
+def bits_per_dim(evidence, nats):
     """Returns nats an image as bits a dimension; None where the likelihood is no density."""
-    width = study.subject.bin_width
-    num_dims = math.prod(study.test.images.shape[1:])
+    width = evidence.subject.bin_width
+    num_dims = math.prod(evidence.test.images.shape[1:])
     return None if width is None else float(reconstruction.bits_per_dim(nats, num_dims, width))

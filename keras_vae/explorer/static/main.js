@@ -135,7 +135,7 @@ function header(names, asked, worlds) {
 
 function verdict(world, named) {
   const lead = named ? h("strong", { text: `${world.name} ` }) : null;
-  if (!world.verdict) return h("p", { class: "verdict tone-none" }, lead, h("span", { class: "muted", text: `Not measured yet: python evaluate.py RUN writes a report with a verdict. Here, ${deadShare(world)}.` }));
+  if (!world.verdict) return h("p", { class: "verdict tone-none" }, lead, h("span", { class: "muted", text: `Not measured yet: ${world.evaluate} writes a report with a verdict. Here, ${deadShare(world)}.` }));
   const { title, tone, cause, remedy, confidence } = world.verdict;
   return h("div", { class: `verdict tone-${["good", "fair", "bad"].includes(tone) ? tone : "none"}` },
     h("p", {}, lead, h("b", { text: title }), confidence ? h("span", { class: "muted", text: ` (confidence: ${confidence})` }) : null, " ",

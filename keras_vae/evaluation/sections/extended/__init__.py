@@ -1,10 +1,11 @@
 """What takes minutes, and is asked for by `--extended`.
 
-Each measurement is a function of the `Study` that returns a dict with `n`, or None and gives a reason; `MEASUREMENTS`
-has them in the order of the report.
+Each measurement is a function of the `Evidence` and of what sections before it found, by name (`Earlier`). It
+returns a `Found`, whose values have `n` or are None for a reason; `MEASUREMENTS` has them in the order of the report.
 """
 
 import time
+from typing import NamedTuple
 
 from keras_vae.evaluation.sections.extended.annealing import measure_annealed
 from keras_vae.evaluation.sections.extended.bounds import measure_amortisation, measure_importance
@@ -13,6 +14,7 @@ from keras_vae.evaluation.sections.extended.cells import cell_z
 from keras_vae.evaluation.sections.extended.codes import mutual_information, prior_classifier
 from keras_vae.evaluation.sections.extended.decoder import path_length, spectral_norm
 from keras_vae.evaluation.sections.extended.images import class_survival, swapped_quadrants
+from keras_vae.evaluation.sections.found import Found
 
 MEASUREMENTS = {
     "frechet_by_n": frechet_by_n,
@@ -30,12 +32,24 @@ MEASUREMENTS = {
 }
 
 
-def measure_extended(study):
-    """Takes the measurements, and the time of each."""
-    section = {"n": len(study.reference)}
+class Earlier(NamedTuple):
+    """What sections before this one found: numbers of the reconstructions, principal components, and the ladder."""
+
+    reconstruction: dict
+    components: object
+    ladder: object
+
+
+def measure_extended(evidence, reconstruction, latent, ladder):
+    """Takes the measurements, and the time of each; keeps -log p(x) of the first test images by annealing, or None."""
+    earlier = Earlier(reconstruction.values, latent.kept, ladder.kept)
+    section, reasons, annealed = {"n": len(evidence.reference)}, {}, None
     for name, measure in MEASUREMENTS.items():
         begun = time.perf_counter()
-        section[name] = measure(study)
-        if section[name] is not None:
-            section[name]["seconds"] = time.perf_counter() - begun
-    return section
+        found = measure(evidence, earlier)
+        section[name] = found.values
+        if found.values is not None:
+            section[name] = {**found.values, "seconds": time.perf_counter() - begun}
+        reasons |= found.reasons
+        annealed = found.kept if name == "annealed" else annealed
+    return Found(section, reasons, annealed)

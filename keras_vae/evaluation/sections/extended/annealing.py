@@ -5,29 +5,30 @@ import functools
 from keras_vae.evaluation.metrics.amortisation import elbo
 from keras_vae.evaluation.metrics.annealing import Annealing
 from keras_vae.evaluation.metrics.importance import importance_weighted
-from keras_vae.evaluation.sections.extended.bounds import lacks
-from keras_vae.evaluation.sections.study import mean_and_error
+from keras_vae.evaluation.sections.evidence import mean_and_error
+from keras_vae.evaluation.sections.extended.bounds import lacking
+from keras_vae.evaluation.sections.found import Found
 
 
-def measure_annealed(study):
+def measure_annealed(evidence, earlier):
     """Returns -log p(x) of a few test images in nats, and by how much their ELBO falls short of it.
 
     That shortfall is the inference gap (Cremer, Li and Duvenaud 2018): the amortisation gap is one part of it, the
     family of the posteriors the rest.
     """
-    if lacks(study, "annealed"):
-        return None
-    test = study.test
-    count = min(study.affordable(24, 4), len(test))
+    if reason := lacking(evidence):
+        return Found(reasons={"extended.annealed": reason})
+    test = evidence.test
+    count = min(evidence.affordable(24, 4), len(test))
     posteriors = test.observed[:count], test.mean[:count], test.log_var[:count]
-    plan = Annealing(chains=study.affordable(8, 4))
+    plan = Annealing(chains=evidence.affordable(8, 4))
     labels = test.labels_of(count)
-    score, log_prob = (functools.partial(one, labels=labels) for one in (study.score, study.log_prob))
-    annealed = plan.run(score, *posteriors, study.generator("annealing"))
+    score, log_prob = (functools.partial(one, labels=labels) for one in (evidence.score, evidence.log_prob))
+    annealed = plan.run(score, *posteriors, evidence.generator("annealing"))
     found = importance_weighted(annealed.log_weights)
-    bound = elbo(log_prob, *posteriors, study.generator("annealing, elbo"))
+    bound = elbo(log_prob, *posteriors, evidence.generator("annealing, elbo"))
     gap, error = mean_and_error(-found.per_image - bound)
-    return {
+    values = {
         "n": count,
         "nats": found.nats,
         "nats_se": found.nats_se,
@@ -38,3 +39,4 @@ def measure_annealed(study):
         "chains": plan.chains,
         "temperatures": plan.temperatures,
     }
+    return Found(values, kept=found.per_image)

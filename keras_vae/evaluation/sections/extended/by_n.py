@@ -5,44 +5,43 @@ import math
 import numpy as np
 
 from keras_vae.evaluation.metrics import frechet, kernel
+from keras_vae.evaluation.sections.found import Found
 
 SHARES = tuple(1 / np.linspace(4, 1, 5))  # of the images: a quarter to all, at even steps of 1 / n
 GROUPS = 8  # that are left out in turn, for the standard error
 FEWEST = 40  # images, of which a quarter is a set
 
 
-def frechet_by_n(study):
+def frechet_by_n(evidence, earlier):
     """Returns the Fréchet distance at several n, and at infinite n by a line in 1 / n (Chong and Forsyth 2020)."""
-    if (sizes := sizes_of(study, "frechet_by_n")) is None:
-        return None
+    rungs = earlier.ladder
+    if reason := too_few(rungs.n):
+        return Found(reasons={"extended.frechet_by_n": reason})
+    sizes = shares_of(rungs.n)
     section = {"n": sizes, "rungs": {}, "limit": {}, "limit_se": {}}
-    for name, seen in study.seen.items():
-        section["rungs"][name] = distances(seen.looks, study.seen_reference.looks)
+    for name, seen in rungs.seen.items():
+        section["rungs"][name] = distances(seen.looks, rungs.reference.looks)
         section["limit"][name] = limit(section["rungs"][name], sizes)
-        section["limit_se"][name] = limit_error(seen.looks, study.seen_reference.looks)
-    return section
+        section["limit_se"][name] = limit_error(seen.looks, rungs.reference.looks)
+    return Found(section)
 
 
-def kid_by_n(study):
+def kid_by_n(evidence, earlier):
     """Returns the kernel distance at the same n: unbiased, it should not depend on it."""
-    if (sizes := sizes_of(study, "kid_by_n")) is None:
-        return None
+    rungs = earlier.ladder
+    if reason := too_few(rungs.n):
+        return Found(reasons={"extended.kid_by_n": reason})
+    sizes = shares_of(rungs.n)
     section = {"n": sizes, "rungs": {}, "rungs_se": {}}
-    for name, seen in study.seen.items():
-        pairs = [
-            kernel.kernel_distance(seen.looks[:size], study.seen_reference.looks[:size]) for size in sizes
-        ]
+    for name, seen in rungs.seen.items():
+        pairs = [kernel.kernel_distance(seen.looks[:size], rungs.reference.looks[:size]) for size in sizes]
         section["rungs"][name], section["rungs_se"][name] = map(list, zip(*pairs))
-    return section
+    return Found(section)
 
 
-def sizes_of(study, name):
-    """Returns the numbers of images, or None, with a reason, where there are too few."""
-    count = len(study.reference)
-    if count < FEWEST:
-        study.reasons[f"extended.{name}"] = f"{count} images a rung are too few: {FEWEST} are needed"
-        return None
-    return shares_of(count)
+def too_few(count):
+    """Returns why `count` images are too few, None where they are enough."""
+    return f"{count} images a rung are too few: {FEWEST} are needed" if count < FEWEST else None
 
 
 def shares_of(count):

@@ -3,13 +3,14 @@
 import numpy as np
 
 from keras_vae.evaluation.metrics import memorisation
-from keras_vae.evaluation.sections.study import MOST_SAMPLES
+from keras_vae.evaluation.sections.evidence import MOST_SAMPLES
+from keras_vae.evaluation.sections.found import Found
 
 CELLS = 10
 FEWEST = 20  # images of either kind in a cell that counts
 
 
-def cell_z(study):
+def cell_z(evidence, earlier):
     """Returns C_T of every rung, and its parts (Meehan, Chaudhuri and Dasgupta 2020, section 3.2).
 
     The mean over cells of k-means on training images, weighted by the test images in them, of the z-score that a
@@ -18,26 +19,25 @@ def cell_z(study):
     """
     from sklearn.cluster import KMeans
 
-    training = study.see(study.train.images[:MOST_SAMPLES]).looks
+    training = evidence.see(evidence.train.images[:MOST_SAMPLES]).looks
     if len(training) < CELLS * FEWEST:
-        study.reasons["extended.cell_z"] = (
-            f"{len(training)} training images are too few for {CELLS} cells of {FEWEST}"
-        )
-        return None
-    cells = KMeans(CELLS, n_init=1, random_state=study.seed).fit(training)
-    real = placed(study.seen["real"].looks, cells, training)
-    rungs = {name: seen.looks for name, seen in study.seen.items() if name != "real"}
+        few = f"{len(training)} training images are too few for {CELLS} cells of {FEWEST}"
+        return Found(reasons={"extended.cell_z": few})
+    reasons = {"extended.cell_z.cells": f"null: the cell holds fewer than {FEWEST} of either"}
+    cells = KMeans(CELLS, n_init=1, random_state=evidence.seed).fit(training)
+    real = placed(earlier.ladder.seen["real"].looks, cells, training)
+    rungs = {name: seen.looks for name, seen in earlier.ladder.seen.items() if name != "real"}
     scores = {name: cell_scores(placed(looks, cells, training), real) for name, looks in rungs.items()}
     weights = np.bincount(real[0], minlength=CELLS)
     for name, parts in scores.items():
         if all(part is None for part in parts):
-            study.reasons[f"extended.cell_z.rungs.{name}"] = f"no cell holds {FEWEST} of either"
-    study.reasons["extended.cell_z.cells"] = f"null: the cell holds fewer than {FEWEST} of either"
-    return {
+            reasons[f"extended.cell_z.rungs.{name}"] = f"no cell holds {FEWEST} of either"
+    values = {
         "n": len(real[0]),
         "rungs": {name: weighted(parts, weights) for name, parts in scores.items()},
         "cells": scores,
     }
+    return Found(values, reasons)
 
 
 def placed(looks, cells, training):

@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 
 from keras_vae.evaluation.metrics import mismatch
+from keras_vae.evaluation.sections.found import Found
 from keras_vae.principal import project
 
 MOST_DIMS = 512  # of a latent whose information is measured on as many codes as there are
@@ -14,7 +15,7 @@ DIRECTIONS = 32
 MOST_CODES = 2000
 
 
-def prior_classifier(study):
+def prior_classifier(evidence, earlier):
     """Returns how well a small network tells posterior draws from prior draws, in principal coordinates.
 
     The accuracy on the half that it has not learnt from, and its standard error: 0.5 where the aggregated posterior
@@ -22,44 +23,42 @@ def prior_classifier(study):
     """
     from sklearn.neural_network import MLPClassifier
 
-    axes, center = study.components.directions[:, :DIRECTIONS], study.components.center
+    axes, center = earlier.components.directions[:, :DIRECTIONS], earlier.components.center
     if not axes.shape[1]:
-        study.reasons["extended.prior_classifier"] = "the codes do not vary"
-        return None
-    count = min(study.affordable(MOST_CODES, MOST_CODES // 2), len(study.test)) // 2 * 2
-    generator = study.generator("prior classifier")
-    codes = project(study.test.draw(generator, count), center, axes)
-    if study.subject.prior is None:
+        return Found(reasons={"extended.prior_classifier": "the codes do not vary"})
+    count = min(evidence.affordable(MOST_CODES, MOST_CODES // 2), len(evidence.test)) // 2 * 2
+    generator = evidence.generator("prior classifier")
+    codes = project(evidence.test.draw(generator, count), center, axes)
+    if evidence.subject.prior is None:
         prior = (
             generator.standard_normal(codes.shape) - center @ axes
         )  # what N(0, I) is along orthonormal axes
     else:
-        prior = project(study.prior_codes(count, "prior of the classifier"), center, axes)
+        prior = project(evidence.prior_codes(count, "prior of the classifier"), center, axes)
     known, new = (np.concatenate([codes[part::2], prior[part::2]]) for part in (0, 1))
     mean, deviation = known.mean(axis=0), np.maximum(known.std(axis=0), 1e-12)
     answers = np.repeat([0, 1], count // 2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # stopped before it has converged: a lower bound all the same
-        network = MLPClassifier((64,), max_iter=200, alpha=1e-2, random_state=study.seed)
+        network = MLPClassifier((64,), max_iter=200, alpha=1e-2, random_state=evidence.seed)
         network.fit((known - mean) / deviation, answers)
     accuracy = float(network.score((new - mean) / deviation, answers))
     error = math.sqrt(accuracy * (1 - accuracy) / len(answers))
-    return {"n": len(answers), "accuracy": accuracy, "accuracy_se": error}
+    return Found({"n": len(answers), "accuracy": accuracy, "accuracy_se": error})
 
 
-def mutual_information(study):
+def mutual_information(evidence, earlier):
     """Returns the bounds of the prior mismatch's section from as many test codes as there are, 10,000 at most."""
-    size = study.test.mean.shape[1]
-    if not study.subject.is_variational:
-        study.reasons["extended.mutual_information"] = study.subject.no_rate
-        return None
+    size = evidence.test.mean.shape[1]
+    if not evidence.subject.is_variational:
+        return Found(reasons={"extended.mutual_information": evidence.subject.no_rate})
     if size > MOST_DIMS:
-        study.reasons["extended.mutual_information"] = (
+        large = (
             f"of {size:,} dimensions no more codes are affordable than in the section on the prior mismatch"
         )
-        return None
-    found = mismatch.contrast(study.test.mean, study.test.log_var, study.seed, MOST_PAIRED)
-    return {
+        return Found(reasons={"extended.mutual_information": large})
+    found = mismatch.contrast(evidence.test.mean, evidence.test.log_var, evidence.seed, MOST_PAIRED)
+    values = {
         "n": round(math.exp(found.log_n)),
         "lower": found.lower,
         "lower_se": found.lower_se,
@@ -67,3 +66,4 @@ def mutual_information(study):
         "upper_se": found.upper_se,
         "log_n": found.log_n,
     }
+    return Found(values)

@@ -7,48 +7,51 @@ import numpy as np
 from keras_vae.evaluation.metrics import paths
 from keras_vae.evaluation.metrics.stretch import spectral_norms
 from keras_vae.evaluation.sections.codes import some
-from keras_vae.evaluation.sections.study import NO_GRADIENT, mean_and_error
+from keras_vae.evaluation.sections.evidence import NO_GRADIENT, mean_and_error
+from keras_vae.evaluation.sections.found import Found
 
 POINTS = 64
 PATHS = 250
 STEP = 1e-3  # of an arc
 
 
-def spectral_norm(study):
+def spectral_norm(evidence, earlier):
     """Returns the largest stretch of the decoder at posterior draws: median and 95th percentile."""
-    if study.subject.pullback is None:
-        study.reasons["extended.spectral_norm"] = NO_GRADIENT
-        return None
-    codes = study.codes["posterior"][:POINTS]
-    labels = some(study.labels["posterior"], POINTS)
-    slopes, pull = (functools.partial(function, labels=labels) for function in (study.slopes, study.pull))
-    norms = spectral_norms(slopes, pull, codes, study.generator("spectral norm"))
-    return {
+    if evidence.subject.pullback is None:
+        return Found(reasons={"extended.spectral_norm": NO_GRADIENT})
+    codes = earlier.ladder.codes["posterior"][:POINTS]
+    labels = some(earlier.ladder.labels["posterior"], POINTS)
+    slopes, pull = (
+        functools.partial(function, labels=labels) for function in (evidence.slopes, evidence.pull)
+    )
+    norms = spectral_norms(slopes, pull, codes, evidence.generator("spectral norm"))
+    values = {
         "n": len(norms),
         "median": float(np.median(norms)),
         "p95": float(np.percentile(norms, 95)),
     }
+    return Found(values)
 
 
-def path_length(study):
+def path_length(evidence, earlier):
     """Returns E d(G(slerp(t)), G(slerp(t + e))) / e^2 between prior draws, d the squared feature distance.
 
     The perceptual path length of Karras et al. 2019 in these features: it compares with itself only. Relative to
     the mean squared distance between reconstructions of different images, it compares between models.
     """
-    codes = study.codes["prior"]
+    codes = earlier.ladder.codes["prior"]
     half = min(len(codes) // 2, PATHS)
-    starts = study.generator("path length").random(half) * (1 - STEP)
+    starts = evidence.generator("path length").random(half) * (1 - STEP)
     looks = []
     for fractions in (starts, starts + STEP):
         pairs = zip(codes[:half].astype("float64"), codes[half : 2 * half].astype("float64"), fractions)
         points = [paths.slerp(start[None], end[None], [fraction])[0, 0] for start, end, fraction in pairs]
-        images = study.decode(np.stack(points), some(study.labels["prior"], half))
-        looks.append(study.see(images).looks.astype("float64"))
+        images = evidence.decode(np.stack(points), some(earlier.ladder.labels["prior"], half))
+        looks.append(evidence.see(images).looks.astype("float64"))
     squares = np.square(looks[1] - looks[0]).sum(axis=1) / STEP**2
     mean, error = mean_and_error(squares)
-    images = study.seen["reconstruction"].looks.astype("float64")
+    images = earlier.ladder.seen["reconstruction"].looks.astype("float64")
     apart = np.square(images - np.roll(images, 1, axis=0)).sum(axis=1).mean()
-    if apart <= 0:
-        study.reasons["extended.path_length.relative"] = "all reconstructions are one image"
-    return {"n": half, "mean": mean, "mean_se": error, "relative": mean / apart if apart > 0 else None}
+    reasons = {} if apart > 0 else {"extended.path_length.relative": "all reconstructions are one image"}
+    relative = mean / apart if apart > 0 else None
+    return Found({"n": half, "mean": mean, "mean_se": error, "relative": relative}, reasons)

@@ -1,10 +1,6 @@
-"""Results checked against their types, when they are written and when they are read back."""
-
-from pydantic import ValidationError
+"""results.json: checked against the types of the results when it is written, and when it is read back."""
 
 from keras_vae.command_line import UsageError, read_json
-from keras_vae.evaluation.results import Results
-from keras_vae.evaluation.results.schema import results_schema
 
 
 def check(results):
@@ -40,6 +36,10 @@ def read_results(path):
 
 def problems(results):
     """Returns what does not agree with `Results`, a list of Pydantic's error dicts."""
+    from pydantic import ValidationError
+
+    from keras_vae.evaluation.results import Results
+
     try:
         Results.model_validate(results)
     except ValidationError as error:
@@ -58,6 +58,8 @@ def is_unknown(problem):
     A ladder takes any name, of a further sampler; an entry there that is not a section is a number that this version
     does not know.
     """
+    from keras_vae.evaluation.results.schema import results_schema
+
     if problem["type"] == "extra_forbidden":
         return True
     *section, name = problem["loc"]

@@ -1,4 +1,4 @@
-"""What the sections share."""
+"""What the sections start from: the model, the images, their codes, and the features. Nothing here changes."""
 
 import dataclasses
 import math
@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_vae.evaluation.sections.codes import Encoded, encode_split, held_out, in_batches, number_of_codes
-from keras_vae.principal import PrincipalComponents
 from keras_vae.samplers import Prior
 
 MOST_SAMPLES = 2000  # images a rung
@@ -20,29 +19,18 @@ NO_DENSITY = (
 NOT_STANDARD = "it compares dimensions with N(0, 1), and this model's prior or posteriors are other ones"
 
 
-@dataclasses.dataclass
-class Study:
-    """What the sections share.
+@dataclasses.dataclass(frozen=True)
+class Evidence:
+    """What every section starts from. Nothing in it changes.
 
     Attributes:
         subject: The model.
         dataset: The images.
         train, test: `Encoded` training and held-out images.
         reference: Held-out images that are in no other set, `[n, height, width, channels]`.
-        features: What sets of images are compared in.
+        reference_labels: Their labels, `[n]`, or None.
+        features: The features that sets of images are compared in.
         settings: An `Evaluation`.
-        results: The sections so far, for those after them.
-        pictures: What the report shows, beside numbers.
-        samplers: The fitted samplers by name.
-        components: The principal components of the training codes' means.
-        seen, seen_reference: The rungs by name, and the reference, as the features show them.
-        rungs: Images of each rung of the ladder, by name.
-        codes: The first of the posterior's and of the prior's draws, by rung.
-        labels: The labels that they are decoded with, or None, by rung.
-        nats: -log p(x|z) of training and of test images, by split.
-        excess: By how many nats N(0, I) is above the prior at the codes of training and of test images, `[n]` each, by
-            split (`against_prior`).
-        reasons: Why something is null, by its dotted path.
     """
 
     subject: object
@@ -50,20 +38,9 @@ class Study:
     train: Encoded
     test: Encoded
     reference: np.ndarray
+    reference_labels: np.ndarray | None
     features: object
     settings: object
-    results: dict = dataclasses.field(default_factory=dict)
-    pictures: dict = dataclasses.field(default_factory=dict)
-    samplers: dict = dataclasses.field(default_factory=dict)
-    components: PrincipalComponents | None = None
-    seen: dict = dataclasses.field(default_factory=dict)
-    seen_reference: "Seen | None" = None
-    rungs: dict = dataclasses.field(default_factory=dict)
-    codes: dict = dataclasses.field(default_factory=dict)
-    labels: dict = dataclasses.field(default_factory=dict)
-    nats: dict = dataclasses.field(default_factory=dict)
-    excess: dict = dataclasses.field(default_factory=dict)
-    reasons: dict = dataclasses.field(default_factory=dict)
 
     @property
     def seed(self):
@@ -83,10 +60,6 @@ class Study:
     def generator(self, use):
         """Returns the random numbers for one `use`, a text: sections do not shift each other's draws."""
         return np.random.default_rng([self.seed, *use.encode()])
-
-    def explain(self, section, names, reason):
-        """Notes why the fields `names` of a section are null."""
-        self.reasons.update({f"{section}.{name}": reason for name in names})
 
     def shaped(self, codes):
         """Returns flat `codes`, `[n, d]`, as the model takes them."""
@@ -176,15 +149,15 @@ class Seen(NamedTuple):
         )
 
 
-def begin(subject, size, dataset, features, settings):
-    """Returns the `Study`: the codes of training and of test images, `size` numbers each, and the reference."""
+def gather(subject, size, dataset, features, settings):
+    """Returns the `Evidence`: the codes of training and of test images, `size` numbers each, and the reference."""
     count = number_of_codes(size)
-    measured, reference = held_out(
+    measured, reference, labels = held_out(
         dataset, count, MOST_SAMPLES if size <= LARGE_LATENT else MOST_SAMPLES // 2
     )
     train = encode_split(subject, dataset.train, min(count, len(dataset.train)), settings.seed)
     test = encode_split(subject, dataset.test, measured, settings.seed + 1)
-    return Study(subject, dataset, train, test, reference, features, settings)
+    return Evidence(subject, dataset, train, test, reference, labels, features, settings)
 
 
 def drawn_from(sampler, count, generator):

@@ -1,0 +1,296 @@
+"""Copies of training images among samples, counted in pixels: letter for letter, nearly so, or shifted a little.
+
+The z-score and the authenticity of `memorisation` see that all samples together are close to training images. They do
+not see that one in five is a copy (the others outweigh it), nor copies that are shifted by one pixel (farther off than
+real images, in features). Here each sample is looked up by itself.
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from keras_vae.evaluation.metrics.neighbours import VALUES_AT_ONCE
+
+LARGEST_SIDE = 32  # pixels; larger images are averaged over blocks
+DESCRIBED_SIDE = 8  # of the small images in which candidates are looked for
+CANDIDATES = 8  # training images that each sample is compared with in all shifts
+KEPT = 3  # of them, at most, for each of 9 shifts of a sample
+READ_AT_ONCE = 1000  # training images
+NEAR = 0.2  # of the held-out images' median distance to a training image, and of the image's own contrast
+ROUNDING = 1 / 255  # root mean squared difference of copies that went through 8 bits and back
+CONFIDENCE = 0.95
+LEAST_IMAGES = 100  # below it the limits say too little
+
+
+@dataclasses.dataclass(frozen=True)
+class PixelCopies:
+    """How many of a set of samples are copies of training images.
+
+    Attributes:
+        count: Samples that are.
+        num_images: Samples that were looked up.
+        share: count / num_images.
+        low, high: The 95% interval of the share (Clopper and Pearson 1934).
+        chance: The share of held-out real images that would be called copies as well.
+        chance_high: The upper end of its 95% interval.
+        tolerance: Root mean squared difference of pixels up to which an image is a copy.
+        shift: Pixels by which a copy may be shifted.
+        copies: True, False, or None where it cannot be told.
+        sentence: What that says, and what it excludes.
+    """
+
+    count: int
+    num_images: int
+    share: float
+    low: float
+    high: float
+    chance: float
+    chance_high: float
+    tolerance: float
+    shift: int
+    copies: bool | None
+    sentence: str
+
+
+class Originals:
+    """Training images that samples are looked for among, and what chance gives: held-out images looked for in the same way."""
+
+    def __init__(self, training, held_out):
+        """Reads the images once.
+
+        Args:
+            training: `[m, height, width, channels]` in [0, 1], m at least 2: an array, or a `Split`.
+            held_out: `[n, height, width, channels]`, images that the model was not trained on.
+        """
+        held_out = np.asarray(held_out, "float32")
+        if len(training) < 2 or not len(held_out):
+            raise ValueError(
+                f"{len(training)} training and {len(held_out)} held-out images: expected 2 and 1 at least"
+            )
+        self.block = -(-max(held_out.shape[1:3]) // LARGEST_SIDE)
+        self.shift = 1 if min(held_out.shape[1:3]) < 16 else 2
+        self.images = np.concatenate([self.small(part) for part in parts_of(training)])
+        self.contrast = deviations(self.images)
+        self.described = describe(self.images)
+        own = self.look_up(held_out)
+        self.tolerance = max(NEAR * float(np.median(own.distances)), ROUNDING)
+        self.chance = int(self.are_copies(own).sum()), len(held_out)
+
+    def find(self, samples):
+        """Returns the `PixelCopies` among samples, `[n, height, width, channels]` in [0, 1].
+
+        A sample is a copy where, shifted by up to `shift` pixels, it differs from a training image by no more than a
+        fifth of what held-out images differ from theirs, and of that image's own contrast (grey on grey is nobody's
+        copy), and where the training set does not hold that image several times.
+        """
+        count = int(self.are_copies(self.look_up(np.asarray(samples, "float32"))).sum())
+        number = len(samples)
+        low, high = share_limits(count, number)
+        chance_high = share_limits(*self.chance)[1]
+        flag = decide(count, number, *self.chance)
+        return PixelCopies(
+            count,
+            number,
+            count / number,
+            low,
+            high,
+            self.chance[0] / self.chance[1],
+            chance_high,
+            self.tolerance,
+            self.shift,
+            flag,
+            self.sentence(flag, count, number),
+        )
+
+    def sentence(self, flag, count, number):
+        """Returns what a verdict on `count` copies of `number` samples says, and what it excludes."""
+        low, high = share_limits(count, number)
+        chance, held_out = self.chance
+        what = (
+            f"a copy of one of {len(self.images):,} training images is equal to it within {self.tolerance:.2g} in root"
+            f" mean square, shifted by up to {self.shift} pixel{'s' if self.shift > 1 else ''}"
+        )
+        if flag:
+            return (
+                f"{count:,} of {number:,} samples are copies of training images, at least {low:.1%}, where"
+                f" {chance:,} of {held_out:,} held-out images are as close ({what})"
+            )
+        if flag is None and chance > held_out / 2:
+            return (
+                f"{chance:,} of {held_out:,} held-out images are as close to training images as copies would be: in"
+                " these images copies cannot be told"
+            )
+        if flag is None:
+            return f"{number:,} samples are too few to tell copies from chance: {LEAST_IMAGES} are needed"
+        return f"fewer than {high:.1%} of the samples are copies, with 95% confidence ({what})"
+
+    def are_copies(self, found):
+        """Returns which of the images that `found` tells of are copies, bool `[n]`."""
+        limits = np.minimum(self.tolerance, NEAR * self.contrast[found.indices])
+        near = np.flatnonzero(found.distances <= np.maximum(limits, 0) + 1e-7)
+        near = near[self.contrast[found.indices[near]] > ROUNDING]
+        unique, places = np.unique(found.indices[near], return_inverse=True)
+        flags = np.zeros(len(found.distances), bool)
+        if len(unique):
+            flags[near] = ~self.repeated(unique)[places]
+        return flags
+
+    def repeated(self, rows):
+        """Returns which of the training images `rows` come more than once, as nearly as copies would, bool `[k]`."""
+        others = self.look_up_small(self.images[rows], own=rows)
+        return others.distances <= np.minimum(self.tolerance, NEAR * self.contrast[rows])
+
+    def look_up(self, images):
+        """Returns the `Nearest` training images of `images`, `[n, height, width, channels]`."""
+        moved = (shifted(images, step) for step in steps(self.shift))
+        variants = np.stack([self.small(one) for one in moved])
+        return self.closest(variants)
+
+    def look_up_small(self, images, own):
+        """Returns the same of images that are small already, each without the training image `own`, `[n]`."""
+        return self.closest(np.stack([shifted(images, step) for step in steps(self.shift)]), own)
+
+    def closest(self, variants, own=None):
+        """Returns the `Nearest` of images that are given in all shifts, `[shifts, n, height, width, channels]`."""
+        moves = steps(self.shift)
+        tried = self.candidates([variants[moves.index(move)] for move in steps(1)], own)
+        best, indices = np.full(tried.shape[0], np.inf), np.zeros(tried.shape[0], int)
+        border = -(-self.shift // self.block)
+        for column in range(tried.shape[1]):
+            others = self.images[tried[:, column]]
+            for index, move in enumerate(moves):
+                # What was shifted in is left out; unshifted images are compared as they are.
+                inside = slice(border, -border) if any(move) else slice(None)
+                apart = variants[index][:, inside, inside] - others[:, inside, inside]
+                distance = np.sqrt(np.square(apart).mean(axis=(1, 2, 3)))
+                closer = distance < best
+                best[closer], indices[closer] = distance[closer], tried[closer, column]
+        return Nearest(indices, best)
+
+    def candidates(self, variants, own):
+        """Returns the training images nearest in description to images in several shifts, `[n, CANDIDATES]`; some come twice."""
+        found = [self.described_nearest(describe(images), own) for images in variants]
+        indices, distances = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
+        order = np.argsort(distances, axis=1)[:, :CANDIDATES]
+        return np.take_along_axis(indices, order, axis=1)
+
+    def described_nearest(self, points, own):
+        """Returns a few of the training images whose descriptions are nearest to `points`, `[n, F]`, and how near they are."""
+        lengths = np.square(self.described).sum(axis=1)
+        count = min(KEPT, len(lengths) - (own is not None))
+        indices, distances = np.empty((len(points), count), int), np.empty((len(points), count))
+        rows = max(1, VALUES_AT_ONCE // len(lengths))
+        for start in range(0, len(points), rows):
+            part = slice(start, start + rows)
+            squared = lengths - 2 * points[part] @ self.described.T
+            if own is not None:
+                squared[np.arange(len(squared)), own[part]] = np.inf
+            indices[part] = np.argpartition(squared, count - 1, axis=1)[:, :count]
+            distances[part] = np.take_along_axis(squared, indices[part], axis=1)
+            distances[part] += np.square(points[part]).sum(axis=1)[:, None]
+        return indices, distances
+
+    def small(self, images):
+        """Returns `images` averaged over blocks where they are large."""
+        return averaged(np.asarray(images, "float32"), self.block)
+
+
+@dataclasses.dataclass(frozen=True)
+class Nearest:
+    """The nearest training images, `indices` `[n]`, and the root mean squared differences of pixels, `distances` `[n]`."""
+
+    indices: np.ndarray
+    distances: np.ndarray
+
+
+def decide(count, number, chance, held_out):
+    """Returns whether `count` copies of `number` samples are more than chance, None where that cannot be told.
+
+    More are where the 95% intervals of both shares are apart. A single letter-for-letter copy of a thousand does not
+    count against held-out images of which none is: intervals are.
+    """
+    if share_limits(count, number)[0] > share_limits(chance, held_out)[1]:
+        return True
+    if number < LEAST_IMAGES or chance > held_out / 2:
+        return None
+    return False
+
+
+def share_limits(count, number):
+    """Returns the 95% interval of a share of which `count` of `number` were seen (Clopper and Pearson 1934).
+
+    Where none was seen the lower end is 0 and the upper end one-sided: 3 / number (the rule of three).
+    """
+    from scipy.stats import beta
+
+    if count == 0:
+        return 0.0, 1 - (1 - CONFIDENCE) ** (1 / number)
+    if count == number:
+        return (1 - CONFIDENCE) ** (1 / number), 1.0
+    tail = (1 - CONFIDENCE) / 2
+    return (
+        float(beta.ppf(tail, count, number - count + 1)),
+        float(beta.ppf(1 - tail, count + 1, number - count)),
+    )
+
+
+def judge_copies(pixels, flag, sentence):
+    """Returns (True, False or None; a sentence) from `PixelCopies` and from what `memorisation.copies` returns.
+
+    Either may accuse. The samples are no copies where the pixels say so and the features do not contradict: the
+    sentence says what that excludes.
+    """
+    if pixels.copies:
+        return True, pixels.sentence
+    if flag:
+        return True, sentence
+    if pixels.copies is False and flag is None:
+        return False, f"{pixels.sentence}; whether they resemble these otherwise is not known: {sentence}"
+    if pixels.copies is None:
+        return flag, pixels.sentence if flag is None else f"{sentence}; {pixels.sentence}"
+    return False, f"{pixels.sentence}; {sentence}"
+
+
+def steps(shift):
+    """Returns all (down, right) moves of up to `shift` pixels each way, none first."""
+    moves = [(down, right) for down in range(-shift, shift + 1) for right in range(-shift, shift + 1)]
+    return sorted(moves, key=lambda move: (move[0] ** 2 + move[1] ** 2, move))
+
+
+def shifted(images, move):
+    """Returns `images` moved by `move`, (down, right), in pixels; the edge is repeated where nothing comes from."""
+    down, right = move
+    height, width = images.shape[1:3]
+    rows = np.clip(np.arange(height) - down, 0, height - 1)
+    columns = np.clip(np.arange(width) - right, 0, width - 1)
+    return images[:, rows][:, :, columns]
+
+
+def averaged(images, block):
+    """Returns the means over blocks of `block` by `block` pixels; what is left over at two edges is left out."""
+    if block == 1:
+        return images
+    number, height, width, channels = images.shape
+    height, width = height // block, width // block
+    cut = images[:, : height * block, : width * block]
+    return cut.reshape(number, height, block, width, block, channels).mean(axis=(2, 4))
+
+
+def describe(images):
+    """Returns small images as rows of a few numbers, float32 `[n, F]`: averaged to about 8 by 8."""
+    block = math.ceil(max(images.shape[1:3]) / DESCRIBED_SIDE)
+    return averaged(images, min(block, *images.shape[1:3])).reshape(len(images), -1)
+
+
+def deviations(images):
+    """Returns the standard deviation of each image about its own mean colour, `[n]`."""
+    away = images - images.mean(axis=(1, 2), keepdims=True)
+    return np.sqrt(np.square(away).mean(axis=(1, 2, 3)))
+
+
+def parts_of(images):
+    """Yields `images`, an array or a `Split`, some at a time."""
+    read = images.images if hasattr(images, "images") else lambda start, stop: images[start:stop]
+    for start in range(0, len(images), READ_AT_ONCE):
+        yield read(start, min(start + READ_AT_ONCE, len(images)))

@@ -1,0 +1,78 @@
+"""What is done for a model that was measured: samplers are saved, and a decoder that draws from the best is exported.
+
+`repair` does it and returns a record of what was really done. The verdict is made after it, from that record.
+"""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Repair:
+    """What was done, or why it was not.
+
+    Attributes:
+        outcome: `exported`; `not_needed`: no fitted sampler is better than the prior; `not_asked`: by --no-repair;
+            `outdated`: the run was trained further while it was measured; `files`: the model is not a run but files;
+            `program`: a program measured it, which exports by itself if it wants to.
+        sampler: What the exported version draws from, a sampler's name, or None.
+        version: The exported version's folder in the run, or None.
+        files: The file of each saved sampler in the run, by name.
+    """
+
+    outcome: str
+    sampler: str | None = None
+    version: str | None = None
+    files: dict = dataclasses.field(default_factory=dict)
+
+    @property
+    def reasons(self):
+        """Why nothing was exported, and why samplers have no file, by dotted path."""
+        reason = REASONS[self.outcome]
+        exported = (
+            {} if self.version else {"exported": reason, "repair.version": reason, "repair.sampler": reason}
+        )
+        return exported if self.files else {**exported, "file": reason}
+
+
+REASONS = {
+    "exported": "no sampler was fitted",
+    "not_needed": "no fitted sampler does better than the prior",
+    "not_asked": "not asked for: --no-repair",
+    "outdated": "the run was trained further meanwhile: evaluate it anew",
+    "files": "the model is in files: only a run is given a new decoder",
+    "program": "measured by a program: only the command saves samplers and exports a decoder",
+}
+
+
+def repair(run, model, measured, checksum):
+    """Saves the fitted samplers of a run, and exports a decoder that draws from the best where that is not the prior.
+
+    Args:
+        run: The `Run` that was measured, which nobody else exports from meanwhile (`Run.publishing`).
+        model: Its model.
+        measured: What was `Measured` of it.
+        checksum: `run.model_checksum()` before it was measured.
+
+    Returns:
+        A `Repair`.
+    """
+    from keras_vae.export import export_decoder
+
+    if run.model_checksum() != checksum:
+        return Repair("outdated")
+    files = save_samplers(run, measured.samplers)
+    best = measured.results["generation_gap"]["best_sampler"]
+    if best not in measured.samplers:
+        return Repair("not_needed", files=files)
+    version = export_decoder(model, run.serving, measured.samplers[best])
+    return Repair("exported", best, str(version.relative_to(run.path)), files)
+
+
+def save_samplers(run, samplers):
+    """Writes each sampler to the run's folder and returns the names of the files there, by sampler."""
+    from keras_vae.samplers import save
+
+    files = {name: run.path / "samplers" / f"{name}.npz" for name in samplers}
+    for name, path in files.items():
+        save(samplers[name], path)
+    return {name: str(path.relative_to(run.path)) for name, path in files.items()}

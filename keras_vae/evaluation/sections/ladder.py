@@ -1,0 +1,152 @@
+"""The ladder: sets of as many images each, from real ones down to the prior's."""
+
+import dataclasses
+
+import numpy as np
+
+from keras_vae.evaluation.metrics import kernel, ladder, manifold
+from keras_vae.evaluation.sections.codes import BATCH, some
+from keras_vae.evaluation.sections.evidence import Seen, drawn_from
+from keras_vae.evaluation.sections.found import Found
+
+KEPT = 500  # draws of the posterior and of the prior that are kept, for paths and pictures
+SHOWN = 16
+NO_NOISE = "the codes have no noise: their draws are the reconstructions"
+# Sets of samples from each sampler, for the error of its distance: few images are noisy, and cheap.
+FEW_IMAGES, DRAWS_OF_FEW, DRAWS = 500, 4, 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Ladder:
+    """The rungs of the ladder.
+
+    Attributes:
+        images: `[n, height, width, channels]` of each rung, by name, from real images down to the prior's.
+        seen: The same as the features show them.
+        reference: What all are compared with, as the features show it.
+        codes: The first of the posterior's and of the prior's draws, by rung.
+        labels: The labels that they are decoded with, or None, by rung.
+        distances: Their Frechet distances with errors, a `metrics.ladder.Ladder`.
+    """
+
+    images: dict
+    seen: dict
+    reference: Seen
+    codes: dict
+    labels: dict
+    distances: ladder.Ladder
+
+    @property
+    def n(self):
+        """Images a rung."""
+        return len(self.reference.looks)
+
+
+def build_ladder(evidence, reconstruction, samplers):
+    """Decodes the codes of every rung, and looks at the images through the features. Keeps the `Ladder`."""
+    n = len(evidence.reference)
+    images = {"real": evidence.test.images[:n], "reconstruction": reconstruction.kept.images[:n]}
+    codes, labels = {}, {}
+    for name, drawn, told in rung_codes(evidence, samplers.kept, n):
+        if name in ("posterior", "prior"):
+            codes[name], labels[name] = drawn[:KEPT].copy(), some(told, KEPT)
+        if name != "posterior" or evidence.subject.is_variational:
+            images[name] = evidence.decode(drawn, told)
+    seen = {name: evidence.see(rung) for name, rung in images.items()}
+    reference = evidence.see(evidence.reference)
+    distances = measured(evidence, samplers.kept, seen, reference)
+    return Found(
+        reasons={} if "posterior" in images else {"generation_gap.posterior": NO_NOISE},
+        kept=Ladder(images, seen, reference, codes, labels, distances),
+        pictures={"ladder": {name: rung[:SHOWN] for name, rung in images.items()}},
+    )
+
+
+def rung_codes(evidence, samplers, n):
+    """Yields name, codes `[n, d]` and labels of each rung that is decoded; one at a time, for they are large."""
+    draw, labels = evidence.generator("rungs"), evidence.test.labels_of(n)
+    posterior = evidence.test.draw(draw, n)
+    yield "posterior", posterior, labels
+    yield "shuffled", draw.permuted(posterior, axis=0), labels
+    del posterior
+    labels = evidence.drawn_labels(n)
+    for name, sampler in {**samplers, "prior": evidence.prior}.items():
+        yield name, drawn_from(sampler, n, evidence.generator("seeds")), labels
+
+
+def measured(evidence, samplers, seen, reference):
+    """Returns the distances of all rungs over many halves of the held-out images, a `metrics.ladder.Ladder`.
+
+    The held-out images are those that are measured and those of the reference, so that these are reconstructed too.
+    """
+    others = of_reference(evidence)
+    real = np.concatenate([seen["real"].looks, reference.looks])
+    tied = {
+        name: np.concatenate([seen[name].looks, evidence.see(images).looks])
+        for name, images in others.items()
+    }
+    free = {"shuffled": [seen["shuffled"].looks]}
+    for name, sampler in {**samplers, "prior": evidence.prior}.items():
+        free[name] = [seen[name].looks, *further_draws(evidence, sampler, len(reference.looks))]
+    own, further = evidence.test.labels_of(len(reference.looks)), evidence.reference_labels
+    labels = None if own is None or further is None else np.concatenate([own, further])
+    return ladder.measure_ladder(real, tied, free, labels, seed=evidence.seed)
+
+
+def of_reference(evidence):
+    """Returns reconstructions of the reference and, of a variational model, its decoded posterior draws, by rung."""
+    subject, generator, parts = evidence.subject, evidence.generator("reference"), {}
+    images, labels = evidence.reference, evidence.reference_labels
+    for start in range(0, len(images), BATCH):
+        rows = slice(start, start + BATCH)
+        observed, own = subject.observe(images[rows], evidence.seed + 2 + start), some(labels, rows)
+        inputs = (observed, *evidence.told(own, len(observed)))
+        mean, log_var = (part.reshape(len(observed), -1) for part in subject.encode(*inputs))
+        parts.setdefault("reconstruction", []).append(evidence.decode(mean, own))
+        if subject.is_variational:
+            codes = drawn_codes(subject, generator, inputs, mean, log_var)
+            parts.setdefault("posterior", []).append(evidence.decode(codes, own))
+    return {name: np.concatenate(found) for name, found in parts.items()}
+
+
+def drawn_codes(subject, generator, inputs, mean, log_var):
+    """Returns a draw from the posterior of each image, `[n, d]`."""
+    if subject.draw is None:
+        return mean + np.exp(0.5 * log_var) * generator.standard_normal(mean.shape, "float32")
+    images, *labels = inputs
+    return subject.draw(images, generator.integers(2**31), *labels)[0].reshape(mean.shape)
+
+
+def further_draws(evidence, sampler, n):
+    """Yields further sets of `n` samples as the features show them, `[n, F]`."""
+    count = DRAWS_OF_FEW if n <= FEW_IMAGES else DRAWS
+    for draw in range(1, count):
+        generator = evidence.generator(f"samples {draw}")
+        labels = evidence.drawn_labels(n)
+        yield evidence.see(evidence.decode(drawn_from(sampler, n, generator), labels)).looks
+
+
+def measure_distances(evidence, ladder):
+    """The distances of every rung from real images, by name, with their errors."""
+    rungs, reasons = ladder.kept, {}
+    values = {name: compare(rungs, name) for name in rungs.seen}
+    values["real"]["frechet_sd"] = rungs.distances.deviation("real")
+    if evidence.features.accuracy is None:
+        reasons["generation_gap.features.accuracy"] = reasons["confidence"] = evidence.features.reason
+    return Found(values, reasons)
+
+
+def compare(rungs, name):
+    """Returns the distances of a rung from real images."""
+    seen, reference = rungs.seen[name], rungs.reference
+    kid, kid_se = kernel.kernel_distance(seen.looks, reference.looks)
+    distance = rungs.distances.distance(name)
+    return {
+        "frechet": distance.value,
+        "frechet_se": distance.se,
+        "kid": kid,
+        "kid_se": kid_se,
+        **manifold.density_and_coverage(seen.looks, reference.looks),
+        "confidence": seen.mean_confidence,
+        "n": len(seen.looks),
+    }

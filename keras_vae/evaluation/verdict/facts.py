@@ -1,0 +1,156 @@
+"""What the rules of the verdict ask for, by short names."""
+
+from keras_vae.evaluation.metrics.estimate import Estimate
+from keras_vae.evaluation.verdict.source import UNKNOWN
+from keras_vae.evaluation.verdict.thresholds import THRESHOLDS
+from keras_vae.objectives import OBJECTIVES
+
+STANDARD = ("standard", "N(0, I)", None)  # N(0, I): what results of older versions call it
+CODEBOOK = ("uniform_codes", "all entries alike")
+
+
+class Facts:
+    """The results, with what the rules ask for by short names; None where a thing was not computed.
+
+    Args:
+        results: As in results.json, without a verdict, after the repair.
+        source: The `Source` of the model.
+    """
+
+    def __init__(self, results, source=UNKNOWN):
+        self.results, self.source = results, source
+        self.rate = self.get("rate_distortion", "rate")
+        self.size = self.get("latent", "size")
+        self.mismatch = self.get("prior_mismatch", "nats")
+        self.mismatch_share = self.get("prior_mismatch", "fraction_of_rate")
+        self.floor = self.distance("real")
+        self.reconstruction = self.distance("reconstruction")
+        self.prior = self.distance("prior")
+        self.gap_ratio = self.estimate("generation_gap", "gap_ratio")
+        self.blur_ratio = self.estimate("generation_gap", "blur_ratio") or self.blur_of_old()
+        self.dead_zone = self.get("completeness", "dead_zone")
+        self.dead = self.estimate("completeness", "dead_zone")
+        self.repaired = self.estimate("generation_gap", "repaired_fraction")
+        self.sampler = self.get("generation_gap", "best_sampler")
+        self.recommended = self.get("latent", "recommended_size")
+        self.directions = self.get("latent", "pc95_corrected") or self.get("latent", "pc95")
+        self.spare_dimensions = self.size / self.directions if self.size and self.directions else None
+        self.beta = self.get("rate_distortion", "effective_beta")
+        self.objective = objective_called(self.get("objective"))
+        # The bound itself, as this model can be trained on it.
+        self.bound = "conditional_vae" if self.is_conditional else "vae"
+
+    def get(self, *path):
+        """Returns the value at `path`, None where there is none."""
+        value = self.results
+        for key in path:
+            if not isinstance(value, dict):
+                return None
+            value = value.get(key)
+        return value
+
+    def estimate(self, *path):
+        """Returns the value at `path` with its standard error, an `Estimate`, or None; older results have no error."""
+        *parents, name = path
+        value, error = self.get(*path), self.get(*parents, f"{name}_se")
+        return None if value is None else Estimate(value, error or 0.0)
+
+    def distance(self, rung):
+        """Returns the Frechet distance of a rung from real images, an `Estimate`, or None."""
+        return self.estimate("generation_gap", rung, "frechet")
+
+    def blur_of_old(self):
+        """Returns how many floors the reconstructions lie from real images, of results that do not say so; or None."""
+        if self.reconstruction is None or self.floor is None or not self.floor.value:
+            return None
+        return Estimate(self.reconstruction.value / self.floor.value, 0.0)
+
+    @property
+    def prior_in_words(self):
+        """What samples are drawn from, in a sentence."""
+        return "N(0, I)" if self.get("prior") in STANDARD else f"the {self.get('prior')} prior"
+
+    @property
+    def has_codebook(self):
+        """Whether codes are entries of a codebook."""
+        return self.get("prior") in CODEBOOK
+
+    @property
+    def held_out(self):
+        """Number of images that were held out from training."""
+        return self.results["num_held_out"]
+
+    @property
+    def elbo_gap_se(self):
+        """The standard error of the gap between the ELBOs; of older results that of the test ELBO alone."""
+        known = self.get("memorisation", "elbo_gap_se"), self.get("rate_distortion", "elbo_se")
+        return next((error for error in known if error is not None), 0.0)
+
+    @property
+    def is_conditional(self):
+        """Whether the networks are told an image's label."""
+        return self.objective is not None and self.objective.conditional
+
+    @property
+    def is_map(self):
+        """Whether the latent is a map of more places than one."""
+        shape = self.get("latent_shape") or ()
+        return len(shape) == 3 and shape[0] * shape[1] > 1
+
+    @property
+    def prior_is_poor(self):
+        """Whether prior samples are far from images, beyond what reconstructions are."""
+        return surely(self.gap_ratio, THRESHOLDS.hole) or surely(self.dead, THRESHOLDS.dead)
+
+    @property
+    def is_thin(self):
+        """Whether more of the prior's samples than of the reconstructions fall where there is no image."""
+        return noticeable(self.dead, THRESHOLDS.thin)
+
+    @property
+    def mismatches(self):
+        """Whether the aggregated posterior is far from the prior in nats, and in nats of its rate."""
+        return (
+            above(self.mismatch, THRESHOLDS.mismatch),
+            above(self.mismatch_share, THRESHOLDS.mismatch_share),
+        )
+
+    @property
+    def is_repairable(self):
+        """Whether the prior is missed by nats, and a density that is fitted to the codes samples better than it."""
+        return all(self.mismatches) and self.sampler not in (None, "prior")
+
+    @property
+    def fits_a_smaller_latent(self):
+        """Whether the codes would fit into a smaller latent, a vector. The positions of a codebook hold a whole vector."""
+        known = self.recommended is not None and self.size is not None
+        return known and self.recommended < self.size and not self.has_codebook
+
+
+def objective_called(name):
+    """Returns the class of the objective `name`, None where it is not known; results of older versions name the class."""
+    kinds = {kind.__name__: kind for kind in OBJECTIVES.values()} | OBJECTIVES
+    return kinds.get(name)
+
+
+def above(value, threshold):
+    """Returns whether there is a value and it is above `threshold`."""
+    return value is not None and value > threshold
+
+
+def surely(estimate, threshold):
+    """Returns whether there is an `Estimate`, and it is above `threshold` by more than its error."""
+    return estimate is not None and estimate.beyond(threshold)
+
+
+def noticeable(estimate, threshold):
+    """Returns whether there is a difference beyond its error, an `Estimate`, and it is as large as `threshold`.
+
+    Weaker than `surely`: that there is a difference is sure, that it is larger than the threshold is not.
+    """
+    return surely(estimate, 0.0) and estimate.value > threshold
+
+
+def below(value, threshold):
+    """Returns whether there is a value and it is below `threshold`."""
+    return value is not None and value < threshold

@@ -1,0 +1,47 @@
+"""What is said of a fitted sampler: only what was measured of it and what was really done with it."""
+
+from keras_vae.evaluation.verdict.steps import Step, evaluate_again
+from keras_vae.evaluation.verdict.words import listed, measured, share
+
+LATER = {
+    "files": "The model is in files: a decoder that samples from it is exported for a run of keras_vae only.",
+    "program": "Nothing was exported, as a program measured the model: the command does so for a run.",
+}
+
+
+def repair_steps(facts):
+    """Returns the steps that the best fitted sampler is worth, none where the prior is as good."""
+    if facts.sampler in (None, "prior"):
+        return []
+    outcome, found = facts.get("repair", "outcome"), gain(facts)
+    if outcome == "exported":
+        return [Step(f"Without retraining: {found}; the exported {facts.get('repair', 'version')} does so.")]
+    if outcome == "not_asked":
+        words = f"Without retraining: {found}. Evaluate without --no-repair to export a decoder that does so."
+        return [evaluate_again(facts.source, words, without=("--no-repair",))]
+    if outcome == "outdated":
+        words = f"The run was trained further while it was measured, and nothing was exported. As it was: {found}."
+        return [evaluate_again(facts.source, f"{words} Evaluate it again.")]
+    return [Step(f"Without retraining: {found}. {LATER.get(outcome, '')}".strip())]
+
+
+def gain(facts):
+    """Returns what the best fitted sampler gains, as far as it was measured."""
+    distance = facts.estimate("generation_gap", "best_frechet") or facts.distance(facts.sampler)
+    closed = "" if facts.repaired is None else f", {share(facts.repaired, 'of the gap')}"
+    return f"sample from the fitted {facts.sampler} ({measured(facts.prior)} becomes {measured(distance)}{closed})"
+
+
+def without_repair(facts):
+    """Returns a sentence on why no fitted sampler repairs the model, an empty one where one does."""
+    if facts.sampler not in (None, "prior"):
+        return ""
+    reasons = facts.get("reasons") or {}
+    fitted = list(facts.get("samplers") or {})
+    copying = [name for name in fitted if f"samplers.{name}" in reasons]
+    if not fitted:
+        return f"No density was fitted to the codes in the place of {facts.prior_in_words}."
+    if copying == fitted:
+        return f"What was fitted to the codes ({listed(fitted)}) draws copies of training images."
+    tried = listed([name for name in fitted if name not in copying], "or")
+    return f"Of the densities fitted to the codes ({tried}) none samples clearly better than {facts.prior_in_words}."
