@@ -287,6 +287,13 @@ def test_a_bar_at_the_edge_of_wide_images_is_kept(tmp_path, cached):
     assert load_dataset(source, data_rules=1).image_shape == (64, 64, 3)
 
 
+def test_one_image_of_another_size_among_many_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr("keras_vae.datasets.folder.LOOKED_AT", 2)
+    for number in range(6):
+        Image.new("L", (9 if number == 4 else 8, 8)).save(tmp_path / f"{number}.png")
+    assert load_dataset(str(tmp_path)).image_shape == (64, 64, 3)
+
+
 # Folders that are splits.
 
 

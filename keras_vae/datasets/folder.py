@@ -29,6 +29,7 @@ from keras_vae.datasets.packed import packed, remembered
 from keras_vae.datasets.progress import progress
 from keras_vae.datasets.splits import SPLITS, combined_digest
 
+LOOKED_AT = 64  # files whose size is looked at before all are read
 CHECKED_TOGETHER = 64  # files by one thread; what waits in a pool takes more than a kilobyte
 DEEPEST_WHITE = 65535.0  # where all values of a set are one, they are taken for 16 bits
 # By the first rules.
@@ -56,6 +57,10 @@ class ImageFolder:
         channels = options.channels or 3
         size = options.image_size or self._default_size(root, names, options.rules)
         found = self._read(root, names, size, channels, options.rules)
+        if options.image_size is None and len(found.shapes) > 1 and size != DEFAULT_SIZE:
+            # Those that were looked at have one size, and others do not.
+            size = DEFAULT_SIZE
+            found = self._read(root, names, size, channels, options.rules)
         if not found.names:
             raise DatasetError(
                 f"{self.path}: none of the {len(names)} images can be read; the first is {found.skipped[0]}"
@@ -88,10 +93,11 @@ class ImageFolder:
         if version == rules.FIRST:
             return DEFAULT_SIZE
 
-        def find():
-            return _first_sizes(root, names)
-
-        shapes = remembered(self.cache, root, names, find) if self.cache else find()
+        if self.cache:
+            shapes = remembered(self.cache, root, names, lambda: _first_sizes(root, names))
+        else:
+            # All headers would take half as long as checking the files, which finds their sizes anyway.
+            shapes = _first_sizes(root, names[:: max(1, len(names) // LOOKED_AT)])
         return default_size({tuple(shape) for shape in shapes})
 
     def _read(self, root, names, size, channels, version):
