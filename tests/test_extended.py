@@ -120,7 +120,8 @@ def test_distances_at_infinite_n_are_free_of_bias():
     assert np.polyfit(found["n"], found["rungs"]["real"], 1)[0] < 0
     assert found["rungs"]["real"][-1] > 2 * found["limit_se"]["real"]
     last = extended_results()["generation_gap"]["real"]
-    assert found["rungs"]["real"][-1] == pytest.approx(last["frechet"])
+    # One division of the held-out images, and the mean over many.
+    within(found["rungs"]["real"][-1], last["frechet"], last["frechet_sd"])
     kid = extended("kid_by_n")
     assert kid["rungs"]["real"][-1] == pytest.approx(last["kid"])
     within(kid["rungs"]["real"][0], 0, kid["rungs_se"]["real"][0])
@@ -144,7 +145,8 @@ def test_swapped_quadrants_lie_outside_what_the_linear_model_knows():
 
 def test_every_sampler_that_fits_is_a_rung_of_its_own():
     results = extended_results()
-    assert results["generation_gap"]["further"] == results["generation_gap"]["gaussian"]
+    further, gaussian = (results["generation_gap"][name] for name in ("further", "gaussian"))
+    assert further["frechet"] == pytest.approx(gaussian["frechet"])
     assert list(results["extended"]["frechet_by_n"]["rungs"])[-2:] == ["further", "prior"]
     assert results["completeness"]["by_rung"]["further"]["dead_zone"] < 0.1
     assert results["samplers"]["further"]["frechet"] == results["generation_gap"]["further"]["frechet"]
