@@ -20,6 +20,20 @@ def test_a_checkout_has_scripts_and_an_installation_has_commands(place):
     assert program("evaluate") == "keras-vae-evaluate"
 
 
+def test_an_environment_below_the_directory_that_is_not_active_is_named(place, monkeypatch):
+    own = place / ".venv" / "bin"
+    own.mkdir(parents=True)
+    for name in ("python", "keras-vae-train"):
+        (own / name).write_text("")
+        (own / name).chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(own / "python"))
+    assert program("train") == ".venv/bin/keras-vae-train"
+    (place / "train.py").write_text("from keras_vae.training import main\nmain()\n")
+    assert program("train") == ".venv/bin/python train.py"
+    monkeypatch.setenv("PATH", str(own))
+    assert program("train") == "python train.py"
+
+
 def test_a_script_of_somebody_else_is_not_ours(place):
     (place / "train.py").write_text("import torch\n")
     assert command_line("train", "--resume", "a b") == "keras-vae-train --resume 'a b'"

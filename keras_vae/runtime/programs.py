@@ -4,6 +4,7 @@ import os
 import pathlib
 import shlex
 import shutil
+import sys
 
 # By program: the script of a checkout, the installed command, and the module. A program may lack the first two.
 PROGRAMS = {
@@ -21,10 +22,26 @@ def program(name):
     """
     script, installed = PROGRAMS[name]
     if script and is_ours(script):
-        return f"python {script}"
-    if shutil.which(installed) or name != "sweep":
-        return installed
-    return "python -m keras_vae.sweep"
+        return f"{of_this_environment('python')} {script}"
+    if name != "sweep" or shutil.which(installed):
+        return of_this_environment(installed)
+    return f"{of_this_environment('python')} -m keras_vae.sweep"
+
+
+def of_this_environment(command):
+    """Returns `command`, with its path where the running environment lies below the current directory and is not active.
+
+    An environment elsewhere is not named: a report that is sent to somebody carries no path of this machine.
+    """
+    own, found = pathlib.Path(sys.executable).with_name(command), shutil.which(command)
+    typed = typed_path(own)
+    if (
+        not own.is_file()
+        or os.path.isabs(typed)
+        or (found and pathlib.Path(found).absolute() == own.absolute())
+    ):
+        return command
+    return shlex.quote(typed)
 
 
 def is_ours(script):
