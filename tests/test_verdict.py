@@ -284,3 +284,8 @@ def test_a_share_over_all_within_its_error_is_all():
     assert "all of the gap, within the error of 20%" in within["remedy"]
     beyond = judge(results_of("no_prior", **noisy, generation_gap__repaired_fraction_se=0.05))
     assert "120% ± 5% of the gap" in beyond["remedy"]
+
+
+def test_blur_is_not_named_before_a_hole():
+    blurred = results_of("blurry", completeness__dead_zone=0.7, completeness__dead_zone_se=0.03)
+    assert judge(blurred)["name"] == "prior_hole"

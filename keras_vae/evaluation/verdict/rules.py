@@ -165,7 +165,8 @@ def overfitted(facts):
 
 def blurry(facts):
     """Holds where samples are as good as reconstructions, and reconstructions are poor."""
-    if not surely(facts.blur_ratio, THRESHOLDS.blurry) or noticeable(facts.gap_ratio, THRESHOLDS.patchy):
+    worse = noticeable(facts.gap_ratio, THRESHOLDS.patchy) or facts.prior_is_poor
+    if worse or not surely(facts.blur_ratio, THRESHOLDS.blurry):
         return None
     return Finding(
         "blurry",
