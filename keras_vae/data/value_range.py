@@ -15,7 +15,7 @@ def parse_range(text):
     try:
         values = tuple(float(value) for value in text.split(","))
     except ValueError:
-        values = ()
+        values = text
     return check_range(values)
 
 
@@ -24,7 +24,9 @@ def check_range(values):
     try:
         low, high = (float(value) for value in values)
     except (TypeError, ValueError):
-        raise ValueError(f"range is {values}: expected two numbers, LOW,HIGH (try --range 0,4095)") from None
+        raise ValueError(
+            f"range is {values!r}: expected two numbers, LOW,HIGH (try --range 0,4095)"
+        ) from None
     if not (np.isfinite(low) and np.isfinite(high) and low < high):
         raise ValueError(
             f"range is {show_range((low, high))}: expected two finite numbers, the first below the second"
