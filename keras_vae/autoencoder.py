@@ -658,7 +658,8 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         """
         if class_weight is not None:
             check_class_weight(class_weight, self.num_classes)
-        return InputSpec(self.image_shape, self.num_classes, for_call and self.removes_noise, class_weight)
+        noisy = for_call and self.removes_noise
+        return InputSpec(self.image_shape, self.num_classes, noisy, class_weight, inputs_alone=for_call)
 
     @property
     def removes_noise(self):

@@ -251,12 +251,14 @@ class InputSpec:
         num_classes: How many labels there are; 0 where the model takes none.
         noisy: Whether images alone may be noisy: of a model that removes noise, where nothing is learned from them.
         class_weight: What each label's images count, a dict, or None.
+        inputs_alone: Whether targets and weights are left out, as `predict` leaves them.
     """
 
     image_shape: tuple
     num_classes: int = 0
     noisy: bool = False
     class_weight: dict | None = None
+    inputs_alone: bool = False
 
     def bounds(self, batch):
         """Returns the `Bounds` of a batch's images: beside targets, they may be noisy."""
@@ -274,6 +276,8 @@ class InputSpec:
             ValueError: Its layout, or a shape or type in it, is not what the model takes.
         """
         batch = unpack(data, bool(self.num_classes))
+        if self.inputs_alone:
+            batch = Batch(batch.images, batch.labels)
         check_image_type(batch.images, self.image_shape)
         if batch.targets is not None:
             check_image_type(batch.targets, self.image_shape)

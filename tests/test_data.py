@@ -306,8 +306,8 @@ GREYS = {
 @pytest.mark.parametrize("cached", [False, True])
 @pytest.mark.parametrize("kind", GREYS)
 def test_grey_images_have_one_channel(tmp_path, kind, cached):
-    source = save_raw(tmp_path, 6, lambda n: np.roll(GREYS[kind], n, axis=1), "png")
-    source = ImageFolder(str(source), str(tmp_path / "cache") if cached else "")
+    save_raw(tmp_path / "grey", 6, lambda n: np.roll(GREYS[kind], n, axis=1), "png")
+    source = ImageFolder(str(tmp_path / "grey"), str(tmp_path / "cache") if cached else "")
     for asked, channels in ((None, 1), (3, 3)):
         dataset = load_dataset(source, channels=asked)
         assert dataset.image_shape == (8, 8, channels)
@@ -319,13 +319,11 @@ def test_grey_images_have_one_channel(tmp_path, kind, cached):
 def test_one_colour_image_among_many_grey_ones_keeps_its_colours(tmp_path, cached, monkeypatch):
     monkeypatch.setattr("keras_vae.datasets.folder.LOOKED_AT", 2)
 
-    def picture(number):
-        return np.full(
-            (8, 8, 3) if number == 4 else (8, 8), (number, 9, 99) if number == 4 else number, np.uint8
-        )
-
-    path = save_raw(tmp_path, 6, picture, "png")
-    dataset = load_dataset(ImageFolder(str(path), str(tmp_path / "cache") if cached else ""))
+    (tmp_path / "set").mkdir()
+    for number in range(6):
+        mode, value = ("RGB", (4, 9, 99)) if number == 4 else ("L", number)
+        Image.new(mode, (8, 8), value).save(tmp_path / "set" / f"{number}.png")
+    dataset = load_dataset(ImageFolder(str(tmp_path / "set"), str(tmp_path / "cache") if cached else ""))
     assert dataset.image_shape == (8, 8, 3)
     assert "5 of 6 images are grey: they get 3 channels" in dataset.notes[0]
     assert [4, 9, 99] in (255 * raw_of(dataset)).round().astype(int)[:, 0, 0].tolist()

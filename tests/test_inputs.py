@@ -218,6 +218,12 @@ def test_a_conditional_model_predicts_from_images_and_labels(conditional, stream
         np.testing.assert_allclose(shown, expected, atol=1e-6)
 
 
+def test_an_unconditional_model_predicts_without_the_labels_of_a_stream(plain):
+    for stream in ("dataset", "PyDataset", "generator"):
+        shown = plain.predict(fresh(stream, lambda images, labels, weights: (images, labels)), verbose=0)
+        np.testing.assert_array_equal(shown, plain.predict(IMAGES, batch_size=8, verbose=0))
+
+
 def test_a_list_is_taken_for_the_array_that_it_holds(plain):
     for x in (list(IMAGES), IMAGES.tolist(), [IMAGES], (IMAGES,)):
         np.testing.assert_array_equal(plain.predict(x, verbose=0), plain.predict(IMAGES, verbose=0))

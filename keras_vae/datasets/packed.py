@@ -121,14 +121,14 @@ def remembered(folder, root, names, find):
     """Returns `find()`, a JSON value that follows from the headers of `names`; it is read from `folder` once it was found."""
     folder = Path(folder).expanduser()
     path = folder / f"{_key(root, names, ('headers',))}.json"
-    facts = _facts(path)
-    if facts is None:
-        facts = {"found": find()}
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        facts = _facts(path)
+        if facts is None:
+            facts = {"found": find()}
             write_json(path, {**facts, "sha256": _checksum(facts)})
-        except OSError as error:
-            raise DatasetError(f"{folder}: images cannot be kept there: {why(error)}") from error
+    except OSError as error:
+        raise DatasetError(f"{folder}: images cannot be kept there: {why(error)}") from error
     return facts["found"]
 
 
