@@ -166,6 +166,9 @@ def test_floats_in_0_to_1_and_bytes_are_not_stretched(tmp_path):
     assert dark.train.images().max() == np.float32(16 / 255)
     assert "16 of 255 (--range 0,16" in dark.notes[0]
     assert load_dataset(str(tmp_path / "dark.npy"), range=(0, 16)).train.images().max() == 1
+    np.save(tmp_path / "faint.npy", np.linspace(0, 0.0625, 160).reshape(10, 4, 4))
+    faint = load_dataset(str(tmp_path / "faint.npy"))
+    assert "0.0625 of 1 (--range 0,0.0625" in faint.notes[0]
 
 
 def test_values_outside_of_a_range_are_clipped_and_counted(tmp_path):
@@ -348,6 +351,10 @@ def found(*names):
             ["cat/a", "cat/b", "dog/c"],
         ),
         (["train2017/a", "val2017/b"], ["train", "validation"], ["a", "b"]),
+        (["asl_alphabet_train/A/a", "asl_alphabet_test/A/b"], ["test", "train"], ["A/b", "A/a"]),
+        (["fold-valid/a", "train-fold/b"], ["validation", "train"], ["a", "b"]),
+        (["bullet_train/a", "steam_train/b"], None, ["bullet_train/a", "steam_train/b"]),
+        (["crash_test/a", "bullet_train/b", "cat/c"], None, ["bullet_train/b", "cat/c", "crash_test/a"]),
         (["cat/a", "dog/b", "test/c"], None, ["cat/a", "dog/b", "test/c"]),
         (["bus/a", "train/b"], None, ["bus/a", "train/b"]),
         (["cat/a", "dog/b"], None, ["cat/a", "dog/b"]),

@@ -115,6 +115,14 @@ def describe_bytes(highs):
     return (f"the brightest value of all images is {highest} of 255 (--range 0,{highest} makes it white)",)
 
 
+def describe_unit(highs):
+    """Returns a note where no float of a set within 0 to 1 reaches a quarter: the images are dark."""
+    highest = float(np.max(highs))
+    if not 0 < DARK * highest <= 1:
+        return ()
+    return (f"the brightest value of all images is {highest:g} of 1 (--range 0,{highest:g} makes it white)",)
+
+
 def scaled(values, chosen):
     """Returns float32 images in [0, 1] of raw `values`, a NumPy array, by the range (low, high); the rest is clipped."""
     low, high = chosen
