@@ -24,7 +24,9 @@ from keras_vae.inputs import (
     as_images,
     as_labels,
     as_numbers,
+    check_class_weight,
     check_values,
+    to_numpy,
     unpack,
 )
 from keras_vae.latents import latent_shape, show_shape, whole
@@ -324,7 +326,11 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         Args:
             images: Some thousand of them at most, `[n, height, width, channels]` in [0, 1].
         """
-        self.prior.adapt(self, images)
+        self.prior.adapt(self, self.readable(images))
+
+    def __call__(self, inputs, *args, **kwargs):
+        """Returns what `call` does; inputs that it cannot use are refused here, without Keras' words around it."""
+        return super().__call__(self.readable_inputs(inputs), *args, **kwargs)
 
     def call(self, inputs, training=False):
         """Returns the reconstructions, decoded from the means: `[batch, height, width, channels]` in [0, 1].
@@ -354,7 +360,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         if training or count is None:
             return function(values, labels)
         if labels is not None and self.conditional:
-            labels = as_labels(as_numbers(labels, self.label_names), self.num_classes, count)
+            labels = self.class_numbers(labels, count)
         return in_batches(function, images_at_once(self.dims.pixels), values, labels)
 
     def log_weights(self, observed, count, seed, labels=None):
@@ -372,7 +378,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         Raises:
             ValueError: The posterior has no density.
         """
-        observed = as_images(observed, self.image_shape)
+        observed = self.readable(observed)
         posterior = self.encoder(self.labelled(observed, labels), training=False)
         return Draws(self, posterior, observed, labels, count, seed, False).log_weights
 
@@ -448,14 +454,19 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         """
         if not self.conditional:
             return values
-        if labels is None:
-            raise ValueError("the model is conditional: give the labels too, whole numbers [batch]")
-        labels = as_labels(as_numbers(labels, self.label_names), self.num_classes, values.shape[0])
+        labels = self.class_numbers(labels, values.shape[0])
         labels = ops.one_hot(labels, self.num_classes, dtype="float32")
         spatial = tuple(values.shape[1:-1])
         labels = ops.reshape(labels, (-1, *(1 for _ in spatial), self.num_classes))
         planes = ops.broadcast_to(labels, (ops.shape(values)[0], *spatial, self.num_classes))
         return ops.concatenate([values, planes], axis=-1)
+
+    def class_numbers(self, labels, count):
+        """Returns labels, or names of classes, as int32 `[count]`, or `[1]` of one for all; see `as_labels`."""
+        if labels is None:
+            raise ValueError("the model is conditional: give the labels too, whole numbers [batch]")
+        labels = to_numpy(labels) if is_readable(labels) else labels
+        return as_labels(as_numbers(labels, self.label_names), self.num_classes, count)
 
     def advice(self):
         """Returns one sentence on a rate weighed far from 1 by the loss, or None.
@@ -602,8 +613,6 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         except TrainingStopped:
             soundness.restore()
             raise
-        finally:
-            self.learned_from_noise |= getattr(given["x"], "had_targets", False)
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
         """Measures the loss, its terms and the metrics, as `keras.Model.evaluate` does; takes what `fit` takes."""
@@ -647,7 +656,10 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
             for_call: Whether nothing is learned from the images: they may be noisy then, where noise is removed.
             class_weight: As in `fit`.
         """
-        return InputSpec(self.image_shape, self.num_classes, for_call and self.removes_noise, class_weight)
+        if class_weight is not None:
+            check_class_weight(class_weight, self.num_classes)
+        noisy = for_call and self.removes_noise
+        return InputSpec(self.image_shape, self.num_classes, noisy, class_weight, inputs_alone=for_call)
 
     @property
     def removes_noise(self):
@@ -667,8 +679,10 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         parts = x, given.get("y"), given.get("sample_weight")
         if is_arrays(parts):
             batch = spec.examine(parts)
-            if batch.targets is not None and not CLEAN.contain(batch.images):
-                self.learned_from_noise |= learns
+            if learns and batch.weights is not None and not np.any(to_numpy(batch.weights)):
+                raise ValueError("the weights of all images are 0: there is nothing to learn from")
+            if learns and batch.is_noisy():
+                self.learns_from_noise()
             packed = batch.pack()
             parts = (
                 (packed, None, None)
@@ -677,7 +691,8 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
             )
         else:
             how = {"shuffle": given.get("shuffle", False), "steps_per_epoch": given.get("steps_per_epoch")}
-            parts = checked_stream(*parts, spec, **how), None, None
+            noticed = self.learns_from_noise if learns and not self.removes_noise else None
+            parts = checked_stream(*parts, spec, noticed=noticed, **how), None, None
         given.update(zip(("x", "y", "sample_weight"), parts))
 
     def examine_for_call(self, x, steps_per_epoch=None):
@@ -696,17 +711,33 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
             check_values(images, self.input_spec_of(for_call=True).bounds(Batch(images)))
         return converted
 
-    def get_compile_config(self):
-        """Returns what a file keeps of `compile`, and whether the model may be given noisy images."""
-        config = super().get_compile_config()
-        return {**config, "learned_from_noise": True} if config and self.learned_from_noise else config
+    def readable_inputs(self, inputs):
+        """Returns what the model is called with; raises a ValueError where its values, if they are known, are wrong."""
+        inputs = as_arrays(inputs)
+        batch = unpack(inputs, self.conditional)
+        if self.conditional:
+            self.class_numbers(batch.labels, batch.images.shape[0])
+        self.readable(batch.images)
+        return inputs
+
+    def learns_from_noise(self):
+        """Notes that the model is trained on noisy images, and so may be given some from now on."""
+        self.learned_from_noise = True
 
     def compile_from_config(self, config):
         """Compiles a model that is being loaded, without the loss that earlier versions took and never used."""
         given = dict(config)
-        self.learned_from_noise = given.pop("learned_from_noise", False)
+        self.learned_from_noise |= given.pop("learned_from_noise", False)
         given = keras.saving.deserialize_keras_object(given)
         self.compile(**{name: value for name, value in given.items() if name not in ("loss", "loss_weights")})
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        learned_from_noise = config.pop("learned_from_noise", False)
+        model = super().from_config(config, custom_objects)
+        model.learned_from_noise = learned_from_noise
+        return model
 
     @property
     def metrics(self):
@@ -747,6 +778,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
             "corruption": component_to_json(self.corruption, CORRUPTIONS),
             "num_classes": self.num_classes or None,
             "seed": self.seed,
+            **({"learned_from_noise": True} if self.learned_from_noise else {}),
             "name": self.name,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
             **super().get_config(),

@@ -164,7 +164,10 @@ def write_decoder(model, folder, sampler=None):
     def raw(latent, label=None):
         return model.decoder(model.labelled(latent, label), training=False)
 
-    parameters = of_any_count(raw)
+    decoded = of_any_count(raw)
+
+    def parameters(latent, *label):
+        return decoded(latent, *classes_only(label, model.num_classes))
 
     def decode(latent, *label):
         return {"image": model.likelihood.mean(parameters(latent, *label))}
@@ -198,11 +201,11 @@ def write_encoder(model, folder, num_samples=NUM_SAMPLES):
     checked = in_range(model.input_spec_of(for_call=True).bounds_of_images)
 
     def encode(image, *label):
-        mean, log_var = encode_rows(checked(image), *label)
+        mean, log_var = encode_rows(checked(image), *classes_only(label, model.num_classes))
         return {"mean": mean, "log_var": log_var}
 
     def reconstruct(image, *label):
-        return {"image": reconstruct_rows(checked(image), *label)}
+        return {"image": reconstruct_rows(checked(image), *classes_only(label, model.num_classes))}
 
     inputs = tf.TensorSpec((None, *model.image_shape), "float32", "image"), *label_spec(model)
     signatures = {"encode": traced(encode, *inputs), "reconstruct": traced(reconstruct, *inputs)}
@@ -223,8 +226,10 @@ def traced_score(model, num_samples, image, *label):
 
     rows = of_any_count(of_rows)
 
+    checked = in_range(model.input_spec_of(for_call=True).bounds_of_images)
+
     def score(image, seed, *label):
-        return {"score": rows(image, seed, *label)}
+        return {"score": rows(checked(image), seed, *classes_only(label, model.num_classes))}
 
     return traced(score, image, tf.TensorSpec((None,), "int64", "seed"), *label)
 
@@ -254,6 +259,23 @@ def in_range(bounds):
             return tf.identity(image)
 
     return checked
+
+
+def classes_only(label, num_classes):
+    """Returns the labels, a tuple of none or one tensor, and fails, as the graph runs, where they are not classes."""
+    if not label:
+        return label
+    (numbers,) = label
+    said = [
+        "the labels run from",
+        tf.reduce_min(numbers),
+        "to",
+        tf.reduce_max(numbers),
+        "and are expected to be 0 to",
+    ]
+    fits = tf.reduce_all((numbers >= 0) & (numbers < num_classes))
+    with tf.control_dependencies([tf.debugging.Assert(fits, [*said, num_classes - 1])]):
+        return (tf.identity(numbers),)
 
 
 def traced(function, *specs):

@@ -6,6 +6,7 @@ stream as they come (`keras_vae.model.streams`).
 
 import dataclasses
 import math
+import operator
 import sys
 
 import numpy as np
@@ -159,6 +160,10 @@ class Batch:
             return {"images": self.images, "weights": self.weights}  # Keras drops weights without targets
         return keras.utils.pack_x_y_sample_weight(self.images, y, self.weights)
 
+    def is_noisy(self):
+        """Returns whether arrays of images are not clean, and stand beside clean ones."""
+        return self.targets is not None and not CLEAN.contain(self.images)
+
     def inputs(self):
         """Returns what the model is called with: images, or `(images, labels)`."""
         return self.images if self.labels is None else (self.images, self.labels)
@@ -246,12 +251,14 @@ class InputSpec:
         num_classes: How many labels there are; 0 where the model takes none.
         noisy: Whether images alone may be noisy: of a model that removes noise, where nothing is learned from them.
         class_weight: What each label's images count, a dict, or None.
+        inputs_alone: Whether targets and weights are left out, as `predict` leaves them.
     """
 
     image_shape: tuple
     num_classes: int = 0
     noisy: bool = False
     class_weight: dict | None = None
+    inputs_alone: bool = False
 
     def bounds(self, batch):
         """Returns the `Bounds` of a batch's images: beside targets, they may be noisy."""
@@ -269,6 +276,8 @@ class InputSpec:
             ValueError: Its layout, or a shape or type in it, is not what the model takes.
         """
         batch = unpack(data, bool(self.num_classes))
+        if self.inputs_alone:
+            batch = Batch(batch.images, batch.labels)
         check_image_type(batch.images, self.image_shape)
         if batch.targets is not None:
             check_image_type(batch.targets, self.image_shape)
@@ -312,6 +321,27 @@ class InputSpec:
             check_label_values(to_numpy(batch.labels), self.num_classes)
         if batch.weights is not None:
             check_weights(to_numpy(batch.weights), len(batch.images))
+
+
+def check_class_weight(class_weight, num_classes):
+    """Raises a ValueError where `class_weight` is not a dict from labels to numbers of at least 0.
+
+    Args:
+        class_weight: As `fit` takes it.
+        num_classes: How many labels there are; 0 where the model takes none, and does not know.
+    """
+    wanted = "expected a dict from labels, whole numbers from 0, to numbers of at least 0"
+    try:
+        labels = [operator.index(label) for label in class_weight]
+        weights = np.array([float(class_weight[label]) for label in class_weight])
+    except (TypeError, ValueError, IndexError):
+        raise ValueError(f"class_weight is {class_weight}: {wanted} (try {{0: 1.0, 1: 2.0}})") from None
+    if not (np.isfinite(weights).all() and (weights >= 0).all() and min(labels, default=0) >= 0):
+        raise ValueError(f"class_weight is {class_weight}: {wanted} (try {{0: 1.0, 1: 2.0}})")
+    if num_classes and max(labels, default=0) >= num_classes:
+        raise ValueError(
+            f"class_weight has the label {max(labels)}: the model knows 0 to {num_classes - 1} (leave it out)"
+        )
 
 
 def class_weights(labels, class_weight):

@@ -195,6 +195,17 @@ def exported(trained, tmp_path_factory):
     return export(trained[0], tmp_path_factory.mktemp("serving"))
 
 
+def test_labels_that_are_no_class_are_refused_by_every_signature(exported):
+    values = {"image": images_of(2), "latent": np.zeros((2, 3), "float32"), "seed": np.array([1, 2])}
+    inputs = {**values, "label": np.array([0, NUM_CLASSES])}
+    for path in exported.values():
+        loaded = tf.saved_model.load(str(path))
+        for function in loaded.signatures.values():
+            takes = function.structured_input_signature[1]
+            with pytest.raises(tf.errors.InvalidArgumentError, match="the labels run from"):
+                function(**{name: tf.constant(inputs[name]) for name in takes})
+
+
 def test_every_signature_takes_labels_and_gives_what_the_model_gives(trained, exported):
     model, _ = trained
     servables = {name: tf.saved_model.load(str(path)) for name, path in exported.items()}

@@ -166,6 +166,9 @@ def test_floats_in_0_to_1_and_bytes_are_not_stretched(tmp_path):
     assert dark.train.images().max() == np.float32(16 / 255)
     assert "16 of 255 (--range 0,16" in dark.notes[0]
     assert load_dataset(str(tmp_path / "dark.npy"), range=(0, 16)).train.images().max() == 1
+    np.save(tmp_path / "faint.npy", np.linspace(0, 0.0625, 160).reshape(10, 4, 4))
+    faint = load_dataset(str(tmp_path / "faint.npy"))
+    assert "0.0625 of 1 (--range 0,0.0625" in faint.notes[0]
 
 
 def test_values_outside_of_a_range_are_clipped_and_counted(tmp_path):
@@ -282,8 +285,9 @@ def test_a_bar_at_the_edge_of_wide_images_is_kept(tmp_path, cached):
     source = ImageFolder(str(tmp_path / "wide"), str(tmp_path / "cache") if cached else "")
     for _ in range(2):
         dataset = load_dataset(source)
-        assert (dataset.image_shape, dataset.notes) == ((16, 64, 3), ())
-        np.testing.assert_array_equal(raw_of(dataset).sum(axis=(1, 2, 3)), 48.0 * np.arange(1, 7))
+        assert dataset.image_shape == (16, 64, 1)
+        assert dataset.notes == ("all images are grey: 1 channel (--channels 3 for three)",)
+        np.testing.assert_array_equal(raw_of(dataset).sum(axis=(1, 2, 3)), 16.0 * np.arange(1, 7))
     assert load_dataset(source, data_rules=1).image_shape == (64, 64, 3)
 
 
@@ -291,7 +295,41 @@ def test_one_image_of_another_size_among_many_is_found(tmp_path, monkeypatch):
     monkeypatch.setattr("keras_vae.datasets.folder.LOOKED_AT", 2)
     for number in range(6):
         Image.new("L", (9 if number == 4 else 8, 8)).save(tmp_path / f"{number}.png")
-    assert load_dataset(str(tmp_path)).image_shape == (64, 64, 3)
+    assert load_dataset(str(tmp_path)).image_shape == (64, 64, 1)
+
+
+GREYS = {
+    "8 bits": np.uint8(7) * np.eye(8, dtype=np.uint8),
+    "16 bits": 257 * np.eye(8, dtype=np.uint16),
+    "mask": np.eye(8, dtype=bool),
+    "alpha": np.dstack([np.eye(8, dtype=np.uint8), np.full((8, 8), 255, np.uint8)]),
+}
+
+
+@pytest.mark.parametrize("cached", [False, True])
+@pytest.mark.parametrize("kind", GREYS)
+def test_grey_images_have_one_channel(tmp_path, kind, cached):
+    save_raw(tmp_path / "grey", 6, lambda n: np.roll(GREYS[kind], n, axis=1), "png")
+    source = ImageFolder(str(tmp_path / "grey"), str(tmp_path / "cache") if cached else "")
+    for asked, channels in ((None, 1), (3, 3)):
+        dataset = load_dataset(source, channels=asked)
+        assert dataset.image_shape == (8, 8, channels)
+        assert any("all images are grey" in note for note in dataset.notes) == (asked is None)
+    assert load_dataset(source, data_rules=1).image_shape == (64, 64, 3)
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_one_colour_image_among_many_grey_ones_keeps_its_colours(tmp_path, cached, monkeypatch):
+    monkeypatch.setattr("keras_vae.datasets.folder.LOOKED_AT", 2)
+
+    (tmp_path / "set").mkdir()
+    for number in range(6):
+        mode, value = ("RGB", (4, 9, 99)) if number == 4 else ("L", number)
+        Image.new(mode, (8, 8), value).save(tmp_path / "set" / f"{number}.png")
+    dataset = load_dataset(ImageFolder(str(tmp_path / "set"), str(tmp_path / "cache") if cached else ""))
+    assert dataset.image_shape == (8, 8, 3)
+    assert "5 of 6 images are grey: they get 3 channels" in dataset.notes[0]
+    assert [4, 9, 99] in (255 * raw_of(dataset)).round().astype(int)[:, 0, 0].tolist()
 
 
 # Folders that are splits.
@@ -313,6 +351,10 @@ def found(*names):
             ["cat/a", "cat/b", "dog/c"],
         ),
         (["train2017/a", "val2017/b"], ["train", "validation"], ["a", "b"]),
+        (["asl_alphabet_train/A/a", "asl_alphabet_test/A/b"], ["test", "train"], ["A/b", "A/a"]),
+        (["fold-valid/a", "train-fold/b"], ["validation", "train"], ["a", "b"]),
+        (["bullet_train/a", "steam_train/b"], None, ["bullet_train/a", "steam_train/b"]),
+        (["crash_test/a", "bullet_train/b", "cat/c"], None, ["bullet_train/b", "cat/c", "crash_test/a"]),
         (["cat/a", "dog/b", "test/c"], None, ["cat/a", "dog/b", "test/c"]),
         (["bus/a", "train/b"], None, ["bus/a", "train/b"]),
         (["cat/a", "dog/b"], None, ["cat/a", "dog/b"]),

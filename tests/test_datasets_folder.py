@@ -113,7 +113,7 @@ def save_turned(path):
 )
 def test_uncommon_pixels_become_the_colours_one_sees(tmp_path, save, name, pixel):
     save(tmp_path / name)
-    np.testing.assert_allclose(only_image(tmp_path, image_size=(8, 8))[0, 0] * 255, pixel, atol=3)
+    np.testing.assert_allclose(only_image(tmp_path, image_size=(8, 8), channels=3)[0, 0] * 255, pixel, atol=3)
 
 
 def test_content_decides_and_not_the_extension(tmp_path):

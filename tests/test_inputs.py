@@ -157,10 +157,13 @@ def test_images_of_another_scale_are_used_by_nothing(plain, images, said):
         plain.terms,
         plain.train_on_batch,
         plain.test_on_batch,
+        plain.adapt,
+        lambda images: plain.log_weights(images, 2, 0),
     ]
     for use in uses:
-        with pytest.raises(ValueError, match=said):
+        with pytest.raises(ValueError, match=said) as refused:
             use(images)
+        assert "\n" not in str(refused.value)  # Keras' own text
     with pytest.raises(ValueError, match=said):
         plain.encode(tf.constant(images))
 
@@ -182,12 +185,43 @@ def test_one_that_was_trained_on_noise_takes_it_also_once_it_is_loaded(tmp_path)
             use()
 
 
+@pytest.mark.parametrize(("noise", "learned"), [(0, False), (0.3, True)])
+@pytest.mark.parametrize("stream", ["dataset", "PyDataset", "generator"])
+def test_only_noise_beside_clean_images_widens_what_is_taken(tmp_path, stream, noise, learned):
+    def pairs(images, labels, weights):
+        return images + np.random.default_rng(0).normal(0, noise, images.shape).astype("float32"), images
+
+    model = make()
+    model.fit(fresh(stream, pairs), verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = [keras.saving.load_model(tmp_path / "model.keras", compile=way) for way in (True, False)]
+    assert [one.learned_from_noise for one in (model, *loaded)] == [learned] * 3
+
+
+def test_labels_that_are_no_class_are_refused_in_tensors_too(conditional):
+    for use in (
+        lambda labels: conditional((IMAGES[:2], labels)),
+        lambda labels: conditional.encode(IMAGES[:2], labels),
+        lambda labels: conditional.sample(2, labels=labels),
+    ):
+        with pytest.raises(ValueError, match=r"^the labels are 1 to 10: expected 0 to 9$"):
+            use(tf.constant([1, 10]))
+    with pytest.raises(ValueError, match=r"^the model is conditional: give the labels too"):
+        conditional(IMAGES[:2])
+
+
 @pytest.mark.parametrize("stream", STREAMS)
 def test_a_conditional_model_predicts_from_images_and_labels(conditional, stream):
     expected = conditional.decode(conditional.encode(IMAGES, LABELS)[0], LABELS)
     for layout in (lambda images, labels, weights: (images, labels), LAYOUTS["TFDS"]):
         shown = conditional.predict(fresh(stream, layout), verbose=0)
         np.testing.assert_allclose(shown, expected, atol=1e-6)
+
+
+def test_an_unconditional_model_predicts_without_the_labels_of_a_stream(plain):
+    for stream in ("dataset", "PyDataset", "generator"):
+        shown = plain.predict(fresh(stream, lambda images, labels, weights: (images, labels)), verbose=0)
+        np.testing.assert_array_equal(shown, plain.predict(IMAGES, batch_size=8, verbose=0))
 
 
 def test_a_list_is_taken_for_the_array_that_it_holds(plain):
@@ -285,12 +319,21 @@ def test_a_label_without_a_class_weight_counts_once():
         ({"sample_weight": np.nan * WEIGHTS}, "sample_weight is nan to nan"),
         ({"class_weight": ONE_IN_THREE}, "class_weight needs labels, and there are none"),
         ({"y": IMAGES, "class_weight": ONE_IN_THREE}, "class_weight needs labels, and there are none"),
+        ({"class_weight": {"cat": 1.0}}, r"class_weight is \{'cat': 1.0\}: expected a dict from labels"),
+        ({"class_weight": {0: -1.0}}, r"class_weight is \{0: -1.0\}: expected a dict from labels"),
+        ({"class_weight": [1.0, 2.0]}, r"class_weight is \[1.0, 2.0\]: expected a dict from labels"),
+        ({"sample_weight": 0 * WEIGHTS}, "the weights of all images are 0"),
     ],
 )
 def test_weights_that_cannot_be_honoured_are_refused(plain, given, said):
     for use in (lambda: plain.fit(IMAGES, **given, verbose=0), lambda: plain.train_on_batch(IMAGES, **given)):
         with pytest.raises(ValueError, match=said):
             use()
+
+
+def test_a_class_weight_of_no_class_is_refused(conditional):
+    with pytest.raises(ValueError, match="class_weight has the label 10: the model knows 0 to 9"):
+        conditional.fit(IMAGES, LABELS, class_weight={0: 2.0, 10: 1.0}, verbose=0)
 
 
 def test_masks_in_a_stream_are_refused(plain):

@@ -106,6 +106,8 @@ def test_each_row_of_a_request_has_its_own_seed_and_no_rows_are_none(tmp_path):
     np.testing.assert_allclose(given[:1], model.score(DIGITS[:1], labels[:1], seed=0), atol=ROUNDING)
     empty = score(DIGITS[:0], np.zeros(0, "int64"), label=tf.zeros((0,), "int64"))
     assert empty.shape == model.score(DIGITS[:0], labels[:0]).shape == (0,)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="the images run from"):
+        score(255 * DIGITS[:6], seeds, label=tf.constant(labels, "int64"))
 
 
 def test_more_codes_tighten_the_bound():

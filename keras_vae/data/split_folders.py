@@ -22,6 +22,22 @@ def split_of(folder):
     return SPLIT_OF.get(plain) or SPLIT_OF.get(SUFFIX.sub("", plain))
 
 
+def _splits_of(folders):
+    """Returns {folder: its split or None}, also by one word of the name (`asl_train`, `asl_test`) where all are told so.
+
+    Words alone must tell training and held-out images: `bullet_train` and `steam_train` are classes.
+    """
+    plain = {folder: split_of(folder) for folder in folders}
+    words = {folder: plain[folder] or _split_of_word(folder) for folder in folders}
+    return words if None not in words.values() and {"train"} < set(words.values()) else plain
+
+
+def _split_of_word(folder):
+    """Returns the split that one word of a folder's name says; None where none does, or several do."""
+    found = {SPLIT_OF.get(word) for word in re.split(r"[-_ .]", folder.lower())} - {None}
+    return found.pop() if len(found) == 1 else None
+
+
 def find_splits(path, names):
     """Returns (splits or None, names without the folders of the splits, notes).
 
@@ -43,7 +59,7 @@ def find_splits(path, names):
         found = {}
         for name in names:
             found.setdefault(_folder(name, level), name)  # an example of each
-        splits = {folder: split_of(folder) for folder in found if folder is not None}
+        splits = _splits_of([folder for folder in found if folder is not None])
         kinds = {split for split in splits.values() if split}
         strays = [folder for folder in found if folder is None or not splits[folder]]
         if not kinds:

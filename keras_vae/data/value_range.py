@@ -15,7 +15,7 @@ def parse_range(text):
     try:
         values = tuple(float(value) for value in text.split(","))
     except ValueError:
-        values = ()
+        values = text
     return check_range(values)
 
 
@@ -24,7 +24,9 @@ def check_range(values):
     try:
         low, high = (float(value) for value in values)
     except (TypeError, ValueError):
-        raise ValueError(f"range is {values}: expected two numbers, LOW,HIGH (try --range 0,4095)") from None
+        raise ValueError(
+            f"range is {values!r}: expected two numbers, LOW,HIGH (try --range 0,4095)"
+        ) from None
     if not (np.isfinite(low) and np.isfinite(high) and low < high):
         raise ValueError(
             f"range is {show_range((low, high))}: expected two finite numbers, the first below the second"
@@ -111,6 +113,14 @@ def describe_bytes(highs):
     if not 0 < DARK * highest <= BYTES[1]:
         return ()
     return (f"the brightest value of all images is {highest} of 255 (--range 0,{highest} makes it white)",)
+
+
+def describe_unit(highs):
+    """Returns a note where no float of a set within 0 to 1 reaches a quarter: the images are dark."""
+    highest = float(np.max(highs))
+    if not 0 < DARK * highest <= 1:
+        return ()
+    return (f"the brightest value of all images is {highest:g} of 1 (--range 0,{highest:g} makes it white)",)
 
 
 def scaled(values, chosen):

@@ -14,6 +14,7 @@ from keras_vae.data.value_range import (
     describe_asked,
     describe_bytes,
     describe_found,
+    describe_unit,
     found_range,
     scaled,
 )
@@ -116,7 +117,7 @@ def _choose_range(arrays, where, asked):
         return asked, describe_asked(lows, highs, asked, where)
     all_floats = all(array.dtype.kind == "f" for array in arrays)
     if all_floats and lows.min() >= 0 and highs.max() <= 1:
-        return None, ()
+        return None, describe_unit(highs)
     whole = all(np.all(part == np.rint(part)) for array in arrays for part in _chunks(array))
     chosen = found_range(lows, highs, whole)
     if chosen:

@@ -49,6 +49,7 @@ class CheckedFile:
       shape: (height, width) in pixels, before it is scaled.
       low: The lowest value, in the file's own units (0 to 255 where it has 8 bits).
       high: The highest value.
+      grey: Whether the file has grey values and no colours.
     """
 
     path: bytes
@@ -59,6 +60,7 @@ class CheckedFile:
     shape: tuple
     low: float
     high: float
+    grey: bool
 
     @property
     def deep(self):
@@ -73,7 +75,7 @@ class Listing:
     Attributes:
       names: Of the files with images, relative to the folder.
       sizes: Of these files, in bytes.
-      digests, lows, highs, deep: Of these files, as in `CheckedFile`.
+      digests, lows, highs, deep, grey: Of these files, as in `CheckedFile`.
       shapes: The different (height, width) of these files.
       skipped: "name: reason" of each other file.
       store: Where the images are read, in that order; None where there are none.
@@ -87,6 +89,7 @@ class Listing:
     lows: list = field(default_factory=list)
     highs: list = field(default_factory=list)
     deep: list = field(default_factory=list)
+    grey: list = field(default_factory=list)
     shapes: list = field(default_factory=list)
 
 
@@ -96,15 +99,15 @@ def is_image_name(name, version=rules.NEWEST):
     return name.lower().endswith(extensions) and not os.path.basename(name).startswith(".")
 
 
-def header_size(path):
-    """Returns the upright (height, width) that the header of a file says; None where it cannot be read."""
+def header_facts(path):
+    """Returns what the header of a file says, its upright (height, width) and whether it is grey; None where it cannot be read."""
     from PIL import Image
 
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             return None
         with Image.open(path, formats=FORMATS) as image:
-            return upright_size(image)
+            return upright_size(image), is_grey(image)
     except (
         Exception
     ):  # Pillow's readers raise nearly anything; what is wrong is said when the file is checked
@@ -140,7 +143,8 @@ def check_files(paths, size, channels, version=rules.NEWEST):
 class _Seen:
     """A file that Pillow has decoded: its contents, how it is to be decoded, and (height, width) as Pillow has it.
 
-    `whole` is the (height, width) of the file itself, and `low` and `high` are its extremes.
+    `whole` is the (height, width) of the file itself, `low` and `high` are its extremes, and `grey` says that it has
+    no colours.
     """
 
     path: bytes
@@ -150,13 +154,14 @@ class _Seen:
     whole: tuple
     low: float
     high: float
+    grey: bool
 
 
 def _look_at(path, size, channels, version):
     """Returns the `_Seen` of a file, or raises an `UnreadableImageError`."""
     contents = _read(path)
     with _opened(contents) as image:
-        whole = upright_size(image)
+        whole, grey = upright_size(image), is_grey(image)
         decoder = _choose_decoder(image, size, channels)
         if version != rules.FIRST and is_deep(image, contents):
             decoder, pixels = DEEP, decode_deep(contents, channels, _opened)
@@ -164,13 +169,18 @@ def _look_at(path, size, channels, version):
         else:
             pixels = _decoded(image, size, channels)
             low, high = int(pixels.min()), int(pixels.max())
-    return _Seen(os.fsencode(path), contents, decoder, pixels.shape[:2], whole, low, high)
+    return _Seen(os.fsencode(path), contents, decoder, pixels.shape[:2], whole, low, high, grey)
 
 
 def upright_size(image):
     """Returns the (height, width) of a Pillow image as it is seen, after the orientation that it says."""
     turned = "exif" in image.info and image.getexif().get(EXIF_ORIENTATION, 1) >= SIDEWAYS
     return (image.width, image.height) if turned else (image.height, image.width)
+
+
+def is_grey(image):
+    """Returns whether a Pillow image has grey values, of any depth, with alpha or without; palettes count as colours."""
+    return image.mode in ("1", "L", "LA", "La") or image.mode[0] in "IF"
 
 
 def _with_errors(group, size, channels):
@@ -202,6 +212,7 @@ def _checked(seen, size, channels):
             _shared(one.whole),
             one.low,
             one.high,
+            one.grey,
         )
         for one, fit, digest in zip(seen, fits, digests)
     ]

@@ -22,7 +22,7 @@ from keras_vae.datasets.files import (
     FileImages,
     Listing,
     check_files,
-    header_size,
+    header_facts,
     is_image_name,
 )
 from keras_vae.datasets.packed import packed, remembered
@@ -30,6 +30,7 @@ from keras_vae.datasets.progress import progress
 from keras_vae.datasets.splits import SPLITS, combined_digest
 
 LOOKED_AT = 64  # files whose size is looked at before all are read
+COLOURS = 3  # channels
 CHECKED_TOGETHER = 64  # files by one thread; what waits in a pool takes more than a kilobyte
 DEEPEST_WHITE = 65535.0  # where all values of a set are one, they are taken for 16 bits
 # By the first rules.
@@ -52,14 +53,21 @@ class ImageFolder:
     )
 
     def load(self, options):
-        """Returns the `Dataset`; the images' own size where they have one, else 64x64, with 3 channels, unless asked."""
+        """Returns the `Dataset`.
+
+        Unless asked otherwise, images have their own size where they have one, else 64x64; and 1 channel where all are
+        grey, else 3.
+        """
         root, names, closed = _find(self.path, options.rules)
-        channels = options.channels or 3
-        size = options.image_size or self._default_size(root, names, options.rules)
+        size, channels = self._defaults(root, names, options)
         found = self._read(root, names, size, channels, options.rules)
-        if options.image_size is None and len(found.shapes) > 1 and size != DEFAULT_SIZE:
-            # Those that were looked at have one size, and others do not.
-            size = DEFAULT_SIZE
+        # Where those that were looked at are alike, and others are not, all are read again.
+        again = (
+            DEFAULT_SIZE if options.image_size is None and len(found.shapes) > 1 else size,
+            COLOURS if options.channels is None and not all(found.grey) else channels,
+        )
+        if again != (size, channels):
+            size, channels = again
             found = self._read(root, names, size, channels, options.rules)
         if not found.names:
             raise DatasetError(
@@ -77,7 +85,7 @@ class ImageFolder:
             given_splits=None if splits is None else np.array([SPLITS.index(split) for split in splits]),
             skipped=(*closed, *found.skipped),
             value_range=value_range,
-            notes=notes + fit_notes + range_notes,
+            notes=notes + fit_notes + _describe_channels(found, channels, options.channels) + range_notes,
         )
         facts = [os.fsencode(name) + b"\0%d" % digest for name, digest in zip(found.names, found.digests)]
         return make_dataset(
@@ -88,17 +96,19 @@ class ImageFolder:
             known,
         )
 
-    def _default_size(self, root, names, version):
-        """Returns (height, width) where none is asked for."""
-        if version == rules.FIRST:
-            return DEFAULT_SIZE
-
+    def _defaults(self, root, names, options):
+        """Returns the (height, width) and the number of channels that are asked for, or else those of the files."""
+        size, channels = options.image_size, options.channels
+        if options.rules == rules.FIRST:
+            return size or DEFAULT_SIZE, channels or COLOURS
+        if size and channels:
+            return size, channels
         if self.cache:
-            shapes = remembered(self.cache, root, names, lambda: _first_sizes(root, names))
+            shapes, grey = remembered(self.cache, root, names, lambda: _look_at_headers(root, names))
         else:
-            # All headers would take half as long as checking the files, which finds their sizes anyway.
-            shapes = _first_sizes(root, names[:: max(1, len(names) // LOOKED_AT)])
-        return default_size({tuple(shape) for shape in shapes})
+            # All headers would take half as long as checking the files, which finds what they say anyway.
+            shapes, grey = _look_at_headers(root, names[:: max(1, len(names) // LOOKED_AT)])
+        return size or default_size({tuple(shape) for shape in shapes}), channels or (1 if grey else COLOURS)
 
     def _read(self, root, names, size, channels, version):
         """Returns the `Listing` of `names`, from the cache where there is one."""
@@ -111,16 +121,28 @@ class ImageFolder:
         return packed(self.cache, root, names, (*size, channels), check, version)
 
 
-def _first_sizes(root, names):
-    """Returns the (height, width) that all files have, in a list; the first two where they differ."""
-    found = []
+def _look_at_headers(root, names):
+    """Returns the (height, width) that all files have, in a list, the first two where they differ; and whether all are grey."""
+    found, grey = [], []
     for name in progress(names, len(names), "Looking at sizes"):
-        shape = header_size(os.path.join(root, name))
-        if shape is not None and shape not in found:
-            found.append(shape)
-        if len(found) == 2:
+        facts = header_facts(os.path.join(root, name))
+        if facts is not None:
+            found += [facts[0]] if facts[0] not in found and len(found) < 2 else []
+            grey.append(facts[1])
+        if len(found) == 2 and not all(grey):
             break
-    return found
+    return found, bool(grey) and all(grey)
+
+
+def _describe_channels(found, channels, asked):
+    """Returns a note on the channels of a `Listing` where they do not go without saying."""
+    if asked is None and channels == 1:
+        return ("all images are grey: 1 channel (--channels 3 for three)",)
+    if asked is None and any(found.grey) and not all(found.grey):
+        return (
+            f"{sum(found.grey):,} of {len(found.grey):,} images are grey: they get 3 channels as the others have",
+        )
+    return ()
 
 
 def _scale(found, where, asked):
@@ -240,6 +262,7 @@ def _check(root, names, size, channels, version):
         "lows": "low",
         "highs": "high",
         "deep": "deep",
+        "grey": "grey",
     }
     return Listing(
         names=used,

@@ -23,7 +23,7 @@ from keras_vae.files import locked, whole, why, write_json, writing
 SHARD_BYTES = 2**28  # of pixels in a file: it is what a killed start loses
 READ_AT_ONCE = 512
 # What is known of the images in a file, beside their names.
-FACTS = ("sizes", "digests", "skipped", "lows", "highs", "deep", "shapes")
+FACTS = ("sizes", "digests", "skipped", "lows", "highs", "deep", "grey", "shapes")
 # One record a chunk, as it is: any image is then one short read.
 LAYOUT = "group_size:1,uncompressed"
 
@@ -120,15 +120,15 @@ def packed(folder, root, names, image_shape, check, version=rules.NEWEST):
 def remembered(folder, root, names, find):
     """Returns `find()`, a JSON value that follows from the headers of `names`; it is read from `folder` once it was found."""
     folder = Path(folder).expanduser()
-    path = folder / f"{_key(root, names, ('size',))}.json"
-    facts = _facts(path)
-    if facts is None:
-        facts = {"found": find()}
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{_key(root, names, ('headers',))}.json"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        facts = _facts(path)
+        if facts is None:
+            facts = {"found": find()}
             write_json(path, {**facts, "sha256": _checksum(facts)})
-        except OSError as error:
-            raise DatasetError(f"{folder}: images cannot be kept there: {why(error)}") from error
+    except OSError as error:
+        raise DatasetError(f"{folder}: images cannot be kept there: {why(error)}") from error
     return facts["found"]
 
 

@@ -18,6 +18,7 @@ PACKAGES = {
     "openvino": ("openvino",),
 }
 WEIGHTS = ".weights.h5"
+global_state = keras.src.backend.common.global_state
 MODES = ("int8", "int4", "float8")  # of quantization; "gptq" and "awq" calibrate blocks of transformers
 LEGACY = (".h5", ".hdf5")  # of Keras 2
 
@@ -117,6 +118,11 @@ class Saving:
         self.optimizer.iterations.assign(step)
 
     def get_config(self):
+        if global_state.get_global_attribute("use_legacy_config"):  # set by `keras.saving.save_model("x.h5")`
+            raise ValueError(
+                "a model is saved whole as .keras: HDF5 files of Keras 2 (.h5) cannot hold it (try"
+                " model.save('model.keras'))"
+            )
         quantized = quantized_layers(self)
         return {"quantized": quantized} if quantized else {}
 

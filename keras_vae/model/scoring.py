@@ -6,7 +6,6 @@ import weakref
 import numpy as np
 
 from keras_vae.densities import log_mean_exp
-from keras_vae.inputs import as_labels, as_numbers
 from keras_vae.lazy import keras, ops
 from keras_vae.model.batches import images_at_once, in_batches
 from keras_vae.model.twin import twin_in
@@ -24,7 +23,7 @@ def score(model, images, labels, num_samples, seed):
     check_scorable(model)
     seeds, model = as_seeds(seed, count), scoring_model(model)
     if labels is not None and model.conditional:
-        labels = as_labels(as_numbers(labels, model.label_names), model.num_classes, count)
+        labels = model.class_numbers(labels, count)
     shared = noise_of(seeds, num_samples, model.latent_shape) if len(seeds) == 1 else None
 
     def of_batch(images, labels, seeds):

@@ -21,17 +21,15 @@ class CheckedStream(adapters.data_adapter.DataAdapter):
 
     Attributes:
         refusal: What was said of a batch that was refused in a graph, else None.
-        had_targets: Whether batches had images for the decoder beside those for the encoder.
+        noticed: Is called at batches of noisy images with clean ones; None where nobody asks.
     """
 
-    def __init__(self, adapter, spec, for_call):
-        self.adapter, self.spec, self.for_call = adapter, spec, for_call
+    def __init__(self, adapter, spec, for_call, noticed=None):
+        self.adapter, self.spec, self.for_call, self.noticed = adapter, spec, for_call, noticed
         self.refusal = None
-        self.had_targets = False
 
     def packed(self, batch):
         """Returns a `Batch` as the steps take it."""
-        self.had_targets |= batch.targets is not None
         if self.for_call:
             return (batch.inputs(),)
         return batch.pack()
@@ -56,6 +54,8 @@ class CheckedStream(adapters.data_adapter.DataAdapter):
         """Returns a batch of arrays, packed, once it has been examined."""
         batch = self.spec.unpack(data)
         self.spec.check_values(batch, OF_A_BATCH)
+        if self.noticed is not None and batch.is_noisy():
+            self.noticed()
         return self.packed(batch)
 
     def in_graph(self, *parts):
@@ -85,7 +85,8 @@ class CheckedStream(adapters.data_adapter.DataAdapter):
     def is_plain(self, batch):
         """Returns whether a batch of tensors passes some fast tests, and with them those of `InputSpec.check_values`."""
         tests = [tf.size(batch.images) > 0]
-        for images, bounds in ((batch.images, self.spec.bounds(batch)), (batch.targets, CLEAN)):
+        most = self.spec.bounds(batch) if self.noticed is None else CLEAN
+        for images, bounds in ((batch.images, most), (batch.targets, CLEAN)):
             if images is not None:
                 tests += [has_shape(images, self.spec.image_shape), bounds.hold(tf.cast(images, "float32"))]
         if batch.labels is not None:
@@ -150,7 +151,7 @@ def flat_if_unknown(values):
     return tf.reshape(values, (-1,)) if values.shape.rank is None else values
 
 
-def checked_stream(x, y, sample_weight, spec, for_call=False, **how):
+def checked_stream(x, y, sample_weight, spec, for_call=False, noticed=None, **how):
     """Returns the `CheckedStream` of data that are not arrays.
 
     Args:
@@ -158,6 +159,7 @@ def checked_stream(x, y, sample_weight, spec, for_call=False, **how):
         y: None, as `sample_weight` is: they come with the images.
         spec: An `InputSpec`.
         for_call: Whether the batches are what the model is called with, and not what a step takes.
+        noticed: As in `CheckedStream`.
         **how: `shuffle` and `steps_per_epoch`.
     """
     if isinstance(x, types.GeneratorType):
@@ -169,7 +171,7 @@ def checked_stream(x, y, sample_weight, spec, for_call=False, **how):
     adapter = adapters.get_data_adapter(x=x, y=y, sample_weight=sample_weight, **how)
     if adapter.num_batches == 0:
         raise ValueError("there are no images in the dataset: at least one is needed")
-    return CheckedStream(adapter, spec, for_call)
+    return CheckedStream(adapter, spec, for_call, noticed)
 
 
 def in_tuples(batches, conditional):
