@@ -317,3 +317,11 @@ def test_a_section_is_made_of_earlier_ones_alone():
         assert set(section.needs) <= set(names[:index])
     with pytest.raises(dataclasses.FrozenInstanceError):
         Evidence(*[None] * 8).train = None
+
+
+def test_the_time_of_the_ladder_is_that_of_all_its_steps():
+    results = linear_results()
+    steps = {step["name"]: step["seconds"] for step in results["cost"]["steps"]}
+    of_the_ladder = [steps[name] for name in ("ladder", "distances", "generation_gap")]
+    assert results["generation_gap"]["seconds"] == pytest.approx(sum(of_the_ladder)) != of_the_ladder[-1]
+    assert results["cost"]["seconds"] == pytest.approx(sum(steps.values()))

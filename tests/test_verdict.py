@@ -137,8 +137,34 @@ def test_an_autoencoder_that_is_told_of_a_smaller_latent_gets_it_in_the_command(
     step = verdict["steps"][-1]
     assert "a latent of 8 numbers" in step["sentence"]
     assert step["command"].endswith("--objective vae --latent 8")
+    of_a_vae = results_of("spread_code", objective="vae", latent__recommended_size=8, latent__size=16)
+    step = judge(of_a_vae, Source(("a",), "a/config.json", Config(objective="vae", latent="16")))["steps"][-1]
+    assert step["command"].endswith("--config a/config.json --latent 8")
+    assert step["sentence"].startswith("Train it again with a latent of 8 numbers.")
     same = judge(results_of("no_prior", latent__recommended_size=16, latent__size=16), Source(("a",), "a"))
     assert "latent of" not in same["remedy"]
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_what_is_so_already_is_not_said_again(name):
+    for objective in ("vae", "beta_vae", "autoencoder"):
+        config = Config(latent="40", objective=objective, augment="shift,rotate,zoom", patience=10, epochs=9)
+        results = {**PLANTED[name]["results"], "objective": objective}
+        verdict = judge(results, Source(("a",), "a/config.json", config))
+        told = " ".join(step["command"] or "" for finding in verdict["findings"] for step in finding["steps"])
+        sentences = " ".join(finding["remedy"] for finding in verdict["findings"])
+        assert not {"--augment", "--patience"} & set(told.split())
+        assert f"--objective {objective} " not in f"{told} "
+        assert f"with the objective {objective} " not in sentences.replace(".", " ").replace(",", " ")
+        assert "again ." not in sentences
+
+
+def test_a_foreign_model_whose_codes_have_a_rate_is_not_told_to_become_what_it_is():
+    results = results_of("spread_code", objective=None)
+    assert "objective" not in judge(results)["remedy"]
+    assert "with a latent of" in judge(results)["remedy"]
+    low = results_of("under_regularised", objective=None)
+    assert "objective vae" in judge(low)["remedy"]
 
 
 def test_training_longer_is_longer_and_wider_is_wider():
@@ -209,7 +235,7 @@ def test_collapse_takes_a_decoder_that_makes_nothing_of_the_code_and_a_rate_that
     assert judge(results_of("collapsed", rate_distortion__rate=25.0))["name"] != "collapsed"
     verdict = judge(results_of("collapsed", objective="conditional_vae"))
     assert "of a class look alike" in verdict["findings"][0]["symptom"]
-    assert "with the objective conditional_vae" in verdict["remedy"]
+    assert "with the objective" not in verdict["remedy"]  # it is a conditional VAE already
 
 
 def test_a_map_is_told_that_its_places_do_not_agree_and_nobody_that_dimensions_are_too_many():

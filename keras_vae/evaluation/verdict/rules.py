@@ -19,6 +19,7 @@ from keras_vae.evaluation.verdict.thresholds import THRESHOLDS
 from keras_vae.evaluation.verdict.words import measured, number, percent
 
 AUGMENTED = ("shift", "rotate", "zoom")
+WARMUP = 2000  # steps
 FIXED_SCALE = ("gaussian", "Gaussian", "laplace", "Laplace")  # likelihoods whose scale is not learned
 
 
@@ -87,9 +88,7 @@ def insufficient_data(facts):
         "The dataset is small. A low loss on it may be memory, and nothing here can tell.",
         (
             Step("Add images."),
-            train_again(
-                facts.source, augmented(facts), "Look at the nearest training images of its samples."
-            ),
+            *train_again(facts, augmented(facts), "Look at the nearest training images of its samples."),
         ),
     )
 
@@ -124,9 +123,9 @@ def way_out_of_silence(facts):
     if facts.rate is None:
         return (
             "Training has put nothing into the code yet, or a penalty on the codes outweighs the images.",
-            (train_again(facts.source, {**longer(facts), "likelihood": "gaussian_optimal"}),),
+            tuple(train_again(facts, {**longer(facts), "likelihood": "gaussian_optimal"})),
         )
-    changes = {**towards_the_bound(facts, smaller_latent=False), "objective.warmup": 2000}
+    changes = {**towards_the_bound(facts, smaller_latent=False), "objective.warmup": longer_warmup(facts)}
     if facts.get("decoder_likelihood") in FIXED_SCALE:
         changes["likelihood"] = "gaussian_optimal"
     return (
@@ -134,8 +133,15 @@ def way_out_of_silence(facts):
         if above(facts.beta, 1.5)
         else "Training found the way out of saying nothing before the code said anything, or the decoder assumes more"
         " noise than the images have structure.",
-        (train_again(facts.source, changes),),
+        tuple(train_again(facts, changes)),
     )
+
+
+def longer_warmup(facts):
+    """Returns over how many steps the weight of the rate is to grow: more than it did."""
+    config = facts.source.config
+    known = 0 if config is None else getattr(config.objective, "warmup", 0)
+    return 2 * max(known, WARMUP // 2)
 
 
 def overfitted(facts):
@@ -156,7 +162,7 @@ def overfitted(facts):
         + f"; {facts.results['num_train']:,} training images.",
         "The networks have learned the training images themselves: too few images for their size.",
         (
-            train_again(facts.source, {**augmented(facts), "patience": 10}),
+            *train_again(facts, {**augmented(facts), "patience": 10}),
             Step("If that is not enough: more images, narrower networks, or a larger beta."),
         ),
         "copies_training_images" if copies else None,
@@ -176,15 +182,13 @@ def blurry(facts):
         f" ({measured(facts.reconstruction)} against {measured(facts.floor)}).",
         "The model explains too little of an image: the decoder is too small, training too short, or the noise that"
         " it assumes too large.",
-        (train_again(facts.source, {**larger(facts), **longer(facts)}),),
+        tuple(train_again(facts, {**larger(facts), **longer(facts)})),
     )
 
 
 def larger(facts):
     """Returns the changes that let a decoder explain more: a learned variance, and wider networks."""
-    changes, config = {}, facts.source.config
-    if facts.get("decoder_likelihood") not in ("gaussian_optimal", "OptimalGaussian"):
-        changes["likelihood"] = "gaussian_optimal"
+    changes, config = {"likelihood": "gaussian_optimal"}, facts.source.config
     if config is not None and hasattr(config.network, "channels"):
         widths = config.network.channels(facts.get("image_shape"))
         changes["network.widths"] = ",".join(str(2 * width) for width in widths)
@@ -263,7 +267,7 @@ def smoother_steps(facts):
         return (Step("Train it on more images, or for fewer steps."),)
     beta = 2 * max(facts.beta or 1.0, 1.0)
     return (
-        train_again(facts.source, {"objective": "beta_vae", "objective.beta": f"{beta:g}"}),
+        *train_again(facts, {"objective": "beta_vae", "objective.beta": f"{beta:g}"}),
         Step("Or train it on more images, or for fewer steps."),
     )
 
