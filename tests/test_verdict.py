@@ -5,16 +5,19 @@ import json
 import pathlib
 import shlex
 
+import numpy as np
 import pytest
 
 from benchmarks.study.verdicts import in_words, is_right
 from keras_vae import training
 from keras_vae.command_line import parse, to_json
 from keras_vae.config import Config
+from keras_vae.evaluation.given import Given, source_of
 from keras_vae.evaluation.settings import Evaluation
 from keras_vae.evaluation.verdict import Source, judge
 from keras_vae.evaluation.verdict.steps import PHRASES
 from keras_vae.files import write_json
+from keras_vae.runs import Run
 
 PLANTED = {
     file.stem: json.loads(file.read_text(encoding="utf-8"))
@@ -76,7 +79,10 @@ def test_what_was_not_exported_is_said_with_the_way_to_it():
     assert "--no-repair" in left_out["sentence"]
     assert "trained further" in repaired("outdated")["steps"][0]["sentence"]
     assert repaired("files")["steps"][0]["command"] is None
-    assert "program" in repaired("program")["steps"][0]["sentence"]
+    by_program = repaired("program")["steps"][0]
+    assert "program" in by_program["sentence"]
+    assert by_program["command"] == left_out["command"]
+    assert judge(results_of("no_prior", repair={"outcome": "program"}))["command"] is None
 
 
 def test_no_sampler_is_said_to_help_for_the_reason_that_is_so():
@@ -204,10 +210,27 @@ def test_a_model_in_files_is_given_no_training_command_and_its_own_flags():
 def test_no_step_is_the_command_that_was_just_run():
     source = Source(("saved_models/a",), "saved_models/a/config.json", Config())
     for name, planted in PLANTED.items():
-        for outcome in ("exported", "not_needed", "files", "program"):
+        for outcome in ("exported", "not_needed", "files"):
             results = {**planted["results"], "repair": {"outcome": outcome, "version": "serving/decoder/2"}}
             steps = judge(results, source)["steps"]
             assert all(step["command"] != source.evaluation() for step in steps), name
+
+
+def test_a_program_that_measures_a_run_is_told_the_commands_for_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_json(tmp_path / "runs" / "a" / "config.json", to_json(Config(latent="8")))
+    given = Given(None, Run(tmp_path / "runs" / "a"))
+    settings = {"seed": 3, "limit": 100, "repair": False}
+    source = source_of(given, None, Evaluation(**settings), settings)
+    assert source.evaluated == ("runs/a", "--limit", "100", "--seed", "3", "--no-repair")
+    assert source.training({"epochs": 4}).endswith("--config runs/a/config.json --limit 100 --epochs 4")
+    by_name = source_of(given, "mnist", Evaluation(), {})
+    assert by_name.evaluated == ("runs/a", "--dataset", "mnist")
+    assert "--dataset mnist" in by_name.training({})
+    in_memory = source_of(given, np.zeros((3, 8, 8)), Evaluation(), {})
+    assert in_memory.evaluation() is None
+    assert in_memory.training({}).endswith("--config runs/a/config.json")
+    assert source_of(Given(None), None, Evaluation(), {}) == Source()
 
 
 # Words
