@@ -270,6 +270,26 @@ def test_a_map_is_told_that_its_places_do_not_agree_and_nobody_that_dimensions_a
     assert "places" not in vector["findings"][0]["cause"]
 
 
+def test_only_what_was_found_is_said_of_copies_and_of_reconstructions():
+    counted = "44 of 180 samples are copies of training images"
+    copies = {"memorisation__copies": True, "memorisation__sentence": counted}
+    copied = judge(results_of("healthy", **copies, generation_gap__best_sampler="mixture"))["findings"][0]
+    assert copied["name"] == "overfitted"
+    assert copied["symptom"] == "Samples of the fitted mixture contain copies of training images."
+    assert copied["evidence"].endswith(f" {counted}.")
+    both = judge(results_of("healthy", **copies, memorisation__mse_ratio=2.0))["findings"][0]["symptom"]
+    assert both.startswith("Training images are reconstructed much better")
+    assert "contain copies" in both
+    worse = judge(results_of("healthy", memorisation__mse_ratio=2.0))["findings"][0]
+    assert "copies" not in worse["symptom"] + worse["evidence"]
+
+
+def test_most_samples_are_called_images_only_where_most_are():
+    for dead, words in ((0.2, "Most samples"), (0.48, "about as many are not")):
+        share = {"completeness__dead_zone": dead, "completeness__dead_zone_se": 0.02}
+        assert words in judge(results_of("clustered", **share))["findings"][0]["symptom"]
+
+
 def test_a_gap_of_the_elbo_within_its_own_error_is_no_overfitting():
     lost = {
         "memorisation__mse_ratio": 1.0,

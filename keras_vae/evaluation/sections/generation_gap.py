@@ -5,6 +5,7 @@ from typing import NamedTuple
 from keras_vae.evaluation.metrics.estimate import Estimate
 from keras_vae.evaluation.sections.found import Found
 
+USUAL = ("posterior", "gaussian", "mixture")  # rungs that results have, null where there is none
 NO_GAP = (
     "there is no gap beyond its error: the prior lies no farther from real images than reconstructions do"
 )
@@ -44,8 +45,8 @@ def measure_generation_gap(evidence, samplers, ladder, distances, copying):
     values = {
         "n": ladder.kept.n,
         "features": describe_features(evidence.features),
-        **dict.fromkeys(("posterior", "gaussian", "mixture")),
         **distances.values,
+        **{name: None for name in USUAL if name not in distances.values},
         **pair("gap", gap),
         **pair("gap_ratio", ratio),
         **pair("blur_ratio", blur),

@@ -93,6 +93,12 @@ class Facts:
         return self.results["num_held_out"]
 
     @property
+    def copying_samples(self):
+        """What the samples are called that are looked at for copies: the best sampler's."""
+        drawn = self.prior_in_words if self.sampler in (None, "prior") else f"the fitted {self.sampler}"
+        return f"Samples of {drawn}"
+
+    @property
     def elbo_gap_se(self):
         """The standard error of the gap between the ELBOs; of older results that of the test ELBO alone."""
         known = self.get("memorisation", "elbo_gap_se"), self.get("rate_distortion", "elbo_se")

@@ -20,6 +20,7 @@ from keras_vae.evaluation.verdict.words import measured, number, percent
 
 AUGMENTED = ("shift", "rotate", "zoom")
 WARMUP = 2000  # steps
+HALF = 0.4  # of the samples, from which on the others are not called most
 FIXED_SCALE = ("gaussian", "Gaussian", "laplace", "Laplace")  # likelihoods whose scale is not learned
 
 
@@ -151,15 +152,20 @@ def overfitted(facts):
     share = facts.get("memorisation", "elbo_gap_fraction")
     copies = facts.get("memorisation", "copies")
     lost = above(share, THRESHOLDS.overfitted_elbo) and above(gap, THRESHOLDS.sure * facts.elbo_gap_se)
-    if not (above(ratio, THRESHOLDS.overfitted_mse) or lost or copies):
+    worse = above(ratio, THRESHOLDS.overfitted_mse) or lost
+    if not (worse or copies):
         return None
+    symptoms = [
+        "Training images are reconstructed much better than new ones." if worse else "",
+        f"{facts.copying_samples} contain copies of training images." if copies else "",
+    ]
     return Finding(
         "overfitted",
-        "Training images are reconstructed much better than new ones."
-        + (" Samples are copies of training images." if copies else ""),
+        " ".join(filter(None, symptoms)),
         f"The squared error is {number(ratio)} times as large on held-out images"
         + ("" if gap is None else f", the ELBO {number(gap)} nats worse ({percent(share)} of the rate)")
-        + f"; {facts.results['num_train']:,} training images.",
+        + f"; {facts.results['num_train']:,} training images."
+        + copies_in_words(facts),
         "The networks have learned the training images themselves: too few images for their size.",
         (
             *train_again(facts, {**augmented(facts), "patience": 10}),
@@ -167,6 +173,12 @@ def overfitted(facts):
         ),
         "copies_training_images" if copies else None,
     )
+
+
+def copies_in_words(facts):
+    """Returns what was counted where samples are copies, a sentence, else an empty one."""
+    said = facts.get("memorisation", "sentence") if facts.get("memorisation", "copies") else None
+    return f" {said[:1].upper()}{said[1:]}." if said else ""
 
 
 def blurry(facts):
@@ -228,7 +240,11 @@ def patchy(facts):
     found, prior = hole(facts), facts.prior_in_words
     return Finding(
         "patchy",
-        f"Most samples of {prior} are images, some are not."
+        (
+            f"Some samples of {prior} are images, and about as many are not."
+            if above(facts.dead_zone, HALF)
+            else f"Most samples of {prior} are images, some are not."
+        )
         if thin
         else f"Samples of {prior} are images, and other ones than the real: some kinds are rare or missing.",
         f"{percent(facts.dead_zone)} of them fall where there is no image; near them lie"
