@@ -290,6 +290,15 @@ def test_most_samples_are_called_images_only_where_most_are():
         assert words in judge(results_of("clustered", **share))["findings"][0]["symptom"]
 
 
+def test_samples_are_called_no_worse_than_blurred_reconstructions_only_where_they_are_not():
+    thin = {"completeness__dead_zone": 0.0, "completeness__dead_zone_se": 0.01}
+    for ratio, error, said in ((0.9, 0.06, False), (0.9, 0.6, True), (-0.1, 0.06, True)):
+        changed = {"generation_gap__gap_ratio": ratio, "generation_gap__gap_ratio_se": error}
+        symptom = judge(results_of("blurry", **changed, **thin))["findings"][0]["symptom"]
+        assert symptom.startswith("Reconstructions are blurred")
+        assert ("no worse" in symptom) == said
+
+
 def test_a_gap_of_the_elbo_within_its_own_error_is_no_overfitting():
     lost = {
         "memorisation__mse_ratio": 1.0,

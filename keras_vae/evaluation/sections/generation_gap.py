@@ -47,13 +47,13 @@ def measure_generation_gap(evidence, samplers, ladder, distances, copying):
         "features": describe_features(evidence.features),
         **distances.values,
         **{name: None for name in USUAL if name not in distances.values},
-        **pair("gap", gap),
-        **pair("gap_ratio", ratio),
+        **with_interval("gap", gap),
+        **with_interval("gap_ratio", ratio),
         **pair("blur_ratio", blur),
         "best_sampler": choice.sampler,
         "best_within_error": list(choice.within_error),
         **pair("best_frechet", choice.distance),
-        **pair("repaired_fraction", choice.repaired),
+        **with_interval("repaired_fraction", choice.repaired),
     }
     return Found(values, reasons)
 
@@ -64,23 +64,29 @@ def pair(name, estimate):
     return {name: value, f"{name}_se": error}
 
 
+def with_interval(name, estimate):
+    """Returns an `Estimate`, or None, as four fields: with the ends of its 95% interval."""
+    low, high = (None, None) if estimate is None else (float(estimate.low), float(estimate.high))
+    return {**pair(name, estimate), f"{name}_low": low, f"{name}_high": high}
+
+
 def missing_reasons(choice, ratio, blur):
     """Returns why numbers of the gap are null, by dotted path."""
     reasons = {}
     if choice.repaired is None:
-        reasons |= dict.fromkeys(named("repaired_fraction"), choice.reason)
+        reasons |= dict.fromkeys(named("repaired_fraction", "_low", "_high"), choice.reason)
     if choice.distance is None:
         reasons |= dict.fromkeys(named("best_frechet"), choice.reason)
     if ratio is None:
-        reasons |= dict.fromkeys(named("gap_ratio"), NO_DISTANCE)
+        reasons |= dict.fromkeys(named("gap_ratio", "_low", "_high"), NO_DISTANCE)
     if blur is None:
         reasons |= dict.fromkeys(named("blur_ratio"), "real images lie at no distance from each other")
     return reasons
 
 
-def named(name):
-    """Returns the dotted paths of a number of this section and of its error."""
-    return f"generation_gap.{name}", f"generation_gap.{name}_se"
+def named(name, *further):
+    """Returns the dotted paths of a number of this section, of its error, and of `further` fields, by their endings."""
+    return tuple(f"generation_gap.{name}{ending}" for ending in ("", "_se", *further))
 
 
 def choose_sampler(rungs, fitted, candidates):

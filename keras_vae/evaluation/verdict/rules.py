@@ -189,7 +189,11 @@ def blurry(facts):
     return Finding(
         "blurry",
         "Reconstructions are blurred"
-        + ("." if facts.is_thin else ", and samples are no worse than they are."),
+        + (
+            "."
+            if facts.is_thin or surely(facts.gap_ratio, 0.0)
+            else ", and samples are no worse than they are."
+        ),
         f"Reconstructions lie {measured(facts.blur_ratio)} times as far from real images as real ones do from each other"
         f" ({measured(facts.reconstruction)} against {measured(facts.floor)}).",
         "The model explains too little of an image: the decoder is too small, training too short, or the noise that"
