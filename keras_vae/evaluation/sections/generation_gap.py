@@ -20,7 +20,7 @@ class Choice(NamedTuple):
     Attributes:
         sampler: Its name; "prior" where no fitted one is better beyond the error of the difference.
         within_error: The fitted samplers that cannot be told from the best.
-        distance: The distance that the chosen one has on images that it was not chosen by, an `Estimate`, or None.
+        distance: The distance that the chosen one has on images that it was not chosen by, an `Estimate`.
         repaired: The share of the gap that it closes there, an `Estimate`, or None.
         reason: Why there is no such share, or None.
     """
@@ -75,8 +75,6 @@ def missing_reasons(choice, ratio, blur):
     reasons = {}
     if choice.repaired is None:
         reasons |= dict.fromkeys(named("repaired_fraction", "_low", "_high"), choice.reason)
-    if choice.distance is None:
-        reasons |= dict.fromkeys(named("best_frechet"), choice.reason)
     if ratio is None:
         reasons |= dict.fromkeys(named("gap_ratio", "_low", "_high"), NO_DISTANCE)
     if blur is None:
@@ -98,10 +96,11 @@ def choose_sampler(rungs, fitted, candidates):
         candidates: Names of those that may be used.
     """
     if not candidates:
-        return Choice("prior", (), None, None, ALL_COPY if fitted else NONE_FITTED)
+        return Choice("prior", (), rungs.distance("prior"), None, ALL_COPY if fitted else NONE_FITTED)
     found = rungs.choose(candidates)
-    chosen = found.best if found.better else "prior"
-    return Choice(chosen, found.within_error, found.distance, found.repaired, NO_GAP)
+    if not found.better:
+        return Choice("prior", found.within_error, rungs.distance("prior"), found.repaired, NO_GAP)
+    return Choice(found.best, found.within_error, found.distance, found.repaired, NO_GAP)
 
 
 def describe_features(features):
