@@ -299,6 +299,15 @@ def test_samples_are_called_no_worse_than_blurred_reconstructions_only_where_the
         assert ("no worse" in symptom) == said
 
 
+def test_what_is_incomplete_without_dead_samples_is_said_by_what_is_rare():
+    dead = {"completeness__dead_zone": 0.0, "completeness__dead_zone_se": 0.01}
+    gap = {"generation_gap__gap_ratio": 3.0, "generation_gap__gap_ratio_se": 0.4}
+    verdict = judge(results_of("healthy", **dead, **gap, generation_gap__prior__coverage=0.45))
+    assert verdict["completeness"].startswith("completeness: patchy (0%")
+    assert verdict["completeness"].endswith("; near its samples lie 45% of the real images)")
+    assert "near its samples" not in judge(results_of("healthy"))["completeness"]
+
+
 def test_a_gap_of_the_elbo_within_its_own_error_is_no_overfitting():
     lost = {
         "memorisation__mse_ratio": 1.0,
