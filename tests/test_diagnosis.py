@@ -317,3 +317,20 @@ def test_a_section_is_made_of_earlier_ones_alone():
         assert set(section.needs) <= set(names[:index])
     with pytest.raises(dataclasses.FrozenInstanceError):
         Evidence(*[None] * 8).train = None
+
+
+def test_the_time_of_the_ladder_is_that_of_all_its_steps():
+    results = linear_results()
+    steps = {step["name"]: step["seconds"] for step in results["cost"]["steps"]}
+    of_the_ladder = [steps[name] for name in ("ladder", "distances", "generation_gap")]
+    assert results["generation_gap"]["seconds"] == pytest.approx(sum(of_the_ladder)) != of_the_ladder[-1]
+    assert results["cost"]["seconds"] == pytest.approx(sum(steps.values()))
+
+
+def test_the_gap_and_its_repair_have_intervals():
+    gap = linear_results(1.8, 0.5)["generation_gap"]
+    for name in ("gap", "gap_ratio", "repaired_fraction"):
+        value, error = gap[name], gap[f"{name}_se"]
+        assert error > 0
+        assert gap[f"{name}_low"] == pytest.approx(value - 1.96 * error)
+        assert gap[f"{name}_high"] == pytest.approx(value + 1.96 * error)

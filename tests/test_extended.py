@@ -5,6 +5,7 @@ import functools
 import json
 import math
 import pathlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -28,6 +29,9 @@ from test_diagnosis import (
 from keras_vae import evaluate, samplers
 from keras_vae.cli.evaluate import main
 from keras_vae.evaluation.metrics.annealing import Annealing
+from keras_vae.evaluation.metrics.mismatch import contrast
+from keras_vae.evaluation.sections.extended import Earlier
+from keras_vae.evaluation.sections.extended.codes import mutual_information
 from keras_vae.training import main as train
 
 
@@ -56,7 +60,8 @@ def extended_results():
         mean, log_var = exact.encode(images)
         return mean, log_var + 2 * math.log(STRETCH)
 
-    subject = dataclasses.replace(exact, encode=encode, score=linear_score, pullback=linear_pullback)
+    foreign = dataclasses.replace(exact.foreign, encode=encode)
+    subject = dataclasses.replace(exact, foreign=foreign, score=linear_score, pullback=linear_pullback)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(samplers.SAMPLERS, "further", samplers.Gaussian)
         patch.setitem(samplers.SAMPLERS, "refusing", Refusing)
@@ -200,3 +205,19 @@ def test_sprites_have_scores_of_disentanglement(tmp_path, monkeypatch):
         assert 0 <= scores[name] <= 1
     assert 0 <= scores["dci"]["informativeness"] <= 1
     assert "disentanglement" not in found["reasons"]
+
+
+def test_more_codes_never_show_more_information_than_the_rate():
+    # Codes of 10 numbers at 20 nats fill the prior: the rate is the information, and I_LOO is far above it.
+    generator, variance = np.random.default_rng(3), math.exp(-4)
+    mean = math.sqrt(1 - variance) * generator.standard_normal((400, 10)).astype("float32")
+    test = SimpleNamespace(mean=mean, log_var=np.full_like(mean, -4))
+    evidence = SimpleNamespace(test=test, subject=SimpleNamespace(is_variational=True), seed=0)
+    rate = float(0.5 * (np.square(mean).sum(axis=1) + 10 * (variance - 1 + 4)).mean())
+    assert contrast(mean, test.log_var, 0).upper > rate + 5
+    for nats, error, expected in ((0.0, 0.0, rate), (3.0, 0.4, rate - 3)):
+        numbers = {"rate": rate, "rate_se": 0.3}, {"nats": nats, "nats_se": error}
+        found = mutual_information(evidence, Earlier(None, *numbers, None, None)).values
+        assert found["lower"] <= found["upper"] == pytest.approx(expected)
+        assert found["upper_from"] == ("mismatch" if nats else "rate")
+        assert found["upper_se"] == pytest.approx(0.5 if nats else 0.3)

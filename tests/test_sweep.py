@@ -358,6 +358,16 @@ def test_the_evaluations_own_error_is_that_of_the_best_sampler(tmp_path):
     assert [found.error for found in candidates(of_sweep(sweep)[1])] == [0.03, 0.03]
 
 
+def test_runs_are_compared_by_the_distance_that_the_choice_of_the_sampler_does_not_flatter(tmp_path):
+    sweep = Sweep.create(grid("latent=2,8"), tmp_path, "sweep", asked=True)
+    for name, point in sweep.grid.points().items():
+        results = results_of(name, int(point["latent"]), 0.1, error=0.03)
+        results["generation_gap"] |= {"best_frechet": 0.12, "best_frechet_se": 0.02}
+        leave(sweep.run(name), results)
+    found = candidates(of_sweep(sweep)[1])
+    assert [(one.distances, one.error) for one in found] == [((0.12,), 0.02)] * 2
+
+
 def test_settings_that_differ_are_written_as_one_types_them(tmp_path):
     runs = []
     for name, point in (

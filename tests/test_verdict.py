@@ -5,16 +5,19 @@ import json
 import pathlib
 import shlex
 
+import numpy as np
 import pytest
 
 from benchmarks.study.verdicts import in_words, is_right
 from keras_vae import training
 from keras_vae.command_line import parse, to_json
 from keras_vae.config import Config
+from keras_vae.evaluation.given import Given, source_of
 from keras_vae.evaluation.settings import Evaluation
 from keras_vae.evaluation.verdict import Source, judge
 from keras_vae.evaluation.verdict.steps import PHRASES
 from keras_vae.files import write_json
+from keras_vae.runs import Run
 
 PLANTED = {
     file.stem: json.loads(file.read_text(encoding="utf-8"))
@@ -76,7 +79,10 @@ def test_what_was_not_exported_is_said_with_the_way_to_it():
     assert "--no-repair" in left_out["sentence"]
     assert "trained further" in repaired("outdated")["steps"][0]["sentence"]
     assert repaired("files")["steps"][0]["command"] is None
-    assert "program" in repaired("program")["steps"][0]["sentence"]
+    by_program = repaired("program")["steps"][0]
+    assert "program" in by_program["sentence"]
+    assert by_program["command"] == left_out["command"]
+    assert judge(results_of("no_prior", repair={"outcome": "program"}))["command"] is None
 
 
 def test_no_sampler_is_said_to_help_for_the_reason_that_is_so():
@@ -137,8 +143,34 @@ def test_an_autoencoder_that_is_told_of_a_smaller_latent_gets_it_in_the_command(
     step = verdict["steps"][-1]
     assert "a latent of 8 numbers" in step["sentence"]
     assert step["command"].endswith("--objective vae --latent 8")
+    of_a_vae = results_of("spread_code", objective="vae", latent__recommended_size=8, latent__size=16)
+    step = judge(of_a_vae, Source(("a",), "a/config.json", Config(objective="vae", latent="16")))["steps"][-1]
+    assert step["command"].endswith("--config a/config.json --latent 8")
+    assert step["sentence"].startswith("Train it again with a latent of 8 numbers.")
     same = judge(results_of("no_prior", latent__recommended_size=16, latent__size=16), Source(("a",), "a"))
     assert "latent of" not in same["remedy"]
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_what_is_so_already_is_not_said_again(name):
+    for objective in ("vae", "beta_vae", "autoencoder"):
+        config = Config(latent="40", objective=objective, augment="shift,rotate,zoom", patience=10, epochs=9)
+        results = {**PLANTED[name]["results"], "objective": objective}
+        verdict = judge(results, Source(("a",), "a/config.json", config))
+        told = " ".join(step["command"] or "" for finding in verdict["findings"] for step in finding["steps"])
+        sentences = " ".join(finding["remedy"] for finding in verdict["findings"])
+        assert not {"--augment", "--patience"} & set(told.split())
+        assert f"--objective {objective} " not in f"{told} "
+        assert f"with the objective {objective} " not in sentences.replace(".", " ").replace(",", " ")
+        assert "again ." not in sentences
+
+
+def test_a_foreign_model_whose_codes_have_a_rate_is_not_told_to_become_what_it_is():
+    results = results_of("spread_code", objective=None)
+    assert "objective" not in judge(results)["remedy"]
+    assert "with a latent of" in judge(results)["remedy"]
+    low = results_of("under_regularised", objective=None)
+    assert "objective vae" in judge(low)["remedy"]
 
 
 def test_training_longer_is_longer_and_wider_is_wider():
@@ -178,10 +210,27 @@ def test_a_model_in_files_is_given_no_training_command_and_its_own_flags():
 def test_no_step_is_the_command_that_was_just_run():
     source = Source(("saved_models/a",), "saved_models/a/config.json", Config())
     for name, planted in PLANTED.items():
-        for outcome in ("exported", "not_needed", "files", "program"):
+        for outcome in ("exported", "not_needed", "files"):
             results = {**planted["results"], "repair": {"outcome": outcome, "version": "serving/decoder/2"}}
             steps = judge(results, source)["steps"]
             assert all(step["command"] != source.evaluation() for step in steps), name
+
+
+def test_a_program_that_measures_a_run_is_told_the_commands_for_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_json(tmp_path / "runs" / "a" / "config.json", to_json(Config(latent="8")))
+    given = Given(None, Run(tmp_path / "runs" / "a"))
+    settings = {"seed": 3, "limit": 100, "repair": False}
+    source = source_of(given, None, Evaluation(**settings), settings)
+    assert source.evaluated == ("runs/a", "--limit", "100", "--seed", "3", "--no-repair")
+    assert source.training({"epochs": 4}).endswith("--config runs/a/config.json --limit 100 --epochs 4")
+    by_name = source_of(given, "mnist", Evaluation(), {})
+    assert by_name.evaluated == ("runs/a", "--dataset", "mnist")
+    assert "--dataset mnist" in by_name.training({})
+    in_memory = source_of(given, np.zeros((3, 8, 8)), Evaluation(), {})
+    assert in_memory.evaluation() is None
+    assert in_memory.training({}).endswith("--config runs/a/config.json")
+    assert source_of(Given(None), None, Evaluation(), {}) == Source()
 
 
 # Words
@@ -209,7 +258,7 @@ def test_collapse_takes_a_decoder_that_makes_nothing_of_the_code_and_a_rate_that
     assert judge(results_of("collapsed", rate_distortion__rate=25.0))["name"] != "collapsed"
     verdict = judge(results_of("collapsed", objective="conditional_vae"))
     assert "of a class look alike" in verdict["findings"][0]["symptom"]
-    assert "with the objective conditional_vae" in verdict["remedy"]
+    assert "with the objective" not in verdict["remedy"]  # it is a conditional VAE already
 
 
 def test_a_map_is_told_that_its_places_do_not_agree_and_nobody_that_dimensions_are_too_many():
@@ -219,6 +268,44 @@ def test_a_map_is_told_that_its_places_do_not_agree_and_nobody_that_dimensions_a
     assert "oo many latent dimensions" not in all_text(verdict)
     vector = judge(results_of("spread_code", latent_shape=[2048]))
     assert "places" not in vector["findings"][0]["cause"]
+
+
+def test_only_what_was_found_is_said_of_copies_and_of_reconstructions():
+    counted = "44 of 180 samples are copies of training images"
+    copies = {"memorisation__copies": True, "memorisation__sentence": counted}
+    copied = judge(results_of("healthy", **copies, generation_gap__best_sampler="mixture"))["findings"][0]
+    assert copied["name"] == "overfitted"
+    assert copied["symptom"] == "Samples of the fitted mixture contain copies of training images."
+    assert copied["evidence"].endswith(f" {counted}.")
+    both = judge(results_of("healthy", **copies, memorisation__mse_ratio=2.0))["findings"][0]["symptom"]
+    assert both.startswith("Training images are reconstructed much better")
+    assert "contain copies" in both
+    worse = judge(results_of("healthy", memorisation__mse_ratio=2.0))["findings"][0]
+    assert "copies" not in worse["symptom"] + worse["evidence"]
+
+
+def test_most_samples_are_called_images_only_where_most_are():
+    for dead, words in ((0.2, "Most samples"), (0.48, "about as many are not")):
+        share = {"completeness__dead_zone": dead, "completeness__dead_zone_se": 0.02}
+        assert words in judge(results_of("clustered", **share))["findings"][0]["symptom"]
+
+
+def test_samples_are_called_no_worse_than_blurred_reconstructions_only_where_they_are_not():
+    thin = {"completeness__dead_zone": 0.0, "completeness__dead_zone_se": 0.01}
+    for ratio, error, said in ((0.9, 0.06, False), (0.9, 0.6, True), (-0.1, 0.06, True)):
+        changed = {"generation_gap__gap_ratio": ratio, "generation_gap__gap_ratio_se": error}
+        symptom = judge(results_of("blurry", **changed, **thin))["findings"][0]["symptom"]
+        assert symptom.startswith("Reconstructions are blurred")
+        assert ("no worse" in symptom) == said
+
+
+def test_what_is_incomplete_without_dead_samples_is_said_by_what_is_rare():
+    dead = {"completeness__dead_zone": 0.0, "completeness__dead_zone_se": 0.01}
+    gap = {"generation_gap__gap_ratio": 3.0, "generation_gap__gap_ratio_se": 0.4}
+    verdict = judge(results_of("healthy", **dead, **gap, generation_gap__prior__coverage=0.45))
+    assert verdict["completeness"].startswith("completeness: patchy (0%")
+    assert verdict["completeness"].endswith("; near its samples lie 45% of the real images)")
+    assert "near its samples" not in judge(results_of("healthy"))["completeness"]
 
 
 def test_a_gap_of_the_elbo_within_its_own_error_is_no_overfitting():

@@ -26,7 +26,7 @@ def evaluate(model, dataset=None, **settings):
         UsageError, DatasetError: The model or the images cannot be used.
     """
     from keras_vae.evaluation.conclusion import conclude
-    from keras_vae.evaluation.given import dataset_of, model_of
+    from keras_vae.evaluation.given import dataset_of, model_of, source_of
     from keras_vae.evaluation.repair import Repair
     from keras_vae.evaluation.sections import measure
 
@@ -34,4 +34,5 @@ def evaluate(model, dataset=None, **settings):
     asked = Evaluation(**settings)
     given = model_of(model)
     images = dataset_of(dataset, given, asked, settings)
-    return conclude(measure(given.subject(images, asked), images, asked), Repair("program"))
+    measured = measure(given.subject(images, asked), images, asked)
+    return conclude(measured, Repair("program"), source_of(given, dataset, asked, settings))

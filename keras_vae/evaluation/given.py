@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_vae.command_line import UsageError
+from keras_vae.command_line import UsageError, to_flags
 from keras_vae.config import DataSettings
 from keras_vae.datasets import Arrays, Dataset, LoadOptions
 from keras_vae.devices import say
@@ -30,10 +30,12 @@ from keras_vae.evaluation.subject import (
     readable,
     run_of,
 )
+from keras_vae.evaluation.verdict.source import UNKNOWN, Source
 from keras_vae.export import Description
 from keras_vae.lazy import keras, tf
 from keras_vae.likelihoods import Automatic, Bernoulli
 from keras_vae.runs import Run
+from keras_vae.runtime.programs import typed_path
 from keras_vae.training import LOOKED_AT, load
 
 MODELS = (
@@ -350,6 +352,27 @@ def outputs_of(call, code):
     drawn_from = [tensor for tensor in call.inputs if keras.backend.is_keras_tensor(tensor)]
     alike = all(tuple(tensor.shape) == tuple(code.shape) for tensor in drawn_from)
     return drawn_from if len(drawn_from) == 2 and alike else code
+
+
+def source_of(given, data, settings, asked=()):
+    """Returns the `Source` of a model that a program gave: the commands for its run, where it comes from one.
+
+    Args:
+        given: A `Given`.
+        data, settings, asked: As `dataset_of` takes them.
+    """
+    if given.run is None:
+        return UNKNOWN
+    images = set(asked) & {field.name for field in dataclasses.fields(DataSettings)}
+    named = ("--dataset", os.fspath(data)) if isinstance(data, str | os.PathLike) else ()
+    typed = data is None or named  # images in memory are in no command
+    flags = to_flags(settings, set(asked))
+    return Source(
+        evaluated=(typed_path(given.run.path), *named, *flags) if typed else None,
+        config_file=typed_path(given.run.config_file),
+        config=given.run.read_config(),
+        data=(*named, *to_flags(settings, images)),
+    )
 
 
 def dataset_of(data, given, settings, asked=()):

@@ -159,7 +159,9 @@ def comparison_plots(runs):
         return [(latent_size(run), get(run, path), letter(index)) for index, run in enumerate(runs)]
 
     def best(run):
-        return get(run, ("generation_gap", get(run, "generation_gap.best_sampler"), "frechet"))
+        unflattered = get(run, "generation_gap.best_frechet")
+        rung = ("generation_gap", get(run, "generation_gap.best_sampler"), "frechet")
+        return get(run, rung) if unflattered is None else unflattered
 
     repaired = [(latent_size(run), best(run), letter(index)) for index, run in enumerate(runs)]
     distances = {

@@ -13,7 +13,7 @@ VERDICTS = {
     "insufficient_data": ("Too few held-out images to tell", "insufficient data", "none"),
     "collapsed": ("The decoder ignores the code", "posterior collapse", "bad"),
     "overfitted": ("It knows its training images, and new ones less", "overfitted", "bad"),
-    "blurry": ("Samples are as good as reconstructions, and both are blurred", "blurry", "fair"),
+    "blurry": ("Reconstructions are blurred, and so are samples", "blurry", "fair"),
     "prior_hole": ("It reconstructs, but it cannot generate", "prior hole", "bad"),
     "patchy": ("It generates, with gaps between the codes", "patchy", "fair"),
     "discontinuous": ("Small steps of the code make the image jump", "discontinuous", "fair"),

@@ -31,6 +31,9 @@ RUNGS = {
 }
 OF_RUNG = ("frechet", "kid", "density", "coverage")
 PRIOR_DISTANCE = "generation_gap.prior.frechet"
+BEST_DISTANCE = (
+    "generation_gap.best_frechet"  # on other images than the sampler was chosen on; older results lack it
+)
 EXTENDED_ERROR = "extended.frechet_by_n.limit_se"
 
 
@@ -177,6 +180,8 @@ def find(results, path, getter=get):
     if path.startswith(f"{BEST}."):
         best = get(results, "generation_gap.best_sampler")
         path = ("generation_gap", best, *path.removeprefix(f"{BEST}.").split("."))
+        if path[-1] == "frechet" and get(results, BEST_DISTANCE) is not None:
+            path = BEST_DISTANCE
     return getter(results, path)
 
 
@@ -264,7 +269,9 @@ def fault_of(results):
 
 
 def own_error(results):
-    """Returns the standard error that the evaluation gives the best sampler's distance, None without --extended."""
+    """Returns the standard error that the evaluation gives the best sampler's distance; older ones give it with --extended."""
+    if get(results, BEST_DISTANCE) is not None:
+        return get(results, f"{BEST_DISTANCE}_se")
     return (get(results, EXTENDED_ERROR) or {}).get(get(results, "generation_gap.best_sampler"))
 
 

@@ -160,7 +160,9 @@ def eigenvalues_of(codes, table, rows):
     """Returns the eigenvalues of the covariance of `codes[rows]`, from the inner products `table` where it is given."""
     if table is None:
         away = codes[rows] - codes[rows].mean(axis=0, dtype="float64")
-        matrix, count = away.T @ away, len(away)
+        count = len(away)
+        # Both have the same eigenvalues above 0, and the smaller one is the cheaper.
+        matrix = away @ away.T if count < away.shape[1] else away.T @ away
     else:
         matrix = table[rows, rows]
         count = len(matrix)

@@ -114,10 +114,19 @@ class MoreInformationResults(Section, title="Information with more codes"):
         "nats",
     )
     lower_se: float | None = standard_error("At least")
+    lower_from: str | None = measure(
+        "At least, estimator", "The estimator that gave the lower bound.", optional=True
+    )
     upper: float | None = measure(
-        "At most", "Upper bound: the same with each code's own image left out.", "nats"
+        "At most",
+        "The smallest of the upper bounds: the rate, the rate minus the prior mismatch, and how well one can find the"
+        " code that belongs to an image if its own is left out.",
+        "nats",
     )
     upper_se: float | None = standard_error("At most")
+    upper_from: str | None = measure(
+        "At most, estimator", "The estimator that gave the upper bound.", optional=True
+    )
     log_n: float | None = measure("log n", "The largest value that the lower bound can take.", "nats")
     seconds: float | None = seconds(optional=False)
 

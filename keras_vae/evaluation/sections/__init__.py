@@ -47,11 +47,14 @@ class Section(NamedTuple):
         measure: (evidence, *what the sections in `needs` found) -> `Found`.
         needs: Names of earlier sections, in the order of the arguments; None is given for one that was not asked for.
         in_results: Whether its numbers are a section of results.json; those of the others are parts of later ones.
+        prepared_by: Names of earlier sections without a time of their own in results.json that do most of the work of this
+            one: their time counts as its.
     """
 
     measure: Callable
     needs: tuple = ()
     in_results: bool = True
+    prepared_by: tuple = ()
 
 
 SECTIONS = {
@@ -63,15 +66,23 @@ SECTIONS = {
     "ladder": Section(build_ladder, ("reconstruction", "samplers"), in_results=False),
     "distances": Section(measure_distances, ("ladder",), in_results=False),
     "copying": Section(measure_copying, ("samplers", "ladder", "distances"), in_results=False),
-    "generation_gap": Section(measure_generation_gap, ("samplers", "ladder", "distances", "copying")),
+    "generation_gap": Section(
+        measure_generation_gap,
+        ("samplers", "ladder", "distances", "copying"),
+        prepared_by=("ladder", "distances"),
+    ),
     "completeness": Section(measure_completeness, ("ladder",)),
     "continuity": Section(measure_continuity, ("ladder",)),
     "interpolation": Section(measure_interpolation, ("ladder",)),
     "memorisation": Section(
-        measure_memorisation, ("reconstruction", "rate_distortion", "ladder", "copying", "generation_gap")
+        measure_memorisation,
+        ("reconstruction", "rate_distortion", "ladder", "copying", "generation_gap"),
+        prepared_by=("copying",),
     ),
     "disentanglement": Section(measure_disentanglement),
-    "extended": Section(measure_extended, ("reconstruction", "latent", "ladder")),
+    "extended": Section(
+        measure_extended, ("reconstruction", "rate_distortion", "prior_mismatch", "latent", "ladder")
+    ),
     "likelihood": Section(measure_likelihood, ("extended",)),
     "pictures": Section(take_pictures, ("latent", "ladder"), in_results=False),
 }
@@ -120,9 +131,8 @@ def measure(subject, dataset, settings):
 def joined(evidence, found, clock):
     """Returns what all sections found, a dict of `Found` by name, as one `Measured`."""
     named, reasons = identity(evidence)
-    seconds = {step["name"]: step["seconds"] for step in clock.steps}
     sections = {
-        name: found[name].values and {**found[name].values, "seconds": seconds[name]}
+        name: found[name].values and {**found[name].values, "seconds": time_of(name, clock)}
         for name in found
         if SECTIONS[name].in_results
     }
@@ -132,6 +142,12 @@ def joined(evidence, found, clock):
         pictures |= part.pictures
     results = {**named, **sections, "cost": clock.cost(), "reasons": reasons}
     return Measured(results, pictures, found["samplers"].kept)
+
+
+def time_of(name, clock):
+    """Returns the seconds that a section took, with those that it was prepared in."""
+    names = {name, *SECTIONS[name].prepared_by}
+    return sum(step["seconds"] for step in clock.steps if step["name"] in names)
 
 
 def identity(evidence):

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from keras_vae.evaluation.metrics.estimate import Estimate
 from keras_vae.evaluation.sections.found import Found
 
+USUAL = ("posterior", "gaussian", "mixture")  # rungs that results have, null where there is none
 NO_GAP = (
     "there is no gap beyond its error: the prior lies no farther from real images than reconstructions do"
 )
@@ -19,7 +20,7 @@ class Choice(NamedTuple):
     Attributes:
         sampler: Its name; "prior" where no fitted one is better beyond the error of the difference.
         within_error: The fitted samplers that cannot be told from the best.
-        distance: The distance that the chosen one has on images that it was not chosen by, an `Estimate`, or None.
+        distance: The distance that the chosen one has on images that it was not chosen by, an `Estimate`.
         repaired: The share of the gap that it closes there, an `Estimate`, or None.
         reason: Why there is no such share, or None.
     """
@@ -44,15 +45,15 @@ def measure_generation_gap(evidence, samplers, ladder, distances, copying):
     values = {
         "n": ladder.kept.n,
         "features": describe_features(evidence.features),
-        **dict.fromkeys(("posterior", "gaussian", "mixture")),
         **distances.values,
-        **pair("gap", gap),
-        **pair("gap_ratio", ratio),
+        **{name: None for name in USUAL if name not in distances.values},
+        **with_interval("gap", gap),
+        **with_interval("gap_ratio", ratio),
         **pair("blur_ratio", blur),
         "best_sampler": choice.sampler,
         "best_within_error": list(choice.within_error),
         **pair("best_frechet", choice.distance),
-        **pair("repaired_fraction", choice.repaired),
+        **with_interval("repaired_fraction", choice.repaired),
     }
     return Found(values, reasons)
 
@@ -63,23 +64,27 @@ def pair(name, estimate):
     return {name: value, f"{name}_se": error}
 
 
+def with_interval(name, estimate):
+    """Returns an `Estimate`, or None, as four fields: with the ends of its 95% interval."""
+    low, high = (None, None) if estimate is None else (float(estimate.low), float(estimate.high))
+    return {**pair(name, estimate), f"{name}_low": low, f"{name}_high": high}
+
+
 def missing_reasons(choice, ratio, blur):
     """Returns why numbers of the gap are null, by dotted path."""
     reasons = {}
     if choice.repaired is None:
-        reasons |= dict.fromkeys(named("repaired_fraction"), choice.reason)
-    if choice.distance is None:
-        reasons |= dict.fromkeys(named("best_frechet"), choice.reason)
+        reasons |= dict.fromkeys(named("repaired_fraction", "_low", "_high"), choice.reason)
     if ratio is None:
-        reasons |= dict.fromkeys(named("gap_ratio"), NO_DISTANCE)
+        reasons |= dict.fromkeys(named("gap_ratio", "_low", "_high"), NO_DISTANCE)
     if blur is None:
         reasons |= dict.fromkeys(named("blur_ratio"), "real images lie at no distance from each other")
     return reasons
 
 
-def named(name):
-    """Returns the dotted paths of a number of this section and of its error."""
-    return f"generation_gap.{name}", f"generation_gap.{name}_se"
+def named(name, *further):
+    """Returns the dotted paths of a number of this section, of its error, and of `further` fields, by their endings."""
+    return tuple(f"generation_gap.{name}{ending}" for ending in ("", "_se", *further))
 
 
 def choose_sampler(rungs, fitted, candidates):
@@ -91,10 +96,11 @@ def choose_sampler(rungs, fitted, candidates):
         candidates: Names of those that may be used.
     """
     if not candidates:
-        return Choice("prior", (), None, None, ALL_COPY if fitted else NONE_FITTED)
+        return Choice("prior", (), rungs.distance("prior"), None, ALL_COPY if fitted else NONE_FITTED)
     found = rungs.choose(candidates)
-    chosen = found.best if found.better else "prior"
-    return Choice(chosen, found.within_error, found.distance, found.repaired, NO_GAP)
+    if not found.better:
+        return Choice("prior", found.within_error, rungs.distance("prior"), found.repaired, NO_GAP)
+    return Choice(found.best, found.within_error, found.distance, found.repaired, NO_GAP)
 
 
 def describe_features(features):

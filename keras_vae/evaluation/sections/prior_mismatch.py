@@ -41,8 +41,7 @@ def measure_prior_mismatch(evidence, rate_distortion, latent):
         "fraction_of_rate": found.nats / total if total > 0 else None,
         "auc": told_apart(evidence, aggregate, found.rank, drawn),
         "mutual_information": {
-            "lower": bounded.information_lower,
-            "upper": bounded.information_upper,
+            **mismatch.information(total, found.nats, contrasted)._asdict(),
             "log_n": contrasted.log_n,
         },
         "marginal_kl_lower": bounded.divergence_lower,

@@ -59,9 +59,13 @@ def completeness(facts):
     if collapsed(facts):
         return f"completeness: {WITHOUT_MEANING}"
     word = "bad" if facts.prior_is_poor else "patchy" if patchy(facts) else "ok"
-    return (
-        f"completeness: {word} ({percent(facts.dead_zone)} of the prior decodes to what no image looks like)"
+    covered = facts.get("generation_gap", "prior", "coverage")
+    rare = (
+        f"; near its samples lie {percent(covered)} of the real images"
+        if word != "ok" and not facts.is_thin and covered is not None
+        else ""
     )
+    return f"completeness: {word} ({percent(facts.dead_zone)} of the prior decodes to what no image looks like{rare})"
 
 
 def confidence(facts, main):

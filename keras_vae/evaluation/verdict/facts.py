@@ -3,6 +3,7 @@
 from keras_vae.evaluation.metrics.estimate import Estimate
 from keras_vae.evaluation.verdict.source import UNKNOWN
 from keras_vae.evaluation.verdict.thresholds import THRESHOLDS
+from keras_vae.likelihoods import LIKELIHOODS
 from keras_vae.objectives import OBJECTIVES
 
 STANDARD = ("standard", "N(0, I)", None)  # N(0, I): what results of older versions call it
@@ -36,7 +37,7 @@ class Facts:
         self.directions = self.get("latent", "pc95_corrected") or self.get("latent", "pc95")
         self.spare_dimensions = self.size / self.directions if self.size and self.directions else None
         self.beta = self.get("rate_distortion", "effective_beta")
-        self.objective = objective_called(self.get("objective"))
+        self.objective = called(self.get("objective"), OBJECTIVES)
         # The bound itself, as this model can be trained on it.
         self.bound = "conditional_vae" if self.is_conditional else "vae"
 
@@ -71,6 +72,17 @@ class Facts:
         return "N(0, I)" if self.get("prior") in STANDARD else f"the {self.get('prior')} prior"
 
     @property
+    def objective_name(self):
+        """What the objective is called in its registry, None where it is not known."""
+        return next((name for name, kind in OBJECTIVES.items() if kind is self.objective), None)
+
+    @property
+    def likelihood_name(self):
+        """What the decoder's likelihood is called in its registry, None where it is not known."""
+        found = called(self.get("decoder_likelihood"), LIKELIHOODS)
+        return next((name for name, kind in LIKELIHOODS.items() if kind is found), None)
+
+    @property
     def has_codebook(self):
         """Whether codes are entries of a codebook."""
         return self.get("prior") in CODEBOOK
@@ -79,6 +91,12 @@ class Facts:
     def held_out(self):
         """Number of images that were held out from training."""
         return self.results["num_held_out"]
+
+    @property
+    def copying_samples(self):
+        """What the samples are called that are looked at for copies: the best sampler's."""
+        drawn = self.prior_in_words if self.sampler in (None, "prior") else f"the fitted {self.sampler}"
+        return f"Samples of {drawn}"
 
     @property
     def elbo_gap_se(self):
@@ -127,9 +145,9 @@ class Facts:
         return known and self.recommended < self.size and not self.has_codebook
 
 
-def objective_called(name):
-    """Returns the class of the objective `name`, None where it is not known; results of older versions name the class."""
-    kinds = {kind.__name__: kind for kind in OBJECTIVES.values()} | OBJECTIVES
+def called(name, registry):
+    """Returns the class of a component, None where it is not known; results of older versions name the class."""
+    kinds = {kind.__name__: kind for kind in registry.values()} | dict(registry)
     return kinds.get(name)
 
 

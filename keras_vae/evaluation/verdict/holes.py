@@ -39,7 +39,7 @@ def hole(facts):
 
 def hole_of_points(facts):
     """Returns the `Hole` of a model whose codes have no noise."""
-    steps = [train_again(facts.source, towards_the_bound(facts), smaller(facts))]
+    steps = train_again(facts, towards_the_bound(facts), smaller(facts))
     if facts.objective is not None and facts.objective.prior != "none":
         return Hole(
             "missed_prior",
@@ -62,11 +62,9 @@ def hole_of_densities(facts):
         return Hole("spread_code", spread_cause(facts), smaller_steps(facts))
     if below(facts.beta, THRESHOLDS.low_beta):
         cause = f"The rate is weighed by an effective beta of {number(facts.beta)}, so the codes spread beyond the prior."
-        return Hole(
-            "under_regularised", cause, [train_again(facts.source, towards_the_bound(facts), smaller(facts))]
-        )
+        return Hole("under_regularised", cause, train_again(facts, towards_the_bound(facts), smaller(facts)))
     if above(facts.get("rate_distortion", "calibration"), THRESHOLDS.overcalibrated):
-        return Hole("under_regularised", overcalibrated_cause(facts), [learn_the_variance(facts)])
+        return Hole("under_regularised", overcalibrated_cause(facts), learn_the_variance(facts))
     marginal = facts.get("prior_mismatch", "marginal_nats")
     if (
         mismatched
@@ -74,7 +72,7 @@ def hole_of_densities(facts):
         and above(facts.mismatch, 0)
         and (marginal >= THRESHOLDS.scale_share * facts.mismatch)
     ):
-        return Hole("mis_scaled", scale_cause(facts, marginal), [train_again(facts.source, longer(facts))])
+        return Hole("mis_scaled", scale_cause(facts, marginal), train_again(facts, longer(facts)))
     if mismatched:
         return Hole("correlated", correlated_cause(facts, marginal), smaller_steps(facts))
     return Hole(
@@ -145,7 +143,7 @@ def mismatch_evidence(facts):
 
 def towards_the_bound(facts, smaller_latent=True):
     """Returns what to change so that the bound itself is trained, with a smaller latent where the codes fit into one."""
-    changes = {"objective": facts.bound}
+    changes = {} if may_be_the_bound(facts) else {"objective": facts.bound}
     config = facts.source.config
     if (
         config is not None
@@ -156,6 +154,11 @@ def towards_the_bound(facts, smaller_latent=True):
     if smaller_latent and facts.fits_a_smaller_latent:
         changes["latent"] = facts.recommended
     return changes
+
+
+def may_be_the_bound(facts):
+    """Returns whether the objective is not known and what was measured does not contradict that it is the bound."""
+    return facts.objective is None and facts.rate is not None and not below(facts.beta, THRESHOLDS.low_beta)
 
 
 def smaller(facts):
@@ -172,17 +175,15 @@ def smaller(facts):
 
 
 def smaller_steps(facts):
-    """Returns the step that trains a smaller latent, where the codes would fit into one."""
+    """Returns the step that trains a smaller latent, in a list, where the codes would fit into one."""
     if not facts.fits_a_smaller_latent:
         return []
-    return [train_again(facts.source, towards_the_bound(facts), smaller(facts))]
+    return train_again(facts, towards_the_bound(facts), smaller(facts))
 
 
 def learn_the_variance(facts):
-    """Returns the step that lets the decoder learn its variance."""
-    return train_again(
-        facts.source, {"likelihood": "gaussian_optimal"}, "It learns the variance of its error."
-    )
+    """Returns the step that lets the decoder learn its variance, in a list."""
+    return train_again(facts, {"likelihood": "gaussian_optimal"}, "It learns the variance of its error.")
 
 
 def longer(facts):

@@ -5,7 +5,7 @@ from keras_vae.evaluation.verdict.words import listed, measured, share
 
 LATER = {
     "files": "The model is in files: a decoder that samples from it is exported for a run of keras_vae only.",
-    "program": "Nothing was exported, as a program measured the model: the command does so for a run.",
+    "program": "Nothing was exported, as a program measured the model.",
 }
 
 
@@ -22,6 +22,9 @@ def repair_steps(facts):
     if outcome == "outdated":
         words = f"The run was trained further while it was measured, and nothing was exported. As it was: {found}."
         return [evaluate_again(facts.source, f"{words} Evaluate it again.")]
+    if outcome == "program" and facts.source.evaluated is not None:
+        words = f"Without retraining: {found}. {LATER[outcome]} The command exports a decoder that does so."
+        return [evaluate_again(facts.source, words, without=("--no-repair",))]
     return [Step(f"Without retraining: {found}. {LATER.get(outcome, '')}".strip())]
 
 

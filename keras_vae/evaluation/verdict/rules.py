@@ -19,6 +19,8 @@ from keras_vae.evaluation.verdict.thresholds import THRESHOLDS
 from keras_vae.evaluation.verdict.words import measured, number, percent
 
 AUGMENTED = ("shift", "rotate", "zoom")
+WARMUP = 2000  # steps
+HALF = 0.4  # of the samples, from which on the others are not called most
 FIXED_SCALE = ("gaussian", "Gaussian", "laplace", "Laplace")  # likelihoods whose scale is not learned
 
 
@@ -87,9 +89,7 @@ def insufficient_data(facts):
         "The dataset is small. A low loss on it may be memory, and nothing here can tell.",
         (
             Step("Add images."),
-            train_again(
-                facts.source, augmented(facts), "Look at the nearest training images of its samples."
-            ),
+            *train_again(facts, augmented(facts), "Look at the nearest training images of its samples."),
         ),
     )
 
@@ -124,9 +124,9 @@ def way_out_of_silence(facts):
     if facts.rate is None:
         return (
             "Training has put nothing into the code yet, or a penalty on the codes outweighs the images.",
-            (train_again(facts.source, {**longer(facts), "likelihood": "gaussian_optimal"}),),
+            tuple(train_again(facts, {**longer(facts), "likelihood": "gaussian_optimal"})),
         )
-    changes = {**towards_the_bound(facts, smaller_latent=False), "objective.warmup": 2000}
+    changes = {**towards_the_bound(facts, smaller_latent=False), "objective.warmup": longer_warmup(facts)}
     if facts.get("decoder_likelihood") in FIXED_SCALE:
         changes["likelihood"] = "gaussian_optimal"
     return (
@@ -134,8 +134,15 @@ def way_out_of_silence(facts):
         if above(facts.beta, 1.5)
         else "Training found the way out of saying nothing before the code said anything, or the decoder assumes more"
         " noise than the images have structure.",
-        (train_again(facts.source, changes),),
+        tuple(train_again(facts, changes)),
     )
+
+
+def longer_warmup(facts):
+    """Returns over how many steps the weight of the rate is to grow: more than it did."""
+    config = facts.source.config
+    known = 0 if config is None else getattr(config.objective, "warmup", 0)
+    return 2 * max(known, WARMUP // 2)
 
 
 def overfitted(facts):
@@ -145,22 +152,33 @@ def overfitted(facts):
     share = facts.get("memorisation", "elbo_gap_fraction")
     copies = facts.get("memorisation", "copies")
     lost = above(share, THRESHOLDS.overfitted_elbo) and above(gap, THRESHOLDS.sure * facts.elbo_gap_se)
-    if not (above(ratio, THRESHOLDS.overfitted_mse) or lost or copies):
+    worse = above(ratio, THRESHOLDS.overfitted_mse) or lost
+    if not (worse or copies):
         return None
+    symptoms = [
+        "Training images are reconstructed much better than new ones." if worse else "",
+        f"{facts.copying_samples} contain copies of training images." if copies else "",
+    ]
     return Finding(
         "overfitted",
-        "Training images are reconstructed much better than new ones."
-        + (" Samples are copies of training images." if copies else ""),
+        " ".join(filter(None, symptoms)),
         f"The squared error is {number(ratio)} times as large on held-out images"
         + ("" if gap is None else f", the ELBO {number(gap)} nats worse ({percent(share)} of the rate)")
-        + f"; {facts.results['num_train']:,} training images.",
+        + f"; {facts.results['num_train']:,} training images."
+        + copies_in_words(facts),
         "The networks have learned the training images themselves: too few images for their size.",
         (
-            train_again(facts.source, {**augmented(facts), "patience": 10}),
+            *train_again(facts, {**augmented(facts), "patience": 10}),
             Step("If that is not enough: more images, narrower networks, or a larger beta."),
         ),
         "copies_training_images" if copies else None,
     )
+
+
+def copies_in_words(facts):
+    """Returns what was counted where samples are copies, a sentence, else an empty one."""
+    said = facts.get("memorisation", "sentence") if facts.get("memorisation", "copies") else None
+    return f" {said[:1].upper()}{said[1:]}." if said else ""
 
 
 def blurry(facts):
@@ -171,20 +189,22 @@ def blurry(facts):
     return Finding(
         "blurry",
         "Reconstructions are blurred"
-        + ("." if facts.is_thin else ", and samples are no worse than they are."),
+        + (
+            "."
+            if facts.is_thin or surely(facts.gap_ratio, 0.0)
+            else ", and samples are no worse than they are."
+        ),
         f"Reconstructions lie {measured(facts.blur_ratio)} times as far from real images as real ones do from each other"
         f" ({measured(facts.reconstruction)} against {measured(facts.floor)}).",
         "The model explains too little of an image: the decoder is too small, training too short, or the noise that"
         " it assumes too large.",
-        (train_again(facts.source, {**larger(facts), **longer(facts)}),),
+        tuple(train_again(facts, {**larger(facts), **longer(facts)})),
     )
 
 
 def larger(facts):
     """Returns the changes that let a decoder explain more: a learned variance, and wider networks."""
-    changes, config = {}, facts.source.config
-    if facts.get("decoder_likelihood") not in ("gaussian_optimal", "OptimalGaussian"):
-        changes["likelihood"] = "gaussian_optimal"
+    changes, config = {"likelihood": "gaussian_optimal"}, facts.source.config
     if config is not None and hasattr(config.network, "channels"):
         widths = config.network.channels(facts.get("image_shape"))
         changes["network.widths"] = ",".join(str(2 * width) for width in widths)
@@ -224,7 +244,11 @@ def patchy(facts):
     found, prior = hole(facts), facts.prior_in_words
     return Finding(
         "patchy",
-        f"Most samples of {prior} are images, some are not."
+        (
+            f"Some samples of {prior} are images, and about as many are not."
+            if above(facts.dead_zone, HALF)
+            else f"Most samples of {prior} are images, some are not."
+        )
         if thin
         else f"Samples of {prior} are images, and other ones than the real: some kinds are rare or missing.",
         f"{percent(facts.dead_zone)} of them fall where there is no image; near them lie"
@@ -263,7 +287,7 @@ def smoother_steps(facts):
         return (Step("Train it on more images, or for fewer steps."),)
     beta = 2 * max(facts.beta or 1.0, 1.0)
     return (
-        train_again(facts.source, {"objective": "beta_vae", "objective.beta": f"{beta:g}"}),
+        *train_again(facts, {"objective": "beta_vae", "objective.beta": f"{beta:g}"}),
         Step("Or train it on more images, or for fewer steps."),
     )
 

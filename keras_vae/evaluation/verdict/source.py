@@ -10,8 +10,8 @@ class Source:
     """Where a measured model comes from.
 
     Attributes:
-        evaluated: Arguments of the evaluation that measured it, from the directory where it was started; None: it was
-            measured by a program, and there is no command that does so again.
+        evaluated: Arguments of the evaluation that measured it, from the directory where it was started; None: a
+            program measured it, and no command does so again.
         config_file: The configuration of its run as one types it; None: it is not known how the model was trained.
         config: What that file holds, a `Config`.
         data: Arguments that say where the images are, where these are not the configuration's.

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from keras_vae.command_line import to_json
 from keras_vae.evaluation.verdict.words import listed
 
 # What a flag of train.py does, in words.
@@ -32,18 +33,41 @@ class Step:
     command: str | None = None
 
 
-def train_again(source, changes, aim=""):
-    """Returns the step that trains a model like the measured one anew.
+def train_again(facts, changes, aim=""):
+    """Returns the step that trains a model like the measured one anew, in a list; none where all is so already.
 
     Args:
-        source: The `Source` of the model.
-        changes: What is changed in its configuration, flag of train.py to value.
+        facts: The `Facts` of the measured model.
+        changes: What is to be so in the new training, flag of train.py to value. What is so already is left out.
         aim: What that is for, a sentence, or nothing.
     """
-    changed = {name: str(value) for name, value in changes.items()}
+    so = settings_of(facts)
+    changed = {name: str(value) for name, value in changes.items() if so.get(name) != str(value)}
+    if not changed:
+        return []
     phrases = [PHRASES[name].format(value.replace(",", ", ")) for name, value in changed.items()]
     sentence = f"Train it again {listed(phrases)}."
-    return Step(f"{sentence} {aim}".strip(), source.training(changed))
+    return [Step(f"{sentence} {aim}".strip(), facts.source.training(changed))]
+
+
+def settings_of(facts):
+    """Returns how the measured model was trained, flag of train.py to its value as one types it, as far as it is known."""
+    known = {} if facts.source.config is None else to_json(facts.source.config)
+    so = {name: typed(known, name) for name in PHRASES}
+    results = {"objective": facts.objective_name, "likelihood": facts.likelihood_name}
+    return so | {name: value for name, value in results.items() if value is not None}
+
+
+def typed(known, name):
+    """Returns the value of the dotted `name` in a configuration's JSON as one types it, None where there is none."""
+    value = known
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    if isinstance(value, dict):
+        return value.get("kind")
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else None if value is None else str(value)
 
 
 def evaluate_again(source, reason, without=()):

@@ -33,16 +33,26 @@ MEASUREMENTS = {
 
 
 class Earlier(NamedTuple):
-    """What sections before this one found: numbers of the reconstructions, principal components, and the ladder."""
+    """What sections before this one found.
+
+    Attributes:
+        reconstruction, rate, mismatch: Numbers of the sections on reconstruction, on rate and distortion, and on the prior
+            mismatch.
+        components: The principal components of the codes.
+        ladder: The `Ladder`.
+    """
 
     reconstruction: dict
+    rate: dict
+    mismatch: dict
     components: object
     ladder: object
 
 
-def measure_extended(evidence, reconstruction, latent, ladder):
+def measure_extended(evidence, reconstruction, rate_distortion, prior_mismatch, latent, ladder):
     """Takes the measurements, and the time of each; keeps -log p(x) of the first test images by annealing, or None."""
-    earlier = Earlier(reconstruction.values, latent.kept, ladder.kept)
+    numbers = (section.values for section in (reconstruction, rate_distortion, prior_mismatch))
+    earlier = Earlier(*numbers, latent.kept, ladder.kept)
     section, reasons, annealed = {"n": len(evidence.reference)}, {}, None
     for name, measure in MEASUREMENTS.items():
         begun = time.perf_counter()

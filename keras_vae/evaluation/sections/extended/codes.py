@@ -48,7 +48,10 @@ def prior_classifier(evidence, earlier):
 
 
 def mutual_information(evidence, earlier):
-    """Returns the bounds of the prior mismatch's section from as many test codes as there are, 10,000 at most."""
+    """Returns the bounds of the prior mismatch's section from as many test codes as there are, 10,000 at most.
+
+    They obey the same rule: 0 <= lower <= upper <= the rate (`mismatch.information`).
+    """
     size = evidence.test.mean.shape[1]
     if not evidence.subject.is_variational:
         return Found(reasons={"extended.mutual_information": evidence.subject.no_rate})
@@ -58,12 +61,22 @@ def mutual_information(evidence, earlier):
         )
         return Found(reasons={"extended.mutual_information": large})
     found = mismatch.contrast(evidence.test.mean, evidence.test.log_var, evidence.seed, MOST_PAIRED)
+    bounded = mismatch.information(earlier.rate["rate"], earlier.mismatch["nats"], found)
+    error = error_of_upper(bounded.upper_from, found, earlier)
     values = {
         "n": round(math.exp(found.log_n)),
-        "lower": found.lower,
-        "lower_se": found.lower_se,
-        "upper": found.upper,
-        "upper_se": found.upper_se,
+        **bounded._asdict(),
+        "lower_se": {"contrast": found.lower_se, "zero": 0.0, "upper": error}[bounded.lower_from],
+        "upper_se": error,
         "log_n": found.log_n,
     }
     return Found(values)
+
+
+def error_of_upper(name, found, earlier):
+    """Returns the standard error of the upper bound `name`, given the `Contrast`.
+
+    That of the rate less the mismatch is an upper limit: the two vary together over images.
+    """
+    rate, nats = earlier.rate["rate_se"] or 0.0, earlier.mismatch["nats_se"] or 0.0
+    return {"leave_one_out": found.upper_se, "rate": rate, "mismatch": math.hypot(rate, nats)}[name]
