@@ -25,6 +25,7 @@ from keras_vae.inputs import (
     as_labels,
     as_numbers,
     check_class_weight,
+    check_some_count,
     check_values,
     to_numpy,
     unpack,
@@ -502,10 +503,9 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         """
         spec = self.input_spec_of()
         batch = unpack((images, targets), self.conditional)
-        if is_readable(batch.images):
-            check_values(batch.images, spec.bounds(batch))
-        if is_readable(batch.targets):
-            check_values(batch.targets, CLEAN)
+        for values, bounds in ((batch.images, spec.bounds(batch)), (batch.targets, CLEAN)):
+            if is_readable(values) and np.size(values):
+                check_values(values, bounds)
         return self.objective(self, Step(self, images, targets, training=False, counter=0))
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
@@ -594,6 +594,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
                 of the last good epoch again.
         """
         given = inspect.signature(super().fit).bind(x, y, *args, **kwargs).arguments
+        check_some_count(given.get("sample_weight"))
         self.examine(given, class_weight=given.pop("class_weight", None), learns=True)
         held_out = given.get("validation_data")
         if held_out is not None:
@@ -679,8 +680,6 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         parts = x, given.get("y"), given.get("sample_weight")
         if is_arrays(parts):
             batch = spec.examine(parts)
-            if learns and batch.weights is not None and not np.any(to_numpy(batch.weights)):
-                raise ValueError("the weights of all images are 0: there is nothing to learn from")
             if learns and batch.is_noisy():
                 self.learns_from_noise()
             packed = batch.pack()

@@ -427,6 +427,12 @@ def check_weight_shape(weights):
         )
 
 
+def check_some_count(weights):
+    """Raises a ValueError where an array of weights for a whole training is 0 throughout; a batch of it may be."""
+    if weights is not None and np.size(weights) and not np.any(to_numpy(weights)):
+        raise ValueError("the weights of all images are 0: there is nothing to learn from")
+
+
 def check_weights(weights, count):
     """Raises a ValueError where an array of weights does not fit `count` images, or is not of numbers of at least 0."""
     if weights.dtype.kind not in "biuf" or not (np.isfinite(weights).all() and (weights >= 0).all()):

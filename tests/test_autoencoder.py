@@ -497,7 +497,10 @@ def test_an_effective_beta_near_one_is_not_worth_a_word(objective, latent):
     [
         ({"image_shape": (28, 28)}, r"image_shape is \(28, 28\): expected \(height, width, channels\)"),
         ({"image_shape": (28, 28, 0)}, r"image_shape is \(28, 28, 0\)"),
-        ({"image_shape": (28, None, 1)}, r"image_shape is \(28, None, 1\): expected whole numbers"),
+        (
+            {"image_shape": (28, None, 1)},
+            r"image_shape is \(28, None, 1\): expected \(height, width, channels\)",
+        ),
         ({"objective": "beta_va"}, r"objective is 'beta_va': .*\(did you mean beta_vae\?\)"),
         ({"objective": 3}, r"objective is 3: expected one of .*, autoencoder, "),
         (
