@@ -322,13 +322,17 @@ def test_a_label_without_a_class_weight_counts_once():
         ({"class_weight": {"cat": 1.0}}, r"class_weight is \{'cat': 1.0\}: expected a dict from labels"),
         ({"class_weight": {0: -1.0}}, r"class_weight is \{0: -1.0\}: expected a dict from labels"),
         ({"class_weight": [1.0, 2.0]}, r"class_weight is \[1.0, 2.0\]: expected a dict from labels"),
-        ({"sample_weight": 0 * WEIGHTS}, "the weights of all images are 0"),
     ],
 )
 def test_weights_that_cannot_be_honoured_are_refused(plain, given, said):
     for use in (lambda: plain.fit(IMAGES, **given, verbose=0), lambda: plain.train_on_batch(IMAGES, **given)):
         with pytest.raises(ValueError, match=said):
             use()
+
+
+def test_a_training_that_nothing_counts_in_is_refused(plain):
+    with pytest.raises(ValueError, match="the weights of all images are 0: there is nothing to learn from"):
+        plain.fit(IMAGES, sample_weight=0 * WEIGHTS, verbose=0)
 
 
 def test_a_class_weight_of_no_class_is_refused(conditional):
