@@ -59,7 +59,7 @@ def compared(dataset):
     Where too few are held out, both are training images, and `own` says which of them each is made from.
     """
     try:
-        count, reference = held_out(dataset, REFERENCE, REFERENCE)
+        count, reference, _ = held_out(dataset, REFERENCE, REFERENCE)
         return dataset.test.take(min(count, COMPARED)), None, reference
     except UsageError:
         split = dataset.train.take(REFERENCE)
