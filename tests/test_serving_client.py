@@ -446,7 +446,8 @@ assert "tensorflow" not in sys.modules
 
 def test_the_code_in_the_documentation_runs(urls):
     page = pathlib.Path(__file__).resolve().parents[1] / "docs" / "serving.md"
-    over_grpc, client = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    # The first block, an export as a layer, is in tests/test_conditional.py.
+    _, over_grpc, client = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     places = {"localhost:8500": urls["grpc"].removeprefix("grpc://"), "http://localhost:8501": urls["rest"]}
     for code in (over_grpc.replace("(2, 16)", "(2, 3)"), client):
         for there, url in places.items():
