@@ -65,7 +65,7 @@ def test_evaluate_takes_what_train_returns(run, monkeypatch):
         return subject.name
 
     monkeypatch.setattr("keras_vae.evaluation.sections.measure", measure)
-    monkeypatch.setattr("keras_vae.evaluation.conclusion.conclude", lambda name, repaired: {"run": name})
+    monkeypatch.setattr("keras_vae.evaluation.conclusion.conclude", lambda name, *_: {"run": name})
     assert keras_vae.evaluate(run, seed=3) == {"run": "small"}
     assert (asked["settings"].seed, len(asked["dataset"].train)) == (3, 64)
     keras_vae.evaluate(run, limit=30)

@@ -279,8 +279,7 @@ HALF = {"x_train": IMAGES[:10], "y_train": np.arange(10) % 2, "x_test": IMAGES[1
         ({"images": IMAGES, "labels": np.r_[np.nan, np.ones(19)]}, "no whole numbers"),
         ({"images": IMAGES, "labels": np.r_[np.inf, np.ones(19)]}, "no whole numbers"),
         ({"images": IMAGES, "labels": np.r_[0.5, np.ones(19)]}, "no whole numbers"),
-        ({"images": IMAGES, "labels": np.r_[-1, np.ones(19, int)]}, "run from -1 to 1"),
-        ({"images": IMAGES, "labels": np.r_[10**9, np.ones(19, int)]}, "run from 1 to 1000000000"),
+        ({"images": IMAGES, "labels": np.r_[-1, np.arange(19) % 2]}, "marks a missing label"),
         ({"images": IMAGES, "labels": np.ones(19, int)}, "19 labels for 20 images"),
         ({"images": IMAGES, "labels": np.array([])}, "0 labels for 20 images"),
         (HALF, "the test images have no labels, and those of train have"),
@@ -288,7 +287,6 @@ HALF = {"x_train": IMAGES[:10], "y_train": np.arange(10) % 2, "x_test": IMAGES[1
         ({"images": IMAGES, "labels": np.zeros(20, int)}, "num_classes is 1"),
         ({"images": np.where(IMAGES > 250, np.nan, IMAGES / 255)}, "NaN or infinite, the first at"),
         ({"images": np.where(IMAGES > 250, -np.inf, IMAGES / 255)}, "NaN or infinite, the first at"),
-        ({"images": IMAGES.astype("float32")}, "floats are expected in 0 to 1 (store images / 255)"),
     ],
 )
 def test_arrays_that_are_not_what_they_should_be_end_in_one_line_and_no_run(tmp_path, arrays, said):
