@@ -394,6 +394,8 @@ def read_one(annotation, value, typed):
             if value == show(member) if typed else (type(value), value) == (type(member), member):
                 return member
     elif origin is tuple:
+        if members[0] is str and isinstance(value, list) and all(isinstance(part, str) for part in value):
+            return tuple(value)  # names of classes may hold anything; they name no files
         if typed or isinstance(value, list):
             parts = listed(value) if typed else value
             return tuple(read(members[0], part, typed) for part in parts)

@@ -241,7 +241,7 @@ def test_a_displaced_prior_is_measured_as_the_standard_one_is_of_codes_in_its_pl
     assert mismatch["norms"]["prior_mean"] == pytest.approx(mismatch["norms"]["posterior_mean"], rel=0.03)
     assert mismatch["signal_radius"]["ratio"] == pytest.approx(1, abs=0.05)
     assert results["completeness"]["dead_zone"] < 0.1
-    assert results["prior"] == "a learned mixture"
+    assert results["prior"] == "mixture"
     assert results["latent"]["kl_spectrum"] is None
     words = str(results["verdict"])
     assert "N(0, I)" not in words
