@@ -227,7 +227,9 @@ def test_a_locked_slider_stays_and_reset_leads_to_the_mean(explorer, site, world
     explorer.page.get_by_role("button", name="Random").click()
     explorer.settle()
     assert explorer.at()[1] == pytest.approx(0.5, abs=1e-3)
-    assert np.abs(np.delete(explorer.at(), 1)).max() > 0.005  # the codes of this small run deviate by some 0.03
+    assert (
+        np.abs(np.delete(explorer.at(), 1)).max() > 0.005
+    )  # the codes of this small run deviate by some 0.03
     explorer.shows(PICTURE, lambda: world.decode(explorer.code(world)[None])[0])
 
 
