@@ -62,7 +62,7 @@ def test_a_setting_is_what_the_command_line_makes_of_it(name, given, typed):
         (Config, "objective", 3),
         (Config, "objective", "betavae"),
         (Evaluation, "nll_samples", 1.5),
-        (Evaluation, "decoder_range", "bytes"),
+        (Evaluation, "decoder_range", "words"),
     ],
 )
 def test_what_no_command_line_could_say_is_refused_by_name(settings, name, given):
