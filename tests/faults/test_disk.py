@@ -1,6 +1,7 @@
 """Disks that are full, limited or read-only: one clear line, status 2, and the last good state as it was."""
 
 import contextlib
+import json
 import os
 import pathlib
 import shutil
@@ -180,6 +181,9 @@ def test_a_full_disk_for_a_cache_is_one_line_and_leaves_no_half_file(disk, tmp_p
     with pytest.raises(DatasetError, match="No space left on device") as caught:
         load_dataset(source, image_size=64)
     assert "\n" not in str(caught.value)
-    assert [path.name for path in disk.iterdir()] == ["filler"]
+    left = [path for path in disk.iterdir() if path.name != "filler"]
+    assert [set(json.loads(path.read_text())) for path in left] == [
+        {"found", "sha256"}
+    ]  # what the headers said, whole
     filler.unlink()
     assert len(load_dataset(source, image_size=64).train) == 32
