@@ -307,7 +307,7 @@ def check_same_results(folder, undisturbed, rounding=0.0):
     """
     mine, other = (read_json(path / "report/results.json") for path in (folder, undisturbed))
     assert set(mine) == set(other)
-    for key in set(mine) - {"run", "created", "cost", "exported", "samplers", "verdict"}:
+    for key in set(mine) - {"run", "created", "cost", "exported", "repair", "samplers", "verdict"}:
         check_same(mine[key], other[key], rounding, key)
     assert mine["verdict"]["name"] == other["verdict"]["name"]
     for name in sorted(path.name for path in undisturbed.glob("samplers/*.npz")):
@@ -315,6 +315,12 @@ def check_same_results(folder, undisturbed, rounding=0.0):
         assert set(one.files) == set(two.files)
         if not rounding:
             assert all(one[key].tobytes() == two[key].tobytes() for key in one.files), name
+    # The number of the version depends on how often the run was evaluated.
+    for results in (mine, other):
+        assert results["repair"]["version"] == results["exported"]
+    assert [mine["repair"][key] for key in ("outcome", "sampler")] == [
+        other["repair"][key] for key in ("outcome", "sampler")
+    ]
     assert bool(mine["exported"]) == bool(other["exported"])
     if mine["exported"]:
         newest = max((folder / "serving/decoder").iterdir(), key=lambda path: int(path.name))
