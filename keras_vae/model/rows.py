@@ -2,7 +2,7 @@
 
 import operator
 
-from keras_vae.lazy import keras, ops
+from keras_vae.model.batches import nothing_of
 
 
 def apply(network, rows, training=False):
@@ -13,8 +13,7 @@ def apply(network, rows, training=False):
     """
     if rows.shape[0] != 0:
         return network(rows, training=training)
-    stand_in = network(ops.zeros((1, *rows.shape[1:]), rows.dtype), training=False)
-    return keras.tree.map_structure(lambda result: result[:0], stand_in)
+    return nothing_of(lambda row: network(row, training=False), rows)
 
 
 def check_count(count):
