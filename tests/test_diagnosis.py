@@ -270,7 +270,7 @@ def test_sixty_held_out_images_are_enough_to_measure_and_too_few_to_judge():
     assert results["generation_gap"]["n"] == 30
     assert results["verdict"]["name"] == "insufficient_data"
     assert results["memorisation"]["copies"] is None
-    assert "30 images are too few" in results["reasons"]["memorisation.copies"]
+    assert "30 samples are too few to tell copies from chance" in results["reasons"]["memorisation.copies"]
 
 
 @dataclasses.dataclass(frozen=True)

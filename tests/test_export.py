@@ -502,7 +502,7 @@ def test_a_latent_of_65536_is_exported_with_every_weight_stored_once(tmp_path):
         stored = sum(map(len, content(paths[servable]).values()))
         graph = 350_000  # functions, names and checkpoint bookkeeping; `score` is 100 kB of it
         assert 4 * weights < stored < 4 * weights + graph
-        assert graph < weights  # half of the weights stored twice would be seen
+        assert graph < 4 * weights / 2  # half of the weights stored twice would be seen
     sample = tf.saved_model.load(str(paths["decoder"])).signatures["sample"]
     drawn = sample(seed=tf.constant([5], "int64"))
     np.testing.assert_array_equal(drawn["image"], compiled(model.decode, drawn["latent"].numpy()))

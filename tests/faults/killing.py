@@ -232,7 +232,8 @@ def leftovers(folder):
 
 def check_whole(folder):
     """Asserts that every file under a final name is whole, by its format and by its checksum."""
-    for path in folder.rglob("*"):
+    # os.walk passes over a folder that is gone before it is read: a training may be writing meanwhile.
+    for path in (pathlib.Path(parent, name) for parent, _, names in os.walk(folder) for name in names):
         if not path.is_file() or any(part.startswith(".writing-") for part in path.parts):
             continue
         if path.name == checksums.FILE and path.parent != folder:
