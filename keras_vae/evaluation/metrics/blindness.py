@@ -15,7 +15,10 @@ NONSENSE = {
 FLOORS = 3.0  # distances of other real images from real ones that nonsense must exceed
 LEAST_DEAD = 0.2  # share of nonsense that must lie farther from every real image than blur explains
 GROUPS = 10  # of images that are left out in turn, for the error of a Frechet distance
-MOST_FEATURES = 128  # in which a Frechet distance with its error takes half a second
+MOST_FEATURES, IMAGES_A_FEATURE = (
+    128,
+    4,
+)  # a Frechet distance needs some images for each feature, and takes time
 
 
 def judge_space(distances, dead=None):
@@ -79,27 +82,29 @@ def described(name, distance):
 def distances_between(sets, reference):
     """Returns the Frechet distance of each set from the reference, `Estimate`s by name.
 
-    Where there are more than 128 features they are projected onto 128 random directions first, which keeps the ranks of
-    distances; the error of one distance in 500 features takes seconds.
+    Where there are more than 128 features, or than a quarter of the images, they are projected onto as many random
+    directions first. That keeps the ranks of distances; with fewer images than features the distance between real
+    images would hide all others, and in 500 features its error takes seconds.
 
     Args:
         sets: Features, `[n, F]`, by name.
         reference: `[m, F]`.
     """
-    turn = directions(reference.shape[1])
+    count = min(len(reference), *map(len, sets.values()))
+    turn = directions(reference.shape[1], min(MOST_FEATURES, max(count // IMAGES_A_FEATURE, 1)))
     reference = reference @ turn
     return {name: frechet_distance_error(rows @ turn, reference, GROUPS) for name, rows in sets.items()}
 
 
-def directions(count, seed=0):
-    """Returns orthonormal columns `[count, 128]`; the identity where there are no more than 128 features.
+def directions(count, kept, seed=0):
+    """Returns orthonormal columns `[count, kept]`; the identity where there are no more than `kept` features.
 
     They are scaled so that distances keep the size that they have in all features.
     """
-    if count <= MOST_FEATURES:
+    if count <= kept:
         return np.eye(count, dtype="float32")
-    drawn = np.random.default_rng(seed).standard_normal((count, MOST_FEATURES))
-    return (np.linalg.qr(drawn)[0] * math.sqrt(count / MOST_FEATURES)).astype("float32")
+    drawn = np.random.default_rng(seed).standard_normal((count, kept))
+    return (np.linalg.qr(drawn)[0] * math.sqrt(count / kept)).astype("float32")
 
 
 def dead_zones(sets, reference):

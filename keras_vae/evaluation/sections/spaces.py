@@ -21,7 +21,7 @@ UNDECIDED = (
     "whether the features can tell fog from photographs is within the error with so few images (spaces)"
 )
 TOO_FEW = f"fewer than {LEAST_IMAGES} held-out images of a side are too few to test features by"
-BY_NEIGHBOURS = ("dead_zone", "threshold", "density", "coverage")
+BY_NEIGHBOURS = ("dead_zone", "dead_zone_se", "threshold", "density", "density_se", "coverage", "coverage_se")
 
 
 @dataclasses.dataclass(frozen=True)
