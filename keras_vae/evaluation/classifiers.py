@@ -6,6 +6,7 @@ and spectrum statistics, for few images. Both are fixed in advance. Which of the
 each fold, on an inner quarter of the training fold; the other fold is scored once.
 """
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -43,6 +44,11 @@ class Images(NamedTuple):
 
     def __len__(self):
         return len(self.pixels)
+
+    @property
+    def inputs(self):
+        """What the network takes."""
+        return self.pixels if self.labels is None else [self.pixels, self.labels]
 
     def rows(self, rows):
         """Returns the images at `rows`, a slice or places."""
@@ -94,14 +100,13 @@ def tell_apart(reference, sets, seed=0, labels=None):
     order = everything.each(lambda images: generator.permutation(len(images)))
     found, scorers = {name: Scored([], "", []) for name in sets}, []
     for fold in range(FOLDS):
-        places = {inside: order.each(lambda places: chosen(places, fold, inside)) for inside in (True, False)}
-        learned, outer = (taken(everything, places[inside]) for inside in (False, True))
-        scorer = Scorer(learned, seed + fold)
+        inside, outside = (order.each(functools.partial(chosen, fold=fold, inside=where)) for where in (True, False))
+        outer, scorer = taken(everything, inside), Scorer(taken(everything, outside), seed + fold)
         scorers.append(scorer)
         for name in sets:
             scores = [scorer(name, images) for images in (outer.reference, outer.sets[name])]
             found[name].folds.append(Fold(*scores, scorer.thresholds[name]))
-            found[name].places.append((places[True].reference, places[True].sets[name]))
+            found[name].places.append((inside.reference, inside.sets[name]))
     names = {name: "/".join(dict.fromkeys(scorer.chosen[name] for scorer in scorers)) for name in sets}
     return {name: scored._replace(classifier=names[name]) for name, scored in found.items()}, scorers
 
@@ -190,24 +195,22 @@ class Network:
 
     def train_an_epoch(self, sides, generator):
         """Takes a step for each batch of the reference and the sets."""
-        pixels = np.concatenate([sides.reference.pixels, *(images.pixels for images in sides.sets.values())])
-        labels = joined_labels([sides.reference, *sides.sets.values()])
-        rows = answers(sides, self.names)
-        order = generator.permutation(len(pixels))
-        for start in range(0, len(pixels), BATCH_SIZE):
-            places = order[start : start + BATCH_SIZE]
-            if len(places) < BATCH_SIZE <= len(pixels):  # one shape, one trace: the last batch is filled up
-                places = np.concatenate([places, order[: BATCH_SIZE - len(places)]])
-            inputs = pixels[places] if labels is None else [pixels[places], labels[places]]
-            self.network.train_on_batch(inputs, rows[places])
+        images, rows = joined([sides.reference, *sides.sets.values()]), answers(sides, self.names)
+        order = generator.permutation(len(images))
+        order = np.resize(order, -(-len(order) // BATCH_SIZE) * BATCH_SIZE)  # one shape, one trace
+        for places in order.reshape(-1, BATCH_SIZE):
+            self.network.train_on_batch(images.rows(places).inputs, rows[places])
 
     def look(self, names, inner):
         """Keeps the weights for each output that has improved."""
-        reference, current = self.predict(inner.reference), None
-        for name in names:
+        parts = [inner.reference, *(inner.sets[name] for name in names)]
+        logits = self.predict(joined(parts))
+        reference, *others = np.split(logits, np.cumsum([len(part) for part in parts])[:-1])
+        current = None
+        for name, scores in zip(names, others, strict=True):
             column = self.names.index(name)
-            scores = self.predict(inner.sets[name])[:, column]
-            loss = (np.logaddexp(0, reference[:, column]).mean() + np.logaddexp(0, -scores).mean()) / 2
+            wrong = np.logaddexp(0, reference[:, column]).mean(), np.logaddexp(0, -scores[:, column]).mean()
+            loss = sum(wrong) / 2
             self.waited[name] += 1
             if loss < self.best[name]:
                 current = current or self.network.get_weights()
@@ -215,8 +218,8 @@ class Network:
 
     def predict(self, images):
         """Returns the logits of `Images`, `[n, sets]`."""
-        inputs = images.pixels if images.labels is None else [images.pixels, images.labels]
-        return self.network.predict(inputs, batch_size=AT_ONCE, verbose=0)
+        parts = [images.rows(slice(start, start + AT_ONCE)) for start in range(0, len(images), AT_ONCE)]
+        return np.concatenate([self.network.predict_on_batch(part.inputs) for part in parts])
 
     def __call__(self, name, images):
         """Returns the scores `[n]` of `Images` by the output of the set `name`."""
@@ -224,9 +227,10 @@ class Network:
         return self.predict(images)[:, self.names.index(name)]
 
 
-def joined_labels(parts):
-    """Returns the labels of several `Images`, or None."""
-    return None if parts[0].labels is None else np.concatenate([part.labels for part in parts])
+def joined(parts):
+    """Returns several `Images` as one."""
+    labels = None if parts[0].labels is None else np.concatenate([part.labels for part in parts])
+    return Images(np.concatenate([part.pixels for part in parts]), labels)
 
 
 def build_network(reference, num_sets, seed):

@@ -214,10 +214,10 @@ class GenerationGapResults(Section, title="Generation gap", extra="allow"):
 
 
 class TwoSample(Section, title="Told apart, for one rung"):
-    """How well a classifier distinguishes the images of a rung from decoded posterior draws.
+    """How well a classifier distinguishes the images of a rung from decoded posterior draws of held-out images.
 
-    The classifier is scored on images that it was not trained on. Reconstructions and posterior draws are compared
-    with real images instead.
+    The classifier is scored on images that it was not trained on. The entries `reconstruction`, `decoded` (posterior
+    draws) and `real` (training images) are compared with held-out real images instead.
     """
 
     n: Whole | None = count("images", "The number of images of each set that the classifier was scored on.")
@@ -260,10 +260,55 @@ class TwoSample(Section, title="Told apart, for one rung"):
 class ToldApartResults(Section, title="Told apart", extra="allow"):
     """Can a classifier distinguish the samples of a rung from what they should look like?
 
-    An entry for each rung and each control, by its name.
+    An entry for each rung and each control, by its name. Decoder entries also end in `_half` and `_quarter`: the same
+    at a half and a quarter of the resolution. An entry that ends in `_training` is a sampler against draws of training
+    images, which samplers are fitted to.
     """
 
     __pydantic_extra__: dict[str, TwoSample | None]
+
+    posterior: TwoSample | None = measure(
+        "Posterior draws again",
+        "Control: posterior draws of other held-out images. They follow the same distribution, so the AUC should be 0.5.",
+        optional=True,
+    )
+    planted: TwoSample | None = measure(
+        "Planted control",
+        "Control: posterior draws with the blocks of one image in five shuffled. The AUC shows what the classifier can"
+        " see with so few images; 0.6 is perfect.",
+        optional=True,
+    )
+    training: TwoSample | None = measure(
+        "Draws of training images",
+        "Posterior draws of training images. If they are told apart, the encoder treats training images differently.",
+        optional=True,
+    )
+    shuffled: TwoSample | None = measure(
+        "Shuffled dims", "Posterior draws with each latent dim permuted across images.", optional=True
+    )
+    prior: TwoSample | None = measure("Prior", "Samples of the prior.", optional=True)
+    reconstruction: TwoSample | None = measure(
+        "Reconstructions against real images", "Reconstructions, compared with other real images.", optional=True
+    )
+    decoded: TwoSample | None = measure(
+        "Posterior draws against real images", "Posterior draws, compared with other real images.", optional=True
+    )
+    real: TwoSample | None = measure(
+        "Training images against held-out ones",
+        "Control: real training images compared with real held-out images.",
+        optional=True,
+    )
+    decoder_scale: str | None = measure(
+        "Decoder told apart at",
+        "The coarsest scale (full, half or quarter resolution) at which reconstructions are told from real images.",
+        optional=True,
+    )
+    encoder_overfits: bool | None = measure(
+        "Encoder overfits",
+        "Whether draws of training images are told from draws of held-out images more surely than training images are"
+        " told from held-out images.",
+        optional=True,
+    )
 
     repaired_share: float | None = measure(
         "Repaired share",

@@ -35,6 +35,7 @@ from keras_vae.evaluation.sections.rate_distortion import measure_rate_distortio
 from keras_vae.evaluation.sections.reconstruction import measure_reconstruction
 from keras_vae.evaluation.sections.samplers import fit_samplers
 from keras_vae.evaluation.sections.spaces import measure_spaces
+from keras_vae.evaluation.sections.told_apart import measure_told_apart
 from keras_vae.evaluation.subject import check_subject, prior_name
 from keras_vae.graphs import release_graphs
 
@@ -68,9 +69,10 @@ SECTIONS = {
     "spaces": Section(measure_spaces, ("ladder",)),
     "distances": Section(measure_distances, ("ladder", "spaces"), in_results=False),
     "copying": Section(measure_copying, ("samplers", "ladder", "distances"), in_results=False),
+    "told_apart": Section(measure_told_apart, ("reconstruction", "samplers", "ladder")),
     "generation_gap": Section(
         measure_generation_gap,
-        ("samplers", "ladder", "distances", "copying"),
+        ("samplers", "ladder", "distances", "copying", "told_apart"),
         prepared_by=("ladder", "distances"),
     ),
     "completeness": Section(measure_completeness, ("ladder", "spaces")),

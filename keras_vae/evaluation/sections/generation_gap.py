@@ -32,12 +32,13 @@ class Choice(NamedTuple):
     reason: str | None
 
 
-def measure_generation_gap(evidence, samplers, ladder, distances, copying):
-    """The ladder of distances, the gap in it, and the best sampler that copies no training images."""
+def measure_generation_gap(evidence, samplers, ladder, distances, copying, told_apart):
+    """The ladder of distances, the gap in it, and the best sampler that does not copy training images."""
     rungs = ladder.kept.distances
     copies = {name: copying.kept.verdicts[name] for name in samplers.kept}
     refused = {name: sentence for name, (copied, sentence) in copies.items() if copied}
-    choice = choose_sampler(rungs, list(copies), [name for name in copies if name not in refused])
+    candidates = [name for name in copies if name not in refused]
+    choice = choose_sampler(rungs, list(copies), candidates, told_apart.kept)
     gap, ratio = rungs.gap(), rungs.gap_ratio()
     blur = rungs.ratio("reconstruction", "real") if rungs.distance("real").value > 0 else None
     reasons = {f"samplers.{name}": f"not used: {sentence}" for name, sentence in refused.items()}
@@ -87,20 +88,28 @@ def named(name, *further):
     return tuple(f"generation_gap.{name}{ending}" for ending in ("", "_se", *further))
 
 
-def choose_sampler(rungs, fitted, candidates):
+def choose_sampler(rungs, fitted, candidates, told_apart=None):
     """Returns the `Choice` among the `candidates`: the prior where none is better beyond the error of the difference.
+
+    The classifier decides. Where there are too few images for it, or it tells all samplers apart always, distances do.
 
     Args:
         rungs: A `metrics.ladder.Ladder`.
         fitted: Names of all fitted samplers.
         candidates: Names of those that may be used.
+        told_apart: A `sections.told_apart.ToldApart`, or None.
     """
     if not candidates:
         return Choice("prior", (), rungs.distance("prior"), None, ALL_COPY if fitted else NONE_FITTED)
-    found = rungs.choose(candidates)
-    if not found.better:
-        return Choice("prior", found.within_error, rungs.distance("prior"), found.repaired, NO_GAP)
-    return Choice(found.best, found.within_error, found.distance, found.repaired, NO_GAP)
+    seen = told_apart and told_apart.choose(candidates)
+    if seen is None or seen.better is None:
+        found = rungs.choose(candidates)
+        better, near = found.better, found.within_error
+    else:
+        found, better, near = rungs.choose([seen.sampler]), seen.better, seen.within_error
+    if not better:
+        return Choice("prior", near, rungs.distance("prior"), found.repaired, NO_GAP)
+    return Choice(found.best, near, found.distance, found.repaired, NO_GAP)
 
 
 def describe_features(features):

@@ -33,6 +33,7 @@ class Ladder:
         codes: The first of the posterior's and of the prior's draws, by rung.
         labels: The labels that they are decoded with, or None, by rung.
         distances: Their Frechet distances with errors, a `metrics.ladder.Ladder`.
+        others: Reconstructions and decoded posterior draws of the reference images, by rung.
     """
 
     images: dict
@@ -41,6 +42,7 @@ class Ladder:
     codes: dict
     labels: dict
     distances: ladder.Ladder
+    others: dict
 
     @property
     def n(self):
@@ -59,11 +61,11 @@ def build_ladder(evidence, reconstruction, samplers):
         if name != "posterior" or evidence.subject.is_variational:
             images[name] = evidence.decode(drawn, told)
     seen = {name: evidence.see(rung) for name, rung in images.items()}
-    reference = evidence.see(evidence.reference)
-    distances = measured(evidence, samplers.kept, seen, reference)
+    reference, others = evidence.see(evidence.reference), of_reference(evidence)
+    distances = measured(evidence, samplers.kept, seen, reference, others)
     return Found(
         reasons={} if "posterior" in images else {"generation_gap.posterior": NO_NOISE},
-        kept=Ladder(images, seen, reference, codes, labels, distances),
+        kept=Ladder(images, seen, reference, codes, labels, distances, others),
         pictures={"ladder": {name: rung[:SHOWN] for name, rung in images.items()}},
     )
 
@@ -80,12 +82,11 @@ def rung_codes(evidence, samplers, n):
         yield name, drawn_from(sampler, n, evidence.generator("seeds")), labels
 
 
-def measured(evidence, samplers, seen, reference):
+def measured(evidence, samplers, seen, reference, others):
     """Returns the distances of all rungs over many halves of the held-out images, a `metrics.ladder.Ladder`.
 
     The held-out images are those that are measured and those of the reference, so that these are reconstructed too.
     """
-    others = of_reference(evidence)
     real = np.concatenate([seen["real"].looks, reference.looks])
     tied = {
         name: np.concatenate([seen[name].looks, evidence.see(images).looks])

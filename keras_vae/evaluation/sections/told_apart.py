@@ -1,0 +1,242 @@
+"""Whether a classifier tells samples from what they should look like: the headline of completeness and of the decoder.
+
+The question has two halves, each with a reference of its own. *Is the sampler right?* Its decoded draws are compared
+with decoded draws of the posteriors of held-out images, one draw an image: what the decoder blurs is blurred in both.
+*Is the decoder right?* Reconstructions and decoded posterior draws are compared with other real images, at full, half
+and quarter resolution.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from keras_vae.evaluation.classifiers import halved, tell_apart
+from keras_vae.evaluation.metrics.estimate import Estimate
+from keras_vae.evaluation.metrics.planted_sets import shuffled_blocks
+from keras_vae.evaluation.metrics.two_sample import difference, repaired_share, told_apart
+from keras_vae.evaluation.sections.codes import in_batches, some
+from keras_vae.evaluation.sections.found import Found, missing
+
+LEAST_IMAGES = 16  # a side: a fold's inner part then has two
+LARGEST_SIDE = 64  # pixels; larger images are averaged over blocks first
+LARGE, MOST_OF_LARGE = 48, 1000  # pixels of a side from which on so many images are compared
+SMALLEST_SIDE = 8  # pixels of the coarsest resolution
+PLANTED_SHARE = 0.2  # of the images of the control that must be told apart
+SCALES = ("", "_half", "_quarter")  # endings of the decoder's entries
+SCALE_NAMES = {"": "full", "_half": "half", "_quarter": "quarter"}
+DECODER = ("reconstruction", "decoded", "real")  # against real images
+SATURATED = 0.99  # an AUC beyond which no two samplers can be told from each other
+REPAIRED = ("repaired_share", "repaired_share_se", "repaired_share_low", "repaired_share_high")
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """The sampler that is used, as the classifier sees it.
+
+    Attributes:
+        sampler: The fitted one whose samples are told apart least, None where there is none.
+        within_error: The fitted samplers that cannot be told from it.
+        better: Whether it beats the prior by more than the error of their difference; None where both are told apart
+            always, so that the AUC cannot say.
+        auc: What is measured on images that it was not chosen by, an `Estimate`.
+    """
+
+    sampler: str | None
+    within_error: tuple
+    better: bool | None
+    auc: Estimate | None
+
+
+@dataclasses.dataclass(frozen=True)
+class ToldApart:
+    """What later sections need.
+
+    Attributes:
+        scored: `Scored` by rung, of those that are compared with decoded posterior draws.
+        scorers: For each fold a function (rung, images) -> scores.
+        reference: The decoded posterior draws.
+        images: The images of each rung, in the order that they were scored in.
+    """
+
+    scored: dict
+    scorers: list
+    reference: np.ndarray
+    images: dict
+
+    def choose(self, names):
+        """Returns the `Choice` among the samplers `names`: by one fold, measured on the other."""
+        if not names:
+            return Choice(None, (), False, None)
+        folds = {name: self.scored[name].folds for name in (*names, "prior")}
+        overall = {name: told_apart(found) for name, found in folds.items()}
+        best = min(names, key=lambda name: overall[name].auc)
+        near = tuple(
+            name for name in names if name == best or not difference(folds[name], folds[best]).beyond()
+        )
+        better = difference(folds["prior"], folds[best]).beyond()
+        if not better and overall[best].auc > SATURATED:
+            better = None
+        return Choice(best, near, better, crossed(folds, names))
+
+
+def crossed(folds, names):
+    """Returns the AUC of the sampler that is chosen by one fold, measured on the others: an `Estimate`."""
+    by_fold = {name: [told_apart([fold]) for fold in folds[name]] for name in names}
+    count, picked = len(folds["prior"]), []
+    for fold in range(count):
+        others = {
+            name: np.mean([part.auc for place, part in enumerate(by_fold[name]) if place != fold])
+            for name in names
+        }
+        picked.append(by_fold[min(others, key=others.get)][fold])
+    error = np.sqrt(sum(part.auc_se**2 for part in picked)) / count
+    return Estimate(float(np.mean([part.auc for part in picked])), float(error))
+
+
+def measure_told_apart(evidence, reconstruction, samplers, ladder):
+    """How well a classifier tells each rung from decoded posterior draws, and the decoder's images from real ones."""
+    rungs = ladder.kept
+    n = compared(rungs.n, evidence.reference.shape[1:3])
+    if n < LEAST_IMAGES:
+        reason = f"{n} images a side are too few for a classifier: {LEAST_IMAGES} are needed (add images)"
+        return Found(None, {"told_apart": reason})
+    kept, values = samplers_against_draws(evidence, rungs, list(samplers.kept), n)
+    values |= decoder_against_images(evidence, rungs, n)
+    values |= {"decoder_scale": coarsest(values), "encoder_overfits": encoder_overfits(values)}
+    reasons = {}
+    if values["encoder_overfits"]:
+        values |= against_training_draws(evidence, rungs, list(samplers.kept), n)
+    choice = kept.choose(list(samplers.kept))
+    share = None if choice.sampler is None else repaired(kept, choice.sampler, evidence.seed)
+    values |= dict(zip(REPAIRED, share or (None,) * len(REPAIRED)))
+    if share is None:
+        known = "the total variation of the prior's samples is within its error of 0"
+        reasons |= missing("told_apart", REPAIRED, known if choice.sampler else "no sampler was fitted")
+    if values["decoder_scale"] is None:
+        reasons["told_apart.decoder_scale"] = "no scale at which reconstructions are told from real images"
+    return Found(values, reasons, kept)
+
+
+def compared(n, shape):
+    """Returns how many images a side are compared."""
+    return min(n, MOST_OF_LARGE) if max(shape) >= LARGE else n
+
+
+def repaired(kept, sampler, seed):
+    """Returns the share of the prior's total variation that a sampler does without, see `repaired_share`."""
+    return repaired_share(kept.scored[sampler].folds, kept.scored["prior"].folds, seed)
+
+
+def samplers_against_draws(evidence, rungs, fitted, n):
+    """Returns the `ToldApart` of the rungs and controls against decoded posterior draws, and their results."""
+    name = "posterior" if "posterior" in rungs.images else "reconstruction"
+    own, labels = evidence.test.labels_of(n), evidence.drawn_labels(rungs.n)
+    again, told_again = rungs.others[name][:n], some(evidence.reference_labels, n)
+    planted = again.copy()
+    rows = evidence.generator("planted").permutation(len(again))[: round(PLANTED_SHARE * len(again))]
+    planted[rows] = shuffled_blocks(again[rows], evidence.generator("blocks"))
+    draws, told = training_draws(evidence, n)
+    sets = {
+        "posterior": (again, told_again),
+        "planted": (planted, told_again),
+        "training": (draws, told),
+        "shuffled": (rungs.images["shuffled"][:n], own),
+        **{rung: (rungs.images[rung][:n], some(labels, n)) for rung in (*fitted, "prior")},
+    }
+    return compare(evidence, rungs.images[name][:n], own, sets)
+
+
+def compare(evidence, reference, own, sets):
+    """Returns the `ToldApart` of `sets`, (images, labels) by name, against `reference`, and their results by name."""
+    images = {name: small(pixels) for name, (pixels, _) in sets.items()}
+    labels = (own, {name: told for name, (_, told) in sets.items()}) if evidence.subject.num_classes else None
+    scored, scorers = tell_apart(small(reference), images, evidence.seed, labels)
+    kept = ToldApart(scored, scorers, small(reference), images)
+    return kept, {name: entry(found) for name, found in scored.items()}
+
+
+def entry(scored):
+    """Returns the results of a `Scored` set."""
+    return {**dataclasses.asdict(told_apart(scored.folds)), "classifier": scored.classifier, "reason": None}
+
+
+def training_draws(evidence, n):
+    """Returns decoded posterior draws of training images, `n` at most, and their labels.
+
+    Of the last images, to which no sampler is fitted where there are more training images than codes are held.
+    """
+    split, subject = evidence.dataset.train, evidence.subject
+    start = max(0, len(split) - n)
+    images = split.images(start, len(split))
+    labels = None if split.labels is None else np.asarray(split.labels[start:])
+    observed, generator = subject.observe(images, evidence.seed + 3), evidence.generator("training draws")
+    inputs = (observed, labels) if subject.num_classes else (observed,)
+
+    def draw(images, *labels):
+        if subject.draw is not None:
+            return subject.draw(images, generator.integers(2**31), *labels)[0]
+        mean, log_var = subject.encode(images, *labels)
+        if not subject.is_variational:
+            return mean
+        return mean + np.exp(0.5 * log_var) * generator.standard_normal(mean.shape, "float32")
+
+    codes = in_batches(draw, *inputs)
+    return evidence.decode(codes.reshape(len(codes), -1), labels), labels
+
+
+def against_training_draws(evidence, rungs, fitted, n):
+    """Returns the results of the samplers against decoded posterior draws of training images, as `RUNG_training`.
+
+    Where the encoder overfits, these differ from those of held-out images, and samplers are fitted to training codes.
+    """
+    draws, told = training_draws(evidence, n)
+    labels = some(evidence.drawn_labels(rungs.n), n)
+    sets = {f"{rung}_training": (rungs.images[rung][:n], labels) for rung in fitted}
+    return compare(evidence, draws, told, sets)[1] if sets else {}
+
+
+def decoder_against_images(evidence, rungs, n):
+    """Returns the results of reconstructions, posterior draws and training images against real ones, by scale."""
+    split = evidence.dataset.train
+    sets = {
+        "reconstruction": rungs.images["reconstruction"][:n],
+        **({"decoded": rungs.images["posterior"][:n]} if "posterior" in rungs.images else {}),
+        "real": split.images(max(0, len(split) - n), len(split)),
+    }
+    reference, found = small(evidence.reference[:n]), {}
+    sets = {name: small(images) for name, images in sets.items()}
+    for ending in SCALES:
+        if found:
+            reference, sets = halved(reference), {name: halved(images) for name, images in sets.items()}
+        if min(reference.shape[1:3]) < SMALLEST_SIDE:
+            break
+        scored, _ = tell_apart(reference, sets, evidence.seed)
+        found |= {f"{name}{ending}": entry(scores) for name, scores in scored.items()}
+    return found
+
+
+def coarsest(values):
+    """Returns the coarsest scale at which reconstructions are told from real images beyond the error, or None."""
+    told = [
+        ending
+        for ending in SCALES
+        if f"reconstruction{ending}" in values and values[f"reconstruction{ending}"]["tv_low"] > 0
+    ]
+    return SCALE_NAMES[told[-1]] if told else None
+
+
+def encoder_overfits(values):
+    """Returns whether draws of training images are told from held-out ones' more surely than the images themselves."""
+    draws, images = (Estimate(values[name]["auc"], values[name]["auc_se"]) for name in ("training", "real"))
+    both = Estimate(draws.value - images.value, float(np.hypot(draws.se, images.se)))
+    return values["training"]["tv_low"] > 0 and both.beyond()
+
+
+def small(images):
+    """Returns images with sides of at most 64 pixels, by means over blocks."""
+    factor = -(-max(images.shape[1:3]) // LARGEST_SIDE)
+    if factor == 1:
+        return images
+    height, width = (max(1, size // factor) for size in images.shape[1:3])
+    kept = images[:, : height * factor, : width * factor]
+    return kept.reshape(len(kept), height, factor, width, factor, -1).mean((2, 4))

@@ -1,0 +1,97 @@
+"""Told apart: the classifiers and the section, on images that are known to differ or not to."""
+
+import numpy as np
+import pytest
+
+from keras_vae.evaluation.classifiers import as_images, halved, statistics, tell_apart
+from keras_vae.evaluation.metrics.two_sample import Fold, difference, repaired_share, told_apart
+
+RANDOM = np.random.default_rng(5)
+
+
+def squares(count, side=8, size=3, seed=0):
+    """Returns images with a bright square at a random place."""
+    generator = np.random.default_rng(seed)
+    images = np.zeros((count, side, side, 1))
+    for image, (top, left) in zip(images, generator.integers(0, side - size, (count, 2)), strict=True):
+        image[top : top + size, left : left + size] = 0.8
+    return images + 0.1 * generator.random(images.shape)
+
+
+def found(reference, sets, **options):
+    scored, _ = tell_apart(reference, sets, **options)
+    return {name: told_apart(one.folds) for name, one in scored.items()}
+
+
+def test_the_same_is_not_told_apart_and_another_kind_is():
+    sets = {"same": squares(120, seed=1), "smaller": squares(120, size=2, seed=2)}
+    told = found(squares(120), sets)
+    assert abs(told["same"].auc - 0.5) < 3 * told["same"].auc_se
+    assert told["same"].tv_low == 0
+    assert told["smaller"].auc > 0.95 and told["smaller"].tv_low > 0.5
+    assert told["smaller"].n == 120
+
+
+def test_what_is_left_out_is_missing_and_not_off():
+    # Half of the reference are large squares; the samples have small ones only.
+    reference = np.concatenate([squares(150, size=2, seed=3), squares(150, size=5, seed=4)])
+    told = found(reference, {"small": squares(300, size=2, seed=5)})["small"]
+    assert told.missing > 0.35
+    # The samples are twice as dense where they are: where 5% of the reference lie, 10% of them do.
+    assert told.off < 0.1 + 3 * told.off_se
+
+
+def test_a_conditional_classifier_sees_the_label():
+    # The images are the same; in the samples each label stands beside the other kind of image.
+    kinds = np.concatenate([squares(150, size=2, seed=6), squares(150, size=4, seed=7)])
+    others = np.concatenate([squares(150, size=2, seed=8), squares(150, size=4, seed=9)])
+    right, wrong = np.repeat([0, 1], 150), np.repeat([1, 0], 150)
+    seen = found(kinds, {"swapped": others}, labels=(right, {"swapped": wrong}))
+    blind = found(kinds, {"swapped": others})
+    assert seen["swapped"].auc > 0.9
+    assert abs(blind["swapped"].auc - 0.5) < 3 * blind["swapped"].auc_se
+
+
+def test_the_same_seed_gives_the_same_scores():
+    sets = {"other": squares(60, size=4, seed=1)}
+    assert found(squares(60), sets, seed=3) == found(squares(60), sets, seed=3)
+
+
+def test_statistics_of_an_image_by_hand():
+    image = np.zeros((1, 4, 4, 1), np.uint8)
+    image[0, :, 2:] = 255
+    rows = statistics(image)[0]
+    assert rows[:4] == pytest.approx([0.5, 0.5, 0, 1])
+    # Differences down are 0; across one in three is 1: mean size 1/3, root mean square 0.577.
+    assert rows[4:7] == pytest.approx([0, 0, 0])
+    assert rows[7:10] == pytest.approx([1 / 3, np.sqrt(1 / 3) / (1 / 3 + 1e-3), 0])
+
+
+def test_halves_are_means_of_blocks():
+    images = np.arange(20.0).reshape(1, 4, 5, 1)
+    assert halved(images)[0, :, :, 0].tolist() == [[3, 5], [13, 15]]
+
+
+def test_images_are_rounded_to_bytes():
+    assert as_images(np.array([[-1.0, 0.5, 2.0]])).pixels.tolist() == [[0, 128, 255]]
+
+
+def folds(shift, count=400, seed=0):
+    """Returns folds of Gaussian scores whose samples are shifted; the reference is the same for every shift."""
+    reference = np.random.default_rng(seed).normal(size=(2, count))
+    samples = np.random.default_rng([seed, round(100 * shift)]).normal(shift, size=(2, count))
+    return [Fold(*pair, shift / 2) for pair in zip(reference, samples, strict=True)]
+
+
+def test_the_difference_of_two_curves_is_as_uncertain_as_it_varies():
+    values = [difference(folds(1.5, seed=seed), folds(0.5, seed=seed)) for seed in range(200)]
+    spread = np.std([value.value for value in values])
+    assert np.mean([value.se for value in values]) == pytest.approx(spread, rel=0.15)
+
+
+def test_the_repaired_share_is_that_of_the_total_variations():
+    # Two Gaussians of distance d have the total variation 2 Phi(d / 2) - 1: 0.547 at 1.5, 0.197 at 0.5.
+    value, se, low, high = repaired_share(folds(0.5, 4000), folds(1.5, 4000))
+    assert value == pytest.approx(1 - 0.1974 / 0.5467, abs=3 * se)
+    assert low < value < high and 0.005 < se < 0.05
+    assert repaired_share(folds(0.5), folds(0.0)) is None
