@@ -276,9 +276,9 @@ HALF = {"x_train": IMAGES[:10], "y_train": np.arange(10) % 2, "x_test": IMAGES[1
 @pytest.mark.parametrize(
     ("arrays", "said"),
     [
-        ({"images": IMAGES, "labels": np.r_[np.nan, np.ones(19)]}, "no whole numbers"),
-        ({"images": IMAGES, "labels": np.r_[np.inf, np.ones(19)]}, "no whole numbers"),
-        ({"images": IMAGES, "labels": np.r_[0.5, np.ones(19)]}, "no whole numbers"),
+        ({"images": IMAGES, "labels": np.r_[np.nan, np.ones(19)]}, "not whole numbers"),
+        ({"images": IMAGES, "labels": np.r_[np.inf, np.ones(19)]}, "not whole numbers"),
+        ({"images": IMAGES, "labels": np.r_[0.5, np.ones(19)]}, "not whole numbers"),
         ({"images": IMAGES, "labels": np.r_[-1, np.arange(19) % 2]}, "marks a missing label"),
         ({"images": IMAGES, "labels": np.ones(19, int)}, "19 labels for 20 images"),
         ({"images": IMAGES, "labels": np.array([])}, "0 labels for 20 images"),
@@ -371,8 +371,8 @@ def test_noise_may_lead_beyond_0_and_1_where_the_decoder_is_given_the_images(mod
 @pytest.mark.parametrize(
     ("labels", "said"),
     [
-        (np.full(8, np.nan), "no whole numbers"),
-        (np.full(8, 0.5), "no whole numbers"),
+        (np.full(8, np.nan), "not whole numbers"),
+        (np.full(8, 0.5), "not whole numbers"),
         (np.full(8, -1), "the labels are -1 to -1: expected 0 to 9"),
         (np.full(8, 10), "the labels are 10 to 10"),
         (None, "give the labels too"),
