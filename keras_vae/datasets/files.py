@@ -274,7 +274,7 @@ class FileImages:
         return FileImages(self._files, self.image_shape[:2], self.image_shape[2], ranges)
 
     def stored(self, indices):
-        """Returns the images at `indices` as a cache keeps them: uint8, or float32 in the file's units where it is deep."""
+        """Returns the images at `indices` as a cache stores them: uint8, or float32 in a deep file's units."""
         units = np.tile(np.array([[0, 1]], np.float32), (len(self._files), 1))
         images = self.scaled(units)._in_units(indices)
         deep = [self._files[index].deep for index in indices]

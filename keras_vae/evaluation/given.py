@@ -338,7 +338,7 @@ def size_of(tensor):
 
 
 def narrow_places(calls):
-    """Yields (size, order, call, tensor) of what layers give: in this order, equals from the last to the first."""
+    """Yields (size, order, call, tensor) of layers' outputs by size, equal sizes from the last to the first."""
     for place, call in enumerate(calls):
         for tensor in call.outputs:
             if keras.backend.is_keras_tensor(tensor) and size_of(tensor) < np.inf:

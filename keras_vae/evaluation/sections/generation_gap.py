@@ -5,7 +5,7 @@ from typing import NamedTuple
 from keras_vae.evaluation.metrics.estimate import Estimate
 from keras_vae.evaluation.sections.found import Found
 
-USUAL = ("posterior", "gaussian", "mixture")  # rungs that results have, null where there is none
+USUAL = ("posterior", "gaussian", "mixture")  # rungs that results always have, null if missing
 NO_GAP = (
     "there is no gap beyond its error: the prior lies no farther from real images than reconstructions do"
 )
@@ -15,14 +15,14 @@ NO_DISTANCE = "reconstructions lie at no distance from real images"
 
 
 class Choice(NamedTuple):
-    """The sampler that is used.
+    """The chosen sampler.
 
     Attributes:
-        sampler: Its name; "prior" where no fitted one is better beyond the error of the difference.
-        within_error: The fitted samplers that cannot be told from the best.
-        distance: The distance that the chosen one has on images that it was not chosen by, an `Estimate`.
+        sampler: Its name; "prior" if no fitted one is better by more than the error of the difference.
+        within_error: The fitted samplers within the error of the best.
+        distance: Its distance on images that were not used for the choice, an `Estimate`.
         repaired: The share of the gap that it closes there, an `Estimate`, or None.
-        reason: Why there is no such share, or None.
+        reason: Why this share is missing, or None.
     """
 
     sampler: str
@@ -33,7 +33,7 @@ class Choice(NamedTuple):
 
 
 def measure_generation_gap(evidence, samplers, ladder, distances, copying):
-    """The ladder of distances, the gap in it, and the best sampler that copies no training images."""
+    """Measures the ladder of distances, the gap in it, and the best sampler that does not copy training images."""
     rungs = ladder.kept.distances
     copies = {name: copying.kept.verdicts[name] for name in samplers.kept}
     refused = {name: sentence for name, (copied, sentence) in copies.items() if copied}
@@ -83,17 +83,17 @@ def missing_reasons(choice, ratio, blur):
 
 
 def named(name, *further):
-    """Returns the dotted paths of a number of this section, of its error, and of `further` fields, by their endings."""
+    """Returns the dotted paths of a number of this section, its error, and `further` fields, by their endings."""
     return tuple(f"generation_gap.{name}{ending}" for ending in ("", "_se", *further))
 
 
 def choose_sampler(rungs, fitted, candidates):
-    """Returns the `Choice` among the `candidates`: the prior where none is better beyond the error of the difference.
+    """Returns the `Choice` among the `candidates`: the prior if none is better by more than the error.
 
     Args:
         rungs: A `metrics.ladder.Ladder`.
         fitted: Names of all fitted samplers.
-        candidates: Names of those that may be used.
+        candidates: Names of the samplers that may be chosen.
     """
     if not candidates:
         return Choice("prior", (), rungs.distance("prior"), None, ALL_COPY if fitted else NONE_FITTED)
@@ -104,7 +104,7 @@ def choose_sampler(rungs, fitted, candidates):
 
 
 def describe_features(features):
-    """Returns what images are compared in."""
+    """Returns a description of the features."""
     return {
         "name": features.name,
         "metric_name": features.metric_name,

@@ -1,4 +1,4 @@
-"""The ladder: sets of as many images each, from real ones down to the prior's."""
+"""The ladder: sets of equally many images, from real ones down to the prior's."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ from keras_vae.evaluation.sections.found import Found
 KEPT = 500  # draws of the posterior and of the prior that are kept, for paths and pictures
 SHOWN = 16
 NO_NOISE = "the codes have no noise: their draws are the reconstructions"
-# Sets of samples from each sampler, for the error of its distance: few images are noisy, and cheap.
+# Sets of samples from each sampler, for the error of its distance. Small sets are noisy, but cheap.
 FEW_IMAGES, DRAWS_OF_FEW, DRAWS = 500, 4, 2
 
 
@@ -22,9 +22,9 @@ class Ladder:
 
     Attributes:
         images: `[n, height, width, channels]` of each rung, by name, from real images down to the prior's.
-        seen: The same as the features show them.
-        reference: What all are compared with, as the features show it.
-        codes: The first of the posterior's and of the prior's draws, by rung.
+        seen: Their features, as `Seen`.
+        reference: The features of the images that all are compared with, as `Seen`.
+        codes: The first draws of the posterior and of the prior, by rung.
         labels: The labels that they are decoded with, or None, by rung.
         distances: Their Frechet distances with errors, a `metrics.ladder.Ladder`.
     """
@@ -43,7 +43,7 @@ class Ladder:
 
 
 def build_ladder(evidence, reconstruction, samplers):
-    """Decodes the codes of every rung, and looks at the images through the features. Keeps the `Ladder`."""
+    """Decodes the codes of every rung, and computes the features of the images. Keeps the `Ladder`."""
     n = len(evidence.reference)
     images = {"real": evidence.test.images[:n], "reconstruction": reconstruction.kept.images[:n]}
     codes, labels = {}, {}
@@ -63,7 +63,7 @@ def build_ladder(evidence, reconstruction, samplers):
 
 
 def rung_codes(evidence, samplers, n):
-    """Yields name, codes `[n, d]` and labels of each rung that is decoded; one at a time, for they are large."""
+    """Yields name, codes `[n, d]` and labels of each decoded rung, one at a time, since they are large."""
     draw, labels = evidence.generator("rungs"), evidence.test.labels_of(n)
     posterior = evidence.test.draw(draw, n)
     yield "posterior", posterior, labels
@@ -77,7 +77,7 @@ def rung_codes(evidence, samplers, n):
 def measured(evidence, samplers, seen, reference):
     """Returns the distances of all rungs over many halves of the held-out images, a `metrics.ladder.Ladder`.
 
-    The held-out images are those that are measured and those of the reference, so that these are reconstructed too.
+    The held-out images are the measured ones and the reference, so the reference is also reconstructed.
     """
     others = of_reference(evidence)
     real = np.concatenate([seen["real"].looks, reference.looks])
@@ -94,7 +94,7 @@ def measured(evidence, samplers, seen, reference):
 
 
 def of_reference(evidence):
-    """Returns reconstructions of the reference and, of a variational model, its decoded posterior draws, by rung."""
+    """Returns reconstructions of the reference and, for a variational model, its decoded posterior draws, by rung."""
     subject, generator, parts = evidence.subject, evidence.generator("reference"), {}
     images, labels = evidence.reference, evidence.reference_labels
     for start in range(0, len(images), BATCH):
@@ -118,7 +118,7 @@ def drawn_codes(subject, generator, inputs, mean, log_var):
 
 
 def further_draws(evidence, sampler, n):
-    """Yields further sets of `n` samples as the features show them, `[n, F]`."""
+    """Yields the features of further sets of `n` samples, `[n, F]`."""
     count = DRAWS_OF_FEW if n <= FEW_IMAGES else DRAWS
     for draw in range(1, count):
         generator = evidence.generator(f"samples {draw}")
@@ -127,7 +127,7 @@ def further_draws(evidence, sampler, n):
 
 
 def measure_distances(evidence, ladder):
-    """The distances of every rung from real images, by name, with their errors."""
+    """Measures the distances of every rung from real images, by name, with their errors."""
     rungs, reasons = ladder.kept, {}
     values = {name: compare(rungs, name) for name in rungs.seen}
     values["real"]["frechet_sd"] = rungs.distances.deviation("real")
