@@ -100,7 +100,7 @@ def is_image_name(name, version=rules.NEWEST):
 
 
 def header_facts(path):
-    """Returns what the header of a file says, its upright (height, width) and whether it is grey; None where it cannot be read."""
+    """Returns the upright (height, width) from a file's header, and whether it is grey; None if it cannot be read."""
     from PIL import Image
 
     try:
@@ -456,7 +456,7 @@ def _reason(error):
     from PIL import Image, UnidentifiedImageError
 
     if isinstance(error, UnidentifiedImageError):
-        return "it is no JPEG, PNG, GIF, BMP, WebP or TIFF image, or its start is damaged"
+        return "it is not a JPEG, PNG, GIF, BMP, WebP or TIFF image, or its start is damaged"
     if isinstance(error, Image.DecompressionBombError):
         return f"more than {LARGEST:,} pixels, which are not decoded"
     return str(error).split("\n")[0] or type(error).__name__

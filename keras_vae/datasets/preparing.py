@@ -36,7 +36,7 @@ def prepared_builder(name, data_dir, download):
     """
     if data_dir is not None and not os.path.isdir(os.path.expanduser(data_dir)):
         raise DatasetError(
-            f"{name}: data_dir {data_dir} is no folder: give the folder with prepared or downloaded data"
+            f"{name}: data_dir {data_dir} is not a folder: give the folder with prepared or downloaded data"
         )
     with quiet():
         roots = _roots(name, data_dir)
@@ -128,12 +128,16 @@ def _unknown(name):
     if os.path.isdir(name):
         return DatasetError(f"{name}: there are no images in this folder, and no dataset has this name")
     if os.path.exists(name):
-        return DatasetError(f"{name}: this file is no .npz, .npy or image: give one, or a folder of images")
+        return DatasetError(
+            f"{name}: this file is not an .npz, .npy or image file: give one, or a folder of images"
+        )
     if re.search(r"[/\\.~]", name):
         return DatasetError(f"{name}: there is no such file or folder")
     close = difflib.get_close_matches(name, [*BUILT_IN, *_catalogue()], 3)
     hint = f"did you mean {' or '.join(close)}?" if close else "its catalogue lists them"
-    return DatasetError(f"{name!r} is no folder, and TensorFlow Datasets has no dataset of this name: {hint}")
+    return DatasetError(
+        f"{name!r} is not a folder, and TensorFlow Datasets has no dataset of this name: {hint}"
+    )
 
 
 def _base(name):
@@ -209,7 +213,7 @@ def _prepare_online(name, builder, data_dir, download):
     expected = [*_expected_files(builder)]
     missing = [file for file in expected if file not in _held_files(builder, data_dir)]
     files = _listed(missing) if missing else "prepared data"
-    ways = f"put {files} into a folder and give it with --data_dir, or run once where there is network"
+    ways = f"put {files} into a folder and give it with --data_dir, or run once with a network connection"
     manual = builder.MANUAL_DOWNLOAD_INSTRUCTIONS
     if manual and data_dir is None:
         raise DatasetError(f"{name} has to be downloaded by hand into --data_dir: {' '.join(manual.split())}")

@@ -137,7 +137,7 @@ def is_whole(folder):
     try:
         check_sealed(folder)
     except Damaged as damage:
-        say(f"warning: {damage}; the images are decoded anew")
+        say(f"warning: {damage}; the images are decoded again")
         return False
     return folder.is_dir()
 
@@ -219,4 +219,4 @@ def _damage(builder):
 
 
 def _damaged(builder, what):
-    return DatasetError(f"{builder.data_dir} is damaged: {what} (remove it, and it is prepared anew)")
+    return DatasetError(f"{builder.data_dir} is damaged: {what} (remove it, and it is prepared again)")

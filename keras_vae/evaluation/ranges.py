@@ -404,4 +404,4 @@ def misses(tried, pair, usual):
         other.unexplained, LEAST_ERROR
     ):
         return ""
-    return f"; its codes miss N(0, I) by {found.mismatch:.3g} nats in the place of {other.mismatch:.3g}"
+    return f"; its codes miss N(0, I) by {found.mismatch:.3g} nats instead of {other.mismatch:.3g}"

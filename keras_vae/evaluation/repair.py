@@ -36,10 +36,10 @@ class Repair:
 
 REASONS = {
     "exported": "no sampler was fitted",
-    "not_needed": "no fitted sampler does better than the prior",
+    "not_needed": "no fitted sampler is better than the prior",
     "not_asked": "not asked for: --no-repair",
-    "outdated": "the run was trained further meanwhile: evaluate it anew",
-    "files": "the model is in files: only a run is given a new decoder",
+    "outdated": "the run was trained further in the meantime: evaluate it again",
+    "files": "the model is in files: only a run gets a new decoder",
     "program": "measured by a program: only the command saves samplers and exports a decoder",
 }
 

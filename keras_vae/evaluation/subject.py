@@ -183,8 +183,8 @@ def from_export(encoder, decoder):
         )
     if not description.objective.latent.is_gaussian:
         raise UsageError(
-            f"{encoder} gives mean and variance of posteriors that are no Gaussians, which say too little of them (give the"
-            " run, saved_models/NAME, in the place of its exports)"
+            f"{encoder} gives mean and variance of posteriors that are not Gaussian, which do not describe them fully"
+            " (give the run, saved_models/NAME, instead of its exports)"
         )
     prior = read_prior(decoder, description.latent_shape)
     encode, decode = (load_saved_model(path) for path in (encoder, decoder))
@@ -271,8 +271,8 @@ def no_rate(description):
     latent, shape = description.objective.latent, description.latent_shape
     if isinstance(latent, Point) and description.objective.prior != "none":
         return {
-            "no_rate": "the codes are points, without noise, which the prior is held against all together: one by one they"
-            " have no rate"
+            "no_rate": "the codes are points, without noise, which the prior is held against all together: one by one"
+            " they have no rate"
         }
     if not isinstance(latent, Codebook):
         return {}

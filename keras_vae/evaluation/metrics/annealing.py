@@ -70,7 +70,7 @@ class Annealing:
         return found._replace(log_weights=found.log_weights.reshape(len(mean), self.chains))
 
     def anneal(self, ratio, betas, steps, shape, generator):
-        """Returns `Annealed` of one chain a row; appends to `steps` where it holds fewer than there are temperatures."""
+        """Returns `Annealed` of one chain a row; appends to `steps` until it has one for each temperature."""
         noise = generator.standard_normal(shape)
         state = noise, *ratio(noise)
         log_weights, accepted = np.zeros(shape[0]), []

@@ -136,7 +136,7 @@ class Originals:
         return flags
 
     def repeated(self, rows):
-        """Returns which of the training images `rows` come more than once, as nearly as copies would, bool `[k]`."""
+        """Returns which of the training images `rows` occur several times within the tolerance, bool `[k]`."""
         others = self.look_up_small(self.images[rows], own=rows)
         return others.distances <= np.minimum(self.tolerance, NEAR * self.contrast[rows])
 

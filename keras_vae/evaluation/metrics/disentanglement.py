@@ -84,7 +84,7 @@ def separated_attribute_predictability(codes, factors, seed=0):
     gaps = []
     for factor in factors.T:
         chance = 1 / max(2, len(np.unique(factor[test])))
-        scores = [0.0]  # what a unit that tells nothing has, should there be one unit only
+        scores = [0.0]  # the score of an uninformative unit, for codes with a single unit
         for unit in codes.T[:, :, None]:
             tree = DecisionTreeClassifier(
                 max_leaf_nodes=max(2, factor.max() + 1), class_weight="balanced", random_state=seed
@@ -122,7 +122,7 @@ def dci(codes, factors, seed=0):
     train = train[:TREE_IMAGES]
     importances, accuracies = [], []
     for factor in factors.T:
-        # All units at every split: a random choice of them would have to use units that tell nothing.
+        # All units at every split: a random choice of them would have to use uninformative units.
         forest = RandomForestClassifier(
             NUM_TREES, max_features=None, min_samples_leaf=LEAST_IN_LEAF, random_state=seed, n_jobs=-1
         )

@@ -148,9 +148,9 @@ def larger_bias(bias, shortfall):
 def why_refused(samples, bias, limit):
     """Returns why a bound is not accepted as a likelihood, a sentence, or "" if it is."""
     if samples < 2:
-        return "one sample an image gives the ELBO: how far that is from the likelihood cannot be seen"
+        return "one sample an image gives the ELBO: its distance from the likelihood cannot be estimated"
     if limit is None:
-        return "of one image it cannot be said how well the bias is known: measure more images"
+        return "the error of the bias is not known from one image: measure more images"
     if limit <= TOLERANCE:
         return ""
     return (

@@ -160,7 +160,7 @@ def identity(evidence):
     if subject.likelihood is None:
         reasons["decoder_likelihood"] = NO_LIKELIHOOD
     if subject.ranges is None:
-        reasons["ranges"] = "a model of ours takes and gives images in 0 to 1"
+        reasons["ranges"] = "a keras_vae model takes and returns images in 0 to 1"
     return {
         "schema_version": 1,
         "run": subject.name,

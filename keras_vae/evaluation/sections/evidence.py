@@ -12,11 +12,11 @@ from keras_vae.samplers import Prior
 MOST_SAMPLES = 2000  # images a rung
 LARGE_LATENT = 4096  # numbers; a rung of a larger latent has half as many images
 NO_LIKELIHOOD = "the decoder's likelihood is not known: give one (--likelihood)"
-NO_GRADIENT = "no gradient goes through this decoder: it is known by what it puts out alone"
+NO_GRADIENT = "no gradient goes through this decoder: only its outputs are known"
 NO_DENSITY = (
-    "what the decoder is trained on is a distortion and no density over images: it has no bits, and no bound"
+    "the decoder is trained on a distortion that is not a density over images: it has no bits, and no bound"
 )
-NOT_STANDARD = "it compares dimensions with N(0, 1), and this model's prior or posteriors are other ones"
+NOT_STANDARD = "it compares dimensions with N(0, 1), but this model has another prior or other posteriors"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,12 +6,10 @@ from keras_vae.evaluation.metrics.estimate import Estimate
 from keras_vae.evaluation.sections.found import Found
 
 USUAL = ("posterior", "gaussian", "mixture")  # rungs that results always have, null if missing
-NO_GAP = (
-    "there is no gap beyond its error: the prior lies no farther from real images than reconstructions do"
-)
+NO_GAP = "the gap is within its error: the prior is as close to real images as reconstructions are"
 ALL_COPY = "every fitted sampler draws copies of training images"
 NONE_FITTED = "no sampler was fitted"
-NO_DISTANCE = "reconstructions lie at no distance from real images"
+NO_DISTANCE = "reconstructions have a distance of 0 from real images"
 
 
 class Choice(NamedTuple):
@@ -78,7 +76,7 @@ def missing_reasons(choice, ratio, blur):
     if ratio is None:
         reasons |= dict.fromkeys(named("gap_ratio", "_low", "_high"), NO_DISTANCE)
     if blur is None:
-        reasons |= dict.fromkeys(named("blur_ratio"), "real images lie at no distance from each other")
+        reasons |= dict.fromkeys(named("blur_ratio"), "real images have a distance of 0 from each other")
     return reasons
 
 

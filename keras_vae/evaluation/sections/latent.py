@@ -9,7 +9,7 @@ from keras_vae.evaluation.sections.evidence import NOT_STANDARD
 from keras_vae.evaluation.sections.found import Found, missing
 from keras_vae.principal import principal_components
 
-FEW_CODES = "there are too few codes for as many directions: it cannot be said"
+FEW_CODES = "there are too few codes for so many directions"
 OF_RATES = ("collapsed_units", "kl_spectrum", "kl_dims90", "second_moment")
 
 

@@ -12,7 +12,7 @@ NLL_IMAGES = 500
 NUMBERS = (
     "nats", "nats_se", "samples", "effective_sample_size", "moved", "moved_se", "bias", "bias_se", "bias_limit", "accepted"
 )  # fmt: skip
-FEW_SAMPLES = "one image, or one sample of it, shows no movement"
+FEW_SAMPLES = "one image, or one sample an image, is too few to measure it"
 
 
 def measure_likelihood(evidence, extended=None):

@@ -8,9 +8,9 @@ from keras_vae.evaluation.sections.evidence import NO_DENSITY, NO_LIKELIHOOD, me
 from keras_vae.evaluation.sections.found import Found
 from keras_vae.evaluation.sections.reconstruction import bits_per_dim
 
-NO_SIGMA = "the decoder's likelihood has no standard deviation of a pixel, or none that is known"
+NO_SIGMA = "the decoder's likelihood does not have a known standard deviation of a pixel"
 REASONS = {
-    "effective_beta": "how the loss weighs the rate is not known of a model that was not trained here",
+    "effective_beta": "the weight of the rate in the loss is not known for a model from elsewhere",
     "implied_sigma": NO_SIGMA,
     "calibration": NO_SIGMA,
     "distortion": NO_LIKELIHOOD,

@@ -10,7 +10,7 @@ from keras_vae.evaluation.sections.evidence import NO_GRADIENT, mean_and_error
 from keras_vae.evaluation.sections.found import Found
 from keras_vae.evaluation.sections.likelihood import log_weights, no_bound
 
-ONLY_STANDARD = "it is written for Gaussian posteriors and the prior N(0, I), and this model has others"
+ONLY_STANDARD = "it needs Gaussian posteriors and the prior N(0, I), and this model has others"
 SAMPLES = (1, 4, 16, 64, 256)
 FEWER = 64  # samples for a large latent
 STEPS = 100

@@ -57,7 +57,7 @@ def mutual_information(evidence, earlier):
         return Found(reasons={"extended.mutual_information": evidence.subject.no_rate})
     if size > MOST_DIMS:
         large = (
-            f"of {size:,} dimensions no more codes are affordable than in the section on the prior mismatch"
+            f"at {size:,} dimensions not more codes are affordable than in the section on the prior mismatch"
         )
         return Found(reasons={"extended.mutual_information": large})
     found = mismatch.contrast(evidence.test.mean, evidence.test.log_var, evidence.seed, MOST_PAIRED)
