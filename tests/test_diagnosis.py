@@ -144,7 +144,8 @@ def test_a_linear_model_generates_as_well_as_it_reconstructs():
     results = linear_results()
     gap = results["generation_gap"]
     assert abs(gap["gap"]) < 0.5 * gap["reconstruction"]["frechet"]
-    assert results["completeness"]["dead_zone"] < 0.1
+    assert results["completeness"]["dead_zone"] is None  # the images are themselves draws of a Gaussian
+    assert "tell fog from photographs" in results["reasons"]["dead_zone"]
     assert results["memorisation"]["copies"] is not True
     assert results["memorisation"]["mse_ratio"] == pytest.approx(1, abs=0.05)
 

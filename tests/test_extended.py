@@ -153,7 +153,9 @@ def test_every_sampler_that_fits_is_a_rung_of_its_own():
     further, gaussian = (results["generation_gap"][name] for name in ("further", "gaussian"))
     assert further["frechet"] == pytest.approx(gaussian["frechet"])
     assert list(results["extended"]["frechet_by_n"]["rungs"])[-2:] == ["further", "prior"]
-    assert results["completeness"]["by_rung"]["further"]["dead_zone"] < 0.1
+    assert (
+        results["completeness"]["by_rung"]["further"]["dead_zone"] is None
+    )  # as fog, which these images are
     assert results["samplers"]["further"]["frechet"] == results["generation_gap"]["further"]["frechet"]
     assert "refusing" not in results["generation_gap"]
     assert results["reasons"]["generation_gap.refusing"] == "three numbers are too few for it"

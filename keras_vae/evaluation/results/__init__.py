@@ -19,6 +19,7 @@ from keras_vae.evaluation.results.scores import (
     LikelihoodResults,
     MemorisationResults,
 )
+from keras_vae.evaluation.results.spaces import SpacesResults
 from keras_vae.evaluation.results.verdict import CostResults, RepairResults, SamplerResults, VerdictResults
 
 __all__ = ["Results"]
@@ -87,6 +88,7 @@ class Results(Section, title="keras_vae results.json"):
     prior_mismatch: PriorMismatchResults | None
     generation_gap: GenerationGapResults | None
     told_apart: ToldApartResults | None = None
+    spaces: SpacesResults | None = None
     completeness: CompletenessResults | None
     continuity: ContinuityResults | None
     interpolation: InterpolationResults | None

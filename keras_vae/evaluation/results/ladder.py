@@ -45,6 +45,16 @@ class Rung(Section, title="A rung of the ladder"):
         healthy="within 2 standard errors of real images'",
     )
     kid_se: float | None = standard_error("KID")
+    swd: float | None = measure(
+        "Sliced Wasserstein distance",
+        "Multi-scale sliced Wasserstein distance of image patches. Samples of the prior and of fitted samplers, and"
+        " shuffled dims, are compared with decoded posterior draws of held-out images (with reconstructions if codes"
+        " have no noise). Real images, reconstructions and posterior samples are compared with other real images.",
+        healthy="near that of posterior samples; for these, near real images'",
+        optional=True,
+        minimum=0,
+    )
+    swd_se: float | None = standard_error("Sliced Wasserstein distance")
     density: float | None = measure(
         "Density",
         "How densely real images surround the samples: the mean number of neighbourhoods of real images (5 nearest)"

@@ -35,6 +35,7 @@ from keras_vae.evaluation.sections.prior_mismatch import measure_prior_mismatch
 from keras_vae.evaluation.sections.rate_distortion import measure_rate_distortion
 from keras_vae.evaluation.sections.reconstruction import measure_reconstruction
 from keras_vae.evaluation.sections.samplers import fit_samplers
+from keras_vae.evaluation.sections.spaces import measure_spaces
 from keras_vae.evaluation.subject import check_subject, prior_name
 from keras_vae.graphs import release_graphs
 
@@ -65,16 +66,17 @@ SECTIONS = {
     "prior_mismatch": Section(measure_prior_mismatch, ("rate_distortion", "latent")),
     "samplers": Section(fit_samplers, ("latent",), in_results=False),
     "ladder": Section(build_ladder, ("reconstruction", "samplers"), in_results=False),
-    "distances": Section(measure_distances, ("ladder",), in_results=False),
+    "spaces": Section(measure_spaces, ("ladder",)),
+    "distances": Section(measure_distances, ("ladder", "spaces"), in_results=False),
     "copying": Section(measure_copying, ("samplers", "ladder", "distances"), in_results=False),
     "generation_gap": Section(
         measure_generation_gap,
         ("samplers", "ladder", "distances", "copying"),
         prepared_by=("ladder", "distances"),
     ),
-    "completeness": Section(measure_completeness, ("ladder",)),
+    "completeness": Section(measure_completeness, ("ladder", "spaces")),
     "continuity": Section(measure_continuity, ("ladder",)),
-    "interpolation": Section(measure_interpolation, ("ladder",)),
+    "interpolation": Section(measure_interpolation, ("ladder", "spaces")),
     "memorisation": Section(
         measure_memorisation,
         ("reconstruction", "rate_distortion", "ladder", "copying", "generation_gap"),

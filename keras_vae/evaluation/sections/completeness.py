@@ -3,20 +3,29 @@
 from keras_vae.evaluation.metrics import manifold
 from keras_vae.evaluation.sections.found import Found
 
+BY_NEIGHBOURS = ("dead_zone", "dead_zone_se", "threshold")
 
-def measure_completeness(evidence, ladder):
-    """The share of each rung that falls where no image is."""
-    seen_by_rung, reference = ladder.kept.seen, ladder.kept.reference
-    blurred, rungs = seen_by_rung["reconstruction"], {}
+
+def measure_completeness(evidence, ladder, spaces):
+    """The share of each rung that falls where no image is, in the space that passed its test; null without one."""
+    seen_by_rung, judged = ladder.kept.seen, spaces.kept.judged
+    sure, rungs, threshold = seen_by_rung["reconstruction"].confidence, {}, None
     for name, seen in seen_by_rung.items():
         if name in ("real", "reconstruction"):
             continue
-        dead = manifold.dead_zone(seen.looks, reference.looks, blurred.looks)
+        dead = dead_in(judged, name)
         threshold = dead.pop("threshold")
         unsure = None
         if seen.confidence is not None:
-            unsure = manifold.confidence_dead_zone(seen.confidence, blurred.confidence)["dead_zone"]
+            unsure = manifold.confidence_dead_zone(seen.confidence, sure)["dead_zone"]
         rungs[name] = {**dead, "dead_zone_confidence": unsure}
-    reasons = {"dead_zone_confidence": evidence.features.reason} if blurred.confidence is None else {}
+    reasons = {"dead_zone_confidence": evidence.features.reason} if sure is None else {}
     values = {"n": ladder.kept.n, "threshold": threshold, **rungs["prior"], "by_rung": rungs}
     return Found(values, reasons)
+
+
+def dead_in(judged, name):
+    """Returns the dead zone of a rung in a `Judged` space; nulls where no space passed."""
+    if judged is None:
+        return dict.fromkeys(BY_NEIGHBOURS)
+    return manifold.dead_zone(judged.rungs[name], judged.reference, judged.rungs["reconstruction"])

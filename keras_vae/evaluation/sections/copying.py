@@ -43,7 +43,7 @@ def measure_copying(evidence, samplers, ladder, distances):
     images = {name: rung[:MOST_COMPARED] for name, rung in ladder.kept.images.items()}
     originals, pixels, verdicts = Originals(known, images["real"]), {}, {}
     for name in (*samplers.kept, "prior"):
-        density = distances.values[name]["density"]
+        density = distances.kept[name]
         by_features = memorisation.copies(scores[name], scores["reconstruction"], scores["real"], density)
         pixels[name] = originals.find(images[name])
         verdicts[name] = judge_copies(pixels[name], *by_features)

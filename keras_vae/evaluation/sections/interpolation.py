@@ -10,7 +10,7 @@ ANGLES = (0, 22.5, 45, 67.5, 90)
 MOST_PATHS = 500
 
 
-def measure_interpolation(evidence, ladder):
+def measure_interpolation(evidence, ladder, spaces):
     """Measures the images half way between two test images, for each path, and half way from codes to the prior.
 
     A conditional model decodes a path with the label of its start.
@@ -37,9 +37,7 @@ def measure_interpolation(evidence, ladder):
         section[name] = {
             "confidence": seen.mean_confidence,
             "frechet": frechet.frechet_distance(seen.looks, real),
-            "dead_zone": manifold.dead_zone(seen.looks, real, rungs.seen["reconstruction"].looks)[
-                "dead_zone"
-            ],
+            "dead_zone": dead_share(evidence, spaces.kept.judged, images, seen.looks),
         }
     section["posterior_to_prior"] = walk_to_prior(evidence, rungs, min(count, 200))
     noise = unit_noise(evidence, min(count, 500))
@@ -50,6 +48,15 @@ def measure_interpolation(evidence, ladder):
         reasons = missing("interpolation", names, evidence.features.reason)
     shown = {"real": evidence.test.images[:8], "decoded": noise[:8]}
     return Found(section, reasons, pictures={"noise_around_mean": shown})
+
+
+def dead_share(evidence, judged, images, looks):
+    """Returns the dead zone of images in the space that passed, None without one; `looks`: in the evidence's features."""
+    if judged is None:
+        return None
+    if judged.features is not evidence.features:
+        looks = judged.features(images)
+    return manifold.dead_zone(looks, judged.reference, judged.rungs["reconstruction"])["dead_zone"]
 
 
 def walk_to_prior(evidence, rungs, count):

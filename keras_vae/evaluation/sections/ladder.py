@@ -5,12 +5,18 @@ import dataclasses
 import numpy as np
 
 from keras_vae.evaluation.metrics import kernel, ladder, manifold
+from keras_vae.evaluation.metrics.sliced_wasserstein import Slices
 from keras_vae.evaluation.sections.codes import BATCH, some
 from keras_vae.evaluation.sections.evidence import Seen, drawn_from
 from keras_vae.evaluation.sections.found import Found
 
 KEPT = 500  # draws of the posterior and of the prior that are kept, for paths and pictures
 SHOWN = 16
+WITH_REAL = (
+    "real",
+    "reconstruction",
+    "posterior",
+)  # rungs whose patches are compared with those of real images
 NO_NOISE = "the codes have no noise: their draws are the reconstructions"
 # Sets of samples from each sampler, for the error of its distance. Small sets are noisy, but cheap.
 FEW_IMAGES, DRAWS_OF_FEW, DRAWS = 500, 4, 2
@@ -126,14 +132,52 @@ def further_draws(evidence, sampler, n):
         yield evidence.see(evidence.decode(drawn_from(sampler, n, generator), labels)).looks
 
 
-def measure_distances(evidence, ladder):
-    """Measures the distances of every rung from real images, by name, with their errors."""
+def measure_distances(evidence, ladder, spaces):
+    """Measures the distances of every rung from real images, by name, with their errors; keeps the densities.
+
+    The kept densities are measured in the evidence's features even if these are blind. The search for copies uses them
+    to ignore samples that are so far off that their closeness means nothing.
+    """
     rungs, reasons = ladder.kept, {}
+    own = {name: density_in(rungs.reference.looks, seen.looks) for name, seen in rungs.seen.items()}
     values = {name: compare(rungs, name) for name in rungs.seen}
+    for name, found in judged_densities(evidence, spaces.kept.judged, own).items():
+        values[name] |= found
+    for name, distance in sliced(evidence, rungs, spaces.kept.slices).items():
+        values[name] |= {"swd": distance.value, "swd_se": distance.se}
     values["real"]["frechet_sd"] = rungs.distances.deviation("real")
     if evidence.features.accuracy is None:
         reasons["generation_gap.features.accuracy"] = reasons["confidence"] = evidence.features.reason
-    return Found(values, reasons)
+    return Found(values, reasons, {name: found["density"] for name, found in own.items()})
+
+
+def density_in(reference, looks):
+    """Returns density and coverage of `looks`, `[n, F]`, among the `reference`, `[m, F]`."""
+    return manifold.density_and_coverage(looks, reference)
+
+
+def judged_densities(evidence, judged, own):
+    """Returns density and coverage of each rung in the space that passed, by rung; null without one."""
+    if judged is None:
+        return {name: dict.fromkeys(found) for name, found in own.items()}
+    if judged.features is evidence.features:
+        return own
+    return {name: density_in(judged.reference, looks) for name, looks in judged.rungs.items()}
+
+
+def sliced(evidence, rungs, real):
+    """Returns the sliced Wasserstein distance of each rung from what it should look like, by rung.
+
+    Args:
+        evidence: The `Evidence`.
+        rungs: The `Ladder`.
+        real: `Slices` of the reference, or None where there are too few images.
+    """
+    if real is None:
+        return {}
+    images = rungs.images
+    drawn = Slices(images["posterior" if "posterior" in images else "reconstruction"], evidence.seed)
+    return {name: (real if name in WITH_REAL else drawn).distance(rung) for name, rung in images.items()}
 
 
 def compare(rungs, name):
@@ -146,7 +190,6 @@ def compare(rungs, name):
         "frechet_se": distance.se,
         "kid": kid,
         "kid_se": kid_se,
-        **manifold.density_and_coverage(seen.looks, reference.looks),
         "confidence": seen.mean_confidence,
         "n": len(seen.looks),
     }

@@ -1,0 +1,141 @@
+"""Which spaces can be believed here: each is shown sets of images whose rank is known."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from keras_vae.evaluation.features import random_features
+from keras_vae.evaluation.metrics import blindness
+from keras_vae.evaluation.metrics.ladder import cut
+from keras_vae.evaluation.metrics.planted_sets import planted_sets
+from keras_vae.evaluation.metrics.sliced_wasserstein import LEAST_IMAGES, Slices
+from keras_vae.evaluation.sections.found import Found
+
+MOST_PLANTED, MOST_NUMBERS = 1000, 2**25  # images of a planted set, and pixels times channels in it
+SHOWN = 8
+SWD = "swd"
+SWD_NAME = "multi-scale sliced Wasserstein distance"
+BLIND = "the features cannot tell fog from photographs here (spaces)"
+UNDECIDED = (
+    "whether the features can tell fog from photographs is within the error with so few images (spaces)"
+)
+TOO_FEW = f"fewer than {LEAST_IMAGES} held-out images of a side are too few to test features by"
+BY_NEIGHBOURS = ("dead_zone", "dead_zone_se", "threshold", "density", "density_se", "coverage", "coverage_se")
+
+
+@dataclasses.dataclass(frozen=True)
+class Judged:
+    """The space that dead zone, density and coverage are measured in.
+
+    Attributes:
+        features: Its `Features`.
+        rungs: The rungs of the ladder as it shows them, `[n, F]` by name.
+        reference: The reference as it shows it, `[n, F]`.
+    """
+
+    features: object
+    rungs: dict
+    reference: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Spaces:
+    """What later sections need of the spaces.
+
+    Attributes:
+        judged: A `Judged`, None where no space passed.
+        reason: Why there is none, or None.
+        slices: The reference's patches, `Slices`, or None for fewer than 20 images.
+    """
+
+    judged: Judged | None
+    reason: str | None
+    slices: Slices | None
+
+    @property
+    def reasons(self):
+        """Why what neighbours are needed for is null, by the names of the fields."""
+        return {} if self.judged else dict.fromkeys(BY_NEIGHBOURS, self.reason)
+
+
+def measure_spaces(evidence, ladder):
+    """How each space ranks planted sets, and the first of those that see which has neighbours; keeps the `Spaces`."""
+    rungs = ladder.kept
+    if rungs.n < LEAST_IMAGES:
+        reasons = {"spaces.judged_in": TOO_FEW, **dict.fromkeys(("swd", "swd_se"), TOO_FEW)}
+        return Found({"n": rungs.n, "judged_in": None}, reasons, Spaces(None, TOO_FEW, None))
+    real, reference = halves(evidence, rungs)
+    sets = {"real": real, **planted_sets(real, evidence.seed)}
+    every = feature_spaces(evidence)
+    found = {features.name: by_features(features, sets, reference) for features in every}
+    values = {"n": len(real), **found, SWD: by_patches(sets, reference, evidence.seed)}
+    judged = next((features for features in every if found[features.name]["blind"] is False), None)
+    values["judged_in"] = judged and judged.name
+    reason = None if judged else why_none(found.values())
+    kept = Spaces(
+        judged and as_judged(judged, evidence, rungs), reason, Slices(evidence.reference, evidence.seed)
+    )
+    pictures = {"planted": {name: images[:SHOWN] for name, images in sets.items()}}
+    return Found(values, {"spaces.judged_in": reason, **kept.reasons} if reason else {}, kept, pictures)
+
+
+def halves(evidence, rungs):
+    """Returns two sets of held-out images, as many of each label in both: what is planted with, and what it is compared to.
+
+    The ladder's two sets may differ by how they were split; that difference would be a part of the floor.
+    """
+    images = np.concatenate([rungs.images["real"], evidence.reference])
+    own, further = evidence.test.labels_of(rungs.n), evidence.reference_labels
+    labels = None if own is None or further is None else np.concatenate([own, further])
+    generator = evidence.generator("spaces")
+    count = max(LEAST_IMAGES, min(MOST_PLANTED, MOST_NUMBERS // math.prod(images.shape[1:])))
+    # `cut` gives them in the order of their labels.
+    parts = [generator.permutation(part)[:count] for part in cut(len(images), labels, generator)]
+    return images[parts[0]], images[parts[1]]
+
+
+def feature_spaces(evidence):
+    """Returns the features that have neighbours, the evidence's own first; random ones cost no training."""
+    own = evidence.features
+    return [own] if own.name == "random" else [own, random_features(evidence.dataset, evidence.seed)]
+
+
+def by_features(features, sets, reference):
+    """Returns the results of a space of features."""
+    looks, real = {name: features(images) for name, images in sets.items()}, features(reference)
+    distances = blindness.distances_between(looks, real)
+    dead = blindness.dead_zones(looks, real)
+    shares = {f"{name}_dead_zone": share for name, share in dead.items()}
+    return described(features.name, features.metric_name, distances, len(real), dead, shares)
+
+
+def by_patches(sets, reference, seed):
+    """Returns the results of the sliced Wasserstein distance, which has no neighbours."""
+    slices = Slices(reference, seed)
+    distances = {name: slices.distance(images) for name, images in sets.items()}
+    return described(SWD, SWD_NAME, distances, len(reference))
+
+
+def described(name, metric, distances, count, dead=None, shares=None):
+    """Returns the results of one space."""
+    blind, reason = blindness.judge_space(distances, dead)
+    numbers = {}
+    for key, estimate in {**distances, **(shares or {})}.items():
+        numbers |= {key: float(estimate.value), f"{key}_se": float(estimate.se)}
+    return {"name": name, "metric": metric, "n": count, **numbers, "blind": blind, "reason": reason}
+
+
+def why_none(found):
+    """Returns why no space of features may judge."""
+    return BLIND if all(space["blind"] for space in found) else UNDECIDED
+
+
+def as_judged(features, evidence, rungs):
+    """Returns the `Judged` space; the evidence's own features have seen the rungs already."""
+    if features is evidence.features:
+        return Judged(
+            features, {name: seen.looks for name, seen in rungs.seen.items()}, rungs.reference.looks
+        )
+    looks = {name: features(images) for name, images in rungs.images.items()}
+    return Judged(features, looks, features(evidence.reference))
