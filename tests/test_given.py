@@ -198,7 +198,7 @@ def test_a_model_with_a_way_around_its_code_is_not_cut():
     images = keras.Input((8, 8, 1))
     code = keras.layers.Dense(2)(keras.layers.Flatten()(images))
     around = keras.layers.Reshape((8, 8, 1))(keras.layers.Dense(64)(code)) + images
-    with pytest.raises(UsageError, match=r"no place narrower.*pair \(encoder, decoder\)"):
+    with pytest.raises(UsageError, match=r"no tensor smaller.*pair \(encoder, decoder\)"):
         cut(keras.Model(images, around))
 
 
@@ -303,7 +303,7 @@ def test_a_name_is_loaded_in_the_size_of_the_models_images():
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (None, "in no run's folder: give a Dataset"),
+        (None, "not in a run folder: give a Dataset"),
         (3, "expected"),
         ({"a": X}, "a dict of a has no images"),
         ((X, Y, 3), "expected"),

@@ -181,7 +181,7 @@ def with_ranges(subject, settings):
     if subject.foreign is None:
         side, name = next(iter(asked.items()))
         raise UsageError(
-            f"{side}_range is {name!r}: it is of models that were made elsewhere, ours takes and gives images in 0 to 1"
+            f"{side}_range is {name!r}: it is only for models from elsewhere; ours takes and returns images in 0 to 1"
             f" (leave {side}_range out)"
         )
     foreign = dataclasses.replace(subject.foreign, **asked)
@@ -285,7 +285,7 @@ def cut(model):
     )
     if len(getattr(model, "inputs", None) or ()) != 1 or not getattr(model, "outputs", None):
         raise UsageError(
-            f"where the encoder of the model {model.name} ends cannot be seen: it is not a functional model of one input"
+            f"the end of the encoder in the model {model.name} is unknown: it is not a functional model of one input"
             f" ({ways_out})"
         )
     inputs, output, calls = retraced(model)
@@ -299,7 +299,7 @@ def cut(model):
             continue
         return keras.Model(inputs, outputs_of(call, code), name=f"{model.name}_encoder"), decoder
     raise UsageError(
-        f"the model {model.name} has no place narrower than its images that all of an image goes through ({ways_out})"
+        f"the model {model.name} has no tensor smaller than its images that every path goes through ({ways_out})"
     )
 
 
@@ -393,7 +393,7 @@ def dataset_of(data, given, settings, asked=()):
     own = {name: getattr(settings, name) for name in names}
     if data is None and given.run is None:
         raise UsageError(
-            f"evaluate(model, dataset) needs images of a model that is in no run's folder: give {IMAGES}"
+            f"evaluate(model, dataset) needs images for a model that is not in a run folder: give {IMAGES}"
         )
     if data is None:
         return load(dataclasses.replace(given.run.read_config(), **own))

@@ -395,8 +395,8 @@ def check_codes(mean, log_var):
         largest = max(float(np.abs(mean).max()), float(np.exp(0.5 * log_var.max(), dtype="float64")))
     if largest > LARGEST_CODE:
         raise UsageError(
-            f"the encoder gives codes as far out as {largest:.3g}, where the prior's lie within some units: nothing can be"
-            " measured of these (did the training explode? --spread says what the second output is)"
+            f"the encoder gives codes as far out as {largest:.3g}, while the prior's lie within some units: they cannot"
+            " be measured (did the training explode? --spread says what the second output is)"
         )
 
 
@@ -619,7 +619,7 @@ def pick_outputs(results, asked, ordered=True, code_shape=None):
             chosen = list(results)[:2]
             if not ordered and len(results) > 1:
                 raise UsageError(
-                    f"which of the encoder's outputs {', '.join(results)} are mean and spread cannot be told"
+                    f"it is unclear which of the encoder's outputs {', '.join(results)} are mean and spread"
                     " (say --encoder_outputs MEAN,SPREAD)"
                 )
     kind = SPREAD_NAMES.get(word(chosen[-1], SPREAD_NAMES), "log_var")
@@ -664,8 +664,8 @@ def image_log_prob(likelihood):
     grey = np.linspace(0, 1, 12, dtype="float32").reshape(1, 2, 2, 3)
     if known.head() or known.num_parameters(3) != 3 or not np.allclose(known.mean(grey), grey, atol=1e-6):
         raise UsageError(
-            f"likelihood {type(likelihood).__name__} cannot be told from a decoder's images: it has other parameters"
-            " (try --likelihood gaussian_optimal)"
+            f"likelihood {type(likelihood).__name__} cannot be computed from a decoder's images: it has other"
+            " parameters (try --likelihood gaussian_optimal)"
         )
     return lambda images, decoded: as_array(known.log_prob(as_array(images), decoded))
 

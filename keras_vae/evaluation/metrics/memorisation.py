@@ -149,7 +149,7 @@ def copies(scores, reconstruction, real, density):
         return None, too_few
     if not density > LEAST_DENSITY:
         return None, (
-            f"the samples' density among real images is {density:.2f}: at or below {LEAST_DENSITY} they are no"
+            f"the samples' density among real images is {density:.2f}: at or below {LEAST_DENSITY} they are not"
             " images of this data, and how close they are to training images means nothing"
         )
     blur = real if reconstruction.distance < COPIED else reconstruction
