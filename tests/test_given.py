@@ -210,7 +210,7 @@ def test_a_model_with_a_way_around_its_code_is_not_cut():
         (np.zeros((3, 8, 8, 1)), "a ndarray is not a model"),
         ("nowhere", "nowhere does not exist"),
         ((3, lambda codes: codes), "the encoder is a int"),
-        (keras.Model(), "cannot be seen"),
+        (keras.Model(), "is unknown: it is not a functional"),
     ],
 )
 def test_what_is_not_a_model_is_refused_in_one_sentence_with_a_way_out(model, words):

@@ -371,8 +371,8 @@ def test_noise_may_lead_beyond_0_and_1_where_the_decoder_is_given_the_images(mod
 @pytest.mark.parametrize(
     ("labels", "said"),
     [
-        (np.full(8, np.nan), "not whole numbers"),
-        (np.full(8, 0.5), "not whole numbers"),
+        (np.full(8, np.nan), "no whole numbers"),
+        (np.full(8, 0.5), "no whole numbers"),
         (np.full(8, -1), "the labels are -1 to -1: expected 0 to 9"),
         (np.full(8, 10), "the labels are 10 to 10"),
         (None, "give the labels too"),
