@@ -104,7 +104,7 @@ def test_a_damaged_record_of_a_prepared_set_is_named(mnist, folders, tmp_path, m
     (records,) = (tmp_path / "prepared").rglob("mnist-train.tfrecord-*")
     flip(records, 100_000)
     with pytest.raises(
-        DatasetError, match=rf"is damaged: {records.name}: .*\(remove it, and it is prepared anew\)"
+        DatasetError, match=rf"is damaged: {records.name}: .*\(remove it, and it is prepared again\)"
     ):
         load_dataset("mnist", download=False)
     with open(records, "r+b") as file:
@@ -125,7 +125,7 @@ def test_damaged_images_in_the_cache_are_decoded_anew(mnist, folders, tmp_path, 
     flip(images, len(good) - 1000)
     again = load_dataset("mnist", download=False)
     assert (
-        f"warning: {images} is damaged: its checksum is wrong; the images are decoded anew"
+        f"warning: {images} is damaged: its checksum is wrong; the images are decoded again"
         in capsys.readouterr().out
     )
     np.testing.assert_array_equal(again.test.images(), mnist.test.images())
@@ -154,7 +154,7 @@ def test_files_of_another_dataset_are_refused(folders):
 
 def test_without_preparation_both_ways_out_are_named(folders):
     with pytest.raises(
-        DatasetError, match=r"cifar-10-binary\.tar\.gz .*--data_dir, or run once where there is network"
+        DatasetError, match=r"cifar-10-binary\.tar\.gz .*--data_dir, or run once with a network connection"
     ):
         load_dataset("cifar10", download=False)
 
@@ -185,7 +185,7 @@ def test_a_host_that_does_not_answer_is_found_out_within_seconds(monkeypatch):
 
 
 def test_a_data_dir_that_is_no_folder_is_refused(folders, tmp_path):
-    with pytest.raises(DatasetError, match="is no folder"):
+    with pytest.raises(DatasetError, match="is not a folder"):
         load_dataset("mnist", data_dir=tmp_path / "absent")
 
 

@@ -198,7 +198,7 @@ def test_a_model_with_a_way_around_its_code_is_not_cut():
     images = keras.Input((8, 8, 1))
     code = keras.layers.Dense(2)(keras.layers.Flatten()(images))
     around = keras.layers.Reshape((8, 8, 1))(keras.layers.Dense(64)(code)) + images
-    with pytest.raises(UsageError, match=r"no place narrower.*pair \(encoder, decoder\)"):
+    with pytest.raises(UsageError, match=r"no tensor smaller.*pair \(encoder, decoder\)"):
         cut(keras.Model(images, around))
 
 
@@ -210,7 +210,7 @@ def test_a_model_with_a_way_around_its_code_is_not_cut():
         (np.zeros((3, 8, 8, 1)), "a ndarray is not a model"),
         ("nowhere", "nowhere does not exist"),
         ((3, lambda codes: codes), "the encoder is a int"),
-        (keras.Model(), "cannot be seen"),
+        (keras.Model(), "is unknown: it is not a functional"),
     ],
 )
 def test_what_is_not_a_model_is_refused_in_one_sentence_with_a_way_out(model, words):
@@ -303,7 +303,7 @@ def test_a_name_is_loaded_in_the_size_of_the_models_images():
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (None, "in no run's folder: give a Dataset"),
+        (None, "not in a run folder: give a Dataset"),
         (3, "expected"),
         ({"a": X}, "a dict of a has no images"),
         ((X, Y, 3), "expected"),

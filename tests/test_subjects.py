@@ -194,7 +194,7 @@ def test_a_learned_variance_is_taken_as_the_best_one_where_only_images_are_known
 
 @pytest.mark.parametrize("likelihood", [GaussianPerPixel(), ContinuousBernoulli(), LogisticMixture()])
 def test_a_likelihood_that_images_do_not_tell_is_refused(likelihood):
-    with pytest.raises(UsageError, match=r"cannot be told from a decoder's images.*--likelihood"):
+    with pytest.raises(UsageError, match=r"cannot be computed from a decoder's images.*--likelihood"):
         from_functions(lambda images: images, lambda codes: codes, likelihood)
 
 

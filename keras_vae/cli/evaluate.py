@@ -1,4 +1,4 @@
-"""Can this latent space generate, why not, and what now: `python evaluate.py`."""
+"""Measures whether a latent space can generate, and says why not and what to do: `python evaluate.py`."""
 
 import dataclasses
 import os
@@ -17,7 +17,7 @@ from keras_vae.runtime.programs import command_line, program, typed_path
 from keras_vae.training import load
 
 DESCRIPTION = (
-    "Measures whether a trained model's latent space can generate, says why not, and repairs what can be."
+    "Measures whether a trained model's latent space can generate, says why not, and repairs it if possible."
 )
 EXAMPLES = """\
 examples:
@@ -67,7 +67,7 @@ def newest_run(folder):
 def measure_all(settings, runs, given):
     """Measures the runs, or the model in files, and writes and prints the reports.
 
-    A run is measured on its own dataset, except for what the command line says of it: `given` names those fields.
+    A run is measured on its own dataset, except for the fields that the command line sets: `given` names them.
     """
     from keras_vae import report
 
@@ -114,7 +114,7 @@ def measure_run(settings, run, given):
 
 
 def as_trained(settings, given):
-    """Returns `settings` with the value range, classes and data rules of the decoder's training, where they are known.
+    """Returns `settings` with the value range, classes and data rules of the decoder's training, if they are known.
 
     They are in the decoder's run, or beside an exported decoder. `given` names the fields that the command line sets,
     which stay.
@@ -153,7 +153,7 @@ def data_fields(given):
 
 
 def source_of(settings, given, run, config):
-    """Returns the `Source` of what is measured: a run, or the files that `settings` names, of a run or not."""
+    """Returns the `Source` of the measured model: a run, or the files that `settings` names, from a run or not."""
     from keras_vae.evaluation.verdict import Source
 
     measured = () if settings.encoder or run is None else (typed_path(run.path),)
@@ -167,7 +167,7 @@ def source_of(settings, given, run, config):
 
 
 def subject_of(settings, dataset):
-    """Returns the `Subject` of the files: as they describe themselves, unless another likelihood is asked for."""
+    """Returns the `Subject` of the files, as they describe themselves unless another likelihood is requested."""
     from keras_vae.evaluation.given import from_pair
 
     return from_pair(settings.encoder, settings.decoder, settings, dataset)
@@ -209,7 +209,7 @@ def summary(results, page):
 
 
 def steps_in_lines(steps):
-    """Yields the lines that say what to do, each step's command below its sentence."""
+    """Yields the lines of the recommended steps, each step's command below its sentence."""
     for index, step in enumerate(steps):
         yield f"  {'now:' if index == 0 else '    '} {step['sentence']}"
         if step["command"]:

@@ -1,4 +1,4 @@
-"""From labels as a file has them to the numbers 0 to k - 1 that a model is trained with."""
+"""Converts the labels of a file to the numbers 0 to k - 1 that a model is trained with."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ MOST_CLASSES = 100_000  # more different labels are identifiers, not classes
 def number_classes(labels, where):
     """Returns (int64 `[n]` from 0 to k - 1, names or None) of labels of any kind.
 
-    Every class has at least one image. Names are given where the numbers differ from the labels: `("3", "7")` for
+    Every class has at least one image. There are names if the numbers differ from the labels: `("3", "7")` for
     the labels 3 and 7. Classes are in the order of their values, names in alphabetical order.
 
     Args:
@@ -56,10 +56,11 @@ def _is_one_hot(rows):
 
 
 def _whole(values, where):
-    """Returns numbers as int64; refuses fractions, NaN and what marks a missing label."""
+    """Returns numbers as int64; refuses fractions, NaN and marks of missing labels."""
     if values.dtype.kind not in "iuf" or not np.all(np.isfinite(values) & (values == np.floor(values))):
         raise DatasetError(
-            f"{where}: some labels ({values.dtype}) are no whole numbers: expected whole numbers or names, one per image"
+            f"{where}: some labels ({values.dtype}) are not whole numbers: expected whole numbers or names, one per"
+            " image"
         )
     # -1 and 1 are two classes; -1 beside 0 marks images without a label.
     if values.size and values.min() < 0 and (values == 0).any():
@@ -71,11 +72,11 @@ def _whole(values, where):
 
 
 def in_order_of(classes, names, labels):
-    """Returns `labels` renumbered to the places of their names among `classes`.
+    """Returns `labels` renumbered by the positions of their names in `classes`.
 
     Args:
       classes: Names in the order that a model knows.
-      names: What the labels 0, 1, ... are called in this set; all are among `classes`.
+      names: Names of the labels 0, 1, ... in this set; `classes` contains all of them.
       labels: int64 `[n]`.
     """
     place = {name: number for number, name in enumerate(classes)}
@@ -83,11 +84,11 @@ def in_order_of(classes, names, labels):
 
 
 def names_of(label_names, count):
-    """Returns the names of `count` classes, their numbers where they have no names."""
+    """Returns the names of `count` classes, or their numbers if they have no names."""
     return tuple(label_names) if label_names is not None else tuple(str(number) for number in range(count))
 
 
 def describe_classes(names, most=10):
-    """Returns a note on what the classes 0, 1, ... are called."""
+    """Returns a note on the names of the classes 0, 1, ..."""
     rest = f" and {len(names) - most} more" if names[most:] else ""
     return f"{len(names)} classes, numbered from 0: {', '.join(names[:most])}{rest}"

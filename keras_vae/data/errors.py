@@ -1,5 +1,5 @@
-"""The one error that the data sources raise."""
+"""The error that the data sources raise."""
 
 
 class DatasetError(ValueError):
-    """Data cannot be had or used: one sentence with what was found, what is expected and the way out."""
+    """Data are missing or unusable; one sentence says what was found, what is expected and the way out."""

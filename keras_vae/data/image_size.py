@@ -1,4 +1,4 @@
-"""The size that images get: their own where they all have one, and what is said where they are scaled or cut."""
+"""The default size of images, and the notes on scaling and cropping."""
 
 import math
 
@@ -20,7 +20,7 @@ def own_size(shape):
 
 
 def _rounded(side):
-    """Returns `side` rounded down to what can be halved three times; small sides as they are."""
+    """Returns `side` rounded down to a number that can be halved three times; small sides stay unchanged."""
     return side // MULTIPLE * MULTIPLE if side > MULTIPLE else side
 
 
@@ -30,7 +30,7 @@ def default_size(shapes):
 
 
 def describe_fit(shapes, size, asked=True):
-    """Returns a note on what is scaled and cut where images of `shapes` become images of `size`; () for nothing.
+    """Returns a note on the scaling and cropping of images of `shapes` to `size`; () if nothing changes.
 
     Args:
       shapes: Set of the images' (height, width) in pixels.
@@ -50,13 +50,13 @@ def describe_fit(shapes, size, asked=True):
 
 
 def cut_off(shape, size):
-    """Returns the share of an image of `shape` that is lost where it is scaled to cover `size` and cropped."""
+    """Returns the share of an image of `shape` that is lost when it is scaled to cover `size` and cropped."""
     scale = max(target / side for target, side in zip(size, shape))
     return 1 - math.prod(size) / (scale * scale * math.prod(shape))
 
 
 def _sizes(shapes):
-    """Returns "30x40", or "30x40 to 300x200" of the smallest and the largest of several."""
+    """Returns "30x40", or "30x40 to 300x200" (the smallest and the largest) for several sizes."""
     ends = sorted(shapes, key=lambda shape: (math.prod(shape), shape))
     return _show(ends[0]) if len(ends) == 1 else f"{_show(ends[0])} to {_show(ends[-1])}"
 

@@ -1,4 +1,4 @@
-"""The version of the rules by which images are found, divided, scaled and numbered.
+"""The version of the rules for finding, splitting and scaling images and for numbering labels.
 
 A run keeps the version that it was trained with in its `config.json` (`data_rules`), so that it sees the same images
 after the rules have changed. A file without the key is of version 1.

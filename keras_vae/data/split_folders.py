@@ -1,4 +1,4 @@
-"""Folders that are the splits of a set, `train` and `test` say, told from folders that are its classes."""
+"""Distinguishes folders that are splits of a set, such as `train` and `test`, from folders that are classes."""
 
 import os
 import re
@@ -11,21 +11,21 @@ NAMES = {
     "test": ("test", "testing", "tst", "eval", "evaluation", "holdout"),
 }
 SPLIT_OF = {name: split for split, names in NAMES.items() for name in names}
-# What is often put behind: training_set, test-images, valData, train2017.
+# Common suffixes: training_set, test-images, valData, train2017.
 SUFFIX = re.compile(r"(sets?|split|data|images|imgs|img|samples|folder|20\d\d)$")
 DEEPEST = 2  # levels of folders in which splits are looked for
 
 
 def split_of(folder):
-    """Returns "train", "validation" or "test" where a folder's name says so in any case; else None."""
+    """Returns "train", "validation" or "test" if a folder's name says so in upper or lower case; else None."""
     plain = re.sub(r"[-_ .]", "", folder.lower())
     return SPLIT_OF.get(plain) or SPLIT_OF.get(SUFFIX.sub("", plain))
 
 
 def _splits_of(folders):
-    """Returns {folder: its split or None}, also by one word of the name (`asl_train`, `asl_test`) where all are told so.
+    """Returns {folder: its split or None}; one word of the name decides (`asl_train`) if it does so for all.
 
-    Words alone must tell training and held-out images: `bullet_train` and `steam_train` are classes.
+    Single words must name training and held-out images: `bullet_train` and `steam_train` are classes.
     """
     plain = {folder: split_of(folder) for folder in folders}
     words = {folder: plain[folder] or _split_of_word(folder) for folder in folders}
@@ -33,7 +33,7 @@ def _splits_of(folders):
 
 
 def _split_of_word(folder):
-    """Returns the split that one word of a folder's name says; None where none does, or several do."""
+    """Returns the split that a single word of a folder's name names; None if none or several do."""
     found = {SPLIT_OF.get(word) for word in re.split(r"[-_ .]", folder.lower())} - {None}
     return found.pop() if len(found) == 1 else None
 
@@ -41,15 +41,15 @@ def _split_of_word(folder):
 def find_splits(path, names):
     """Returns (splits or None, names without the folders of the splits, notes).
 
-    The folders at one level are splits where all of them have names of splits, training images among them; they lie
-    in `path`, or one level below it (`archive/Training/cat` or `cat/Training`).
+    The folders at one level are splits if all of them have names of splits and one has training images. They are in
+    `path`, or one level below it (`archive/Training/cat` or `cat/Training`).
 
     Args:
       path: Names the set in errors.
       names: Relative paths of files, sorted.
 
     Returns:
-      "train", "validation" or "test" of each name, None where there are no such folders.
+      "train", "validation" or "test" for each name, None if there are no such folders.
 
     Raises:
       DatasetError: There are held-out images and no training images, or images beside the folders of splits.
@@ -80,7 +80,7 @@ def find_splits(path, names):
 
 
 def _divided(path, names, level, splits, kinds):
-    """Returns what `find_splits` does where the folders at `level` are the splits."""
+    """Returns the result of `find_splits` if the folders at `level` are the splits."""
     shown = sorted(splits)
     if "train" not in kinds:
         raise DatasetError(
@@ -103,7 +103,7 @@ def _divided(path, names, level, splits, kinds):
 
 
 def _folder(name, level):
-    """Returns the folder at `level` of the relative path `name`; None where the file lies above it."""
+    """Returns the folder at `level` of the relative path `name`; None if the file is above it."""
     parts = name.split(os.sep)
     return parts[level] if len(parts) > level + 1 else None
 

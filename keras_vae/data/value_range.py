@@ -1,4 +1,4 @@
-"""The values that become 0 and 1: what the type says, the extremes of a set, or what the user asks for."""
+"""The values that become 0 and 1: from the type, from the extremes of a set, or from the user."""
 
 import math
 
@@ -20,7 +20,7 @@ def parse_range(text):
 
 
 def check_range(values):
-    """Returns two finite numbers, the first below the second, as floats; else raises a ValueError."""
+    """Returns two finite numbers, the first below the second, as floats; raises a ValueError for other values."""
     try:
         low, high = (float(value) for value in values)
     except (TypeError, ValueError):
@@ -41,10 +41,10 @@ def show_range(values):
 
 
 def found_range(lows, highs, whole):
-    """Returns the (low, high) that images span, from the extremes of each; () where they span nothing.
+    """Returns the (low, high) that images span, from the extremes of each; () if all values are equal.
 
-    They are the extremes of the set, and not of an image: brightness stays comparable. Values within 0 to 1 keep 0 to
-    1, and bytes that are stored in another type 0 to 255.
+    They are the extremes of the set and not of each image, so brightness stays comparable. Values within 0 to 1 keep
+    the range 0 to 1, and bytes stored in another type keep 0 to 255.
 
     Args:
       lows: `[n]`, the lowest value of each image.
@@ -60,7 +60,7 @@ def found_range(lows, highs, whole):
 
 
 def describe_asked(lows, highs, chosen, where):
-    """Returns notes on the range `chosen`, which was asked for, and on values outside of it, which are clipped.
+    """Returns notes on the requested range `chosen`, and on values outside it, which are clipped.
 
     Raises:
       DatasetError: No image has a value inside the range.
@@ -83,7 +83,7 @@ def describe_asked(lows, highs, chosen, where):
 
 
 def clipped(images, chosen):
-    """Returns a sentence on `images`, `[n, ...]`, that have values outside the range (low, high); "" where all lie inside."""
+    """Returns a sentence on `images`, `[n, ...]`, with values outside the range (low, high); "" if there are none."""
     images = np.asarray(images)
     rows = images.reshape(len(images), math.prod(images.shape[1:]))
     outside = int(((rows < chosen[0]) | (rows > chosen[1])).any(axis=1).sum())
@@ -108,7 +108,7 @@ def describe_found(lows, highs, chosen):
 
 
 def describe_bytes(highs):
-    """Returns a note where no byte of a set reaches a quarter of 255: the images are dark."""
+    """Returns a note if no byte of a set reaches a quarter of 255: the images are dark."""
     highest = int(np.max(highs))
     if not 0 < DARK * highest <= BYTES[1]:
         return ()
@@ -116,7 +116,7 @@ def describe_bytes(highs):
 
 
 def describe_unit(highs):
-    """Returns a note where no float of a set within 0 to 1 reaches a quarter: the images are dark."""
+    """Returns a note if no float of a set within 0 to 1 reaches a quarter: the images are dark."""
     highest = float(np.max(highs))
     if not 0 < DARK * highest <= 1:
         return ()

@@ -1,4 +1,4 @@
-"""Images to train on: one interface over embedded sets, folders, arrays and TensorFlow Datasets.
+"""Images to train on: one interface to built-in sets, folders, arrays and TensorFlow Datasets.
 
 `load_dataset("mnist")` gives a `Dataset` of three `Split`s. A new source is a frozen dataclass, whose fields
 become flags and JSON, with one method `load(options) -> Dataset`, and a line in `DATASETS`.
@@ -57,11 +57,11 @@ DATASETS = {
 
 
 def find_source(text):
-    """Returns the source that `text` stands for.
+    """Returns the source that `text` names.
 
     A name from `DATASETS`, else a folder or picture that exists, else a path that ends in .npz or .npy, else
-    a name in TensorFlow Datasets. A bare word that is also the name of a folder means the folder only if
-    there are pictures in it: the folder `mnist` may well hold what was downloaded for the dataset `mnist`.
+    a name in TensorFlow Datasets. A bare word that is also the name of a folder means the folder only if it contains
+    pictures: the folder `mnist` may contain the downloads of the dataset `mnist`.
     """
     if text in DATASETS:
         return DATASETS[text]()
@@ -94,19 +94,19 @@ def load_dataset(
     Args:
       source: A source from `DATASETS`, or text as `find_source` reads it.
       data_dir: Folder with prepared or downloaded data of TensorFlow Datasets; None for its default.
-      download: False forbids the network; None and True allow it where nothing local is found.
+      download: False forbids the network; None and True allow it if nothing local is found.
       image_size: (height, width) in pixels, a number for squares, text such as "48x64", or None for the source's own.
       channels: 1 (grey), 3 (colour), 4 (colour and alpha), or None for the source's own.
-      range: (low, high), the values that become 0 and 1, such as (0, 4095); those outside are clipped. None for what
-        the type says (bytes 0 to 255, floats in 0 to 1) or else what the values of the set span.
+      range: (low, high), the values that become 0 and 1, such as (0, 4095); those outside are clipped. None for the
+        range of the type (bytes 0 to 255, floats in 0 to 1) or else the range of the set's values.
       classes: Names of the labels in the order of their numbers, as a trained model knows them; () for the set's own
         order.
       limit: Number of training images to use, the first ones; None for all.
       data_rules: Version of the rules for splits, sizes, ranges and labels (`keras_vae.data.rules`).
-      seed: Taken so that all of a run's settings can be passed on. What is in a split does not depend on it.
+      seed: Accepted so that all settings of a run can be passed on. The splits do not depend on it.
 
     Raises:
-      DatasetError: The data cannot be had or used; one sentence says why, and what to do.
+      DatasetError: The data are missing or unusable; one sentence says why, and what to do.
     """
     limit = check_whole("limit", limit)
     source = find_source(os.fspath(source)) if isinstance(source, str | os.PathLike) else source
@@ -147,8 +147,8 @@ def _range(values):
 def numbered_by(dataset, classes):
     """Returns `dataset` with its labels numbered in the order of the names `classes`.
 
-    A set without labels stays as it is, and so does one with a class that is not among them: a model of these classes
-    cannot be asked about it.
+    A set without labels stays unchanged, and so does one with an unknown class, since a model of these classes does not
+    know it.
     """
     if not classes or not dataset.num_classes:
         return dataset

@@ -22,7 +22,7 @@ from keras_vae.datasets.dataset import Annotations, in_memory
 from keras_vae.datasets.errors import DatasetError
 from keras_vae.datasets.splits import SPLITS
 
-# What the images and labels of all splits, or of each, may be called.
+# Names of the arrays of images and labels, of all splits together or of each.
 IMAGE_KEYS = ("images", "x", "imgs", "data", "arr_0")
 LABEL_KEYS = ("labels", "label", "y", "targets")
 SPLIT_IMAGE_KEYS = {
@@ -36,12 +36,12 @@ SPLIT_LABEL_KEYS = {
     "test": ("y_test", "test_labels"),
 }
 CHUNK = 2048
-MOST_CLASSES = 100_000  # what is larger is no number of a class, but something else
+MOST_CLASSES = 100_000  # a larger number is not the number of a class
 
 
 @dataclass(frozen=True)
 class Arrays:
-    """An .npy file of images, or an .npz file of images and perhaps labels, of all splits or of each."""
+    """An .npy file of images, or an .npz file of images and optional labels, for all splits together or for each."""
 
     path: str = field(default="", metadata={"help": ".npy or .npz file of numbers or bool, [n, h, w(, c)]"})
 
@@ -73,15 +73,15 @@ class Arrays:
 
 
 def scale_arrays(named, where, asked):
-    """Returns (images, range, notes): every array as uint8, or float32 in [0, 1] where that loses precision.
+    """Returns (images, range, notes): every array as uint8, or as float32 in [0, 1] if uint8 would lose precision.
 
     Bytes and floats in 0 to 1 stay as they are. All other values are scaled by one range for all arrays, `asked` or
-    found; the range is None where no values were scaled.
+    found; the range is None if no values were scaled.
 
     Args:
-      named: Pairs of an array and what it is called in errors.
+      named: Pairs of an array and its name in errors.
       where: Names the set.
-      asked: (low, high), which applies to bytes too where there are only bytes; or None.
+      asked: (low, high), which also applies to bytes if there are only bytes; or None.
 
     Raises:
       DatasetError: The arrays are not images.
@@ -104,7 +104,7 @@ def scale_arrays(named, where, asked):
 
 
 def _choose_range(arrays, where, asked):
-    """Returns (range or None, notes) of the arrays whose type does not say what is black and white."""
+    """Returns (range or None, notes) of the arrays whose type does not define black and white."""
     if not arrays:
         return None, ()
     lows, highs = (
@@ -129,7 +129,7 @@ def _choose_range(arrays, where, asked):
 
 
 def _as_images(images, chosen):
-    """Returns `[n, h, w, c]` images as uint8 where all values are 255ths, else as float32 in [0, 1]."""
+    """Returns `[n, h, w, c]` images as uint8 if all values are 255ths, else as float32 in [0, 1]."""
     if images.dtype == bool:
         return images.astype(np.uint8) * np.uint8(255)
     if chosen is None or (images.dtype == np.uint8 and chosen == BYTES):
@@ -138,7 +138,7 @@ def _as_images(images, chosen):
 
 
 def _small(images, in_unit_range):
-    """Returns uint8 where every value of `in_unit_range(part)` is a whole number of 255ths, else float32."""
+    """Returns uint8 if every value of `in_unit_range(part)` is a whole number of 255ths, else float32."""
     if all(_is_whole(in_unit_range(part)) for part in _chunks(images)):
         parts = [np.rint(in_unit_range(part).astype(np.float32) * 255) for part in _chunks(images)]
         return np.concatenate([part.astype(np.uint8) for part in parts])
@@ -146,11 +146,11 @@ def _small(images, in_unit_range):
 
 
 def check_images(images, where):
-    """Returns `images` as uint8, or float32 in [0, 1] where that loses precision, `[n, h, w, c]`, by the first rules.
+    """Returns `images` as uint8, or float32 in [0, 1] if that loses precision, `[n, h, w, c]`, by the first rules.
 
     Args:
       images: The array as it was read.
-      where: Names it in the `DatasetError` that says what is wrong with it.
+      where: Its name in the `DatasetError` that says what is wrong.
     """
     images = _four_axes(images, where)
     if images.dtype == bool:
@@ -198,7 +198,7 @@ def _check_bytes(images, where):
 
 
 def _check_finite(images, where):
-    """Raises a `DatasetError` where a value is NaN or infinite."""
+    """Raises a `DatasetError` if a value is NaN or infinite."""
     bad, first, start = 0, None, 0
     for part in _chunks(images):
         finite = np.isfinite(part)
@@ -215,7 +215,7 @@ def _check_finite(images, where):
 
 
 def _check_floats(images, where):
-    """Returns uint8 where every value is a whole number of 255ths, else float32."""
+    """Returns uint8 if every value is a whole number of 255ths, else float32."""
     _check_finite(images, where)
     low = min(float(part.min()) for part in _chunks(images))
     high = max(float(part.max()) for part in _chunks(images))
@@ -266,7 +266,7 @@ def _read(path):
 
 
 def _choose(path, file):
-    """Returns what `_read` does from an open .npz file."""
+    """Returns the result of `_read` from an open .npz file."""
     images = {split: key for split, keys in SPLIT_IMAGE_KEYS.items() if (key := _first(keys, file))}
     if "train" in images:
         labels = {split: file[key] for split in images if (key := _first(SPLIT_LABEL_KEYS[split], file))}
@@ -293,7 +293,7 @@ def _only_images(path, file):
 
 
 def _check_labels(path, labels, counts, version):
-    """Returns (int64 `[n]`, names) of the labels of all splits, or (None, None) where there are none.
+    """Returns (int64 `[n]`, names) of the labels of all splits, or (None, None) if there are no labels.
 
     Args:
       path: Of the file.
@@ -325,7 +325,7 @@ def _check_labels(path, labels, counts, version):
 
 
 def _as_numbered(path, parts):
-    """Returns what `_check_labels` does by the first rules: whole numbers are the classes' numbers."""
+    """Returns the result of `_check_labels` by the first rules: whole numbers are the classes' numbers."""
     if any(part.ndim != 1 for part in parts):
         if all(part.ndim == 2 and ((part == 0) | (part == 1)).all() for part in parts):  # one-hot
             return np.concatenate([part.argmax(axis=1) for part in parts]).astype(np.int64), None
@@ -338,7 +338,7 @@ def _as_numbered(path, parts):
         return classes.astype(np.int64), tuple(str(name) for name in names)
     if classes.dtype.kind not in "biuf" or not np.all(np.isfinite(classes) & (classes == np.floor(classes))):
         raise DatasetError(
-            f"{path}: some labels ({classes.dtype}) are no whole numbers: expected these or names, one per image"
+            f"{path}: some labels ({classes.dtype}) are not whole numbers: expected these or names, one per image"
         )
     if classes.min() < 0 or classes.max() >= MOST_CLASSES:
         raise DatasetError(

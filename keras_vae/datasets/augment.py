@@ -98,8 +98,8 @@ def check_augmentations(names):
 def augment_batch(images, names, seed):
     """Returns augmented images in [0, 1].
 
-    First all changes of geometry in one interpolation, so that images are blurred once at most; what lies
-    outside of the image is its reflection. Then the changes of values, in the order of `names`.
+    All changes of geometry come first, in one interpolation, so images are blurred at most once. The area outside an
+    image is its reflection. The changes of values follow, in the order of `names`.
 
     Args:
       images: float32 `[batch, height, width, channels]` in [0, 1].

@@ -1,4 +1,4 @@
-"""What every source gives: a `Dataset` of three `Split`s."""
+"""A `Dataset` of three `Split`s, which every source returns."""
 
 import hashlib
 import math
@@ -24,8 +24,7 @@ class Split:
     """Some images of a set, in a fixed order that does not depend on how they were listed.
 
     Attributes:
-      store: Where the images lie.
-      indices: int64 `[n]`, the images' places in the store.
+      store: Where the images lie. indices: int64 `[n]`, the images' positions in the store.
       labels: int64 `[n]`, or None.
       factors: int64 `[n, factors]`, or None.
     """
@@ -44,7 +43,7 @@ class Split:
         return tuple(self.store.image_shape)
 
     def take(self, count):
-        """Returns the split of the first `count` images; of all, where there are fewer."""
+        """Returns the split of the first `count` images, or of all if there are fewer."""
         if count < 1:
             raise DatasetError(f"{count} images are asked for: at least 1 is needed")
         first = [None if rows is None else rows[:count] for rows in (self.indices, self.labels, self.factors)]
@@ -60,8 +59,8 @@ class Split:
         Args:
           batch_size: Images in a batch.
           labels: Whether to give (images, labels), int64 `[batch]`, in place of images.
-          share: The replicas that these are for. Where there are others too, an element is one replica's part,
-            a dict of `images`, `weights` and perhaps `labels`, as the model takes it.
+          share: The replicas that these are for. If there are others, an element is one replica's part, a dict of
+            `images`, `weights` and perhaps `labels`, as the model takes it.
         """
         read = self._reader(batch_size, labels)
         count = len(self)
@@ -75,18 +74,17 @@ class Split:
         return numbers.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
     def training_batches(self, batch_size, seed, first_epoch=0, augment=(), labels=False, share=WHOLE):
-        """Returns endless batches: an epoch is all images once, newly shuffled, in `ceil(n / batch_size)`.
+        """Returns endless batches: an epoch is all images once, shuffled again, in `ceil(n / batch_size)` batches.
 
-        Order and augmentation are functions of the seed, the epoch and the batch's number in it, and of
-        nothing that happened before. What starts at `first_epoch` is therefore, bit for bit, what a stream
-        that started at 0 gives from there on.
+        Order and augmentation depend only on the seed, the epoch and the batch's number in it. So a stream that starts
+        at `first_epoch` equals, bit for bit, the rest of a stream that started at 0.
 
         Args:
           batch_size: Images in a batch; the last of an epoch may be smaller.
           seed: Integer.
           first_epoch: Number of epochs to leave out.
           augment: Names from `augment.AUGMENTATIONS`.
-          labels, share: As in `batches`. All replicas together see the images in the order that one would.
+          labels, share: As in `batches`. All replicas together see the images in the order of a single one.
         """
         names = check_augmentations(augment)
         if not len(self):
@@ -113,7 +111,7 @@ class Split:
         return endless.prefetch(tf.data.AUTOTUNE)
 
     def _reader(self, batch_size, labels):
-        """Returns the graph function from places in this split, int64 `[batch]`, to what a batch holds."""
+        """Returns the graph function from positions in this split, int64 `[batch]`, to the contents of a batch."""
         if batch_size < 1:
             raise DatasetError(f"batch_size is {batch_size}: it must be at least 1")
         if labels and self.labels is None:
@@ -131,7 +129,7 @@ class Split:
 
 
 def weighted(batch, weights):
-    """Returns `batch`, images or (images, labels), and `weights` as a dict; where these are None, as it is."""
+    """Returns `batch`, images or (images, labels), and `weights` as a dict; unchanged if the weights are None."""
     if weights is None:
         return batch
     parts = batch if isinstance(batch, tuple) else (batch,)
@@ -143,18 +141,18 @@ class Dataset:
     """A set of images in three splits that never overlap.
 
     Attributes:
-      name: Short, fit for a folder's name.
+      name: A short name that is valid as a folder's name.
       image_shape: (height, width, channels).
-      train: What to learn from.
-      validation: What to choose by; may be empty.
-      test: What to report on; may be empty.
-      label_names: What the labels 0, 1, ... are called, or None.
-      factor_names: What the columns of `factors` are called, or None.
+      train: The images for training.
+      validation: The images for model selection; may be empty.
+      test: The images for the final report; may be empty.
+      label_names: The names of the labels 0, 1, ..., or None.
+      factor_names: The names of the columns of `factors`, or None.
       factor_sizes: How many values each factor has, or None.
       skipped: "path: reason" of each file that could not be used.
       fingerprint: Hex digest that changes when the data do.
-      value_range: The values that became 0 and 1, (low, high), where they are not those that the type says.
-      notes: Sentences on how the images were found, divided, scaled and numbered, for the user.
+      value_range: The values that became 0 and 1, (low, high), if they differ from those of the type.
+      notes: Sentences for the user on how the images were found, split and scaled, and the labels numbered.
     """
 
     name: str
@@ -172,7 +170,7 @@ class Dataset:
 
     @property
     def num_classes(self):
-        """The number of labels, 0 where the images have none."""
+        """The number of classes, 0 if the images have no labels."""
         if self.label_names is not None:
             return len(self.label_names)
         labels = [
@@ -181,7 +179,7 @@ class Dataset:
         return max((int(part.max()) + 1 for part in labels if len(part)), default=0)
 
     def limited(self, count):
-        """Returns this dataset with the first `count` training images only; the other splits stay."""
+        """Returns this dataset with only the first `count` training images; the other splits stay unchanged."""
         if count < 1:
             raise DatasetError(f"limit is {count}: at least 1 training image is needed")
         return replace(self, train=self.train.take(count))
@@ -189,11 +187,11 @@ class Dataset:
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """What may be asked of any source.
+    """The options of every source.
 
     Attributes:
       data_dir: Folder with prepared or downloaded data, or None for the source's default.
-      download: Whether the network may be used where nothing local is found.
+      download: Whether the network may be used if nothing local is found.
       image_size: (height, width) in pixels, or None for the source's default.
       channels: 1 (grey), 3 (colour), 4 (colour and alpha), or None for the source's default.
       value_range: (low, high), the values that become 0 and 1; None to find them.
@@ -221,7 +219,7 @@ class LoadOptions:
 
 @dataclass(frozen=True)
 class Annotations:
-    """What a source knows of its images, in the store's order; see `Dataset` and `Split`."""
+    """The information of a source about its images, in the store's order; see `Dataset` and `Split`."""
 
     labels: np.ndarray | None = None
     label_names: tuple[str, ...] | None = None
@@ -238,12 +236,12 @@ def make_dataset(name, store, digests, fingerprint, annotations, version=rules.N
     """Returns the `Dataset` of the images in `store`.
 
     Args:
-      name: Becomes `Dataset.name`, with what a folder's name cannot hold replaced.
+      name: Becomes `Dataset.name`, with characters replaced that a folder's name cannot contain.
       store: Where the images lie.
       digests: One `bytes` per image; decides about the splits (see `split_indices`).
       fingerprint: Becomes `Dataset.fingerprint`.
       annotations: `Annotations`.
-      version: Of the rules, which decide whether labels divide the images too.
+      version: The version of the rules, which decide whether the splits are stratified by label.
     """
     strata = None if version == rules.FIRST else annotations.labels
     parts = {}
@@ -265,7 +263,7 @@ def make_dataset(name, store, digests, fingerprint, annotations, version=rules.N
 
 
 def copies_across(digests, parts, given):
-    """Returns a note on training images that a set of given splits also has among the images held out."""
+    """Returns a note on training images that are also among the held-out images of given splits."""
     if given is None:
         return ()
     held_out = {digests[index] for split in ("validation", "test") for index in parts[split].indices}
@@ -296,7 +294,7 @@ def in_memory(name, images, options, annotations):
 
 
 def annotated_digests(digests, annotations):
-    """Returns one digest per image, of its content, its label's name and its given split."""
+    """Returns one digest per image, from its content, its label's name and its given split."""
     labels, given = annotations.labels, annotations.given_splits
     if labels is not None:
         names = names_of(annotations.label_names, int(labels.max(initial=0)) + 1)

@@ -15,7 +15,7 @@ def is_deep(image, contents):
     """Returns whether a Pillow image, opened from `contents`, has more than 8 bits a value.
 
     Raises:
-      UnreadableImageError: It has, and Pillow would cut them off; or it has several pages.
+      UnreadableImageError: It has more, and Pillow would cut them off; or it has several pages.
     """
     if image.format == "TIFF" and getattr(image, "n_frames", 1) > 1:
         raise UnreadableImageError(f"it has {image.n_frames} pages: save each in a file of its own")
@@ -39,7 +39,7 @@ def decode_deep(contents, channels, opened):
       opened: Context manager that opens `contents` with Pillow.
 
     Raises:
-      UnreadableImageError: It cannot be decoded, or holds NaN or infinity.
+      UnreadableImageError: It cannot be decoded, or contains NaN or infinity.
     """
     from PIL import ImageOps
 

@@ -1,4 +1,4 @@
-"""The handwritten digits that come with scikit-learn: 1,797 images of 8x8, no network."""
+"""The handwritten digits included in scikit-learn: 1,797 images of 8x8, without a network."""
 
 from dataclasses import dataclass
 

@@ -6,4 +6,4 @@ __all__ = ["DatasetError", "UnreadableImageError"]
 
 
 class UnreadableImageError(Exception):
-    """A file is no image that can be used; says why, without the file's name."""
+    """A file is not a usable image; the message says why, without the file's name."""

@@ -1,9 +1,9 @@
-"""Image files: how one is checked, and how many are read and decoded in parallel while a model trains.
+"""Image files: checks single files, and reads and decodes many in parallel during training.
 
-TensorFlow's decoders are the fast ones, and take what nearly all files are: JPEG and PNG, grey or colour, 8
-bits. Everything else (GIF, BMP, WebP, TIFF, alpha, palettes, CMYK, EXIF orientation) goes through Pillow,
-which gets right what TensorFlow's decoders do not: they give a palette's numbers for its colours, and what
-alpha hides. Files of more than 8 bits a value (`deep.py`) keep them: they come as float32, in the file's own
+TensorFlow's decoders are fast, and decode the most common files: JPEG and PNG, grey or colour, 8 bits. Everything else
+(GIF, BMP, WebP, TIFF, alpha, palettes, CMYK, EXIF orientation) goes through Pillow, because TensorFlow's decoders get
+it wrong: they return a palette's numbers instead of its colours, and show pixels that alpha hides. Files of more than 8
+bits a value (`deep.py`) keep them: they come as float32, in the file's own
 units, and are scaled by the range of the set.
 """
 
@@ -44,10 +44,10 @@ class CheckedFile:
       path: As the operating system has it.
       size: In bytes.
       decoder: How to decode it.
-      fits: Whether it comes out of the decoder at the size that is wanted.
+      fits: Whether the decoder returns it at the requested size.
       digest: TensorFlow's 64-bit fingerprint of its bytes.
       shape: (height, width) in pixels, before it is scaled.
-      low: The lowest value, in the file's own units (0 to 255 where it has 8 bits).
+      low: The lowest value, in the file's own units (0 to 255 for 8 bits).
       high: The highest value.
       grey: Whether the file has grey values and no colours.
     """
@@ -70,7 +70,7 @@ class CheckedFile:
 
 @dataclass(frozen=True)
 class Listing:
-    """What is known of some files of a folder, those that hold images in the order of their names.
+    """Information about some files of a folder; those with images are in the order of their names.
 
     Attributes:
       names: Of the files with images, relative to the folder.
@@ -78,7 +78,7 @@ class Listing:
       digests, lows, highs, deep, grey: Of these files, as in `CheckedFile`.
       shapes: The different (height, width) of these files.
       skipped: "name: reason" of each other file.
-      store: Where the images are read, in that order; None where there are none.
+      store: The store that reads the images, in that order; None without images.
     """
 
     names: list
@@ -94,13 +94,13 @@ class Listing:
 
 
 def is_image_name(name, version=rules.NEWEST):
-    """Whether a file of this name is expected to be an image; hidden files are not."""
+    """Whether a file of this name should be an image; hidden files should not."""
     extensions = FIRST_EXTENSIONS if version == rules.FIRST else EXTENSIONS
     return name.lower().endswith(extensions) and not os.path.basename(name).startswith(".")
 
 
 def header_facts(path):
-    """Returns what the header of a file says, its upright (height, width) and whether it is grey; None where it cannot be read."""
+    """Returns the upright (height, width) from a file's header, and whether it is grey; None if it cannot be read."""
     from PIL import Image
 
     try:
@@ -115,16 +115,15 @@ def header_facts(path):
 
 
 def check_files(paths, size, channels, version=rules.NEWEST):
-    """Returns for each path its `CheckedFile`, or the `UnreadableImageError` that says why there is none.
+    """Returns for each path its `CheckedFile`, or the `UnreadableImageError` that says why it cannot be read.
 
-    Reads and decodes each file as training will. With Pillow first: it says what is wrong, where TensorFlow's decoders
-    log to standard error.
+    Reads and decodes each file as training will. Pillow comes first because its errors say what is wrong; TensorFlow's
+    decoders log to standard error.
 
     Args:
       paths: `bytes` or `str`.
-      size: (height, width) that is wanted.
-      channels: 1, 3 or 4.
-      version: Of the rules; by the first, all files are read as 8 bits a value.
+      size: (height, width) that is requested. channels: 1, 3 or 4. version: Of the rules; by the first, all files are
+      read as 8 bits a value.
     """
     checked, group, held = [], [], 0
     for path in paths:
@@ -141,7 +140,7 @@ def check_files(paths, size, channels, version=rules.NEWEST):
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A file that Pillow has decoded: its contents, how it is to be decoded, and (height, width) as Pillow has it.
+    """A file decoded by Pillow: its contents, its decoder, and (height, width) according to Pillow.
 
     `whole` is the (height, width) of the file itself, `low` and `high` are its extremes, and `grey` says that it has
     no colours.
@@ -173,7 +172,7 @@ def _look_at(path, size, channels, version):
 
 
 def upright_size(image):
-    """Returns the (height, width) of a Pillow image as it is seen, after the orientation that it says."""
+    """Returns the (height, width) of a Pillow image after its EXIF orientation is applied."""
     turned = "exif" in image.info and image.getexif().get(EXIF_ORIENTATION, 1) >= SIDEWAYS
     return (image.width, image.height) if turned else (image.height, image.width)
 
@@ -184,14 +183,14 @@ def is_grey(image):
 
 
 def _with_errors(group, size, channels):
-    """Returns `group`, of `_Seen`s and errors, with what TensorFlow has seen too in the place of the former."""
+    """Returns `group`, of `_Seen`s and errors, with each `_Seen` replaced by TensorFlow's result."""
     seen = [one for one in group if isinstance(one, _Seen)]
     checked = iter(_checked(seen, size, channels) if seen else ())
     return [next(checked) if isinstance(one, _Seen) else one for one in group]
 
 
 def _checked(seen, size, channels):
-    """Returns the `CheckedFile`s of what was seen, by Pillow alone where TensorFlow's decoders fail."""
+    """Returns the `CheckedFile`s of what was seen, by Pillow alone if TensorFlow's decoders fail."""
     columns = [[getattr(one, name) for one in seen] for name in ("contents", "decoder", "shape")]
     try:
         digests, shapes = (found.numpy() for found in _decode_to_shapes(tuple(size), channels)(*columns))
@@ -251,13 +250,13 @@ def _decode_to_shapes(size, channels):
 
 
 class FileImages:
-    """Images in files, read and decoded when they are needed: only paths are held. See `stores.py`.
+    """Images in files, read and decoded on demand: only paths are kept in memory. See `stores.py`.
 
     Args:
       files: `CheckedFile`s.
       size: (height, width); images are scaled to cover it, and cropped centrally.
       channels: 1, 3 or 4.
-      ranges: None where all files have 8 bits a value, 0 to 255. Else float32 `[n, 2]`, the values of each file that
+      ranges: None if all files have 8 bits a value, 0 to 255. Else float32 `[n, 2]`, the values of each file that
         become 0 and 1.
     """
 
@@ -275,14 +274,14 @@ class FileImages:
         return FileImages(self._files, self.image_shape[:2], self.image_shape[2], ranges)
 
     def stored(self, indices):
-        """Returns the images at `indices` as a cache keeps them: uint8, or float32 in the file's units where it is deep."""
+        """Returns the images at `indices` as a cache stores them: uint8, or float32 in a deep file's units."""
         units = np.tile(np.array([[0, 1]], np.float32), (len(self._files), 1))
         images = self.scaled(units)._in_units(indices)
         deep = [self._files[index].deep for index in indices]
         return [image if one else image.astype(np.uint8) for image, one in zip(images, deep)]
 
     def prepare(self):
-        """Makes what `read_batch` captures; called outside of its graph."""
+        """Creates the tensors that `read_batch` captures; called outside its graph."""
         if self._columns is None:
             with tf.device("CPU:0"):
                 self._columns = (
@@ -370,9 +369,9 @@ def _fitted_float(image, size):
 
 
 def decode_with_pillow(contents, size, channels):
-    """Returns uint8 `[h, w, channels]`: the first frame, upright, alpha laid on white unless it is wanted.
+    """Returns uint8 `[h, w, channels]`: the first frame, upright, alpha laid on white unless it is requested.
 
-    A large JPEG comes at a fraction of its size that still covers `size` either way up.
+    A large JPEG is decoded at a fraction of its size that still covers `size` in either orientation.
     """
     with _opened(contents) as image:
         return _decoded(image, size, channels)
@@ -380,7 +379,7 @@ def decode_with_pillow(contents, size, channels):
 
 @contextlib.contextmanager
 def _opened(contents):
-    """Gives Pillow's image, of which nothing is decoded yet; what goes wrong with it is an `UnreadableImageError`."""
+    """Gives Pillow's image before decoding; any error with it becomes an `UnreadableImageError`."""
     from PIL import Image
 
     try:
@@ -393,7 +392,7 @@ def _opened(contents):
 
 
 def _decoded(image, size, channels):
-    """Returns what `decode_with_pillow` does."""
+    """Returns the result of `decode_with_pillow`."""
     from PIL import ImageOps
 
     image.draft(None, (max(size), max(size)))
@@ -457,7 +456,7 @@ def _reason(error):
     from PIL import Image, UnidentifiedImageError
 
     if isinstance(error, UnidentifiedImageError):
-        return "it is no JPEG, PNG, GIF, BMP, WebP or TIFF image, or its start is damaged"
+        return "it is not a JPEG, PNG, GIF, BMP, WebP or TIFF image, or its start is damaged"
     if isinstance(error, Image.DecompressionBombError):
         return f"more than {LARGEST:,} pixels, which are not decoded"
     return str(error).split("\n")[0] or type(error).__name__

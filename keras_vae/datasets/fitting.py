@@ -1,4 +1,4 @@
-"""Images of any size and number of channels, brought to the ones that are asked for."""
+"""Converts images of any size and number of channels to the requested ones."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ CHUNK = 512
 def cover(images, size):
     """Returns float32 `[n, *size, c]`: each image scaled to cover `size`, then cropped centrally.
 
-    The aspect ratio is kept. Antialiased where it shrinks. The scale of the values stays as it was.
+    The aspect ratio is kept. Shrinking is antialiased. The scale of the values does not change.
 
     Args:
       images: `[n, h, w, c]`, of any numeric type.
@@ -62,7 +62,7 @@ def as_type(values, dtype):
 
 
 def fit(images, size=None, channels=None):
-    """Returns `images` at `size` and with `channels`, in their own type; None leaves as it is.
+    """Returns `images` at `size` and with `channels`, in their own type; None changes nothing.
 
     Args:
       images: uint8, or float32 in [0, 1], `[n, h, w, c]`.

@@ -1,4 +1,4 @@
-"""A folder of images, found, checked and divided; `files.py` reads them."""
+"""A folder of images: lists, checks and splits them; `files.py` reads them."""
 
 import hashlib
 import itertools
@@ -29,10 +29,10 @@ from keras_vae.datasets.packed import packed, remembered
 from keras_vae.datasets.progress import progress
 from keras_vae.datasets.splits import SPLITS, combined_digest
 
-LOOKED_AT = 64  # files whose size is looked at before all are read
+LOOKED_AT = 64  # files whose size is checked before all files are read
 COLOURS = 3  # channels
 CHECKED_TOGETHER = 64  # files by one thread; what waits in a pool takes more than a kilobyte
-DEEPEST_WHITE = 65535.0  # where all values of a set are one, they are taken for 16 bits
+DEEPEST_WHITE = 65535.0  # if all values of a set are equal, they are treated as 16 bits
 # By the first rules.
 SPLIT_FOLDERS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
 
@@ -41,27 +41,27 @@ SPLIT_FOLDERS = {"train": "train", "validation": "validation", "val": "validatio
 class ImageFolder:
     """Images in a folder and the folders in it: JPEG, PNG, GIF (first frame), BMP, WebP and TIFF.
 
-    They are streamed, not held in memory; with a `cache`, from there (`packed.py`). Labels are the folders directly
-    in `path`, where all images lie in at least two of them. Folders with names of splits, as train and test, in
-    `path` or one level below, are splits and not labels (`keras_vae.data.split_folders`).
+    They are streamed and not kept in memory; a `cache` is streamed instead if there is one (`packed.py`). Labels are
+    the folders directly in `path`, if all images are in at least two of them. Folders named like splits, such as train
+    and test, in `path` or one level below, are splits and not labels (`keras_vae.data.split_folders`).
     """
 
     path: str = field(default="", metadata={"help": "folder of images, or one image file"})
     cache: str = field(
         default="",
-        metadata={"help": "folder to keep the decoded images in, in ArrayRecord files; none: not kept"},
+        metadata={"help": "folder for a cache of the decoded images, in ArrayRecord files; none: no cache"},
     )
 
     def load(self, options):
         """Returns the `Dataset`.
 
-        Unless asked otherwise, images have their own size where they have one, else 64x64; and 1 channel where all are
+        By default, images keep their size if all have the same, else they get 64x64. They get 1 channel if all are
         grey, else 3.
         """
         root, names, closed = _find(self.path, options.rules)
         size, channels = self._defaults(root, names, options)
         found = self._read(root, names, size, channels, options.rules)
-        # Where those that were looked at are alike, and others are not, all are read again.
+        # If the first files are alike and others differ, all are read again.
         again = (
             DEFAULT_SIZE if options.image_size is None and len(found.shapes) > 1 else size,
             COLOURS if options.channels is None and not all(found.grey) else channels,
@@ -97,7 +97,7 @@ class ImageFolder:
         )
 
     def _defaults(self, root, names, options):
-        """Returns the (height, width) and the number of channels that are asked for, or else those of the files."""
+        """Returns the requested (height, width) and number of channels, or else those of the files."""
         size, channels = options.image_size, options.channels
         if options.rules == rules.FIRST:
             return size or DEFAULT_SIZE, channels or COLOURS
@@ -111,7 +111,7 @@ class ImageFolder:
         return size or default_size({tuple(shape) for shape in shapes}), channels or (1 if grey else COLOURS)
 
     def _read(self, root, names, size, channels, version):
-        """Returns the `Listing` of `names`, from the cache where there is one."""
+        """Returns the `Listing` of `names`, from the cache if there is one."""
 
         def check(some):
             return _check(root, some, size, channels, version)
@@ -122,7 +122,7 @@ class ImageFolder:
 
 
 def _look_at_headers(root, names):
-    """Returns the (height, width) that all files have, in a list, the first two where they differ; and whether all are grey."""
+    """Returns a list with the (height, width) of all files, or the first two that differ; and whether all are grey."""
     found, grey = [], []
     for name in progress(names, len(names), "Looking at sizes"):
         facts = header_facts(os.path.join(root, name))
@@ -135,20 +135,20 @@ def _look_at_headers(root, names):
 
 
 def _describe_channels(found, channels, asked):
-    """Returns a note on the channels of a `Listing` where they do not go without saying."""
+    """Returns a note on the channels of a `Listing` if they are not obvious."""
     if asked is None and channels == 1:
         return ("all images are grey: 1 channel (--channels 3 for three)",)
     if asked is None and any(found.grey) and not all(found.grey):
         return (
-            f"{sum(found.grey):,} of {len(found.grey):,} images are grey: they get 3 channels as the others have",
+            f"{sum(found.grey):,} of {len(found.grey):,} images are grey: they get 3 channels like the others",
         )
     return ()
 
 
 def _scale(found, where, asked):
-    """Returns (store, range, notes): the images of a `Listing`, scaled by the range that was asked for or found.
+    """Returns (store, range, notes): the images of a `Listing`, scaled by the requested or found range.
 
-    In a set of files of 8 bits and deeper ones the range is that of the deeper ones; the others keep 0 to 255.
+    If a set has files of 8 bits and deeper ones, the range is that of the deeper ones; the others keep 0 to 255.
     """
     deep = np.array(found.deep, bool)
     if not deep.any() and not asked:
@@ -191,9 +191,9 @@ def holds_images(path):
 
 
 def _find(text, version):
-    """Returns the folder, the sorted paths, relative to it, of the files that are to be images, and what is closed.
+    """Returns the folder, the sorted relative paths of its image files, and the folders that cannot be read.
 
-    That is "path: reason" of each folder that cannot be looked into.
+    The latter are "path: reason" for each folder.
     """
     path = Path(os.path.expanduser(text))
     if not text or not os.path.exists(path):
@@ -215,14 +215,14 @@ def _find(text, version):
 
 
 def _shown(name):
-    """Returns a file's name as it can be printed, also where it is no UTF-8."""
+    """Returns a file's name in printable form, also if it is not UTF-8."""
     return os.fsencode(name).decode(errors="replace")
 
 
 def _walk(root, refused=None, version=rules.NEWEST):
-    """Yields the relative path of every file named like an image, but for hidden ones; no folder twice.
+    """Yields the relative path of every file named like an image, except hidden ones; visits no folder twice.
 
-    `refused` is called with the error of each folder that cannot be looked into.
+    `refused` is called with the error of each folder that cannot be read.
     """
     seen = set()
     for folder, below, names in os.walk(root, onerror=refused, followlinks=True):
@@ -274,7 +274,7 @@ def _check(root, names, size, channels, version):
 
 
 def _given_splits(path, names):
-    """Returns the splits that the folders' names give, or None, and the paths below these folders."""
+    """Returns the splits from the folders' names, or None, and the paths below these folders."""
     first = [_first_folder(name) for name in names]
     splits = {SPLIT_FOLDERS.get(part) for part in first}
     if not {"train"} < splits - {None}:

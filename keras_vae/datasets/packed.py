@@ -1,8 +1,8 @@
-"""A folder's images, decoded once and kept in ArrayRecord files, which are read in any order.
+"""A cache of a folder's decoded images in ArrayRecord files, which can be read in any order.
 
-Reading a million pictures takes longer than training on them where they are small, and so does checking them at every
-start. What is kept are the very pixels that `files.py` reads, with what the folder's splits are made of: a run goes on
-with or without. Files of more than 8 bits a value are kept as float32, in their own units.
+Reading a million small pictures takes longer than training on them, and so does checking them at every start. The cache
+has the same pixels that `files.py` reads, and the data for the folder's splits, so a run can continue with or without
+it. Files of more than 8 bits a value are kept as float32, in their own units.
 """
 
 import contextlib
@@ -20,11 +20,11 @@ from keras_vae.datasets.files import Listing
 from keras_vae.datasets.stores import ReadInPython, as_float
 from keras_vae.files import locked, whole, why, write_json, writing
 
-SHARD_BYTES = 2**28  # of pixels in a file: it is what a killed start loses
+SHARD_BYTES = 2**28  # of pixels in a file: the amount that a killed start loses
 READ_AT_ONCE = 512
-# What is known of the images in a file, beside their names.
+# The facts about the images in a file, besides their names.
 FACTS = ("sizes", "digests", "skipped", "lows", "highs", "deep", "grey", "shapes")
-# One record a chunk, as it is: any image is then one short read.
+# One uncompressed record a chunk, so any image is one short read.
 LAYOUT = "group_size:1,uncompressed"
 
 
@@ -32,7 +32,7 @@ class PackedImages(ReadInPython):
     """Images in ArrayRecord files, one record an image, of uint8 or, of deep files, float32. See `stores.py`.
 
     Args:
-      paths: The files, in order; those without images left out.
+      paths: The files, in order, except those without images.
       image_shape: (height, width, channels).
       ranges: As in `FileImages`.
     """
@@ -70,7 +70,7 @@ class PackedImages(ReadInPython):
 
 @contextlib.contextmanager
 def _damage(paths):
-    """Says what the errors of reading `paths`, whose chunks have checksums, mean."""
+    """Explains errors from reading `paths`, whose chunks have checksums."""
     try:
         yield
     except (RuntimeError, ValueError, OSError) as error:
@@ -80,10 +80,10 @@ def _damage(paths):
 
 
 def packed(folder, root, names, image_shape, check, version=rules.NEWEST):
-    """Returns the `Listing` of `names`, read from `folder`; what is not kept there yet is written.
+    """Returns the `Listing` of `names`, read from `folder`; images that are missing there are written first.
 
     Args:
-      folder: Where images are kept, of any folders and sizes; made where it is not there.
+      folder: The cache, for any folders and sizes; created if it does not exist.
       root: Folder that `names` are relative to.
       names: Paths of files, sorted.
       image_shape: (height, width, channels).
@@ -118,7 +118,7 @@ def packed(folder, root, names, image_shape, check, version=rules.NEWEST):
 
 
 def remembered(folder, root, names, find):
-    """Returns `find()`, a JSON value that follows from the headers of `names`; it is read from `folder` once it was found."""
+    """Returns `find()`, a JSON value that follows from the headers of `names`; later calls read it from `folder`."""
     folder = Path(folder).expanduser()
     path = folder / f"{_key(root, names, ('headers',))}.json"
     try:
@@ -133,7 +133,7 @@ def remembered(folder, root, names, find):
 
 
 def versioned(version):
-    """Returns what the rules add to the key of a cache: nothing by the first, so that caches made by them are used."""
+    """Returns the part of a cache's key for the rules: empty for the first, so their caches are still used."""
     return () if version == rules.FIRST else (version,)
 
 
@@ -150,7 +150,7 @@ def _key(root, names, facts):
 
 
 def _facts(path):
-    """Returns what is known of the images in `path`, None where nothing is or where that is damaged."""
+    """Returns the facts about the images in `path`, None if they are missing or damaged."""
     try:
         facts = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         return facts if facts.pop("sha256") == _checksum(facts) else None
@@ -163,7 +163,7 @@ def _checksum(facts):
 
 
 def _write(path, names, listing):
-    """Writes the images of `listing` to `path` and then, beside it, what is known of them."""
+    """Writes the images of `listing` to `path`, and then the facts about them beside it."""
     from array_record.python.array_record_module import ArrayRecordWriter
 
     if listing.names:

@@ -1,4 +1,4 @@
-"""Finds a TensorFlow Datasets builder whose data are prepared, or prepares them: the network last."""
+"""Finds a TensorFlow Datasets builder with prepared data, or prepares the data; the network is tried last."""
 
 import contextlib
 import difflib
@@ -30,13 +30,13 @@ def prepared_builder(name, data_dir, download):
     the network.
 
     Args:
-      name: As TensorFlow Datasets has it, `name`, `name/config` or `name:version`.
+      name: A name in TensorFlow Datasets: `name`, `name/config` or `name:version`.
       data_dir: Folder, or None.
       download: Whether the network may be used.
     """
     if data_dir is not None and not os.path.isdir(os.path.expanduser(data_dir)):
         raise DatasetError(
-            f"{name}: data_dir {data_dir} is no folder: give the folder with prepared or downloaded data"
+            f"{name}: data_dir {data_dir} is not a folder: give the folder with prepared or downloaded data"
         )
     with quiet():
         roots = _roots(name, data_dir)
@@ -59,7 +59,7 @@ def prepared_builder(name, data_dir, download):
 
 
 def image_feature(name, builder):
-    """Returns the feature that holds the images of `name`; without one, a `DatasetError` says what there is."""
+    """Returns the feature with the images of `name`; without one, a `DatasetError` lists the features."""
     import tensorflow_datasets as tfds
 
     features = builder.info.features
@@ -77,9 +77,9 @@ def cache_folder():
 
 
 def is_writable(folder):
-    """Whether files can be made in `folder`, or it can be made.
+    """Whether files can be created in `folder`, or the folder can be created.
 
-    A folder without any write permission is left alone even by the superuser, who could write to it.
+    A folder without any write permission counts as read-only even for the superuser, who could write to it.
     """
     folder = Path(folder).expanduser().absolute()
     while not folder.exists():
@@ -89,7 +89,7 @@ def is_writable(folder):
 
 @contextlib.contextmanager
 def quiet():
-    """Keeps TensorFlow Datasets' prints, bars and warnings from the user."""
+    """Hides TensorFlow Datasets' prints, progress bars and warnings."""
     import tensorflow_datasets as tfds
     from absl import logging
 
@@ -104,7 +104,7 @@ def quiet():
 
 
 def _roots(name, data_dir):
-    """Returns the folders in which prepared data are looked for and written, in order."""
+    """Returns the folders for prepared data, in the order of search and writing."""
     default = os.environ.get("TFDS_DATA_DIR") or Path.home() / "tensorflow_datasets"
     roots = [data_dir, default, cache_folder() / "tensorflow_datasets"]
     return [os.fspath(Path(root).expanduser().absolute()) for root in roots if root is not None]
@@ -124,16 +124,20 @@ def _builder(name, root):
 
 
 def _unknown(name):
-    """Returns the error for a name that TensorFlow Datasets does not have: perhaps it was to be a path."""
+    """Returns the error for a name that TensorFlow Datasets does not have; the name may be a mistyped path."""
     if os.path.isdir(name):
         return DatasetError(f"{name}: there are no images in this folder, and no dataset has this name")
     if os.path.exists(name):
-        return DatasetError(f"{name}: this file is no .npz, .npy or image: give one, or a folder of images")
+        return DatasetError(
+            f"{name}: this file is not an .npz, .npy or image file: give one, or a folder of images"
+        )
     if re.search(r"[/\\.~]", name):
         return DatasetError(f"{name}: there is no such file or folder")
     close = difflib.get_close_matches(name, [*BUILT_IN, *_catalogue()], 3)
     hint = f"did you mean {' or '.join(close)}?" if close else "its catalogue lists them"
-    return DatasetError(f"{name!r} is no folder, and TensorFlow Datasets has no dataset of this name: {hint}")
+    return DatasetError(
+        f"{name!r} is not a folder, and TensorFlow Datasets has no dataset of this name: {hint}"
+    )
 
 
 def _base(name):
@@ -154,7 +158,7 @@ def _prepare(name, builder, data_dir, download):
 
 
 def _held_files(builder, data_dir):
-    """Returns the names of the dataset's own download files that lie in `data_dir`."""
+    """Returns the names of the dataset's own download files in `data_dir`."""
     if data_dir is None:
         return []
     folder = Path(data_dir).expanduser()
@@ -166,11 +170,11 @@ def _expected_files(builder):
 
 
 class _NotHereError(Exception):
-    """A file is wanted that is not in the folder of downloads."""
+    """A required file is not in the folder of downloads."""
 
 
 def _prepare_offline(name, builder, data_dir, held):
-    """Prepares from the files in `data_dir`, checksums enforced; returns whether that was all it needed."""
+    """Prepares from the files in `data_dir`, with enforced checksums; returns whether these were enough."""
     import tensorflow_datasets as tfds
 
     def make_manager(*args, **kwargs):
@@ -203,13 +207,13 @@ def _prepare_offline(name, builder, data_dir, held):
 
 
 def _prepare_online(name, builder, data_dir, download):
-    """Prepares from the network, or says why not, and what can be done."""
+    """Prepares from the network, or raises an error that says why not and what to do."""
     import tensorflow_datasets as tfds
 
     expected = [*_expected_files(builder)]
     missing = [file for file in expected if file not in _held_files(builder, data_dir)]
     files = _listed(missing) if missing else "prepared data"
-    ways = f"put {files} into a folder and give it with --data_dir, or run once where there is network"
+    ways = f"put {files} into a folder and give it with --data_dir, or run once with a network connection"
     manual = builder.MANUAL_DOWNLOAD_INSTRUCTIONS
     if manual and data_dir is None:
         raise DatasetError(f"{name} has to be downloaded by hand into --data_dir: {' '.join(manual.split())}")

@@ -1,4 +1,4 @@
-"""What the user sees while data are made ready: on standard error, and gone at the end."""
+"""Progress while data are prepared: shown on standard error, and removed at the end."""
 
 import sys
 

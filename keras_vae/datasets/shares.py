@@ -1,4 +1,4 @@
-"""Which images of a batch each replica takes, where several train one model together."""
+"""Assigns the images of a batch to the replicas that train one model together."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,11 @@ from keras_vae.lazy import tf
 
 @dataclass(frozen=True)
 class Share:
-    """The replicas that one stream of batches is for, by default the only one.
+    """The replicas that receive one stream of batches; by default a single one.
 
-    The stream gives each of them its part of the first batch, one after the other, then of the second. The parts
-    of a batch are consecutive images and as equal as can be. Of a batch of fewer images than replicas, a replica
-    without one is given one that belongs to another, since it cannot take a step on none; it weighs nothing.
+    The stream gives each of them its part of the first batch, one after the other, then of the second. The parts of a
+    batch are consecutive images and as equal as possible. If a batch has fewer images than replicas, a replica without
+    an image gets one of another replica with weight 0, since it cannot take a step without images.
 
     Attributes:
       first: Number of the first of these replicas, from 0.
@@ -30,7 +30,7 @@ class Share:
     def places(self, number, replica, batch_size, count):
         """Returns the part of `replica` of batch `number` of `count` images: (places, weights).
 
-        Weights are None where there is one replica.
+        Weights are None for a single replica.
         """
         start, stop = number * batch_size, tf.minimum((number + 1) * batch_size, count)
         size = stop - start
@@ -48,8 +48,8 @@ WHOLE = Share()
 def spread(make, strategy):
     """Returns the batches that `make`, a function of a `Share`, streams, for all replicas of `strategy`.
 
-    For several replicas they are endless: where they end, TensorFlow asks at every step whether all have got some.
-    Each worker reads what its own replicas take.
+    For several replicas they are endless, since TensorFlow would otherwise ask at every step whether all have data.
+    Each worker reads the parts of its own replicas.
     """
     if strategy.num_replicas_in_sync == 1:
         return make(WHOLE)

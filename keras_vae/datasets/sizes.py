@@ -1,4 +1,4 @@
-"""The size of images, as it is written and given."""
+"""The size of images, as text or as values."""
 
 import operator
 
@@ -23,7 +23,7 @@ def parse_image_size(text):
 
 
 def as_image_size(value):
-    """Returns `(height, width)` of what a program gives: `64`, `"48x64"`, a pair, or None for None.
+    """Returns `(height, width)` from `64`, `"48x64"` or a pair, and None from None.
 
     Raises:
         DatasetError: It is something else.
@@ -38,7 +38,7 @@ def as_image_size(value):
 
 
 def check_whole(name, value):
-    """Returns `value` as a whole number, or None for None; raises a DatasetError that names it where it is neither."""
+    """Returns `value` as a whole number, or None for None; raises a DatasetError that names it otherwise."""
     try:
         return None if value is None else operator.index(value)
     except TypeError:

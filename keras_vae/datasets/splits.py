@@ -1,4 +1,4 @@
-"""Which image belongs to which split: decided by what is in the image, not by where or when it was found."""
+"""Assigns images to splits by their content, not by where or when they were found."""
 
 import hashlib
 import itertools
@@ -17,7 +17,7 @@ def content_digests(images):
 
 
 def combined_digest(digests, *further):
-    """Returns one hex digest over all `digests`, in any order, and over the text of `further`."""
+    """Returns one hex digest of all `digests`, in any order, and of the text of `further`."""
     total = hashlib.sha256(repr(further).encode())
     for digest in sorted(digests):
         total.update(digest)
@@ -27,14 +27,14 @@ def combined_digest(digests, *further):
 def split_indices(digests, given=None, labels=None):
     """Returns the indices of the training, validation and test images, each an int64 array.
 
-    The order within a split and what is held out follow from the digests, and from the labels where there are any:
-    each class then gives its share. Images with equal digests stay together, so that no copy of a training image is
-    held out. Nothing is held out before there are two images, and only test images before there are three.
+    The order within a split and the held-out images follow from the digests. If there are labels, each class gives its
+    share. Images with equal digests stay together, so no copy of a training image is held out. A single image is not
+    held out, and with two images only a test image is.
 
     Args:
       digests: One `bytes` per image.
-      given: Int array `[n]` of 0 (train), 1 (validation) and 2 (test) for a set that comes with splits. They
-        are kept; what is missing of validation and test is taken from the training images.
+      given: Int array `[n]` of 0 (train), 1 (validation) and 2 (test) for a set that comes with splits. They are kept;
+        missing validation and test images are taken from the training images.
       labels: Int array `[n]` by which the held-out images are stratified, or None.
     """
     given = np.zeros(len(digests), int) if given is None else np.asarray(given)
@@ -50,15 +50,15 @@ def split_indices(digests, given=None, labels=None):
 
 
 def _hold_out_by_label(indices, digests, count, labels):
-    """Returns (what is left, what is taken) of `indices`: `count` images, from each class in proportion to its size.
+    """Returns (the rest, the taken) of `indices`: `count` images, from each class in proportion to its size.
 
-    Every class keeps an image. Labels that nearly all differ are not classes, and are not looked at.
+    Every class keeps an image. Labels that nearly all differ are not classes, and are ignored.
     """
     if labels is None or 2 * len(set(labels[indices])) > len(indices):
         return _hold_out(indices, digests, count)
     classes = {}
     for group in _equal_images(indices, digests):
-        # Equal images may have different labels: the smallest decides, in whatever order they were listed.
+        # Equal images may have different labels: the smallest decides, so the order of listing does not matter.
         classes.setdefault(min(int(labels[index]) for index in group), []).append(group)
     sizes = {label: sum(map(len, groups)) for label, groups in sorted(classes.items())}
     held = set()
@@ -75,10 +75,10 @@ def _hold_out_by_label(indices, digests, count, labels):
 
 
 def _shares(count, sizes):
-    """Returns how many of `count` images each class gives, by the largest remainders; one less than it has at most.
+    """Returns how many of `count` images each class gives, by the largest remainders; a class keeps one image.
 
     Args:
-      count: Images to give in all.
+      count: Images to give in total.
       sizes: {label: images}, in order.
     """
     total = sum(sizes.values())
@@ -96,7 +96,7 @@ def _equal_images(indices, digests):
 
 
 def _hold_out(indices, digests, count):
-    """Takes whole groups of equal images, `count` images at most, one group at least; leaves the largest.
+    """Takes whole groups of equal images: at most `count` images, at least one group; leaves the largest.
 
     Equal images are neighbours in `indices`.
     """

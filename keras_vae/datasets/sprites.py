@@ -26,7 +26,7 @@ class Sprites:
     """White squares, ellipses and hearts on black, 64x64x1, with the factors that each was drawn from."""
 
     size: int = field(default=10000, metadata={"help": "number of images; all combinations are 737,280"})
-    seed: int = field(default=0, metadata={"help": "which combinations of factors are drawn"})
+    seed: int = field(default=0, metadata={"help": "random seed for the choice of factors"})
 
     def load(self, options):
         """Returns the `Dataset`; the label is the shape."""
@@ -48,7 +48,7 @@ class Sprites:
 
 
 def draw_factors(size, seed):
-    """Returns random factors, int64 `[size, 5]`; none comes twice before each came once."""
+    """Returns random factors, int64 `[size, 5]`; a combination repeats only after all have occurred."""
     generator = np.random.default_rng(seed)
     combinations = int(np.prod(FACTOR_SIZES))
     rounds = [np.argsort(generator.random(combinations)) for _ in range(-(-size // combinations))]
@@ -69,7 +69,7 @@ def render(factors):
 
 
 def _patches():
-    """Returns uint8 `[shape, scale, orientation, 33, 33]`: each sprite once, in the middle of its patch."""
+    """Returns uint8 `[shape, scale, orientation, 33, 33]`: each sprite once, in the centre of its patch."""
     grid = np.arange(PATCH) - (PATCH - 1) / 2
     patches = np.empty((*FACTOR_SIZES[:3], PATCH, PATCH), np.uint8)
     for scale, size in enumerate(RADIUS * np.linspace(0.5, 1.0, FACTOR_SIZES[1])):

@@ -1,4 +1,4 @@
-"""Where the images of a set lie: in memory, or in an array on disk. (Folders: `files.py`, `packed.py`.)
+"""Stores for the images of a set: in memory, or in an array on disk. (Folders: `files.py`, `packed.py`.)
 
 Every store has `image_shape`, `read` for NumPy and `read_batch` for a tf.data graph, both from int64 indices
 `[n]` to float32 images `[n, height, width, channels]` in [0, 1].
@@ -27,7 +27,7 @@ def as_float(images):
 
 
 class MemoryImages:
-    """Images held in memory, as uint8 where they can be.
+    """Images in memory, as uint8 if possible.
 
     Args:
       images: uint8, or float32 in [0, 1], `[n, height, width, channels]`.
@@ -47,7 +47,7 @@ class MemoryImages:
         return as_float(self.images[indices])
 
     def prepare(self):
-        """Makes what `read_batch` captures; called outside of its graph."""
+        """Creates the tensors that `read_batch` captures; called outside its graph."""
         return self._tensor
 
     def read_batch(self, indices):
@@ -57,7 +57,7 @@ class MemoryImages:
 
 @contextlib.contextmanager
 def spoken():
-    """Makes a `DatasetError` again of one that TensorFlow hands on from a store's `read`, as words of an own error."""
+    """Restores a `DatasetError` of a store's `read` that TensorFlow has wrapped in an error of its own."""
     try:
         yield
     except tf.errors.OpError as error:
@@ -71,7 +71,7 @@ class ReadInPython:
     """A store that a tf.data graph reads through one Python call a batch."""
 
     def prepare(self):
-        """Nothing to make: `read_batch` captures no tensor."""
+        """Does nothing: `read_batch` captures no tensor."""
 
     def read_batch(self, indices):
         """Returns the images at `indices`."""

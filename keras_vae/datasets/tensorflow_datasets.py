@@ -1,4 +1,4 @@
-"""Any image dataset of TensorFlow Datasets, decoded once and kept as an array in the user's cache."""
+"""Any image dataset of TensorFlow Datasets, decoded once and stored as an array in the user's cache."""
 
 import contextlib
 import hashlib
@@ -29,16 +29,16 @@ BATCH = 256
 
 @dataclass(frozen=True)
 class TensorFlowDatasets:
-    """A dataset from the catalogue of TensorFlow Datasets, as mnist, fashion_mnist, cifar10 or celeb_a."""
+    """A dataset from the catalogue of TensorFlow Datasets, such as mnist, fashion_mnist, cifar10 or celeb_a."""
 
     name: str = field(
-        default="mnist", metadata={"help": "name in TensorFlow Datasets, as celeb_a or name/config"}
+        default="mnist", metadata={"help": "name in TensorFlow Datasets, such as celeb_a or name/config"}
     )
 
     def load(self, options):
         """Returns the `Dataset`, of the images' own size and channels unless asked otherwise.
 
-        Where they differ in size, or take more than 1 GiB, they become 64x64 unless asked otherwise.
+        If they differ in size or take more than 1 GiB, they become 64x64 by default.
         """
         builder = prepared_builder(self.name, options.data_dir, options.download)
         shape = _image_shape(self.name, builder, options)
@@ -63,7 +63,7 @@ class TensorFlowDatasets:
 
 
 def _notes(builder, shape):
-    """Returns what is said of the size that images get."""
+    """Returns the notes on the size of the images."""
     own = builder.info.features["image"].shape[:2]
     if None in own:
         return (
@@ -73,7 +73,7 @@ def _notes(builder, shape):
 
 
 def _image_shape(name, builder, options):
-    """Returns (height, width, channels) of the array to be made."""
+    """Returns (height, width, channels) of the array to create."""
     image = image_feature(name, builder)
     *size, channels = image.shape
     fixed = None not in size
@@ -85,7 +85,7 @@ def _image_shape(name, builder, options):
 
 
 def _split_sizes(builder):
-    """Returns {split: images}, in the order of `SPLITS`; without training images, of another split."""
+    """Returns {split: images}, in the order of `SPLITS`; without training images, another split is used."""
     sizes = {split: info.num_examples for split, info in builder.info.splits.items() if info.num_examples}
     if not sizes:
         raise DatasetError(
@@ -133,17 +133,17 @@ def _arrays(name, builder, counts, shape, has_labels, key):
 
 
 def is_whole(folder):
-    """Returns whether decoded images are in `folder` as they were written; says so where they are damaged."""
+    """Returns whether `folder` has the decoded images as they were written; warns if they are damaged."""
     try:
         check_sealed(folder)
     except Damaged as damage:
-        say(f"warning: {damage}; the images are decoded anew")
+        say(f"warning: {damage}; the images are decoded again")
         return False
     return folder.is_dir()
 
 
 def _write(name, folder, builder, counts, shape, has_labels):
-    """Writes the decoded arrays into `folder`, whole or not at all, in the place of what is damaged there."""
+    """Writes the decoded arrays into `folder`, whole or not at all, and replaces damaged ones there."""
     try:
         with unfinished(folder.parent) as room:
             new = room / "new"
@@ -160,7 +160,7 @@ def _write(name, folder, builder, counts, shape, has_labels):
 
 
 def _write_arrays(folder, builder, counts, shape, has_labels):
-    """Writes `images.npy` and, where there are any, `labels.npy` into `folder`."""
+    """Writes `images.npy` and, if there are labels, `labels.npy` into `folder`."""
     size = (sum(counts.values()), *shape)
     file = folder / "images.npy"
     images = np.lib.format.open_memmap(file, "w+", np.uint8, size)
@@ -219,4 +219,4 @@ def _damage(builder):
 
 
 def _damaged(builder, what):
-    return DatasetError(f"{builder.data_dir} is damaged: {what} (remove it, and it is prepared anew)")
+    return DatasetError(f"{builder.data_dir} is damaged: {what} (remove it, and it is prepared again)")

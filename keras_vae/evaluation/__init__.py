@@ -1,7 +1,7 @@
-"""Whether a model's latent space can generate, and why not.
+"""Measures whether a model's latent space can generate, and why not.
 
-Data flows one way: subject -> measurements -> repair -> verdict; the report (`keras_vae.report`) comes after. Each is
-a function of what came before it.
+Data flows one way: subject -> measurements -> repair -> verdict; the report (`keras_vae.report`) comes after. Each is a
+function of the previous steps.
 """
 
 from keras_vae import devices
@@ -11,7 +11,7 @@ __all__ = ["Evaluation", "evaluate"]
 
 
 def evaluate(model, dataset=None, **settings):
-    """Returns the results of measuring `model` on `dataset`, as in results.json.
+    """Measures `model` on `dataset` and returns the results, as in results.json.
 
     Args:
         model: A `Run` (as `train` returns it), the path of a run's folder, of a `.keras` file or of an export, an

@@ -94,13 +94,16 @@ def tell_apart(reference, sets, seed=0, labels=None):
     """
     own, others = labels or (None, {})
     everything = Sides(
-        as_images(reference, own), {name: as_images(images, others.get(name)) for name, images in sets.items()}
+        as_images(reference, own),
+        {name: as_images(images, others.get(name)) for name, images in sets.items()},
     )
     generator = np.random.default_rng([seed, 0])
     order = everything.each(lambda images: generator.permutation(len(images)))
     found, scorers = {name: Scored([], "", []) for name in sets}, []
     for fold in range(FOLDS):
-        inside, outside = (order.each(functools.partial(chosen, fold=fold, inside=where)) for where in (True, False))
+        inside, outside = (
+            order.each(functools.partial(chosen, fold=fold, inside=where)) for where in (True, False)
+        )
         outer, scorer = taken(everything, inside), Scorer(taken(everything, outside), seed + fold)
         scorers.append(scorer)
         for name in sets:
@@ -186,7 +189,9 @@ class Network:
             going = [name for name in self.names if self.learns(name)]
             if not going:
                 break
-            self.train_an_epoch(Sides(fitted.reference, {name: fitted.sets[name] for name in going}), generator)
+            self.train_an_epoch(
+                Sides(fitted.reference, {name: fitted.sets[name] for name in going}), generator
+            )
             self.look(going, inner)
 
     def learns(self, name):
@@ -253,9 +258,9 @@ def build_network(reference, num_sets, seed):
         known = keras.layers.CategoryEncoding(count, output_mode="one_hot", dtype="float32")(label)
         features = keras.layers.Concatenate(dtype="float32")([features, known])
         start = keras.initializers.HeNormal(seed)
-        features = keras.layers.Dense(
-            LABEL_FEATURES, "relu", kernel_initializer=start, dtype="float32"
-        )(features)
+        features = keras.layers.Dense(LABEL_FEATURES, "relu", kernel_initializer=start, dtype="float32")(
+            features
+        )
         inputs = [image, label]
     start = keras.initializers.GlorotNormal(seed)
     return keras.Model(

@@ -1,4 +1,4 @@
-"""The last step of an evaluation: measurements and what was done for the model become results with a verdict."""
+"""The last step of an evaluation: measurements and the repair become results with a verdict."""
 
 from keras_vae.evaluation.verdict import judge
 from keras_vae.evaluation.verdict.source import UNKNOWN
@@ -9,7 +9,7 @@ def conclude(measured, repaired, source=UNKNOWN):
 
     Args:
         measured: A `Measured`.
-        repaired: A `Repair`, which says what was really done.
+        repaired: A `Repair`, the record of what was done.
         source: The `Source` of the model, for the commands that the verdict prints.
     """
     gap = measured.results["generation_gap"]

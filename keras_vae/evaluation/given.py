@@ -1,7 +1,7 @@
-"""What an evaluation may be given: any model, and any images, as people have them.
+"""The inputs of an evaluation: any model and any images, in their usual forms.
 
-`model_of(model)` says what a model is, `dataset_of(data, model, settings)` gives the images, and
-`model.subject(dataset, settings)` the `Subject` that is measured. All else works on these.
+`model_of(model)` recognises a model, `dataset_of(data, model, settings)` returns the images, and
+`model.subject(dataset, settings)` returns the `Subject` to measure. Everything else works on these.
 """
 
 import dataclasses
@@ -43,18 +43,18 @@ MODELS = (
     " decoder), or keras_vae.from_functions(encode, decode)"
 )
 IMAGES = "a Dataset, a dataset's name, a folder or file of images, an array of images, (images, labels), or a tf.data.Dataset"
-MOST_IMAGES, MOST_NUMBERS = 50_000, 2**28  # that are taken from a stream; numbers in all of its images
+MOST_IMAGES, MOST_NUMBERS = 50_000, 2**28  # numbers in all images that are taken from a stream
 HALVES = ("encoder", "decoder")
 
 
 @dataclasses.dataclass(frozen=True)
 class Given:
-    """A model that was given.
+    """A model passed to an evaluation.
 
     Attributes:
         subject: (dataset, settings) -> the `Subject`.
         run: The `Run` that it comes from, or None.
-        image_shape: What it was trained on, or None where that is not known.
+        image_shape: The shape of its training images, or None if it is not known.
     """
 
     subject: Callable
@@ -66,7 +66,7 @@ def model_of(model):
     """Returns the `Given` of a model of any kind (`MODELS`).
 
     Raises:
-        UsageError: It is none of these, or cannot be read.
+        UsageError: It is of another kind, or cannot be read.
     """
     from keras_vae.autoencoder import Autoencoder
 
@@ -107,7 +107,7 @@ def model_of_run(run):
 
 
 def model_of_path(path):
-    """Returns the `Given` of what lies at `path`: a run, a `.keras` file, or the folder of an export."""
+    """Returns the `Given` of the model at `path`: a run, a `.keras` file, or the folder of an export."""
     if not path.exists():
         raise UsageError(f"{path} does not exist: expected {MODELS}")
     if (path / "config.json").is_file():
@@ -135,11 +135,11 @@ def model_of_path(path):
 def exported_halves(folder):
     """Returns the paths of the encoder and the decoder in, above or beside `folder`.
 
-    A run's `serving`, one of the two servables in it or one version of one, and a folder of two SavedModels or files
-    called encoder and decoder are the same to it. The version that was given is kept.
+    The folder may be a run's `serving`, one of its two servables, one version of these, or a folder with two
+    SavedModels or files called encoder and decoder. A given version is kept.
 
     Raises:
-        UsageError: There are not both.
+        UsageError: One of them is missing.
     """
     for place in (folder, folder.absolute().parent, folder.absolute().parent.parent):
         found = [half_in(place, half) for half in HALVES]
@@ -166,14 +166,14 @@ def half_in(place, half):
 
 
 def name_of_model(model):
-    """Returns what a model is called: its own name, else its class's; "model" where it is a function."""
+    """Returns a model's name: its own, else that of its class; "model" for a function."""
     if isinstance(name := getattr(model, "name", None), str):
         return name
     return "model" if hasattr(model, "__code__") or hasattr(model, "__func__") else type(model).__name__
 
 
 def with_ranges(subject, settings):
-    """Returns `subject` in the value ranges that `settings` asks for; as it is where it asks for none."""
+    """Returns `subject` with the value ranges requested by `settings`; unchanged if none are requested."""
     asked = {"encoder": settings.encoder_range, "decoder": settings.decoder_range}
     asked = {side: name for side, name in asked.items() if name != "auto"}
     if not asked:
@@ -181,7 +181,7 @@ def with_ranges(subject, settings):
     if subject.foreign is None:
         side, name = next(iter(asked.items()))
         raise UsageError(
-            f"{side}_range is {name!r}: it is of models that were made elsewhere, ours takes and gives images in 0 to 1"
+            f"{side}_range is {name!r}: it is only for models from elsewhere; ours takes and returns images in 0 to 1"
             f" (leave {side}_range out)"
         )
     foreign = dataclasses.replace(subject.foreign, **asked)
@@ -191,13 +191,13 @@ def with_ranges(subject, settings):
 def from_pair(encoder, decoder, settings, dataset, name=None):
     """Returns the `Subject` of an encoder and a decoder: paths, Keras models, or functions over NumPy arrays.
 
-    Two exports of a model of ours are as they describe themselves, unless another likelihood is asked for.
+    Two exports of a keras_vae model are used as they describe themselves, unless another likelihood is requested.
 
     Args:
         encoder, decoder: The two halves.
         settings: An `Evaluation`: `likelihood`, `encoder_outputs`, `spread` and the two ranges.
         dataset: A `Dataset`.
-        name: What the model is called, None: as the decoder is.
+        name: The model's name; None: the decoder's name.
     """
     paths = [isinstance(half, str | os.PathLike) for half in (encoder, decoder)]
     asked = settings.likelihood
@@ -225,7 +225,7 @@ def from_pair(encoder, decoder, settings, dataset, name=None):
 
 
 def check_half(half, side):
-    """Raises a UsageError where half of a model is neither a path nor anything that can be called."""
+    """Raises a UsageError if half of a model is neither a path nor callable."""
     if not callable(half) and not isinstance(half, str | os.PathLike):
         raise UsageError(
             f"the {side} is a {type(half).__name__}: expected a Keras model, a function, or the path of one (a pair is"
@@ -234,7 +234,7 @@ def check_half(half, side):
 
 
 def as_function(half, side):
-    """Returns half of a model as `load_function` returns it: a path, a Keras model or layer, or a function."""
+    """Returns half of a model (a path, a Keras model or layer, or a function) in the form of `load_function`."""
     if isinstance(half, str | os.PathLike):
         return load_function(half)
     if isinstance(half, keras.layers.Layer):
@@ -258,9 +258,9 @@ def as_function(half, side):
 
 
 def likelihood_of(settings, dataset, decoder=None):
-    """Returns the likelihood asked for; else that of the run that the decoder lies in; else one by the images.
+    """Returns the requested likelihood, else that of the decoder's run, else one chosen by the images.
 
-    A model that was trained elsewhere has seen grey values as they are.
+    A model trained elsewhere is assumed to have seen unchanged grey values.
     """
     if not isinstance(settings.likelihood, Automatic):
         return settings.likelihood
@@ -271,13 +271,13 @@ def likelihood_of(settings, dataset, decoder=None):
 
 
 def cut(model):
-    """Returns the (encoder, decoder) of a Keras model of images to images, cut where its tensors are narrowest.
+    """Returns the (encoder, decoder) of a Keras model of images to images, cut at its narrowest tensor.
 
-    Where the narrowest tensor is drawn by a layer from two of its shape, these are the encoder's outputs: mean and
+    If a layer draws the narrowest tensor from two tensors of the same shape, these are the encoder's outputs: mean and
     spread.
 
     Raises:
-        UsageError: It has no such place, or it cannot be seen into.
+        UsageError: It has no such tensor, or its layers cannot be inspected.
     """
     ways_out = (
         "give the pair (encoder, decoder), a model with attributes encoder and decoder, or"
@@ -285,7 +285,7 @@ def cut(model):
     )
     if len(getattr(model, "inputs", None) or ()) != 1 or not getattr(model, "outputs", None):
         raise UsageError(
-            f"where the encoder of the model {model.name} ends cannot be seen: it is not a functional model of one input"
+            f"the end of the encoder in the model {model.name} is unknown: it is not a functional model of one input"
             f" ({ways_out})"
         )
     inputs, output, calls = retraced(model)
@@ -299,12 +299,12 @@ def cut(model):
             continue
         return keras.Model(inputs, outputs_of(call, code), name=f"{model.name}_encoder"), decoder
     raise UsageError(
-        f"the model {model.name} has no place narrower than its images that all of an image goes through ({ways_out})"
+        f"the model {model.name} has no tensor smaller than its images that every path goes through ({ways_out})"
     )
 
 
 class Call(NamedTuple):
-    """A layer's call in a functional model: the tensors that it took and gave."""
+    """A layer's call in a functional model: its input and output tensors."""
 
     inputs: list
     outputs: list
@@ -332,13 +332,13 @@ def retraced(model):
 
 
 def size_of(tensor):
-    """Returns how many numbers of one image a symbolic tensor holds; infinity where that is not known."""
+    """Returns how many numbers a symbolic tensor has for one image; infinity if that is not known."""
     shape = tensor.shape
     return np.inf if shape is None or len(shape) < 2 or None in shape[1:] else int(np.prod(shape[1:]))
 
 
 def narrow_places(calls):
-    """Yields (size, order, call, tensor) of what layers give: in this order, equals from the last to the first."""
+    """Yields (size, order, call, tensor) of layers' outputs by size, equal sizes from the last to the first."""
     for place, call in enumerate(calls):
         for tensor in call.outputs:
             if keras.backend.is_keras_tensor(tensor) and size_of(tensor) < np.inf:
@@ -346,7 +346,7 @@ def narrow_places(calls):
 
 
 def outputs_of(call, code):
-    """Returns what an encoder that ends in `call` gives: mean and spread where the code is drawn, else the code."""
+    """Returns the outputs of an encoder that ends in `call`: mean and spread if the code is drawn, else the code."""
     if len(call.outputs) > 1:
         return call.outputs
     drawn_from = [tensor for tensor in call.inputs if keras.backend.is_keras_tensor(tensor)]
@@ -355,11 +355,11 @@ def outputs_of(call, code):
 
 
 def source_of(given, data, settings, asked=()):
-    """Returns the `Source` of a model that a program gave: the commands for its run, where it comes from one.
+    """Returns the `Source` of a model from a program, with the commands for its run if it has one.
 
     Args:
         given: A `Given`.
-        data, settings, asked: As `dataset_of` takes them.
+        data, settings, asked: As in `dataset_of`.
     """
     if given.run is None:
         return UNKNOWN
@@ -376,16 +376,16 @@ def source_of(given, data, settings, asked=()):
 
 
 def dataset_of(data, given, settings, asked=()):
-    """Returns the `Dataset` of the images `data` (`IMAGES`); of None that of the run that the model comes from.
+    """Returns the `Dataset` of the images `data` (`IMAGES`); for None the dataset of the model's run.
 
     Args:
         data: The images.
         given: The `Given`.
         settings: An `Evaluation`.
-        asked: The names of the settings that were given, of which those of the images go before the run's.
+        asked: The names of the settings that were given; those of the images override the run's.
 
     Raises:
-        UsageError, DatasetError: There are no images, or they cannot be used.
+        UsageError, DatasetError: The images are missing or unusable.
     """
     if isinstance(data, Dataset):
         return data
@@ -393,7 +393,7 @@ def dataset_of(data, given, settings, asked=()):
     own = {name: getattr(settings, name) for name in names}
     if data is None and given.run is None:
         raise UsageError(
-            f"evaluate(model, dataset) needs images of a model that is in no run's folder: give {IMAGES}"
+            f"evaluate(model, dataset) needs images for a model that is not in a run folder: give {IMAGES}"
         )
     if data is None:
         return load(dataclasses.replace(given.run.read_config(), **own))
@@ -405,7 +405,7 @@ def dataset_of(data, given, settings, asked=()):
 
 
 def dataset_by_name(data, given, settings, own):
-    """Returns the `Dataset` that a name, a path or a source stands for, in the size of the model's images."""
+    """Returns the `Dataset` for a name, a path or a source, in the size of the model's images."""
     config = settings if given.run is None else given.run.read_config()
     fitting = {} if given.run is None else {"limit": None}
     if given.image_shape is not None:
@@ -420,7 +420,7 @@ def dataset_by_name(data, given, settings, own):
 
 @dataclasses.dataclass(frozen=True)
 class InMemory(Arrays):
-    """Arrays that a program has: checked and read as those in a file are."""
+    """Arrays in a program, checked and read like those in a file."""
 
     arrays: object = None
 
@@ -440,10 +440,10 @@ def dataset_of_arrays(data):
 
 
 def splits_of(data):
-    """Returns a list of (images, labels or None), one for all images, or one a split: training first, test last.
+    """Returns a list of (images, labels or None): one for all images, or one for each split, training first, test last.
 
     Raises:
-        UsageError: It cannot be told what the images are.
+        UsageError: It is unclear which part contains the images.
     """
     if isinstance(data, dict):
         named = [data[name] for name in ("train", "validation", "test") if name in data]
@@ -459,7 +459,7 @@ def splits_of(data):
 
 
 def is_split(part):
-    """Returns whether `part` of a tuple is a split by itself: images, a pair, or a stream; and no labels."""
+    """Returns whether `part` of a tuple is a split by itself (images, a pair, or a stream) and not labels."""
     return (
         isinstance(part, tuple | dict)
         or is_stream(part)
@@ -469,14 +469,14 @@ def is_split(part):
 
 
 def is_stream(data):
-    """Returns whether images are to be taken from `data` one batch after another."""
+    """Returns whether `data` provides images one batch after another."""
     if isinstance(data, np.ndarray | list | tuple | dict | str) or hasattr(data, "__array__"):
         return False
     return isinstance(data, Iterable) or hasattr(data, "__getitem__")
 
 
 def images_and_labels(data):
-    """Returns (images, labels or None) as arrays, of an array, of a pair, of a dict, or of a stream of these."""
+    """Returns (images, labels or None) as arrays, from an array, a pair, a dict, or a stream of these."""
     if is_stream(data):
         return from_stream(data)
     if isinstance(data, dict):
@@ -495,7 +495,7 @@ def images_and_labels(data):
 
 
 def as_images(values):
-    """Returns `values` as an array of images; raises a UsageError where it is none."""
+    """Returns `values` as an array of images; raises a UsageError if they are not images."""
     try:
         array = np.asarray(values)
     except (ValueError, TypeError) as error:
@@ -506,7 +506,7 @@ def as_images(values):
 
 
 def from_stream(data):
-    """Returns the images and labels of a tf.data.Dataset, a PyDataset or a generator, as many as can be held."""
+    """Returns the images and labels of a tf.data.Dataset, a PyDataset or a generator, as many as fit into memory."""
     images, labels, count, numbers = [], [], 0, 0
     for element in elements(data):
         found, classes = images_and_labels(element[:2] if isinstance(element, tuple | list) else element)
@@ -528,7 +528,7 @@ def from_stream(data):
 
 
 def elements(data):
-    """Yields what a stream holds, as arrays in the structure that it has."""
+    """Yields the elements of a stream, as arrays in their structure."""
     if isinstance(data, tf.data.Dataset):
         data = data.as_numpy_iterator()
     elif not isinstance(data, Iterable) or isinstance(data, keras.utils.PyDataset):

@@ -1,8 +1,8 @@
-"""The value ranges that a foreign model takes its images in and gives them in: named by a flag, or found by trying.
+"""The value ranges of a foreign model's input and output images: set by a flag, or found by trying.
 
-Our images lie in 0 to 1. Somebody else's encoder may expect -1 to 1, or bytes, and its decoder may put out logits. A
-wrong range looks like a bad model, so every range is tried on some training images: reconstructions of a good model
-are closer to the images than their mean is, and those by the right range are clearly the closest.
+Our images lie in 0 to 1. Another model's encoder may expect -1 to 1, or bytes, and its decoder may return logits. A
+wrong range looks like a bad model, so every range is tried on some training images. Reconstructions of a good model are
+closer to the images than the mean image is, and those in the right range are clearly the closest.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ AFFINE = {
     "bytes": (255.0, 0.0, "images from 0 to 255"),
 }
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-MEASURED = {  # by what is subtracted and divided by in each channel
+MEASURED = {  # by the numbers that each channel is shifted and divided by
     "standardized": "images standardized by the training images' mean and deviation in each channel",
     "imagenet": "images standardized by ImageNet's mean and deviation in each channel",
 }
@@ -41,11 +41,9 @@ TRIED, TRIED_PIXELS, FEWEST = (
 )  # training images that ranges are tried on; fewer where they are large
 STATISTICS = 1000  # training images whose channels are standardized by, at most
 AT_ONCE = 50
-CLEARLY = (
-    0.8  # times the error, or the mismatch, by the usual range: what is not lower is no reason to leave it
-)
+CLEARLY = 0.8  # times the error, or the mismatch, of the usual range: only a lower one is a reason to change the range
 ALMOST = 1.25  # times the least error: ranges that reconstruct alike
-LEAST_ERROR = 1e-4  # of the variance; float32 and 8 bits leave as much
+LEAST_ERROR = 1e-4  # of the variance; the rounding of float32 and 8 bits leaves as much
 AS_THE_MEAN = 1.05  # of the variance; a decoder that ignores its code leaves 1
 ALIKE = 0.01  # of the images' variance: reconstructions that vary less do not depend on the image
 POINT = -80.0  # a log-variance below which a code has no noise
@@ -57,8 +55,8 @@ class Range:
 
     Attributes:
         name: A key of the ranges, or "LOW,HIGH".
-        words: The range, for people.
-        scale, offset: What makes the range of images in [0, 1], one number or one a channel; None for logits.
+        words: A description of the range for people.
+        scale, offset: The map from [0, 1] to the range, one number or one for each channel; None for logits.
     """
 
     name: str
@@ -75,7 +73,7 @@ class Range:
         )
 
     def images(self, decoded):
-        """Returns what a decoder gives in this range as images in [0, 1]; not clipped."""
+        """Returns a decoder's output in this range as images in [0, 1], without clipping."""
         if self.name == USUAL:
             return decoded
         if self.scale is None:
@@ -84,7 +82,7 @@ class Range:
 
 
 def check_range(name, known, field):
-    """Returns `name` as it is kept: one of `known`, "auto", or "LOW,HIGH" of a text or of two numbers.
+    """Returns `name` in stored form: one of `known`, "auto", or "LOW,HIGH" from a text or two numbers.
 
     Raises:
         ValueError: It is something else.
@@ -112,7 +110,7 @@ def numbers_of(name):
 
 
 def range_named(name, images=None):
-    """Returns the `Range` called `name`; `images`, in [0, 1], are those that "standardized" is by."""
+    """Returns the `Range` called `name`; `images`, in [0, 1], define "standardized"."""
     if name in AFFINE:
         scale, offset, words = AFFINE[name]
         return Range(name, words, scale, offset)
@@ -136,12 +134,12 @@ def range_named(name, images=None):
 
 
 class Tried(NamedTuple):
-    """What a pair of ranges does on some training images.
+    """The result of a pair of ranges on some training images.
 
     Attributes:
         unexplained: The squared error of the reconstructions, as a share of that of the mean image.
-        mismatch: By how many nats the codes' means and variances, dimension by dimension, miss those of N(0, 1), the
-            sum; None of codes without noise.
+        mismatch: The distance in nats of the codes' means and variances from those of N(0, 1), summed over dimensions;
+            None for codes without noise.
         varied: The variance of the reconstructions from image to image, as a share of the images' own.
     """
 
@@ -152,7 +150,7 @@ class Tried(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Ranges:
-    """A foreign model's own functions, and the ranges that they work in.
+    """A foreign model's own functions and their value ranges.
 
     Attributes:
         encode: Images in the encoder's range -> (mean, log_var).
@@ -160,8 +158,8 @@ class Ranges:
         density: (images, decoded images) -> log p(x|z), `[n]`, or None.
         encoder, decoder: Names of ranges, "auto", or "LOW,HIGH".
         clip: Whether decoded images are clipped to [0, 1].
-        strict: Whether a decoder far outside [0, 1] is refused, where its range is the usual one.
-        image_shape: What decoded rows of as many numbers are brought to, None: as they are.
+        strict: Whether a decoder far outside [0, 1] is refused in the usual range.
+        image_shape: The shape for decoded rows with as many numbers; None: unchanged.
     """
 
     encode: Callable
@@ -174,9 +172,9 @@ class Ranges:
     image_shape: tuple | None = None
 
     def functions(self, encoder=None, decoder=None, strict=None):
-        """Returns what a `Subject` has of the model by the `Range`s `encoder` and `decoder`, a dict.
+        """Returns the functions of a `Subject` for the `Range`s `encoder` and `decoder`, a dict.
 
-        None takes the range asked for, or the usual one in the place of "auto".
+        None means the requested range, or the usual one for "auto".
         """
         strict = self.strict if strict is None else strict
 
@@ -198,15 +196,15 @@ class Ranges:
         return {"encode": encode, "decode": decode, "log_prob": self.density and log_prob}
 
     def found(self, dataset, observe, conditional=False):
-        """Returns what a `Subject` has of the model by the ranges that fit the training images, a dict.
+        """Returns the fields of a `Subject` for the ranges that fit the training images, a dict.
 
         Args:
             dataset: A `Dataset`.
-            observe: (images, seed) -> the images as the model is trained to see them.
-            conditional: Whether the functions take labels, too.
+            observe: (images, seed) -> the images as in the model's training.
+            conditional: Whether the functions also take labels.
 
         Raises:
-            UsageError: A range that was asked for does not go with the images.
+            UsageError: A requested range does not fit the images.
         """
         count = int(np.clip(TRIED_PIXELS // math.prod(dataset.image_shape), FEWEST, TRIED))
         known = dataset.train.images(0, max(count, min(STATISTICS, 4 * count)))
@@ -225,7 +223,7 @@ class Ranges:
         pair, usual = best_pair(tried), next(iter(tried))
         if not math.isfinite(
             tried[pair].unexplained
-        ):  # nothing to choose by: the checks that follow say what is wrong
+        ):  # no basis for a choice: the later checks say what is wrong
             return {**given.functions(*by_name(asked, usual)), "notes": (), "ranges": None}
         others = {}
         if (self.encoder, self.decoder) != (AUTO, AUTO):
@@ -246,7 +244,7 @@ class Ranges:
         }
 
     def candidates(self, side, images, every=False):
-        """Returns the names of the ranges that are tried of the "encoder" or the "decoder", the usual one first."""
+        """Returns the names of the ranges to try for the "encoder" or the "decoder", the usual one first."""
         asked = getattr(self, side)
         if asked != AUTO and not every:
             return [asked]
@@ -263,7 +261,7 @@ class Ranges:
                     mean, log_var, decoded = self.passed(encoder.expected(observed), labels)
             except UsageError:
                 raise
-            except Exception:  # anybody's functions: what they refuse is not their range
+            except Exception:  # foreign functions: a range that they refuse is not theirs
                 mean = log_var = decoded = None
             for decoder in decoders:
                 tried[encoder.name, decoder.name] = compare(images, mean, log_var, decoded, decoder)
@@ -281,14 +279,14 @@ class Ranges:
 
 
 def shaped(decoded, image_shape):
-    """Returns decoded rows in the shape of images, where that is one of as many numbers."""
+    """Returns decoded rows in the shape of images, if it has as many numbers."""
     if image_shape is None or decoded[0].size != math.prod(image_shape):
         return decoded
     return decoded.reshape(len(decoded), *image_shape)
 
 
 def check_inside(decoded):
-    """Raises a UsageError where a decoder's numbers cannot be images in [0, 1]."""
+    """Raises a UsageError if a decoder's numbers cannot be images in [0, 1]."""
     if not -OUTSIDE <= decoded.min() <= decoded.max() <= 1 + OUTSIDE:
         raise UsageError(
             f"the decoder gives numbers from {decoded.min():.3g} to {decoded.max():.3g}: images lie in 0 to 1"
@@ -297,7 +295,7 @@ def check_inside(decoded):
 
 
 def compare(images, mean, log_var, decoded, decoder):
-    """Returns `Tried` of reconstructions that are given in the `Range` decoder."""
+    """Returns `Tried` of reconstructions in the `Range` decoder."""
     if decoded is None or decoded.shape != images.shape or np.shape(mean) != np.shape(log_var):
         return Tried(math.inf, None, 0.0)
     with np.errstate(all="ignore"):
@@ -312,7 +310,7 @@ def compare(images, mean, log_var, decoded, decoder):
 def mismatch_of(mean, log_var):
     """Returns the sum over dimensions of KL(N(m, v) || N(0, 1)), m and v a dimension's mean and variance, in nats.
 
-    None of codes without noise, which need not follow N(0, I).
+    None for codes without noise, which need not follow N(0, I).
     """
     if not (log_var > POINT).any():
         return None
@@ -322,10 +320,10 @@ def mismatch_of(mean, log_var):
 
 
 def best_pair(tried):
-    """Returns the pair of names to take: the usual one, which is the first, unless another is clearly better.
+    """Returns the pair of names to use: the usual one, which is the first, unless another is clearly better.
 
-    Better are closer reconstructions. Where several reconstruct alike, the codes tell which one the model knows: those of
-    images in another range lie farther from the prior.
+    A pair is better if its reconstructions are closer. If several reconstruct equally well, the codes decide: codes of
+    images in a wrong range lie farther from the prior.
     """
     usual = next(iter(tried))
     best = min(tried, key=lambda pair: tried[pair].unexplained)
@@ -336,13 +334,13 @@ def best_pair(tried):
     missed = {pair: tried[pair].mismatch for pair in close if tried[pair].mismatch is not None}
     if least < CLEARLY and usual in missed:
         nearest = min(missed, key=missed.get)
-        if missed[nearest] < CLEARLY * missed[usual] - 1:  # nats: codes that say nothing tell nothing
+        if missed[nearest] < CLEARLY * missed[usual] - 1:  # nats: uninformative codes decide nothing
             return nearest
     return usual
 
 
 def fits(outcome):
-    """Returns whether reconstructions are no worse than the mean image; those that are all alike tell nothing."""
+    """Returns whether reconstructions vary and are no worse than the mean image."""
     return outcome.unexplained <= AS_THE_MEAN or outcome.varied < ALIKE
 
 
@@ -358,12 +356,12 @@ def words_of(ranges):
 
 
 def notes_on(pair, usual, tried, others, count, words):
-    """Returns what a reader must know of the choice, a list of sentences.
+    """Returns sentences on the choice for the reader, a list.
 
     Args:
-        pair, usual: The pair of names that was taken, and the one that was tried first.
+        pair, usual: The chosen pair of names, and the one that was tried first.
         tried: `Tried` by pair.
-        others: The same, of all pairs there are, where they were looked at.
+        others: The same for all pairs, if they were tried.
         count: Number of training images that they were tried on.
         words: The words of each range by its name.
     """
@@ -390,20 +388,20 @@ def notes_on(pair, usual, tried, others, count, words):
 
 
 def flags(pair):
-    """Returns the flags that ask for the pair of ranges."""
+    """Returns the flags that select the pair of ranges."""
     return f"--encoder_range {pair[0]} --decoder_range {pair[1]}"
 
 
 def share(value):
-    """Returns a share as people read it."""
+    """Returns a share in readable form."""
     return "more than 1,000%" if value > 10 else re.sub(r"^0%$", "less than 1%", f"{100 * value:.0f}%")
 
 
 def misses(tried, pair, usual):
-    """Returns how far codes are from the prior by two pairs, where that and not the reconstructions made the choice."""
+    """Returns the codes' distances from the prior for two pairs, if these decided and not the reconstructions."""
     found, other = tried[pair], tried[usual]
     if found.mismatch is None or max(found.unexplained, LEAST_ERROR) < CLEARLY * max(
         other.unexplained, LEAST_ERROR
     ):
         return ""
-    return f"; its codes miss N(0, I) by {found.mismatch:.3g} nats in the place of {other.mismatch:.3g}"
+    return f"; its codes miss N(0, I) by {found.mismatch:.3g} nats instead of {other.mismatch:.3g}"

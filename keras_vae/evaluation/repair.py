@@ -1,6 +1,6 @@
-"""What is done for a model that was measured: samplers are saved, and a decoder that draws from the best is exported.
+"""The repair of a measured model: saves samplers, and exports a decoder that draws from the best.
 
-`repair` does it and returns a record of what was really done. The verdict is made after it, from that record.
+`repair` returns a record of what was done. The verdict is made afterwards from that record.
 """
 
 import dataclasses
@@ -8,13 +8,13 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Repair:
-    """What was done, or why it was not.
+    """What was done, or why nothing was done.
 
     Attributes:
         outcome: `exported`; `not_needed`: no fitted sampler is better than the prior; `not_asked`: by --no-repair;
             `outdated`: the run was trained further while it was measured; `files`: the model is not a run but files;
             `program`: a program measured it, which exports by itself if it wants to.
-        sampler: What the exported version draws from, a sampler's name, or None.
+        sampler: The name of the sampler that the exported version draws from, or None.
         version: The exported version's folder in the run, or None.
         files: The file of each saved sampler in the run, by name.
     """
@@ -36,21 +36,21 @@ class Repair:
 
 REASONS = {
     "exported": "no sampler was fitted",
-    "not_needed": "no fitted sampler does better than the prior",
+    "not_needed": "no fitted sampler is better than the prior",
     "not_asked": "not asked for: --no-repair",
-    "outdated": "the run was trained further meanwhile: evaluate it anew",
-    "files": "the model is in files: only a run is given a new decoder",
+    "outdated": "the run was trained further in the meantime: evaluate it again",
+    "files": "the model is in files: only a run gets a new decoder",
     "program": "measured by a program: only the command saves samplers and exports a decoder",
 }
 
 
 def repair(run, model, measured, checksum):
-    """Saves the fitted samplers of a run, and exports a decoder that draws from the best where that is not the prior.
+    """Saves the fitted samplers of a run, and exports a decoder that draws from the best if it beats the prior.
 
     Args:
-        run: The `Run` that was measured, which nobody else exports from meanwhile (`Run.publishing`).
+        run: The measured `Run`, locked against other exports (`Run.publishing`).
         model: Its model.
-        measured: What was `Measured` of it.
+        measured: Its `Measured` results.
         checksum: `run.model_checksum()` before it was measured.
 
     Returns:

@@ -1,10 +1,10 @@
-"""results.json: checked against the types of the results when it is written, and when it is read back."""
+"""Checks results.json against the types of the results on writing and on reading."""
 
 from keras_vae.command_line import UsageError, read_json
 
 
 def check(results):
-    """Checks results that are about to be written; entries may be missing.
+    """Checks results before they are written; entries may be missing.
 
     Raises:
         ValueError: An entry has a name that `Results` does not have, or a value of another type.
@@ -15,13 +15,13 @@ def check(results):
 
 
 def read_results(path):
-    """Returns what evaluate.py wrote to the file `path`, a dict.
+    """Returns the results in the file `path`, a dict.
 
     The file may be from another version: entries may be missing, and those that this version does not know are
     dropped.
 
     Raises:
-        UsageError: The file cannot be read, or an entry is of another type than `Results` has for it.
+        UsageError: The file cannot be read, or the type of an entry differs from that in `Results`.
     """
     results = read_json(path)
     for problem in problems(results):
@@ -35,7 +35,7 @@ def read_results(path):
 
 
 def problems(results):
-    """Returns what does not agree with `Results`, a list of Pydantic's error dicts."""
+    """Returns the disagreements with `Results`, a list of Pydantic's error dicts."""
     from pydantic import ValidationError
 
     from keras_vae.evaluation.results import Results
@@ -53,10 +53,10 @@ def place(problem):
 
 
 def is_unknown(problem):
-    """Returns whether the name is not one of this version.
+    """Returns whether this version does not have the name.
 
-    A ladder takes any name, of a further sampler; an entry there that is not a section is a number that this version
-    does not know.
+    A ladder accepts any name, since there may be other samplers. An entry there that is not a section is a number that
+    this version does not have.
     """
     from keras_vae.evaluation.results.schema import results_schema
 
@@ -68,7 +68,7 @@ def is_unknown(problem):
 
 
 def may_differ(problem):
-    """Returns whether another version may write this: less, or another word."""
+    """Returns whether another version may write this: fewer entries, or another word."""
     return problem["type"] == "missing" or (
         problem["type"] == "literal_error" and isinstance(problem["input"], str)
     )

@@ -1,4 +1,4 @@
-"""How to measure a model: the settings of an evaluation, which are the flags of `evaluate.py`."""
+"""The settings of an evaluation, which are also the flags of `evaluate.py`."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,30 +14,32 @@ from keras_vae.samplers import FITTED
 
 @dataclass(frozen=True)
 class Evaluation(DataSettings):
-    """How to measure; and, for a model in files, what it was trained on and what it is."""
+    """The settings of an evaluation and, for a model in files, the description of the model and its dataset."""
 
-    seed: int = option(0, "of all draws: the same seed gives the same report")
+    seed: int = option(0, "random seed; the same seed gives the same report")
     features: Literal[KINDS] = option(
-        "auto", "what images are compared in; auto: a classifier, where there are labels"
+        "auto", "features for comparing images; auto: a classifier if there are labels"
     )
-    extended: bool = option(False, "also the measurements that take minutes")
-    nll_samples: int = option(0, "importance samples an image for the likelihood; 0: none", metavar="N")
+    extended: bool = option(False, "also take the measurements that need minutes")
+    nll_samples: int = option(
+        0, "importance samples per image for the likelihood; 0: not measured", metavar="N"
+    )
     samplers: tuple[str, ...] = option(
         (),
         f"densities to fit to the codes ({', '.join(FITTED)}); gaussian,mixture by default, pixel_cnn for a codebook",
     )
     repair: bool = option(True, "export a decoder that samples from the best fitted sampler")
-    output: str = option("saved_models", "where runs are looked for, and reports of others' models go")
+    output: str = option("saved_models", "folder of the runs, and of the reports on models in files")
 
     encoder: str | None = option(
-        None, "a SavedModel's folder or a .keras file: images to mean and log-variance"
+        None, "encoder: a SavedModel's folder or a .keras file, images to mean and log-variance"
     )
-    decoder: str | None = option(None, "the same: codes to images")
+    decoder: str | None = option(None, "decoder: a SavedModel's folder or a .keras file, codes to images")
     encoder_outputs: tuple[str, ...] = option(
-        (), "names of the encoder's outputs for mean and spread, if they cannot be told"
+        (), "names of the encoder's outputs for mean and spread, if they cannot be recognised"
     )
     spread: Literal[("auto", *SPREADS)] = option(
-        "auto", "what the encoder's second output is; auto: what its name says, else log_var"
+        "auto", "meaning of the encoder's second output; auto: from its name, else log_var"
     )
     encoder_range: str = option(
         "auto",
@@ -50,7 +52,7 @@ class Evaluation(DataSettings):
         metavar="RANGE",
     )
     likelihood: object = option(
-        Automatic(), "what the decoder's output means", choices={"auto": Automatic, **LIKELIHOODS}
+        Automatic(), "meaning of the decoder's output", choices={"auto": Automatic, **LIKELIHOODS}
     )
 
     def __post_init__(self):

@@ -1,12 +1,12 @@
-"""What is measured: any model, as two functions over NumPy arrays.
+"""The measured model: any model, as two functions over NumPy arrays.
 
     encode(images) -> (mean, log_var)     images `[n, height, width, channels]` in [0, 1]; codes `[n, *latent]`
     decode(codes)  -> images
 
 All functions of a conditional model take the images' labels, `[n]`, as one more argument, the last.
 
-A `Subject` comes from a model of ours, from the SavedModels that it was exported to, from two SavedModels or
-`.keras` files of anybody's, or from two functions. Whatever it comes from, the same measurements are taken of it.
+A `Subject` comes from a keras_vae model, from its exported SavedModels, from two SavedModels or `.keras` files of other
+origin, or from two functions. The same measurements apply to all.
 """
 
 import dataclasses
@@ -32,7 +32,7 @@ from keras_vae.runs import Run
 from keras_vae.runtime.programs import command_line, typed_path
 from keras_vae.samplers import Flow, Prior, UniformCodes, Vamp
 
-# What people call an encoder's outputs, and what the second of them is by its name.
+# Common names of an encoder's outputs, and the meaning of the second by its name.
 MEAN_NAMES = ("mean", "means", "mu", "loc")
 SPREAD_NAMES = {
     "log_var": "log_var",
@@ -52,7 +52,7 @@ SPREAD_NAMES = {
     "var": "variance",
 }
 
-# How an encoder may write its spread, and what makes a log-variance of it.
+# The forms of an encoder's spread, and their conversion to a log-variance.
 SPREADS = {
     "log_var": lambda spread: spread,
     "log_std": lambda spread: 2 * spread,
@@ -60,43 +60,43 @@ SPREADS = {
     "variance": lambda spread: np.log(np.maximum(spread, 1e-40)),
 }
 
-WEIGHED_AT_ONCE = 8  # codes of an image: as many times its batch is what the decoder sees
-LARGEST_CODE = 1e9  # of which float32 holds the fourth power, and variances still mean something
-POINT = -80.0  # a log-variance below which a code is a point, whatever its dimensions
+WEIGHED_AT_ONCE = 8  # codes of an image; the decoder's batch is larger by this factor
+LARGEST_CODE = 1e9  # float32 can represent its fourth power, and variances are still meaningful
+POINT = -80.0  # a log-variance below which a code is a point, for any number of dimensions
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A model as the measurements see it; all arrays are NumPy's, float32.
+    """A model in the form that the measurements use; all arrays are NumPy's, float32.
 
     Attributes:
-        name: What it is called in the report.
-        encode: images -> (mean, log_var); log_var is -100 where the code is a point.
+        name: Its name in the report.
+        encode: images -> (mean, log_var); log_var is -100 if the code is a point.
         decode: codes -> images.
-        log_prob: (images, codes) -> log p(images | codes), `[n]`, in nats; None where no density is known.
-        observe: (images, seed) -> what the model is trained to see, such as binarised images.
+        log_prob: (images, codes) -> log p(images | codes), `[n]`, in nats; None if no density is known.
+        observe: (images, seed) -> the images as in training, for example binarised.
         is_variational: Whether codes have noise and a prior.
-        effective_beta: Weight of the rate in the loss, None where it is not known.
-        sigma: The decoder's standard deviation of a pixel, None where it has none.
-        tangent: (codes, directions) -> the decoder's derivative along them, or None: then by differences.
-        pullback: (codes, images) -> the gradient by the codes of the inner product of decoded and given images; None
-            where no gradient goes through the decoder.
-        score: (images, codes) -> log_prob and its gradient by the codes, or None likewise.
-        bin_width: What makes a mass of exp(log_prob), as its likelihood has it; None where it is no density.
-        prior: Where the model's samples are to be drawn from, a sampler (`keras_vae.samplers`); None: N(0, I).
-        draw: (images, seed) -> codes drawn from their posteriors and log q(codes | images), `[n]`, for posteriors
-            that are not the Gaussians of `encode`; else None.
-        log_weights: (images, seed) -> log p(x|z) + log p(z) - log q(z|x), `[n, k]`, at k codes of each posterior, for
-            such posteriors likewise.
-        num_classes: How many labels a conditional model knows; 0: it is none.
-        no_rate: Why there is no rate where `is_variational` is False.
-        prior_name: The prior's name, where the model says it; None: as its sampler is called.
+        effective_beta: Weight of the rate in the loss, None if it is not known.
+        sigma: The decoder's standard deviation of a pixel, or None.
+        tangent: (codes, directions) -> the decoder's derivative along them; None: by finite differences.
+        pullback: (codes, images) -> the gradient by the codes of the inner product of decoded and given images; None if
+            the decoder has no gradient.
+        score: (images, codes) -> log_prob and its gradient by the codes, or None in the same case.
+        bin_width: The width that turns exp(log_prob) into a mass, as in its likelihood; None if it is not a density.
+        prior: The sampler (`keras_vae.samplers`) for the model's samples; None: N(0, I).
+        draw: (images, seed) -> codes drawn from their posteriors and log q(codes | images), `[n]`, for posteriors that
+            differ from the Gaussians of `encode`; else None.
+        log_weights: (images, seed) -> log p(x|z) + log p(z) - log q(z|x), `[n, k]`, at k codes of each posterior, also
+            for such posteriors.
+        num_classes: Number of classes of a conditional model; 0 for other models.
+        no_rate: Why there is no rate if `is_variational` is False.
+        prior_name: The prior's name, if the model states it; None: the name of its sampler.
         objective, likelihood: Their names in the registries, or None.
-        foreign: The `Ranges` of a model that was not made here, whose value ranges `check_subject` finds; else None.
-        ranges: The ranges that it has found, {"encoder", "decoder": their names, "unexplained": the share of the
-            training images' variance that is left, "fits": whether reconstructions are no worse than the mean image},
+        foreign: The `Ranges` of a model from elsewhere, whose value ranges `check_subject` finds; else None.
+        ranges: The ranges that were found, {"encoder", "decoder": their names, "unexplained": the unexplained share of
+            the training images' variance, "fits": whether reconstructions are no worse than the mean image},
             or None.
-        notes: Sentences that the reader of a report must know, such as which ranges were taken and why.
+        notes: Sentences for the reader of a report, such as which ranges were used and why.
     """
 
     name: str
@@ -125,7 +125,7 @@ class Subject:
 
 
 def from_model(model, name=None):
-    """Returns the `Subject` of an `Autoencoder`, in float32, which is what is exported of it."""
+    """Returns the `Subject` of an `Autoencoder`, in float32 like its exports."""
     if model.dtype_policy.name != "float32":
         model = float32_twin(model)
 
@@ -148,7 +148,7 @@ def from_model(model, name=None):
 
 
 def weighing(model):
-    """Returns what a `Subject` has of an `Autoencoder` alone, a dict: its draws, and what they weigh."""
+    """Returns the fields that only an `Autoencoder` provides to a `Subject`, a dict: its draws and their weights."""
     from keras_vae.layers import GivenSeed
 
     images, labels = tf.TensorSpec((None, *model.image_shape), "float32"), labels_spec(model.num_classes)
@@ -168,13 +168,13 @@ def weighing(model):
 
 
 def from_export(encoder, decoder):
-    """Returns the `Subject` of the two SavedModels of one `Autoencoder`: all that is measured is as of the model.
+    """Returns the `Subject` of the two SavedModels of one `Autoencoder`; all results equal those of the model.
 
     Args:
         encoder, decoder: The folders of two versions, which both have a `Description`.
 
     Raises:
-        UsageError: They are of two models, or cannot be read.
+        UsageError: They belong to two models, or cannot be read.
     """
     description = Description.read(encoder)
     if description != Description.read(decoder):
@@ -183,8 +183,8 @@ def from_export(encoder, decoder):
         )
     if not description.objective.latent.is_gaussian:
         raise UsageError(
-            f"{encoder} gives mean and variance of posteriors that are no Gaussians, which say too little of them (give the"
-            " run, saved_models/NAME, in the place of its exports)"
+            f"{encoder} gives mean and variance of posteriors that are not Gaussian, which do not describe them fully"
+            " (give the run, saved_models/NAME, instead of its exports)"
         )
     prior = read_prior(decoder, description.latent_shape)
     encode, decode = (load_saved_model(path) for path in (encoder, decoder))
@@ -203,19 +203,18 @@ def from_export(encoder, decoder):
 
 
 def labels_spec(num_classes):
-    """Returns what the functions of a model take besides, in a tuple: the labels of one that knows classes."""
+    """Returns the additional inputs of a model's functions, a tuple: the labels of a conditional model."""
     return (tf.TensorSpec((None,), "int64"),) if num_classes else ()
 
 
 def described(name, description, prior, encode, decode, parameters):
-    """Returns the `Subject` of a model of ours.
+    """Returns the `Subject` of a keras_vae model.
 
     Args:
-        name: What it is called.
-        description: Its `Description`.
+        name: Its name. description: Its `Description`.
         prior: A sampler.
-        encode, decode: As a `Subject` has them, over tensors.
-        parameters: codes -> what the likelihood takes.
+        encode, decode: As in `Subject`, but over tensors.
+        parameters: codes -> the parameters of the likelihood.
     """
     likelihood = description.likelihood
     images, codes = (
@@ -255,25 +254,25 @@ def described(name, description, prior, encode, decode, parameters):
 
 
 def registered(component, choices):
-    """Returns the name of a component among `choices`, which users type; its class's where it is not among them."""
+    """Returns a component's name in `choices`, which users type, or its class's name if it is not there."""
     kind = type(component)
     return next((name for name, choice in choices.items() if choice is kind), kind.__name__)
 
 
 def prior_name(subject):
-    """Returns the name of what a subject's samples are to be drawn from."""
+    """Returns the name of the prior for a subject's samples."""
     sampler = type(subject.prior)
     known = {type(None): "standard", Flow: "flow", UniformCodes: "uniform_codes", Vamp: "mixture"}
     return subject.prior_name or known.get(sampler, sampler.__name__)
 
 
 def no_rate(description):
-    """Returns why codes of a codebook, or points that have a prior, have no rate, a dict; of other models nothing."""
+    """Returns why codes of a codebook, or points with a prior, have no rate, a dict; empty for other models."""
     latent, shape = description.objective.latent, description.latent_shape
     if isinstance(latent, Point) and description.objective.prior != "none":
         return {
-            "no_rate": "the codes are points, without noise, which the prior is held against all together: one by one they"
-            " have no rate"
+            "no_rate": "the codes are points, without noise, which the prior is held against all together: one by one"
+            " they have no rate"
         }
     if not isinstance(latent, Codebook):
         return {}
@@ -290,15 +289,15 @@ def from_functions(encode, decode, likelihood=None, name="model", encoder_range=
     Args:
         encode: images -> (mean, log_var), or the code alone for a plain autoencoder.
         decode: codes -> images.
-        likelihood: One of `keras_vae.likelihoods` that needs no more than the images; None leaves out what needs
-            one.
-        name: What the model is called.
-        encoder_range, decoder_range: The value ranges that `encode` expects and `decode` gives, one of
+        likelihood: One of `keras_vae.likelihoods` that needs only the images; None leaves out the measurements that
+            need one.
+        name: The model's name. encoder_range, decoder_range: The value ranges that `encode` expects and `decode` gives,
+        one of
             `ENCODER_RANGES` and `DECODER_RANGES` or (low, high). "auto": images in [0, 1], unless an evaluation finds
             that the model reconstructs clearly better by another range.
 
     Raises:
-        UsageError: The likelihood needs more than the images, or a range is not known.
+        UsageError: The likelihood needs more than the images, or a range is unknown.
     """
 
     def encode_both(images, *labels):
@@ -317,7 +316,7 @@ def from_functions(encode, decode, likelihood=None, name="model", encoder_range=
 
 
 def asked_ranges(encoder_range, decoder_range):
-    """Returns the two names of ranges as they are kept; raises a UsageError where one is not known."""
+    """Returns the two names of ranges in stored form; raises a UsageError if one is unknown."""
     try:
         return (
             check_range(encoder_range, ENCODER_RANGES, "encoder_range"),
@@ -328,7 +327,7 @@ def asked_ranges(encoder_range, decoder_range):
 
 
 def of_ranges(foreign, likelihood, name):
-    """Returns the `Subject` of a model that was not made here, by its `Ranges`."""
+    """Returns the `Subject` of a model from elsewhere, by its `Ranges`."""
     return Subject(
         name=name,
         **foreign.functions(),
@@ -341,12 +340,12 @@ def of_ranges(foreign, likelihood, name):
 
 
 def check_subject(subject, dataset):
-    """Returns `subject`, known to be variational or not, and the size of its codes, tried on a few images.
+    """Tries `subject` on a few images; returns it, known to be variational or not, and the size of its codes.
 
-    A model that was not made here comes back in the value ranges that fit it.
+    A model from elsewhere is returned with the value ranges that fit it.
 
     Raises:
-        UsageError: It does not take the dataset's images, or its two halves do not belong together.
+        UsageError: It does not accept the dataset's images, or its two halves do not belong together.
     """
     images = subject.observe(dataset.train.images(0, 3), 0)
     shape = show_shape(images.shape[1:])
@@ -389,15 +388,15 @@ def check_subject(subject, dataset):
 
 
 def check_codes(mean, log_var):
-    """Raises a UsageError where codes, or the noise of codes, are no numbers that can be measured."""
+    """Raises a UsageError if codes, or their noise, are not finite or too large to measure."""
     if not (np.isfinite(mean).all() and np.isfinite(log_var).all()):
         raise UsageError("the encoder gives NaN or infinity (was the model trained to its end?)")
     with np.errstate(over="ignore"):
         largest = max(float(np.abs(mean).max()), float(np.exp(0.5 * log_var.max(), dtype="float64")))
     if largest > LARGEST_CODE:
         raise UsageError(
-            f"the encoder gives codes as far out as {largest:.3g}, where the prior's lie within some units: nothing can be"
-            " measured of these (did the training explode? --spread says what the second output is)"
+            f"the encoder gives codes as far out as {largest:.3g}, while the prior's lie within some units: they cannot"
+            " be measured (did the training explode? --spread says what the second output is)"
         )
 
 
@@ -405,7 +404,7 @@ SAME_IMAGES = "give the dataset that it was trained on: --dataset, --image_size,
 
 
 def attempt(function, array, problem, way_out):
-    """Returns `function(array)`; where a model refuses its input, raises a UsageError instead."""
+    """Returns `function(array)`; raises a UsageError if the model refuses its input."""
     try:
         return function(array)
     except UsageError:
@@ -430,12 +429,12 @@ def from_files(
         encoder, decoder: Their paths.
         likelihood: As for `from_functions`.
         outputs: The names of the encoder's outputs for mean and spread; None finds them.
-        spread: What the second of them is, a key of `SPREADS`; "auto": what its name says, else a log-variance.
+        spread: The meaning of the second of them, a key of `SPREADS`; "auto": from its name, else a log-variance.
         encoder_range, decoder_range: As for `from_functions`.
-        image_shape: What its images are brought to where it puts out rows of as many numbers.
+        image_shape: The shape of its images, used if the decoder returns rows with as many numbers.
 
     Raises:
-        UsageError: A file cannot be read, or what its outputs mean cannot be told.
+        UsageError: A file cannot be read, or the meaning of its outputs is unclear.
     """
     halves = load_function(encoder), load_function(decoder)
     ranges = encoder_range, decoder_range
@@ -474,13 +473,13 @@ def from_halves(
 
 
 def run_of(path):
-    """Returns the run that the SavedModel in the folder `path` was exported from, or None."""
+    """Returns the run that exported the SavedModel in the folder `path`, or None."""
     run = Run(os.path.normpath(os.path.join(path, *[os.pardir] * 3)))
     return run if os.path.isfile(run.config_file) else None
 
 
 def name_of(path):
-    """Returns what a model is called: the run that it was exported from, else the folder and the file's name."""
+    """Returns a model's name: the run that exported it, else the folder and the file's name."""
     if run := run_of(path):
         return run.path.resolve().name
     path = pathlib.Path(path).absolute()
@@ -488,10 +487,10 @@ def name_of(path):
 
 
 def load_function(path):
-    """Returns the function of a SavedModel or a `.keras` file: an array to a dict of arrays.
+    """Returns the function of a SavedModel or a `.keras` file, from an array to a dict of arrays.
 
-    It has two attributes: `ordered`, whether the dict has the order that the model's author gave it, and
-    `input_shape`, that of one input, with None where any size is taken, or None.
+    It has two attributes. `ordered` says whether the dict has the order given by the model's author. `input_shape` is
+    the shape of one input, with None for a free size, or is None.
     """
     path = pathlib.Path(path)
     if os.path.isdir(path):
@@ -503,7 +502,7 @@ def load_function(path):
 
 
 def keras_function(model):
-    """Returns a Keras model or layer as `load_function` returns it."""
+    """Returns a Keras model or layer in the form of `load_function`."""
     names = [name.split("/")[-1] for name in getattr(model, "output_names", [])]
     shape = getattr(model, "input_shape", None)
     call = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
@@ -525,7 +524,7 @@ def load_model(run):
     """Returns the model of a run, without repeating its advice.
 
     Raises:
-        UsageError: The run has none yet, or its file is damaged.
+        UsageError: The run does not have a model yet, or its file is damaged.
     """
     from keras_vae.autoencoder import Autoencoder
 
@@ -543,7 +542,7 @@ def load_model(run):
 
 
 def load_keras_file(path):
-    """Returns what a `.keras` file holds."""
+    """Returns the model in a `.keras` file."""
     from keras_vae.layers import Sampling
 
     # Most variational autoencoders have a layer of this name; ours does what theirs do.
@@ -551,7 +550,7 @@ def load_keras_file(path):
 
 
 def load_saved_model(path):
-    """Returns what the SavedModel in the folder `path` holds; a UsageError where it cannot be read."""
+    """Returns the SavedModel in the folder `path`; raises a UsageError if it cannot be read."""
 
     def load(folder):
         check_sealed(folder)
@@ -561,7 +560,7 @@ def load_saved_model(path):
 
 
 def readable(load, path):
-    """Returns `load(path)`; raises a UsageError where somebody's file cannot be read, whatever that raises."""
+    """Returns `load(path)`; turns any exception of a file that cannot be read into a UsageError."""
     if not os.path.exists(path):
         raise UsageError(f"{path} does not exist: expected a SavedModel's folder or a .keras file")
     try:
@@ -574,7 +573,7 @@ def readable(load, path):
 
 
 def saved_model_function(path):
-    """Returns the default signature of a SavedModel as a function of one array, as `load_function`."""
+    """Returns the default signature of a SavedModel as a function of one array, in the form of `load_function`."""
     loaded = load_saved_model(path)
     signature = loaded.signatures.get("serving_default")
     specs = {} if signature is None else signature.structured_input_signature[1]
@@ -595,20 +594,20 @@ def saved_model_function(path):
 
 
 def fitted(inputs, shape):
-    """Returns `inputs` in the shape that a model takes, where that is one of as many numbers."""
+    """Returns `inputs` in the shape that a model expects, if it has as many numbers."""
     if shape is None or None in shape or math.prod(shape) != math.prod(inputs.shape[1:]):
         return inputs
     return inputs.reshape(len(inputs), *shape)
 
 
 def pick_outputs(results, asked, ordered=True, code_shape=None):
-    """Returns mean and spread among an encoder's outputs, a dict of arrays, and what kind of spread it is.
+    """Returns mean and spread among an encoder's outputs, a dict of arrays, and the kind of spread.
 
-    By the names asked for; else by names that people use; else the first two, in order; else the two halves of
-    the only one, or the code alone (the spread is None) where the decoder takes it as it is.
+    They are found by the requested names, else by common names. Else they are the first two outputs in order, or the
+    two halves of a single output. If the decoder accepts a single output directly, it is the code (the spread is None).
 
     Raises:
-        UsageError: It cannot be told.
+        UsageError: They cannot be recognised.
     """
     if missing := [name for name in asked or () if name not in results]:
         raise UsageError(f"the encoder has no output {missing[0]!r}: it has {', '.join(results)}")
@@ -620,7 +619,7 @@ def pick_outputs(results, asked, ordered=True, code_shape=None):
             chosen = list(results)[:2]
             if not ordered and len(results) > 1:
                 raise UsageError(
-                    f"which of the encoder's outputs {', '.join(results)} are mean and spread cannot be told"
+                    f"it is unclear which of the encoder's outputs {', '.join(results)} are mean and spread"
                     " (say --encoder_outputs MEAN,SPREAD)"
                 )
     kind = SPREAD_NAMES.get(word(chosen[-1], SPREAD_NAMES), "log_var")
@@ -638,14 +637,14 @@ def pick_outputs(results, asked, ordered=True, code_shape=None):
 
 
 def known_as(results, words):
-    """Returns the name in `results` that is one of `words`, or else the only one that holds one; else None."""
+    """Returns the name in `results` that is one of `words`, or else the only one that contains one; else None."""
     exact = [name for name in results if name in words]
     holding = exact or [name for name in results if word(name, words)]
     return holding[0] if len(holding) == 1 or exact else None
 
 
 def word(name, words):
-    """Returns the longest of `words` that stands in `name` as a word: log_var in z_log_var_2; or None."""
+    """Returns the longest of `words` that is a word of `name`, such as log_var in z_log_var_2; or None."""
     inside = [known for known in words if re.search(rf"(?<![a-z]){known}(?![a-z])", name.lower())]
     return max(inside, key=len, default=None)
 
@@ -653,11 +652,11 @@ def word(name, words):
 def image_log_prob(likelihood):
     """Returns (images, decoded) -> log p(images | codes), `[n]`, in nats, of decoded images in [0, 1].
 
-    Probabilities are kept a float32 rounding away from 0 and 1. A learned variance is not to be seen in images: the
-    optimal one, which it is trained to become, stands in.
+    Probabilities are kept a float32 rounding away from 0 and 1. A learned variance cannot be seen in images, so the
+    optimal one, which training approaches, replaces it.
 
     Raises:
-        UsageError: The likelihood has parameters that are not to be seen in images.
+        UsageError: The likelihood has parameters that cannot be seen in images.
     """
     if isinstance(likelihood, Bernoulli):
         return bernoulli_log_prob
@@ -665,21 +664,21 @@ def image_log_prob(likelihood):
     grey = np.linspace(0, 1, 12, dtype="float32").reshape(1, 2, 2, 3)
     if known.head() or known.num_parameters(3) != 3 or not np.allclose(known.mean(grey), grey, atol=1e-6):
         raise UsageError(
-            f"likelihood {type(likelihood).__name__} cannot be told from a decoder's images: it has other parameters"
-            " (try --likelihood gaussian_optimal)"
+            f"likelihood {type(likelihood).__name__} cannot be computed from a decoder's images: it has other"
+            " parameters (try --likelihood gaussian_optimal)"
         )
     return lambda images, decoded: as_array(known.log_prob(as_array(images), decoded))
 
 
 def bernoulli_log_prob(images, decoded):
-    """Returns the log probability of `images` by the probabilities `decoded`, `[n]`, in nats."""
+    """Returns the log probability of `images` under the probabilities `decoded`, `[n]`, in nats."""
     probability = np.clip(decoded.astype("float64"), 1e-7, 1 - 1e-7)
     nats = images * np.log(probability) + (1 - images) * np.log1p(-probability)
     return nats.sum(tuple(range(1, images.ndim)))
 
 
 def observe(likelihood, images, seed):
-    """Returns `images` as the likelihood takes them, by `seed` alone."""
+    """Returns `images` in the form that the likelihood expects; random values depend only on `seed`."""
     rule = getattr(likelihood, "binarize", "none")
     if rule == "dynamic":
         return (np.random.default_rng(seed).random(images.shape, "float32") < images).astype("float32")
@@ -687,7 +686,7 @@ def observe(likelihood, images, seed):
 
 
 def graph(function, *specs):
-    """Returns `function` of tensors as `specs` say compiled, NumPy in and out."""
+    """Returns `function` compiled for tensors like `specs`, with NumPy in and out."""
     compiled = tf.function(function, input_signature=specs, autograph=False)
 
     def run(*arrays):
@@ -718,7 +717,7 @@ def pullback_of(decode):
 
 
 def value_and_gradient(function, codes):
-    """Returns `function(codes)`, a number a row or one, and the gradient by the codes of its sum, as tensors."""
+    """Returns `function(codes)`, one number a row or in all, and the gradient of its sum by the codes, as tensors."""
     with tf.GradientTape() as tape:
         tape.watch(codes)
         value = function(codes)
@@ -726,7 +725,7 @@ def value_and_gradient(function, codes):
 
 
 def learned_sigma(parameters, description):
-    """Returns the standard deviation that a `LearnedGaussian` has learned: one number for all codes and pixels."""
+    """Returns the standard deviation learned by a `LearnedGaussian`: one number for all codes and pixels."""
     labels = [tf.zeros((1,), spec.dtype) for spec in labels_spec(description.num_classes)]
     log_sigma = parameters(tf.zeros((1, *description.latent_shape)), *labels)[..., -1]
     return float(np.exp(as_array(log_sigma).flat[0]))

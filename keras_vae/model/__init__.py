@@ -1,1 +1,1 @@
-"""What a model is made of, apart from the networks and objectives that it is given."""
+"""The parts of a model, apart from its networks and objectives."""

@@ -1,4 +1,4 @@
-"""The metrics that `compile` is given: they compare images with their reconstructions."""
+"""The metrics passed to `compile`, which compare images with their reconstructions."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from keras_vae import backends
 
 
 def check_loss(given):
-    """Raises a ValueError where the arguments of `compile` hold a loss or weights for one."""
+    """Raises a ValueError if the arguments of `compile` contain a loss or loss weights."""
     if given.get("loss") is not None:
         raise ValueError("compile was given a loss: the model's objective is its loss (leave `loss` out)")
     if given.get("loss_weights") is not None:
@@ -17,7 +17,7 @@ def check_loss(given):
 
 
 def build(model):
-    """Builds the metrics of a compiled model, all of whose state has to exist before its steps are traced.
+    """Builds the metrics of a compiled model; all their state has to exist before the steps are traced.
 
     Raises:
         ValueError: One of them cannot compare images, or has the name of a term of the loss.
@@ -29,7 +29,7 @@ def build(model):
     try:
         metrics.build(images, images)
         if backends.num_replicas() == 1:
-            # Some metrics make their state when they are first updated.
+            # Some metrics create their state at their first update.
             metrics.update_state(images, images, sample_weight=np.ones(2, "float32"))
             metrics.reset_state()
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Quantized layers in a model's config: Keras keeps them in the config of each layer, which ours does not hold."""
+"""Quantized layers in a model's config. Keras stores them in the configs of layers, which ours does not contain."""
 
 import warnings
 

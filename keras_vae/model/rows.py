@@ -1,4 +1,4 @@
-"""Batches of no rows, and how many are asked for."""
+"""Batches without rows, and checks of a requested number of rows."""
 
 import operator
 
@@ -6,10 +6,10 @@ from keras_vae.model.batches import nothing_of
 
 
 def apply(network, rows, training=False):
-    """Returns what `network` makes of a batch, of one without rows too.
+    """Returns `network` of a batch, which may have no rows.
 
-    oneDNN's fused convolution gives an empty batch a wrong shape (TensorFlow 2.21). So a row of zeros stands in, and
-    its results are cut off. Within a graph the number of rows is unknown; exports take care of it (`keras_vae.export`).
+    oneDNN's fused convolution gives an empty batch a wrong shape (TensorFlow 2.21). So a row of zeros is used, and its
+    results are cut off. Within a graph the number of rows is unknown; exports handle this case (`keras_vae.export`).
     """
     if rows.shape[0] != 0:
         return network(rows, training=training)
@@ -17,7 +17,7 @@ def apply(network, rows, training=False):
 
 
 def check_count(count):
-    """Returns `count` as a whole number, 0 or more; raises a ValueError where it is something else."""
+    """Returns `count` as a whole number, 0 or more; raises a ValueError for other values."""
     try:
         number = operator.index(count)
     except TypeError:

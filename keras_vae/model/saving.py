@@ -1,4 +1,4 @@
-"""How a model goes into a file: whole, its weights alone, or as a program for other runtimes."""
+"""Writes a model to a file: the whole model, only its weights, or a program for other runtimes."""
 
 import importlib.util
 import os
@@ -24,7 +24,7 @@ LEGACY = (".h5", ".hdf5")  # of Keras 2
 
 
 class Saving:
-    """What `keras.Model` has for files, with what our models need to know about theirs."""
+    """The methods of `keras.Model` for files, adapted to our models."""
 
     def export(self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs):
         """Writes the reconstruction, `call`, as a program for other runtimes; see `keras.Model.export`.
@@ -34,14 +34,14 @@ class Saving:
         `serve((images, labels))`. `keras_vae.export.export` writes decoder and encoder instead.
 
         Args:
-            filepath: Where to; a LiteRT file ends in `.tflite`, an OpenVINO file in `.xml`.
+            filepath: The file or folder to write; a LiteRT file ends in `.tflite`, an OpenVINO file in `.xml`.
             format: One of `tf_saved_model`, `litert`, `onnx` and `openvino`.
             verbose: As in Keras.
-            input_signature: As in Keras; by default images of any number.
+            input_signature: As in Keras; by default any number of images.
             **kwargs: As in Keras.
 
         Raises:
-            ValueError: The format is unknown, or the file's name does not go with it.
+            ValueError: The format is unknown, or the file's name does not match it.
             ImportError: The package that writes the format is not installed.
         """
         filepath = os.fspath(filepath)
@@ -50,7 +50,7 @@ class Saving:
         super().export(filepath, format, verbose, input_signature or self.input_signature(), **kwargs)
 
     def input_signature(self):
-        """Returns what `call` takes, as `keras.Model.export` wants it."""
+        """Returns the input signature of `call` for `keras.Model.export`."""
         images = keras.InputSpec(shape=(None, *self.image_shape), dtype="float32", name="image")
         if not self.conditional:
             return [images]
@@ -87,12 +87,12 @@ class Saving:
         return super().load_weights(filepath, *args, **kwargs)
 
     def quantize(self, mode=None, config=None, **kwargs):
-        """Quantizes the layers that Keras can, its own dense ones; see `keras.Model.quantize`.
+        """Quantizes Keras' own dense layers, the only ones that Keras can quantize; see `keras.Model.quantize`.
 
         A compiled model can be trained further, with a new optimizer at the same step.
 
         Raises:
-            ValueError: The mode is unknown, or one that Keras has for language models alone.
+            ValueError: The mode is unknown, or is only for language models.
 
         Warns:
             UserWarning: The model has no layer that Keras can quantize.
@@ -112,7 +112,7 @@ class Saving:
             self.renew_optimizer()
 
     def renew_optimizer(self):
-        """Gives a compiled model an optimizer of the weights that it now has, at the step of the old one."""
+        """Gives a compiled model an optimizer for its current weights, at the step of the old one."""
         step = keras.ops.convert_to_numpy(self.optimizer.iterations)
         self.compile_from_config(self.get_compile_config())
         self.optimizer.iterations.assign(step)
@@ -136,7 +136,7 @@ class Saving:
 
 
 def check_format(name, filepath):
-    """Raises a ValueError where Keras cannot export to the format `name`, or not to a file of that name."""
+    """Raises a ValueError if Keras cannot export to the format `name`, or not to a file of that name."""
     if name not in FORMATS:
         close = did_you_mean(str(name), FORMATS)
         raise ValueError(f"format is {name!r}: expected one of {', '.join(FORMATS)}{close}")
@@ -145,7 +145,7 @@ def check_format(name, filepath):
 
 
 def check_packages(name):
-    """Raises an ImportError where a package is missing that the format `name` is written with."""
+    """Raises an ImportError if a package is missing that writes the format `name`."""
     lacking = [package for package in PACKAGES[name] if importlib.util.find_spec(package) is None]
     if lacking:
         raise ImportError(
@@ -155,7 +155,7 @@ def check_packages(name):
 
 
 def expect_ending(filepath, ending, what):
-    """Raises a ValueError, which says `what` belongs into a file of that `ending`, where `filepath` has another."""
+    """Raises a ValueError if `filepath` does not have the `ending` of a file for `what`."""
     if not isinstance(filepath, str | os.PathLike) or os.fspath(filepath).endswith(ending):
         return
     stem, extension = os.path.splitext(os.fspath(filepath))
@@ -164,7 +164,7 @@ def expect_ending(filepath, ending, what):
 
 
 def extension_of(filepath):
-    """Returns the extension of a path in lower case, that of the weights whole; empty for what is not a path."""
+    """Returns the extension of a path in lower case, with `.weights.h5` as one; empty if it is not a path."""
     if not isinstance(filepath, str | os.PathLike):
         return ""
     name = os.fspath(filepath).lower()

@@ -1,4 +1,4 @@
-"""How strange an image is to a model: a number that depends on the image and a seed alone."""
+"""A score of how unusual an image is for a model. It depends only on the image and a seed."""
 
 import operator
 import weakref
@@ -11,13 +11,13 @@ from keras_vae.model.batches import images_at_once, in_batches
 from keras_vae.model.twin import twin_in
 from keras_vae.samplers.noise import standard_normal
 
-NUM_SAMPLES = 16  # codes an image, where nothing else is said
+NUM_SAMPLES = 16  # codes an image, by default
 STREAM = 1  # of the noise by a seed: `sample` draws other numbers by the same seed
 TWINS = weakref.WeakKeyDictionary()  # models of lower precision -> what scores in their place
 
 
 def score(model, images, labels, num_samples, seed):
-    """Returns the score of each image, `[n]`, as `Autoencoder.score` says, a batch at a time."""
+    """Returns the score of each image, `[n]`, as described in `Autoencoder.score`, computed a batch at a time."""
     images = model.readable(images)
     count, num_samples = images.shape[0], check_num_samples(num_samples)
     check_scorable(model)
@@ -34,22 +34,22 @@ def score(model, images, labels, num_samples, seed):
 
 
 def scores(model, images, noise, labels=None):
-    """Returns the score of each image, `[n]`, in nats; the higher, the stranger.
+    """Returns the score of each image, `[n]`, in nats; a higher score means a more unusual image.
 
     With k codes z drawn from the image's posterior it is the importance-weighted bound (Burda et al. 2016, equation 8)
 
         -log 1/k sum_i p(x | z_i) p(z_i) / q(z_i | x)  >=  -log p(x) on average,
 
-    which is one draw of the negative evidence lower bound where k = 1. Where the likelihood is no density, it is the
-    mean over codes of the distortion and the log ratio. Codes without noise are taken as they are: the score is the
-    distortion, with a codebook plus the rate, which is the same for all images. Grey values that training binarises
-    at random enter by the mean of their log density, which leaves an upper bound on the mean of -log p.
+    which is one draw of the negative evidence lower bound if k = 1. If the likelihood is not a density, the score is
+    the mean over codes of the distortion and the log ratio. For codes without noise the score is the distortion; with a
+    codebook the rate is added, which is the same for all images. Grey values that training binarises at random enter by
+    the mean of their log density, so the score is an upper bound on the mean of -log p.
 
     Args:
         model: An `Autoencoder` that computes in float32.
         images: `[n, height, width, channels]`, in [0, 1].
         noise: Normal numbers, `[k, n, *latent]`, or `[k, 1, *latent]`, the same for all images.
-        labels: Of a conditional model, `[n]`.
+        labels: For a conditional model, `[n]`.
     """
     targets = model.likelihood.without_noise(images)
     posterior = model.encoder(model.labelled(targets, labels), training=False)
@@ -73,10 +73,10 @@ def scores(model, images, noise, labels=None):
 
 
 def noise_of(seeds, num_samples, latent_shape):
-    """Returns normal numbers, `[num_samples, n, *latent]`, those of row i by `seeds[i]` alone, int64 `[n]`.
+    """Returns normal numbers, `[num_samples, n, *latent]`; row i depends only on `seeds[i]`, int64 `[n]`.
 
-    TensorFlow's Philox draws them, for models on JAX too, so that they are those of the exported encoder. Without
-    TensorFlow Keras draws others.
+    TensorFlow's Philox draws them, also for models on JAX, so they equal those of the exported encoder. Without
+    TensorFlow, Keras draws different ones.
     """
     shape = (num_samples, *latent_shape)
     try:
@@ -89,7 +89,7 @@ def noise_of(seeds, num_samples, latent_shape):
 
 
 def drawn_by_keras(seeds, shape):
-    """Returns normal numbers, `[shape[0], n, *shape[1:]]`, those of row i by `seeds[i]` alone."""
+    """Returns normal numbers, `[shape[0], n, *shape[1:]]`; row i depends only on `seeds[i]`."""
     streams = [np.random.SeedSequence(seed % 2**64).generate_state(1)[0] for seed in seeds.tolist()]
     return ops.stack([keras.random.normal(shape, seed=int(stream >> 1)) for stream in streams], axis=1)
 
@@ -127,7 +127,7 @@ def check_num_samples(num_samples):
 
 
 def check_scorable(model):
-    """Raises a ValueError where the likelihood of `model` depends on a variance that training has not measured yet."""
+    """Raises a ValueError if the likelihood of `model` depends on a variance that training has not measured yet."""
     memory = model.likelihood_memory
     if memory is not None and not memory.is_known():
         raise ValueError(
@@ -137,7 +137,7 @@ def check_scorable(model):
 
 
 def scoring_model(model):
-    """Returns the model that scores for `model`: itself, or in lower precision its twin in float32, as exports are."""
+    """Returns the model that computes scores for `model`: itself, or its float32 twin if its precision is lower."""
     if model.dtype_policy.compute_dtype == "float32":
         return model
     twin = TWINS.get(model)

@@ -1,8 +1,8 @@
-"""Streams of batches that are examined as they come: every kind that Keras takes, on every backend.
+"""Streams of batches that are checked as they arrive: every kind that Keras accepts, on every backend.
 
-`fit` and its like ask Keras for the adapter of what they are given, and hand it back with `CheckedStream` around it.
-Keras takes an adapter in the place of data (`get_data_adapter`), which is not documented and the same in Keras 3.3 to
-3.15; `tests/test_inputs.py` fails where it ends.
+`fit` and similar methods ask Keras for the adapter of their data, and pass it back wrapped in `CheckedStream`. Keras
+accepts an adapter instead of data (`get_data_adapter`). This is undocumented and works in Keras 3.3 to 3.15;
+`tests/test_inputs.py` fails if it stops working.
 """
 
 import contextlib
@@ -17,11 +17,11 @@ adapters = keras.src.trainers.data_adapters
 
 
 class CheckedStream(adapters.data_adapter.DataAdapter):
-    """A stream of batches, an adapter of Keras, whose batches are examined by an `InputSpec` and packed.
+    """A stream of batches, an adapter of Keras, whose batches are checked by an `InputSpec` and packed.
 
     Attributes:
-        refusal: What was said of a batch that was refused in a graph, else None.
-        noticed: Is called at batches of noisy images with clean ones; None where nobody asks.
+        refusal: The message about a batch that was refused in a graph, else None.
+        noticed: Is called for batches of noisy images with clean ones, or None.
     """
 
     def __init__(self, adapter, spec, for_call, noticed=None):
@@ -29,13 +29,13 @@ class CheckedStream(adapters.data_adapter.DataAdapter):
         self.refusal = None
 
     def packed(self, batch):
-        """Returns a `Batch` as the steps take it."""
+        """Returns a `Batch` in the form that the steps expect."""
         if self.for_call:
             return (batch.inputs(),)
         return batch.pack()
 
     def get_tf_dataset(self):
-        """Returns the batches as a `tf.data.Dataset`. Those that lie on replicas already are examined by no one."""
+        """Returns the batches as a `tf.data.Dataset`. Batches that are already on replicas are not checked."""
         dataset = self.adapter.get_tf_dataset()
         if not isinstance(dataset, tf.data.Dataset):
             return dataset
@@ -51,7 +51,7 @@ class CheckedStream(adapters.data_adapter.DataAdapter):
         return map(self.checked, self.adapter.get_numpy_iterator())
 
     def checked(self, data):
-        """Returns a batch of arrays, packed, once it has been examined."""
+        """Checks a batch of arrays and returns it packed."""
         batch = self.spec.unpack(data)
         self.spec.check_values(batch, OF_A_BATCH)
         if self.noticed is not None and batch.is_noisy():
@@ -59,7 +59,7 @@ class CheckedStream(adapters.data_adapter.DataAdapter):
         return self.packed(batch)
 
     def in_graph(self, *parts):
-        """Returns a batch of tensors, packed; Python sees it only where its values are not those of most batches."""
+        """Returns a batch of tensors, packed; Python checks it only if its values fail the fast tests."""
         batch = self.spec.unpack(parts if len(parts) > 1 else parts[0])
         fields = [field.name for field in dataclasses.fields(Batch) if getattr(batch, field.name) is not None]
 
@@ -74,7 +74,7 @@ class CheckedStream(adapters.data_adapter.DataAdapter):
         return self.packed(with_shapes(held, self.spec.image_shape))
 
     def look(self, batch):
-        """Returns True; raises a ValueError, and notes it, where a batch of arrays is not what the model takes."""
+        """Returns True; raises and records a ValueError if the model does not accept a batch of arrays."""
         try:
             self.checked(batch.pack())
         except ValueError as error:
@@ -83,7 +83,7 @@ class CheckedStream(adapters.data_adapter.DataAdapter):
         return True
 
     def is_plain(self, batch):
-        """Returns whether a batch of tensors passes some fast tests, and with them those of `InputSpec.check_values`."""
+        """Returns whether a batch of tensors passes some fast tests, which imply those of `InputSpec.check_values`."""
         tests = [tf.size(batch.images) > 0]
         most = self.spec.bounds(batch) if self.noticed is None else CLEAN
         for images, bounds in ((batch.images, most), (batch.targets, CLEAN)):
@@ -123,7 +123,7 @@ class CheckedStream(adapters.data_adapter.DataAdapter):
 
 
 def has_shape(images, image_shape):
-    """Returns whether a batch of tensors is of images of that shape, a tensor where only a run can tell."""
+    """Returns whether a batch of tensors has images of that shape; a tensor if only execution can decide it."""
     if images.shape.rank is not None and images.shape[1:].is_fully_defined():
         return tf.constant(True)  # or `InputSpec.unpack` had refused it
     sizes = tf.shape(images)
@@ -147,7 +147,7 @@ def with_shapes(batch, image_shape):
 
 
 def flat_if_unknown(values):
-    """Returns numbers, one an image, as `[n]` where their rank is unknown."""
+    """Returns numbers, one an image, as `[n]` if their rank is unknown."""
     return tf.reshape(values, (-1,)) if values.shape.rank is None else values
 
 
@@ -155,10 +155,10 @@ def checked_stream(x, y, sample_weight, spec, for_call=False, noticed=None, **ho
     """Returns the `CheckedStream` of data that are not arrays.
 
     Args:
-        x: What Keras takes as such: a `tf.data.Dataset`, a `PyDataset`, a generator, a `DataLoader`.
+        x: Any such data that Keras accepts: a `tf.data.Dataset`, a `PyDataset`, a generator, a `DataLoader`.
         y: None, as `sample_weight` is: they come with the images.
         spec: An `InputSpec`.
-        for_call: Whether the batches are what the model is called with, and not what a step takes.
+        for_call: Whether the batches are inputs of the model's call, and not of a step.
         noticed: As in `CheckedStream`.
         **how: `shuffle` and `steps_per_epoch`.
     """
@@ -175,21 +175,21 @@ def checked_stream(x, y, sample_weight, spec, for_call=False, noticed=None, **ho
 
 
 def in_tuples(batches, conditional):
-    """Yields the batches of a generator as tuples, which is all that Keras takes from one."""
+    """Yields the batches of a generator as tuples, the only form that Keras accepts from one."""
     for batch in batches:
         batch = without_none(batch, conditional)
         yield batch if isinstance(batch, tuple) else (batch,)
 
 
 def without_none(batch, conditional):
-    """Returns a batch that Keras can take: `(images, None, weights)` as a dict, all others in their layout."""
+    """Returns a batch that Keras accepts: `(images, None, weights)` as a dict, all others unchanged."""
     batch = tuple(batch) if isinstance(batch, list) else batch
     lacking = isinstance(batch, tuple) and any(part is None for part in batch)
     return unpack(batch, conditional).pack() if lacking else batch
 
 
 class WithoutNone(keras.utils.PyDataset):
-    """A `PyDataset` whose batches Keras can take."""
+    """A `PyDataset` whose batches Keras accepts."""
 
     def __init__(self, batches, conditional):
         super().__init__(batches.workers, batches.use_multiprocessing, batches.max_queue_size)
@@ -210,13 +210,13 @@ class WithoutNone(keras.utils.PyDataset):
 
 
 def is_arrays(values):
-    """Returns whether Keras takes a structure of values as arrays."""
+    """Returns whether Keras treats a structure of values as arrays."""
     return adapters.array_data_adapter.can_convert_arrays(values)
 
 
 @contextlib.contextmanager
 def refusing(*given):
-    """Raises what was said of a batch that was refused, in place of what TensorFlow makes of it."""
+    """Raises the original error for a refused batch instead of TensorFlow's wrapped one."""
     try:
         yield
     except Exception as error:

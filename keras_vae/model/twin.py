@@ -5,10 +5,10 @@ import warnings
 
 
 def twin_in(precision, model):
-    """Returns a model of the same weights that computes by the dtype policy `precision`.
+    """Returns a model with the same weights that computes in the dtype policy `precision`.
 
-    Building it draws initial weights, so the generator that Keras takes their seeds from is put back: whoever
-    needs a twin in the middle of a program changes nothing that the program draws later.
+    Building it draws initial weights, so the generator of Keras' seeds is restored afterwards. A twin made in the
+    middle of a program does not change later draws.
     """
     state = random.getstate()
     with warnings.catch_warnings():

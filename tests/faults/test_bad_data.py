@@ -276,9 +276,9 @@ HALF = {"x_train": IMAGES[:10], "y_train": np.arange(10) % 2, "x_test": IMAGES[1
 @pytest.mark.parametrize(
     ("arrays", "said"),
     [
-        ({"images": IMAGES, "labels": np.r_[np.nan, np.ones(19)]}, "no whole numbers"),
-        ({"images": IMAGES, "labels": np.r_[np.inf, np.ones(19)]}, "no whole numbers"),
-        ({"images": IMAGES, "labels": np.r_[0.5, np.ones(19)]}, "no whole numbers"),
+        ({"images": IMAGES, "labels": np.r_[np.nan, np.ones(19)]}, "not whole numbers"),
+        ({"images": IMAGES, "labels": np.r_[np.inf, np.ones(19)]}, "not whole numbers"),
+        ({"images": IMAGES, "labels": np.r_[0.5, np.ones(19)]}, "not whole numbers"),
         ({"images": IMAGES, "labels": np.r_[-1, np.arange(19) % 2]}, "marks a missing label"),
         ({"images": IMAGES, "labels": np.ones(19, int)}, "19 labels for 20 images"),
         ({"images": IMAGES, "labels": np.array([])}, "0 labels for 20 images"),

@@ -45,7 +45,7 @@ def test_an_evaluation_during_training_is_of_a_whole_model_and_replaces_no_newer
     assert training.is_running()
     results = json.loads((run.report / "results.json").read_text())
     check_whole(run.path)
-    if results["exported"] is None and "meanwhile" in results["reasons"]["exported"]:
+    if results["exported"] is None and "in the meantime" in results["reasons"]["exported"]:
         assert not list(run.serving.glob("decoder/*"))
     training.kill()
     code, _, err = server.run("train", "--resume", "run", "--epochs", len(rows(run)) + 1, cwd=tmp_path)
@@ -72,7 +72,7 @@ def test_an_evaluation_of_a_model_that_is_newer_meanwhile_exports_nothing(server
     assert code == 0, err
     results = json.loads((run.report / "results.json").read_text())
     assert results["exported"] is None
-    assert results["reasons"]["exported"] == "the run was trained further meanwhile: evaluate it anew"
+    assert results["reasons"]["exported"] == "the run was trained further in the meantime: evaluate it again"
     assert [path.name for path in (run.serving / "decoder").iterdir()] == ["1"]
 
 

@@ -1,7 +1,7 @@
-"""What the encoder loses by answering at once: the ELBO of its posteriors against that of the best ones.
+"""The amortisation gap: the ELBO of the encoder's posteriors compared with that of the best ones.
 
-Of what lies between the ELBO and log p(x), the amortisation gap is the part that the encoder could close without
-a richer family of posteriors (Cremer, Li and Duvenaud 2018, equation 6).
+The amortisation gap is the part of the difference between log p(x) and the ELBO that the encoder could close without a
+richer family of posteriors (Cremer, Li and Duvenaud 2018, equation 6).
 """
 
 import math
@@ -16,9 +16,9 @@ DRAWS = 16  # of each posterior, for its ELBO
 def improve_posteriors(score, images, mean, log_var, generator, steps=100):
     """Returns mean and log-variance of the Gaussians that maximise each image's ELBO, from those of the encoder.
 
-    Adam on mean and log-variance of each image, by the gradient at two draws a step, mirrored at the mean: where
-    log p(x|z) is nearly quadratic their noise in the mean's gradient cancels. Means move in units of the
-    encoder's own standard deviations, by `RATE * steps / 2` of them at most.
+    Adam on mean and log-variance of each image, by the gradient at two draws a step, mirrored at the mean: if log
+    p(x|z) is nearly quadratic, their noise in the mean's gradient cancels. Means move in units of the encoder's own
+    standard deviations, by at most `RATE * steps / 2` of them.
 
     Args:
         score: (images, codes `[n, d]`) -> log p(x|z), `[n]`, and its gradient by the codes, `[n, d]`.
@@ -51,7 +51,7 @@ def improve_posteriors(score, images, mean, log_var, generator, steps=100):
 def elbo(log_prob, images, mean, log_var, generator):
     """Returns the ELBO of each image, `[n]`, in nats: its first term from `DRAWS` draws, the rate in closed form.
 
-    With a generator of the same seed two posteriors are compared by the same noise.
+    With generators of the same seed, two posteriors are compared with the same noise.
 
     Args:
         log_prob: (images, codes `[n, d]`) -> log p(x|z), `[n]`.

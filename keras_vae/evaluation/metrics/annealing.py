@@ -1,4 +1,4 @@
-"""Annealed importance sampling: the likelihood of images whose posterior no single Gaussian covers."""
+"""Annealed importance sampling: the likelihood of images whose posterior is not covered by a single Gaussian."""
 
 import dataclasses
 import itertools
@@ -9,13 +9,13 @@ import numpy as np
 
 from keras_vae.evaluation.metrics.importance import prior_over_posterior
 
-TARGET = 0.65  # of the proposals are to be accepted (Wu et al. 2017, section 5)
-ADAPTATION = 0.3  # how much the step's logarithm moves for each unit of acceptance that lacks
+TARGET = 0.65  # target acceptance of proposals (Wu et al. 2017, section 5)
+ADAPTATION = 0.3  # change of the step's logarithm for each unit of missing acceptance
 STEEPNESS = 4.0  # of the sigmoid that the temperatures follow: more of them near 0 and near 1
 
 
 class Annealed(NamedTuple):
-    """What chains say of log p(x).
+    """The estimate of log p(x) from chains.
 
     Attributes:
         log_weights: `[n, chains]`, in nats: log of the mean over chains of their exponentials estimates log p(x).
@@ -33,12 +33,12 @@ class Annealing:
         log f_b(z) = (1 - b) log q(z|x) + b log p(x, z),  b from 0 to 1
         log w = sum_t (b_t - b_{t-1}) [log p(x, z_{t-1}) - log q(z_{t-1}|x)]
 
-    The mean of w over chains is unbiased for p(x), so that its logarithm is below log p(x) in expectation, less so
-    with more temperatures. With one temperature it is importance sampling. Wu et al. start from the prior, which is
-    the case of `mean` and `log_var` 0; from the posterior the way is shorter by the rate.
+    The mean of w over chains is unbiased for p(x), so its logarithm is below log p(x) in expectation, and closer with
+    more temperatures. With one temperature it is importance sampling. Wu et al. start from the prior, which corresponds
+    to `mean` and `log_var` 0; from the posterior the path is shorter by the rate.
 
-    A first run, with one chain an image, sets the step of each temperature; the second keeps to these, so that its
-    transitions leave f_b as it is.
+    A first run, with one chain an image, sets the step of each temperature; the second keeps these steps, so its
+    transitions leave f_b invariant.
 
     Attributes:
         chains: An image.
@@ -51,7 +51,7 @@ class Annealing:
     leaps: int = 5
 
     def run(self, score, images, mean, log_var, generator):
-        """Returns what the chains say, as `Annealed`.
+        """Runs the chains and returns `Annealed`.
 
         Args:
             score: (images, codes `[m, d]`) -> log p(x|z), `[m]`, and its gradient by the codes, `[m, d]`.
@@ -70,14 +70,14 @@ class Annealing:
         return found._replace(log_weights=found.log_weights.reshape(len(mean), self.chains))
 
     def anneal(self, ratio, betas, steps, shape, generator):
-        """Returns `Annealed` of one chain a row; appends to `steps` where it holds fewer than there are temperatures."""
+        """Returns `Annealed` of one chain a row; appends to `steps` until it has one for each temperature."""
         noise = generator.standard_normal(shape)
         state = noise, *ratio(noise)
         log_weights, accepted = np.zeros(shape[0]), []
         for index, (before, beta) in enumerate(itertools.pairwise(betas)):
             log_weights += (beta - before) * state[1]
             if beta == 1:
-                break  # where a chain ends up matters to nobody
+                break  # the end state of a chain is not used
             state, share = transition(ratio, state, beta, steps[index], self.leaps, generator)
             accepted.append(share)
             if len(steps) == index + 1:
@@ -96,7 +96,7 @@ def ladder(temperatures):
 def score_ratio(score, images, mean, log_var):
     """Returns the function from noise e `[n, d]` to log p(x, z) - log q(z|x), z = mean + exp(log_var / 2) e, and its gradient by e.
 
-    In e, q is N(0, I): one step fits all dimensions.
+    In e, q is N(0, I), so one step size fits all dimensions.
     """
     deviation = np.exp(0.5 * log_var)
 
@@ -112,8 +112,8 @@ def score_ratio(score, images, mean, log_var):
 def transition(ratio, state, beta, step, leaps, generator):
     """Returns the next state of Hamiltonian chains at f_b, and the share of the rows that moved.
 
-    A state is noise `[n, d]`, and its ratio and gradient; log f_b = b ratio - |e|^2 / 2 and a constant. The step
-    varies by a fifth, so that no chain goes in circles.
+    A state is noise `[n, d]`, and its ratio and gradient; log f_b = b ratio - |e|^2 / 2 and a constant. The step varies
+    by a fifth, so chains do not cycle.
     """
     place, value, slope = state
     momentum = generator.standard_normal(place.shape)

@@ -1,8 +1,8 @@
-"""Copies of training images among samples, counted in pixels: letter for letter, nearly so, or shifted a little.
+"""Counts copies of training images among samples, in pixels: exact, nearly exact, or slightly shifted.
 
-The z-score and the authenticity of `memorisation` see that all samples together are close to training images. They do
-not see that one in five is a copy (the others outweigh it), nor copies that are shifted by one pixel (farther off than
-real images, in features). Here each sample is looked up by itself.
+The z-score and the authenticity of `memorisation` detect that all samples together are close to training images. They
+do not detect that one in five is a copy (the others outweigh it), nor copies that are shifted by one pixel (which are
+farther away than real images, in features). Here each sample is looked up separately.
 """
 
 import dataclasses
@@ -20,24 +20,23 @@ READ_AT_ONCE = 1000  # training images
 NEAR = 0.2  # of the held-out images' median distance to a training image, and of the image's own contrast
 ROUNDING = 1 / 255  # root mean squared difference of copies that went through 8 bits and back
 CONFIDENCE = 0.95
-LEAST_IMAGES = 100  # below it the limits say too little
+LEAST_IMAGES = 100  # with fewer, the limits are not informative
 
 
 @dataclasses.dataclass(frozen=True)
 class PixelCopies:
-    """How many of a set of samples are copies of training images.
+    """The number of copies of training images in a set of samples.
 
     Attributes:
-        count: Samples that are.
-        num_images: Samples that were looked up.
+        count: Number of copies. num_images: Number of samples that were looked up.
         share: count / num_images.
         low, high: The 95% interval of the share (Clopper and Pearson 1934).
-        chance: The share of held-out real images that would be called copies as well.
+        chance: The share of held-out real images that would also be called copies.
         chance_high: The upper end of its 95% interval.
         tolerance: Root mean squared difference of pixels up to which an image is a copy.
         shift: Pixels by which a copy may be shifted.
-        copies: True, False, or None where it cannot be told.
-        sentence: What that says, and what it excludes.
+        copies: True, False, or None if it cannot be decided. sentence: The meaning of this verdict, and what it
+        excludes.
     """
 
     count: int
@@ -54,7 +53,7 @@ class PixelCopies:
 
 
 class Originals:
-    """Training images that samples are looked for among, and what chance gives: held-out images looked for in the same way."""
+    """The training images to search, and the results of chance: held-out images looked up in the same way."""
 
     def __init__(self, training, held_out):
         """Reads the images once.
@@ -80,9 +79,9 @@ class Originals:
     def find(self, samples):
         """Returns the `PixelCopies` among samples, `[n, height, width, channels]` in [0, 1].
 
-        A sample is a copy where, shifted by up to `shift` pixels, it differs from a training image by no more than a
-        fifth of what held-out images differ from theirs, and of that image's own contrast (grey on grey is nobody's
-        copy), and where the training set does not hold that image several times.
+        A sample is a copy if, after a shift of up to `shift` pixels, it differs from a training image by at most a
+        fifth of the median difference between held-out and training images, and at most a fifth of that image's own
+        contrast (grey on grey is not a copy). The training set must not contain that image several times.
         """
         count = int(self.are_copies(self.look_up(np.asarray(samples, "float32"))).sum())
         number = len(samples)
@@ -104,7 +103,7 @@ class Originals:
         )
 
     def sentence(self, flag, count, number):
-        """Returns what a verdict on `count` copies of `number` samples says, and what it excludes."""
+        """Returns a sentence on the verdict about `count` copies of `number` samples, and what it excludes."""
         low, high = share_limits(count, number)
         chance, held_out = self.chance
         what = (
@@ -126,7 +125,7 @@ class Originals:
         return f"fewer than {high:.1%} of the samples are copies, with 95% confidence ({what})"
 
     def are_copies(self, found):
-        """Returns which of the images that `found` tells of are copies, bool `[n]`."""
+        """Returns which of the images in `found` are copies, bool `[n]`."""
         limits = np.minimum(self.tolerance, NEAR * self.contrast[found.indices])
         near = np.flatnonzero(found.distances <= np.maximum(limits, 0) + 1e-7)
         near = near[self.contrast[found.indices[near]] > ROUNDING]
@@ -137,7 +136,7 @@ class Originals:
         return flags
 
     def repeated(self, rows):
-        """Returns which of the training images `rows` come more than once, as nearly as copies would, bool `[k]`."""
+        """Returns which of the training images `rows` occur several times within the tolerance, bool `[k]`."""
         others = self.look_up_small(self.images[rows], own=rows)
         return others.distances <= np.minimum(self.tolerance, NEAR * self.contrast[rows])
 
@@ -148,7 +147,7 @@ class Originals:
         return self.closest(variants)
 
     def look_up_small(self, images, own):
-        """Returns the same of images that are small already, each without the training image `own`, `[n]`."""
+        """Returns the same for images that are already small, each without the training image `own`, `[n]`."""
         return self.closest(np.stack([shifted(images, step) for step in steps(self.shift)]), own)
 
     def closest(self, variants, own=None):
@@ -160,7 +159,7 @@ class Originals:
         for column in range(tried.shape[1]):
             others = self.images[tried[:, column]]
             for index, move in enumerate(moves):
-                # What was shifted in is left out; unshifted images are compared as they are.
+                # Repeated edges are left out; unshifted images are compared whole.
                 inside = slice(border, -border) if any(move) else slice(None)
                 apart = variants[index][:, inside, inside] - others[:, inside, inside]
                 distance = np.sqrt(np.square(apart).mean(axis=(1, 2, 3)))
@@ -176,7 +175,7 @@ class Originals:
         return np.take_along_axis(indices, order, axis=1)
 
     def described_nearest(self, points, own):
-        """Returns a few of the training images whose descriptions are nearest to `points`, `[n, F]`, and how near they are."""
+        """Returns a few training images with the descriptions nearest to `points`, `[n, F]`, and their distances."""
         lengths = np.square(self.described).sum(axis=1)
         count = min(KEPT, len(lengths) - (own is not None))
         indices, distances = np.empty((len(points), count), int), np.empty((len(points), count))
@@ -192,7 +191,7 @@ class Originals:
         return indices, distances
 
     def small(self, images):
-        """Returns `images` averaged over blocks where they are large."""
+        """Returns `images`, averaged over blocks if they are large."""
         return averaged(np.asarray(images, "float32"), self.block)
 
 
@@ -205,10 +204,10 @@ class Nearest:
 
 
 def decide(count, number, chance, held_out):
-    """Returns whether `count` copies of `number` samples are more than chance, None where that cannot be told.
+    """Returns whether `count` copies of `number` samples are more than chance, None if that cannot be decided.
 
-    More are where the 95% intervals of both shares are apart. A single letter-for-letter copy of a thousand does not
-    count against held-out images of which none is: intervals are.
+    They are if the 95% intervals of both shares do not overlap. A single exact copy in a thousand is not enough, even
+    if no held-out image is a copy.
     """
     if share_limits(count, number)[0] > share_limits(chance, held_out)[1]:
         return True
@@ -218,9 +217,9 @@ def decide(count, number, chance, held_out):
 
 
 def share_limits(count, number):
-    """Returns the 95% interval of a share of which `count` of `number` were seen (Clopper and Pearson 1934).
+    """Returns the 95% interval of a share, observed as `count` of `number` (Clopper and Pearson 1934).
 
-    Where none was seen the lower end is 0 and the upper end one-sided: 3 / number (the rule of three).
+    If `count` is 0, the lower end is 0 and the upper end one-sided: 3 / number (the rule of three).
     """
     from scipy.stats import beta
 
@@ -236,10 +235,10 @@ def share_limits(count, number):
 
 
 def judge_copies(pixels, flag, sentence):
-    """Returns (True, False or None; a sentence) from `PixelCopies` and from what `memorisation.copies` returns.
+    """Returns (True, False or None; a sentence) from `PixelCopies` and from the result of `memorisation.copies`.
 
-    Either may accuse. The samples are no copies where the pixels say so and the features do not contradict: the
-    sentence says what that excludes.
+    Either test is enough for True. False means that the pixels show no copies and the features do not contradict; the
+    sentence says what this excludes.
     """
     if pixels.copies:
         return True, pixels.sentence
@@ -253,13 +252,13 @@ def judge_copies(pixels, flag, sentence):
 
 
 def steps(shift):
-    """Returns all (down, right) moves of up to `shift` pixels each way, none first."""
+    """Returns all (down, right) moves of up to `shift` pixels each way, (0, 0) first."""
     moves = [(down, right) for down in range(-shift, shift + 1) for right in range(-shift, shift + 1)]
     return sorted(moves, key=lambda move: (move[0] ** 2 + move[1] ** 2, move))
 
 
 def shifted(images, move):
-    """Returns `images` moved by `move`, (down, right), in pixels; the edge is repeated where nothing comes from."""
+    """Returns `images` moved by `move`, (down, right), in pixels; the edge is repeated in the empty area."""
     down, right = move
     height, width = images.shape[1:3]
     rows = np.clip(np.arange(height) - down, 0, height - 1)
@@ -268,7 +267,7 @@ def shifted(images, move):
 
 
 def averaged(images, block):
-    """Returns the means over blocks of `block` by `block` pixels; what is left over at two edges is left out."""
+    """Returns the means over blocks of `block` by `block` pixels; remainders at two edges are left out."""
     if block == 1:
         return images
     number, height, width, channels = images.shape

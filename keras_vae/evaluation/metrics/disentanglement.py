@@ -1,14 +1,14 @@
-"""Whether single units of a code stand for single known factors of the images.
+"""Measures whether single units of a code correspond to single known factors of the images.
 
 Every score takes codes, float `[n, d]` (the posterior means), and factors, int `[n, k]` (values 0, 1, ... of
-each factor), and is between 0 and 1; what chance gives stands in each docstring. The definitions vary a little
-between implementations, so that values compare best within one; and they depend on the axes: a code whose units
-were all rotated holds the same and scores near nothing. A factor with one value has nothing to tell and is left
-out. Wide spread codes are to be cut to the units with the highest rate first: 50 units take about half a minute.
+each factor), and is between 0 and 1. Each docstring gives the value expected by chance. The definitions vary slightly
+between implementations, so values are best compared within one. They depend on the axes: a rotation of all units keeps
+the information, but brings the scores near 0. A factor with one value is left out. Reduce wide codes to the units with
+the highest rate first: 50 units take about half a minute.
 
-The scores of Higgins and of Kim and Mnih are defined by images drawn anew with one factor held fixed. Factors
-come as an array here, so that such groups are drawn from the images at hand that share a value. Training and
-evaluation groups come from two halves of the images, which otherwise would share their accidents.
+The scores of Higgins and of Kim and Mnih are defined with newly generated images that share one factor. Here the
+factors are an array, so such groups are drawn from the given images that share a value. Training and evaluation groups
+come from two halves of the images, because they would otherwise share random properties.
 """
 
 import numpy as np
@@ -41,12 +41,12 @@ def disentanglement_scores(codes, factors, seed=0):
 
 
 def mutual_information_gap(codes, factors):
-    """Returns MIG: how much more the best unit tells of a factor than the second best, the mean over factors.
+    """Returns MIG: how much more the best unit tells about a factor than the second best, averaged over factors.
 
     Chen, Li, Grosse and Duvenaud 2018, equation 6: `1/k sum_v (I(z_first; v) - I(z_second; v)) / H(v)`, from
-    histograms of 20 bins. Useless codes have about 0; so have perfect ones of which each unit comes twice.
-    Histograms find information where there is none, about `19 (values - 1) / 2n` nats with every unit alike:
-    it falls out of the difference, but the shares are too small where values are many and images few.
+    histograms of 20 bins. Useless codes have about 0, and so do perfect codes in which each unit occurs twice.
+    Histograms find spurious information, about `19 (values - 1) / 2n` nats for every unit. It cancels in the
+    difference, but the shares are too small if there are many values and few images.
 
     Args:
         codes: `[n, d]`.
@@ -66,10 +66,10 @@ def separated_attribute_predictability(codes, factors, seed=0):
 
     Kumar, Sattigeri and Balakrishnan 2018, section 3: thresholds on one unit are chosen for the smallest
     balanced error, here by a tree with as many leaves as the factor has values; the balanced accuracy on
-    images that were held out counts. It counts as a share of what there is to gain over chance, which brings
-    perfect codes from 1 - 1 / values to 1. Useless codes and units that come twice have about 0. A linear
-    classifier in place of the thresholds, as in disentanglement_lib, separates only a factor's outer values
-    and gives lower scores where values are many.
+    images that were held out counts. It is expressed as a share of the possible gain over chance, which raises perfect
+    codes from 1 - 1 / values to 1. Useless codes and duplicated units have about 0. A linear classifier instead of the
+    thresholds, as in disentanglement_lib, separates only a factor's outer values and gives lower scores for many
+    values.
 
     Args:
         codes: `[n, d]`.
@@ -84,7 +84,7 @@ def separated_attribute_predictability(codes, factors, seed=0):
     gaps = []
     for factor in factors.T:
         chance = 1 / max(2, len(np.unique(factor[test])))
-        scores = [0.0]  # what a unit that tells nothing has, should there be one unit only
+        scores = [0.0]  # the score of an uninformative unit, for codes with a single unit
         for unit in codes.T[:, :, None]:
             tree = DecisionTreeClassifier(
                 max_leaf_nodes=max(2, factor.max() + 1), class_weight="balanced", random_state=seed
@@ -99,14 +99,13 @@ def dci(codes, factors, seed=0):
     """Returns disentanglement, completeness and informativeness.
 
     Eastwood and Williams 2018, section 2: a random forest predicts each factor from all units and tells how
-    important each unit is, R `[d, k]`. Disentanglement is 1 less the entropy of a unit's row (base k), rows
-    weighted by their share in all of R: does a unit stand for one factor? Completeness is 1 less the entropy
+    important each unit is, R `[d, k]`. Disentanglement is 1 minus the entropy of a unit's row (base k), with rows
+    weighted by their share in R: does a unit represent one factor? Completeness is 1 minus the entropy
     of a factor's column (base d): is a factor in one unit? Informativeness is the forests' accuracy on
     images that were held out.
 
-    Useless codes have about 0, 0 and the share of the most frequent value. Units that come twice keep their
-    disentanglement and lose log 2 / log d of completeness. Rotated codes lose both and keep informativeness
-    where images are many.
+    Useless codes have about 0, 0 and the share of the most frequent value. Duplicated units keep their disentanglement
+    and lose log 2 / log d of completeness. Rotated codes lose both and keep informativeness if there are many images.
 
     Args:
         codes: `[n, d]`.
@@ -123,7 +122,7 @@ def dci(codes, factors, seed=0):
     train = train[:TREE_IMAGES]
     importances, accuracies = [], []
     for factor in factors.T:
-        # All units at every split: a random choice of them would have to use units that tell nothing.
+        # All units at every split: a random choice of them would have to use uninformative units.
         forest = RandomForestClassifier(
             NUM_TREES, max_features=None, min_samples_leaf=LEAST_IN_LEAF, random_state=seed, n_jobs=-1
         )
@@ -140,12 +139,12 @@ def dci(codes, factors, seed=0):
 
 
 def factor_vae_score(codes, factors, seed=0):
-    """Returns how well the unit that varies least in a group tells which factor the group shares.
+    """Returns how well the unit that varies least in a group identifies the factor that the group shares.
 
     Kim and Mnih 2018, section 4: in 64 images that share the value of one factor, the unit with the smallest
     variance (over its variance in all images) votes for that factor; the accuracy of the majority's choice
     for each unit on further groups. Chance is about 1/k. Collapsed units, with a standard deviation below
-    0.05 of the widest unit's, do not vote. Perfect codes have 1, also where their units come twice.
+    0.05 of the widest unit's, do not vote. Perfect codes have 1, also with duplicated units.
 
     Args:
         codes: `[n, d]`.
@@ -167,12 +166,12 @@ def factor_vae_score(codes, factors, seed=0):
 
 
 def beta_vae_score(codes, factors, seed=0):
-    """Returns how well a linear classifier tells the shared factor from mean absolute differences of pairs.
+    """Returns how well a linear classifier finds the shared factor from mean absolute differences of pairs.
 
     Higgins et al. 2017, section 3: the mean over 64 pairs of `|z - z'|`, where both images of each pair share
     the value of one factor; logistic regression says which factor. Codes are brought to unit variance per
-    unit first. Chance is about 1/k. It is the most lenient score: units that come twice leave it at 1, and a
-    rotation of all units costs it little.
+    unit first. Chance is about 1/k. It is the most lenient score: duplicated units leave it at 1, and a rotation of all
+    units lowers it little.
 
     Args:
         codes: `[n, d]`.

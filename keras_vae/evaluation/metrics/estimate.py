@@ -1,4 +1,4 @@
-"""A number with its standard error, and when a difference is more than noise."""
+"""A number with its standard error, and tests of whether a difference is more than noise."""
 
 import math
 from typing import NamedTuple
@@ -31,7 +31,7 @@ class Estimate(NamedTuple):
     def beyond(self, threshold=0.0, sure=SURE):
         """Returns whether the number is above `threshold` by more than `sure` of its standard errors.
 
-        A number without a usable error (NaN) is beyond nothing: it decides nothing.
+        A number without a usable error (NaN) is never beyond a threshold, so it decides nothing.
         """
         return bool(self.value - threshold > sure * self.se)
 
@@ -39,7 +39,7 @@ class Estimate(NamedTuple):
 def beyond_error(first, second, sure=SURE):
     """Returns whether `first` exceeds `second` by more than `sure` errors of their difference.
 
-    The two `Estimate`s must be independent. What is measured on the same images is subtracted image by image, and the
-    difference's own error is asked.
+    The two `Estimate`s must be independent. For numbers measured on the same images, subtract image by image and use
+    the error of the difference.
     """
     return Estimate(first.value - second.value, math.hypot(first.se, second.se)).beyond(0.0, sure)

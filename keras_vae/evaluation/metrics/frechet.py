@@ -1,4 +1,4 @@
-"""The Frechet distance between two sets of features, each taken for a Gaussian."""
+"""The Frechet distance between two sets of features, each treated as Gaussian."""
 
 import math
 
@@ -15,15 +15,14 @@ def frechet_distance(features, reference):
 
         |m1 - m2|^2 + tr(S1) + tr(S2) - 2 tr((S1^1/2 S2 S1^1/2)^1/2)
 
-    Dowson and Landau 1982; Heusel et al. 2017, equation 6, who call it FID where the features are those of
-    Inception, and only there. With centred sets A and B, `S1 = A'A / (n - 1)`, the last trace is the sum of
+    Dowson and Landau 1982; Heusel et al. 2017, equation 6, who call it FID if the features are those of Inception. With
+    centred sets A and B, `S1 = A'A / (n - 1)`, the last trace is the sum of
     the singular values of `A B'`, and they are those of the product of the triangles of two QR
     decompositions. No square root of a matrix is taken, and fewer images than features are no special case.
 
     It is biased upwards by about c / n, where c depends on the features and on the model (Binkowski et al.
-    2018; Chong and Forsyth 2020): compare at equal n only, and want n at least 8 times the number of
-    features. Two sets of one distribution do not give 0; measure what they give. It sees means and
-    covariances and nothing else.
+    2018; Chong and Forsyth 2020): compare only at equal n, and use n of at least 8 times the number of features. Two
+    sets of one distribution do not give 0; measure their distance. It depends only on means and covariances.
 
     Args:
         features: `[n, F]`, n at least 2.
@@ -45,8 +44,8 @@ def frechet_distance(features, reference):
 def gaussian_frechet_distance(mean, covariance, other_mean, other_covariance):
     """Returns the squared Frechet distance between two Gaussians that are given by their moments.
 
-    As in `frechet_distance`, with the eigenvalues of `S1^1/2 S2 S1^1/2`, which is symmetric: rounding cannot
-    make its root complex, as it does that of `S1 S2`.
+    As in `frechet_distance`, with the eigenvalues of `S1^1/2 S2 S1^1/2`, which is symmetric, so rounding cannot make
+    its root complex, unlike that of `S1 S2`.
 
     Args:
         mean: `[F]`.
@@ -64,7 +63,7 @@ def gaussian_frechet_distance(mean, covariance, other_mean, other_covariance):
 
 
 class Reference:
-    """A Gaussian that many others are compared with: the root of its covariance is taken once.
+    """A Gaussian that many others are compared with; the root of its covariance is computed once.
 
     Use it within `one_thread`.
     """
@@ -85,8 +84,8 @@ class Reference:
 def one_thread():
     """Returns a context in which linear algebra runs on one thread.
 
-    Decompositions of these sizes gain nothing from a second one. Where another process keeps it from running
-    they were measured to take 20 to 100 times as long: threads wait for each other thousands of times.
+    Decompositions of these sizes do not gain from a second thread. If another process blocks it, they take 20 to 100
+    times as long (measured), since threads wait for each other thousands of times.
     """
     from threadpoolctl import threadpool_limits  # comes with scikit-learn
 
@@ -96,8 +95,8 @@ def one_thread():
 def frechet_distance_error(features, reference, groups=GROUPS):
     """Returns `frechet_distance` of two independent sets as an `Estimate`.
 
-    The error is the jackknife's over `groups` of images of each set, left out in turn (Efron and Stein 1981): right where
-    the sets differ, too large by up to a half where they have one distribution.
+    The error is the jackknife's over `groups` of images of each set, left out in turn (Efron and Stein 1981): right if
+    the sets differ, and up to a half too large if they have one distribution.
 
     Args:
         features: `[n, F]`, n at least `groups`.
@@ -125,5 +124,5 @@ def moments_of(rows):
 
 
 def _triangle(rows):
-    """Returns R of `rows = Q R`, `[min(n, F), F]`, or the rows themselves where they are no more than F."""
+    """Returns R of `rows = Q R`, `[min(n, F), F]`, or the rows themselves if there are at most F."""
     return np.linalg.qr(rows, mode="r") if rows.shape[0] > rows.shape[1] else rows

@@ -1,4 +1,4 @@
-"""The importance-weighted bound on the log-likelihood, and whether it may be called a likelihood."""
+"""The importance-weighted bound on the log-likelihood, and the test of whether it may be called a likelihood."""
 
 import itertools
 from typing import NamedTuple
@@ -8,10 +8,10 @@ import numpy as np
 from keras_vae.evaluation.metrics.estimate import Estimate
 
 TOLERANCE = 0.1  # nats by which a bound may be off and still be called a likelihood
-HALVING = 0.5  # what is left of a small bias where the number of samples doubles: it falls as 1 / k
-LEAST_DECAY = 0.95  # what is left of it, at most, that is still believed to go to 0
-UNKNOWN_DECAY = 0.9  # where there are too few samples to see how the bias falls
-LEVELS = 4  # doublings of the samples that are looked at
+HALVING = 0.5  # remaining share of a small bias when the number of samples doubles: it falls as 1 / k
+LEAST_DECAY = 0.95  # largest remaining share with which the bias is assumed to go to 0
+UNKNOWN_DECAY = 0.9  # if there are too few samples to see how the bias falls
+LEVELS = 4  # doublings of the samples that are used
 
 
 class ImportanceWeighted(NamedTuple):
@@ -21,16 +21,16 @@ class ImportanceWeighted(NamedTuple):
         nats: The mean over images of -log mean_k w.
         nats_se: Its standard error over images.
         samples: k.
-        effective_sample_size: The mean over images of (sum w)^2 / sum w^2, from 1 to k. It decides nothing: draws that all
-            miss the posterior are as good as each other.
+        effective_sample_size: The mean over images of (sum w)^2 / sum w^2, from 1 to k. It decides nothing: draws that
+            all miss the posterior have equal weights.
         accepted: Whether `nats` may be called a likelihood: `bias_limit` is at most `TOLERANCE`.
         per_image: -log mean_k w, `[n]`.
-        moved: By how many nats the second half of the samples lowers the bound of the first, None with one sample.
+        moved: The decrease of the bound in nats when the samples are doubled, None with one sample.
         moved_se: Its standard error over images, None with one sample or one image.
-        bias: By how many nats the bound is estimated to be still too high, None with one sample.
+        bias: The estimated bias of the bound in nats, None with one sample.
         bias_se: Its standard error over images, None with one sample or one image.
-        bias_limit: The upper end of its 95% interval, None where it is not known.
-        reason: Why it is not accepted, a sentence; empty where it is.
+        bias_limit: The upper end of its 95% interval, None if it is not known. reason: Why it is not accepted, a
+        sentence; empty if it is.
     """
 
     nats: float
@@ -53,8 +53,8 @@ def importance_weighted(log_weights, annealed=None):
         log w = log p(x|z) + log p(z) - log q(z|x),  z ~ q(z|x)
         E[-log mean_k w] >= -log p(x), falling with k  (Burda, Grosse and Salakhutdinov 2016, equation 8)
 
-    How far it is still above is told from how it falls (`remaining_bias`), and from the annealed bound where there is
-    one and it is lower. Neither sees a mode of the posterior that no draw has come near.
+    Its remaining bias is estimated from how it falls (`remaining_bias`), and from the annealed bound if there is a
+    lower one. Neither detects a mode of the posterior that is far from all draws.
 
     Args:
         log_weights: `[n, k]`.
@@ -90,7 +90,7 @@ def negative_log_mean(log_weights):
 
 
 def movements_of(log_weights):
-    """Returns by how much each of the last doublings of the samples lowers the bound, the last first, `[n]` each.
+    """Returns the decrease of the bound for each of the last doublings of the samples, the last first, `[n]` each.
 
     The bound of k / 2 samples is the mean over both halves of the k, and so on: none is negative (Jensen).
     """
@@ -105,16 +105,16 @@ def movements_of(log_weights):
 
 
 def remaining_bias(movements):
-    """Returns the bias that is left, an `Estimate`, from the last movements of the bound, the last first, `[n]` each.
+    """Returns the remaining bias, an `Estimate`, from the last movements of the bound, the last first, `[n]` each.
 
-    Where each doubling moves the bound by r times what the one before did, those to come move it by
+    If each doubling moves the bound r times as far as the one before, the future ones move it by
 
         moved (r + r^2 + ...) = moved r / (1 - r)
 
-    The bias of many samples is Var(w) / (2 k E[w]^2), and r is 1/2. Of few, of weights that vary by factors of e^10, it
-    is 0.9 (their largest grows with the root of log k), and the bound is off by ten times what it still moves. r is
-    taken from the movements seen, over three doublings where there are as many, and is 1/2 at least; it falls with k, so
-    that the bias comes out too large rather than too small. The error is the jackknife's over images.
+    The bias of many samples is Var(w) / (2 k E[w]^2), and r is 1/2. For few samples with weights that vary by factors
+    of e^10, r is 0.9 (their largest grows with the root of log k), and the bias is ten times the last movement. r is
+    estimated from the observed movements, over three doublings if possible, and is at least 1/2. It falls with k, so
+    the bias is overestimated rather than underestimated. The error is the jackknife's over images.
     """
     rows = np.stack(movements)
     means = rows.mean(axis=1)
@@ -128,9 +128,9 @@ def remaining_bias(movements):
 
 
 def extrapolated(movements):
-    """Returns the sum of the movements to come, of the last ones `[levels, ...]`, the last first."""
+    """Returns the sum of the future movements, from the last ones `[levels, ...]`, the last first."""
     levels = len(movements) - 1
-    # The last movement is the noisiest, of one pair of halves an image. None is below half of the one before.
+    # The last movement is the noisiest, with one pair of halves an image. Each is at least half of the one before.
     last = np.max([HALVING**level * one for level, one in enumerate(movements)], axis=0)
     if not levels:
         decay = UNKNOWN_DECAY
@@ -146,11 +146,11 @@ def larger_bias(bias, shortfall):
 
 
 def why_refused(samples, bias, limit):
-    """Returns why a bound is no likelihood, a sentence, or "" where it is one."""
+    """Returns why a bound is not accepted as a likelihood, a sentence, or "" if it is."""
     if samples < 2:
-        return "one sample an image gives the ELBO: how far that is from the likelihood cannot be seen"
+        return "one sample an image gives the ELBO: its distance from the likelihood cannot be estimated"
     if limit is None:
-        return "of one image it cannot be said how well the bias is known: measure more images"
+        return "the error of the bias is not known from one image: measure more images"
     if limit <= TOLERANCE:
         return ""
     return (
@@ -170,7 +170,7 @@ def prior_over_posterior(codes, noise, log_var):
 
         (|noise|^2 - |z|^2 + sum log_var) / 2
 
-    which avoids the two sums of d log densities and their cancellation.
+    This avoids the two sums of d log densities and their cancellation.
     """
     terms = np.square(noise, dtype="float64") - np.square(codes, dtype="float64") + log_var
     return 0.5 * terms.sum(axis=1)

@@ -15,16 +15,16 @@ def kernel_distance(features, reference, scale=None):
         k(x, y) = (x.y / s + 1)^3
         sum_{i != j} k(x_i, x_j) / n(n - 1) + sum_{i != j} k(y_i, y_j) / m(m - 1) - 2 sum_ij k(x_i, y_j) / nm
 
-    Binkowski, Sutherland, Arbel and Gretton 2018, section 4, who call it KID where the features are those of
-    Inception and s is their number. It is unbiased at any n: its mean is 0 for sets of one distribution, so
-    that it can come out negative, and values of different n compare. It sees moments up to the third.
+    Binkowski, Sutherland, Arbel and Gretton 2018, section 4, who call it KID if the features are those of Inception and
+    s is their number. It is unbiased at any n: its mean is 0 for sets of one distribution, so it can be negative, and
+    values at different n can be compared. It depends on moments up to the third.
 
     Two things differ from the paper. s is the mean squared length of the reference's rows, which is F for
-    entries of mean square 1; rows of length 1 divided by F would leave `k` close to 1 + 3 x.y / F, which sees
-    means only. And all pairs are used, where the paper averages over random subsets: that has the same mean
-    and less variance. Over subsets that overlap, the spread divided by the root of their number is no
-    standard error (more subsets make it as small as one likes); the jackknife's is, and it is on average
-    not too small (Efron and Stein 1981): right where the sets differ, up to 1.4 times too large where not.
+    entries of mean square 1; rows of length 1 divided by F would leave `k` close to 1 + 3 x.y / F, which depends only
+    on means. And all pairs are used, while the paper averages over random subsets: this has the same mean and less
+    variance. For overlapping subsets, the spread divided by the root of their number is not a standard error (more
+    subsets make it arbitrarily small). The jackknife gives one, which is on average not too small (Efron and Stein
+    1981): right if the sets differ, and otherwise up to 1.4 times too large.
 
     Cost: `(n + m)^2 F` multiplications, in blocks.
 

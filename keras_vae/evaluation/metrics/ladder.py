@@ -1,9 +1,9 @@
 """The ladder of image sets by their Frechet distance from real images, with an error for each rung and each comparison.
 
-One split of the held-out images into those that are compared and those that they are compared with is one draw of a
-random number: on 180 digits the distance of real images from real images is anything from 0.005 to 0.026. So the
-held-out images are cut into halves many times, all rungs are measured against the same halves, and what is reported is
-the mean. The same halves give the errors. Kept in memory are distances, not features.
+A single split of the held-out images into compared images and references gives a random result: on 180 digits the
+distance between real images ranges from 0.005 to 0.026. So the held-out images are cut into halves many times, all
+rungs are measured against the same halves, and the mean is reported. The same halves give the errors. Only distances
+are kept in memory, not features.
 """
 
 import math
@@ -19,9 +19,9 @@ SPLITS = 20
 WIDE, FEW_SPLITS = (
     256,
     6,
-)  # features beyond which a distance takes seconds, and the splits that are affordable then
+)  # features above which a distance takes seconds, and the affordable splits in this case
 REAL = "real"
-FLOORS = ("reconstruction", "posterior")  # what a perfect sampler would give: the better of the two
+FLOORS = ("reconstruction", "posterior")  # the result of a perfect sampler: the better of the two
 LEAST_IMAGES = 8  # a half has 4
 
 
@@ -30,11 +30,11 @@ class Choice(NamedTuple):
 
     Attributes:
         best: The sampler with the smallest mean distance.
-        distance: The distance that whoever chooses like this gets: chosen on one half of the held-out images, measured
-            on the other with other draws. On the images of the choice the winner looks better than it is.
-        repaired: The share of the gap that the choice closes, measured in the same way; None where there is no gap.
+        distance: The distance after a choice on one half of the held-out images, measured on the other half with other
+            draws. On the images of the choice the winner looks better than it is.
+        repaired: The share of the gap that the choice closes, measured in the same way; None without a gap.
         better: Whether the best beats the prior by more than the error of their difference.
-        within_error: The samplers that cannot be told from the best, the best among them.
+        within_error: The samplers within the error of the best, including the best.
     """
 
     best: str
@@ -48,8 +48,8 @@ class Ladder:
     """Distances of all rungs over the same splits of the held-out images.
 
     Attributes:
-        tables: By rung, `[splits, 2, draws]`: distances from either half, for each draw; one draw for rungs that are
-            made from the held-out images themselves.
+        tables: By rung, `[splits, 2, draws]`: distances from either half, for each draw; one draw for rungs made from
+            the held-out images themselves.
         num_images: In a half.
     """
 
@@ -57,42 +57,42 @@ class Ladder:
         self.tables, self.num_images = tables, num_images
 
     def distance(self, name):
-        """Returns the mean distance of a rung, an `Estimate`; of "real" it is the floor."""
+        """Returns the mean distance of a rung, an `Estimate`; for "real" this is the floor."""
         return self.estimate(lambda distances: distances[name])
 
     def deviation(self, name):
-        """Returns by how much the distance of one rung differs between single splits and draws."""
+        """Returns the standard deviation of a rung's distance over single splits and draws."""
         return float(self.tables[name].std(ddof=1))
 
     def difference(self, first, second):
-        """Returns the distance of `first` less that of `second`, measured on the same splits."""
+        """Returns the distance of `first` minus that of `second`, measured on the same splits."""
         return self.estimate(lambda distances: distances[first] - distances[second])
 
     def ratio(self, first, second):
-        """Returns the distance of `first` over that of `second`, measured on the same splits."""
+        """Returns the distance of `first` divided by that of `second`, measured on the same splits."""
         return self.estimate(lambda distances: distances[first] / distances[second])
 
     def floor_name(self):
-        """Returns the better of reconstructions and decoded posterior draws: what a perfect sampler would give.
+        """Returns the better of reconstructions and decoded posterior draws, the result of a perfect sampler.
 
-        A decoder that was trained under the noise of many dimensions may do worse at the means, without any.
+        A decoder trained with noise in many dimensions may do worse at the means, without noise.
         """
         known = [name for name in FLOORS if name in self.tables]
         return min(known, key=lambda name: self.tables[name].mean())
 
     def gap(self, name="prior"):
-        """Returns by how much a rung is farther off than a perfect sampler would be."""
+        """Returns the distance of a rung minus that of a perfect sampler."""
         return self.difference(name, self.floor_name())
 
     def gap_ratio(self, name="prior"):
-        """Returns the gap in distances of a perfect sampler, None where that is at no distance."""
+        """Returns the gap divided by the distance of a perfect sampler, None if that is 0."""
         if self.tables[self.floor_name()].mean() <= 0:
             return None
         excess = self.ratio(name, self.floor_name())
         return excess._replace(value=excess.value - 1)
 
     def repaired(self, name, worst="prior"):
-        """Returns the share of the gap that a sampler closes, None where the gap is within its error."""
+        """Returns the share of the gap that a sampler closes, None if the gap is within its error."""
         if not self.gap(worst).beyond():
             return None
         floor = self.floor_name()
@@ -106,7 +106,7 @@ class Ladder:
         sampler, which are independent: their variance, over their number.
 
         Args:
-            function: Of a dict of distances by rung; floats or arrays, so that it must be arithmetic.
+            function: Takes a dict of distances by rung, floats or arrays; it may only use arithmetic.
         """
         mean = {name: float(table.mean()) for name, table in self.tables.items()}
         value = float(function(mean))
@@ -133,7 +133,7 @@ class Ladder:
         crossed = Ladder(self.tables | {"chosen": self.crossed(names)}, self.num_images)
         near = tuple(name for name in names if name == best or not self.difference(name, best).beyond())
         distance = crossed.distance("chosen")
-        # The choice varies, and so do the draws of what is chosen.
+        # The choice varies, and so do the draws of the chosen sampler.
         distance = distance._replace(se=max(distance.se, self.distance(best).se))
         share = crossed.repaired("chosen", worst)
         if share is not None:
@@ -143,13 +143,13 @@ class Ladder:
     def crossed(self, names):
         """Returns the distances of the sampler that is chosen on one half, from the other half, `[splits, 2, 2]`.
 
-        With the first draws of each sampler for the choice and the others for the distance, and the other way round.
+        The first draws of each sampler serve for the choice and the others for the distance, and vice versa.
         """
         parts = [[self.tables[name][..., part::2].mean(axis=2) for name in names] for part in (0, 1)]
         seen, new = (np.stack(parts[part]) for part in (0, 1))  # [sampler, split, half]
         rounds = []
         for known, other in ((seen, new), (new, seen)):
-            winner = known[:, :, ::-1].argmin(axis=0)  # on the half that the distance is not taken from
+            winner = known[:, :, ::-1].argmin(axis=0)  # on the half that is not used for the distance
             rounds.append(np.take_along_axis(other, winner[None], axis=0)[0])
         return np.stack(rounds, axis=2)
 
@@ -157,17 +157,17 @@ class Ladder:
 def measure_ladder(real, tied, free, labels=None, splits=None, seed=0):
     """Returns the `Ladder` of sets of images, all as features.
 
-    Every rung is compared at the same number of images, n = N // 2, since the distance falls with it.
+    Every rung is compared at the same number of images, n = N // 2, since the distance falls with n.
 
     Cost: `splits` * 2 * (2 + rungs and draws) eigenvalues of `[F, F]`: 3 seconds for 6 samplers of 4 draws in 128
     features.
 
     Args:
         real: `[N, F]`, all held-out images.
-        tied: By rung, `[N, F]`: row i is made from held-out image i, as its reconstruction is.
+        tied: By rung, `[N, F]`: row i is made from held-out image i, for example its reconstruction.
         free: By rung, a list of draws, each `[n, F]` or more, independent of the held-out images.
-        labels: `[N]`: halves hold as many of each; or None.
-        splits: How often the held-out images are cut in halves; None: what is affordable.
+        labels: `[N]`: both halves have equally many of each; or None.
+        splits: How often the held-out images are cut in halves; None: as often as affordable.
         seed: Of the halves.
     """
     real = np.asarray(real, "float64")
@@ -209,7 +209,7 @@ def fill(tied, draws, labels, splits, generator):
 
 
 def cut(count, labels, generator):
-    """Returns two random halves of `count` rows, `[count // 2]` each, with as many of each label as can be."""
+    """Returns two random halves of `count` rows, `[count // 2]` each, with labels divided as equally as possible."""
     order = generator.permutation(count)
     if labels is not None:
         order = order[np.argsort(np.asarray(labels)[order], kind="stable")]

@@ -1,10 +1,10 @@
-"""Whether samples lie where real images lie, and whether they are everywhere there: nearest neighbours.
+"""Measures by nearest neighbours whether samples lie near real images, and whether they cover them.
 
-Features should have rows of length 1. Those of a classifier are short where it sees nothing it knows, so that
-unnormalised ones put garbage close to everything: its precision was measured at up to 1.00, its dead zone at 0.
+Features should have rows of length 1. Features of a classifier are short for unfamiliar images, so without
+normalisation garbage is close to everything: its precision was measured at up to 1.00, its dead zone at 0.
 
-The reference are real images that nobody has learnt from, neither the model nor the classifier. Where samples
-are reconstructions of images that are in the reference, `own` keeps each from counting as near its original.
+The reference contains real images that neither the model nor the classifier has learnt from. If samples are
+reconstructions of images in the reference, `own` excludes each sample's original.
 """
 
 import math
@@ -15,8 +15,8 @@ from keras_vae.evaluation.metrics.neighbours import mask_own, nearest, squared_d
 from keras_vae.evaluation.metrics.sets import as_sets
 
 DENSITY_NEIGHBOURS = 5  # k of Naeem et al. 2020
-DEAD_ZONE_SHARE = 0.05  # of the reconstructions, which lie beyond the threshold by its definition
-ROUNDING = 1e-12  # of the mean squared length, for images that come many times: their balls have radius 0
+DEAD_ZONE_SHARE = 0.05  # of the reconstructions, which are beyond the threshold by definition
+ROUNDING = 1e-12  # of the mean squared length, for images that occur many times: their balls have radius 0
 
 
 def density_and_coverage(features, reference, k=DENSITY_NEIGHBOURS, own=None):
@@ -28,9 +28,9 @@ def density_and_coverage(features, reference, k=DENSITY_NEIGHBOURS, own=None):
         density  = 1 / (k n) sum_j #{i: sample j in B_i}       1 for equal distributions, not bounded by 1
         coverage = 1 / m     #{i: some sample j in B_i}        `expected_coverage` for equal distributions
 
-    Coverage rises with n: compare at equal n and m. Density is inflated where samples crowd into the
-    densest part; both lose meaning in hundreds of dimensions with no structure. The standard errors are
-    those for this reference (of the mean over samples, and binomial over real images).
+    Coverage rises with n: compare at equal n and m. Density is inflated if samples crowd into the densest part. Both
+    lose their meaning in hundreds of dimensions without structure. The standard errors apply to this reference (of the
+    mean over samples, and binomial over real images).
 
     Args:
         features: `[n, F]`, the samples.
@@ -71,28 +71,28 @@ def expected_coverage(num_samples, num_reference, k=DENSITY_NEIGHBOURS):
 
 
 def dead_zone(features, reference, reconstructions, own=None):
-    """Returns the share of samples that lie farther from real images than the model's own blur explains.
+    """Returns the share of samples that are farther from real images than the model's own blur explains.
 
-    With t the distance that 95% of the reconstructions keep to their nearest real image,
+    With t the 95% quantile of the distances of reconstructions to their nearest real image,
 
         dead zone = (share of samples farther than t from theirs - 0.05) / 0.95
 
-    is 0 for samples as good as reconstructions (down to -0.05 where they are better), 1 where all are off;
+    is 0 for samples as good as reconstructions (down to -0.05 if they are better), and 1 if all are off;
     `1 - dead zone` is the latent space's completeness. Above 0.5 it is called dead, above 0.1 patchy.
 
     The reference must hold the same images for samples and reconstructions, and `own` must say which of them
-    a reconstruction was made from: it is near its own original whatever the model does. t falls as the
-    reference grows, for both alike.
+    a reconstruction was made from: it is near its own original for any model. t falls as the reference grows, equally
+    for both.
 
     Args:
         features: `[n, F]`, the samples.
         reference: `[m, F]`, real images.
         reconstructions: `[r, F]`, decoded from the codes of held-out images.
-        own: int `[r]`: the row of the reference that a reconstruction was made from, or negative; None where
-            the reference holds none of them.
+        own: int `[r]`: the row of the reference that a reconstruction was made from, or negative; None if the reference
+            does not contain them.
 
     Returns:
-        {"dead_zone", "dead_zone_se", "threshold"}, floats. The error holds that of t.
+        {"dead_zone", "dead_zone_se", "threshold"}, floats. The error includes that of t.
     """
     return _beyond(distances_to(features, reference), distances_to(reconstructions, reference, own))
 
@@ -110,11 +110,10 @@ def distances_to(features, reference, own=None):
 
 
 def confidence_dead_zone(confidences, reconstruction_confidences):
-    """Returns the share of samples that a classifier is less sure of than the model's own blur explains.
+    """Returns the share of samples with a lower classifier confidence than the model's own blur explains.
 
-    As `dead_zone`, with a classifier's largest probability in place of the distance: the threshold is what
-    95% of the reconstructions reach. It needs labels but no reference, and it is blind where the classifier
-    is sure of nonsense.
+    It is like `dead_zone`, with a classifier's largest probability instead of the distance: 95% of the reconstructions
+    reach the threshold. It needs labels but no reference, and misses nonsense that the classifier is sure of.
 
     Args:
         confidences: `[n]`, the largest class probability of each sample.
@@ -137,10 +136,10 @@ def _beyond(values, baseline):
         baseline: `[r]`.
     """
     kept = 1 - DEAD_ZONE_SHARE
-    # The quantile lies, one standard error up or down, where the share kept differs by that of a proportion.
+    # One standard error of the quantile corresponds to one standard error of the proportion below it.
     step = _binomial_se(kept, len(baseline))
     levels = np.clip([kept - step, kept, kept + step], 0, 1)
-    # A value that the baseline holds, so that the baseline itself is never more than 0.05 beyond.
+    # The quantile is a value of the baseline, so at most a share of 0.05 of the baseline is beyond it.
     low, threshold, high = np.quantile(baseline, levels, method="higher")
     share = float(np.mean(values > threshold))
     from_threshold = float(np.mean(values > low) - np.mean(values > high)) / 2

@@ -1,8 +1,8 @@
-"""Whether samples are copies of training images.
+"""Tests whether samples are copies of training images.
 
 No metric is known "to separate memorization from other phenomena such as underfitting or mode shrinkage" (Stein
-et al. 2023). Each number here is also moved by blur and by garbage; `copies` therefore judges against what the
-same model's reconstructions and real images score, and not at all where samples are not on the data.
+et al. 2023). Each number here is also moved by blur and by garbage; `copies` therefore compares with the scores of the
+same model's reconstructions and of real images, and gives no verdict if samples are off the data.
 """
 
 import math
@@ -17,7 +17,7 @@ LEAST_TO_ACCUSE = 100  # to say that they are: 4 standard errors of the authenti
 LEAST_DENSITY = 0.5
 Z_MARGIN = 5.0  # below the reconstructions' z
 AUTHENTICITY_MARGIN = 0.15  # below that of real test images
-COPIED = 0.1  # of test images' distance to training images: below, reconstructions are a lookup table's, copies too
+COPIED = 0.1  # of test images' distance to training images; below it, reconstructions are copies from a lookup table
 
 
 class CopyingScores(NamedTuple):
@@ -41,9 +41,9 @@ class CopyingScores(NamedTuple):
 def nearest_training_images(features, training, k=1):
     """Returns the k training images that are nearest to each image.
 
-    For looking at, and for the scores below; all training images belong in `training`, since a copy of one
-    that was left out is not found. The distance misleads about images that a shift of one pixel makes
-    different (Theis, van den Oord and Bethge 2016): it is as good as the features.
+    They are for inspection, and for the scores below. `training` should contain all training images, since a copy of a
+    missing one is not found. The distance is only as good as the features: it may be large after a shift of one pixel
+    (Theis, van den Oord and Bethge 2016).
 
     Args:
         features: `[n, F]`.
@@ -65,8 +65,8 @@ def closeness_z(distances, test_distances):
         Z_U = (U - n m / 2) / sqrt(n m (n + m + 1 - ties) / 12)
 
     Meehan, Chaudhuri and Dasgupta 2020, section 3.1, here over all data as one cell, and without the
-    continuity correction of 1/2 in U. Far below 0: closer to the training images than test images are
-    (copies, or blur); far above: farther off. It grows as the root of n for one and the same effect.
+    continuity correction of 1/2 in U. Far below 0, the images are closer to the training images than test images are
+    (copies, or blur); far above, they are farther away. For the same effect it grows as the root of n.
 
     Args:
         distances: `[n]`, of each image to its nearest training image.
@@ -84,10 +84,10 @@ def closeness_z(distances, test_distances):
 
 
 def authentic(features, training):
-    """Returns which images are farther from their nearest training image than that is from its own nearest.
+    """Returns which images are farther from their nearest training image than that image is from its own nearest.
 
-    Alaa, van Breugel, Saveliev and van der Schaar 2022, section 3 (authenticity). Real test images do not
-    score 1 in the mean but about 0.6: measure what they give.
+    Alaa, van Breugel, Saveliev and van der Schaar 2022, section 3 (authenticity). The mean for real test images is
+    about 0.6 and not 1: measure it.
 
     Args:
         features: `[n, F]`.
@@ -109,7 +109,7 @@ def copying_scores(features, test_distances, training):
         features: `[n, F]`.
         test_distances: `[m]`, from real images that the model was not trained on to their nearest training
             images (`nearest_training_images(...)[1][:, 0]`). Those images, scored against themselves, have
-            z = 0 and the authenticity that others are compared with.
+            z = 0, and their authenticity is the reference.
         training: `[t, F]`, all training images.
     """
     indices, distances = nearest(features, training)
@@ -124,15 +124,15 @@ def copying_scores(features, test_distances, training):
 
 
 def copies(scores, reconstruction, real, density):
-    """Returns whether samples are copies of training images, or None where that cannot be told, and why.
+    """Returns whether samples are copies of training images, or None if that cannot be decided, and why.
 
-    Copies are flagged where samples are closer to the training images than both blur and chance explain: z
+    Copies are flagged if samples are closer to the training images than both blur and chance explain: z
     more than 5 below the reconstructions' z, and authenticity more than 0.15 below that of real test images.
-    A decoder that looks training images up gives them for reconstructions too: where these are ten times closer to
-    training images than test images are, z is compared with that of real images, 0. That few of them are authentic
-    would not do: so it is where a model leaves the images' noise out.
-    Below a density of 0.5 samples are no images of the data and their distances mean nothing; below 500
-    images the z-score has little power, so that only copies can be told there, from 100 images on.
+    A decoder that looks up training images also returns them as reconstructions. If reconstructions are ten times
+    closer to training images than test images are, z is compared with that of real images, 0. A low authenticity of
+    reconstructions is not a sufficient criterion, since models that remove the images' noise have it too. Below a
+    density of 0.5 samples are not images of the data, and their distances mean nothing. Below 500 images the z-score
+    has little power, so only copies can be detected, from 100 images on.
 
     Args:
         scores: `CopyingScores` of the samples.
@@ -149,7 +149,7 @@ def copies(scores, reconstruction, real, density):
         return None, too_few
     if not density > LEAST_DENSITY:
         return None, (
-            f"the samples' density among real images is {density:.2f}: at or below {LEAST_DENSITY} they are no"
+            f"the samples' density among real images is {density:.2f}: at or below {LEAST_DENSITY} they are not"
             " images of this data, and how close they are to training images means nothing"
         )
     blur = real if reconstruction.distance < COPIED else reconstruction
@@ -167,7 +167,7 @@ def copies(scores, reconstruction, real, density):
 
 
 def _farther_than_own_neighbour(indices, distances, training):
-    """As `authentic`; the neighbours' own neighbours are looked for once each.
+    """Like `authentic`; each neighbour's own neighbour is searched once.
 
     Args:
         indices: int `[n]`, of the nearest training images.

@@ -1,16 +1,16 @@
-"""How far the codes of images, all together, are from N(0, I): the prior's mismatch, in nats.
+"""The mismatch of the prior in nats: how far the codes of all images together are from N(0, I).
 
-The aggregated posterior q(z) = E_x q(z|x) is where the decoder has learned; the prior p(z) = N(0, I) is where it
-is sampled. For any density f fitted to other codes,
+The decoder has learned on the aggregated posterior q(z) = E_x q(z|x), and is sampled from the prior p(z) = N(0, I). For
+any density f fitted to other codes,
 
     L = E_q(z)[log f(z) - log p(z)] = KL(q || p) - KL(q || f) <= KL(q || p)
 
-is what the ELBO would gain if f were the prior, and a lower bound on the divergence of the populations. Here f is
-Gaussian, of low rank plus diagonal, and the expectation over z ~ q(z|x) is taken in closed form. 500 codes do
-at 65,536 dimensions, provided that L is measured on *held-out* ones: with fewer codes than dimensions their
-sample covariance invents a mismatch of hundreds of nats.
+is the gain of the ELBO if f were the prior, and a lower bound on the divergence of the populations. Here f is
+Gaussian, of low rank plus diagonal, and the expectation over z ~ q(z|x) is taken in closed form. 500 codes are enough
+at 65,536 dimensions, provided that L is measured on *held-out* codes: with fewer codes than dimensions, the sample
+covariance shows a spurious mismatch of hundreds of nats.
 
-Codes are `mean` and `log_var`, `[n, d]` each. A plain autoencoder (log_var = -100) has no prior to miss.
+Codes are `mean` and `log_var`, `[n, d]` each. A plain autoencoder (log_var = -100) has no prior, and so no mismatch.
 """
 
 import math
@@ -21,8 +21,8 @@ import numpy as np
 from keras_vae.evaluation.metrics.spectrum import area_under_curve
 from keras_vae.principal import column_blocks, combine, covariance, evenly_spaced, gram, largest
 
-TINY = 1e-12  # a variance that is not 0, for dimensions that never vary
-PAIRS = 5e10  # codes squared times dimensions that the bounds on the information may cost: a second or two
+TINY = 1e-12  # a positive variance, for dimensions that never vary
+PAIRS = 5e10  # largest codes squared times dimensions for the bounds on the information: a second or two
 MOST_PAIRED = 4000  # codes; their table of log densities is 0.13 GB
 
 
@@ -36,9 +36,9 @@ class Aggregate(NamedTuple):
         center, scale: Mean and variance of every dimension, `[d]`.
         directions: P, `[d, ranks]`.
         variances: l, of q(z) along the directions, `[ranks]`.
-        residuals: rho_r, the mean variance in what r directions leave, `[ranks + 1]`.
-        in_sample: L_r on the codes that f was fitted to, too high, `[ranks + 1]`.
-        num_codes: How many there were.
+        residuals: rho_r, the mean variance outside the first r directions, `[ranks + 1]`.
+        in_sample: L_r on the codes that f was fitted to, which is too high, `[ranks + 1]`.
+        num_codes: The number of these codes.
     """
 
     center: np.ndarray
@@ -54,10 +54,10 @@ class Mismatch(NamedTuple):
     """A lower bound on KL(q(z) || N(0, I)) in nats.
 
     Attributes:
-        nats: max_r L_r. Below 0 where f, from few codes, is worse than the prior.
+        nats: max_r L_r. It is below 0 if f, from few codes, is worse than the prior.
         nats_se: Its standard error over images.
         rank: The r of the maximum. It is chosen on the same images, which adds about a standard error at most.
-        marginal_nats: L_0, what dimensions on their own account for.
+        marginal_nats: L_0, the part due to single dimensions.
         in_sample_nats: L_r at `rank` on the codes of the fit. Far above `nats`: too few codes.
         curve: L_r, `[ranks + 1]`.
         curve_se: Its standard errors.
@@ -73,10 +73,10 @@ class Mismatch(NamedTuple):
 
 
 class Contrast(NamedTuple):
-    """Bounds on the mutual information of images and codes, in nats, from which image a code is told apart.
+    """Bounds on the mutual information of images and codes, in nats, from identifying the image of a code.
 
     Attributes:
-        lower: I_NCE, log N at most.
+        lower: I_NCE, at most log N.
         upper: The same with the code's own image left out of the mixture, I_LOO.
         lower_se, upper_se: Standard errors over images, as if these were independent.
         log_n: log N, of the N images used.
@@ -99,11 +99,11 @@ class Bounds(NamedTuple):
 
 
 class Information(NamedTuple):
-    """Bounds on the mutual information of images and codes, in nats, and which of several is in force.
+    """Bounds on the mutual information of images and codes, in nats, and the source of each bound.
 
     Attributes:
         lower, upper: 0 <= lower <= upper <= the rate.
-        lower_from: "contrast" (I_NCE), "zero", or "upper" where chance put the contrast above the upper bound.
+        lower_from: "contrast" (I_NCE), "zero", or "upper" if the contrast is above the upper bound by chance.
         upper_from: "rate", "mismatch" (the rate less L) or "leave_one_out" (I_LOO).
     """
 
@@ -117,14 +117,15 @@ def fit_aggregate(mean, log_var, max_rank=256, excess=0.0):
     """Returns the `Aggregate` of training codes `[n, d]`.
 
     Mean and variance of every dimension are those of q(z), from the posteriors' means and variances, without
-    drawing. The directions are eigenvectors of q(z)'s correlations where d is at most n, and then all ranks up
-    to d are there (f_d has q(z)'s full covariance); else those of the means' correlations, at most `max_rank`.
+    drawing. The directions are eigenvectors of q(z)'s correlations if d is at most n, with all ranks up to d (f_d has
+    q(z)'s full covariance); else those of the means' correlations, at most `max_rank`.
     The variances along them are q(z)'s own.
 
-    What a rank leaves is spread over the dimensions in proportion to their variances. Where those differ by a
-    relative standard deviation c for the signal's sake, that costs about d c^2 / 4 nats of L.
+    The variance outside the directions is spread over the dimensions in proportion to their variances. If the signal
+    makes these differ by a relative standard deviation c, that costs about d c^2 / 4 nats of L.
 
-    `excess` is as in `measure_mismatch`, of these codes. Where d and n are both above 1,500, 1,500 codes give the directions, and all the variances. Memory: 4 d
+    `excess` is as in `measure_mismatch`, of these codes. If d and n are both above 1,500, 1,500 codes give the
+    directions, and all codes the variances. Memory: 4 d
     `max_rank` bytes, and some 0.3 GB.
     """
     size = mean.shape[1]
@@ -156,8 +157,8 @@ def measure_mismatch(aggregate, mean, log_var, excess=0.0):
 
     Against another prior p than N(0, I), L is larger by `excess`, E log N(z; 0, I) - log p(z) of each image, `[n]`.
 
-    Below 2 nats and 5% of the rate is healthy; above 10 nats or 25% is a hole (provisional). It does not rank
-    models by what is seen: read it with the generation gap.
+    Below 2 nats and 5% of the rate is healthy; above 10 nats or 25% is a hole (provisional). It does not rank models by
+    image quality: read it with the generation gap.
     """
     along, total, prior = moments_along(aggregate, mean, log_var)
     values, errors = curve(aggregate, along, total, prior + 2 * excess)
@@ -169,10 +170,10 @@ def measure_mismatch(aggregate, mean, log_var, excess=0.0):
 
 
 def mismatch_auc(aggregate, rank, mean, log_var, seed):
-    """Returns how well log f_rank / p tells draws from held-out posteriors `[n, d]` from as many of the prior.
+    """Returns how well log f_rank / p separates draws from held-out posteriors `[n, d]` from as many of the prior.
 
-    The area under the ROC curve: 0.5 where they cannot be told apart, 1 where always. Unlike tests by length or
-    by neighbours it keeps its power at 65,536 dimensions.
+    This is the area under the ROC curve: 0.5 if they cannot be separated, 1 if always. Unlike tests by length or by
+    neighbours, it keeps its power at 65,536 dimensions.
     """
     draw = np.random.default_rng(seed).standard_normal
 
@@ -196,8 +197,8 @@ def contrast(mean, log_var, seed, most=MOST_PAIRED):
 
         I_NCE = E log q(z_i|x_i) - log (1/N) sum_j q(z_i|x_j),  I_LOO: the mean over j other than i
 
-    I_NCE cannot exceed log N: at R = 20 nats and N = 1,000 it reads 6.9 whatever the model is. That is no sign
-    of a hole. The number of images used is what `PAIRS` affords, `most` at most, evenly spaced: 873 at 65,536
+    I_NCE cannot exceed log N: at R = 20 nats and N = 1,000 it is 6.9 for every model, which is not a sign of a hole.
+    `PAIRS` limits the number of images, which are at most `most` and evenly spaced: 873 at 65,536
     dimensions, 4,000 at up to 3,125.
     """
     count = min(len(mean), most, max(math.isqrt(int(PAIRS / mean.shape[1])), 2))
@@ -243,10 +244,10 @@ def bounds(rate, nats, contrasted):
 
 
 def information(rate, nats, contrasted):
-    """Returns the `Information` from the same as `bounds`; `nats` may be None where no mismatch is known.
+    """Returns the `Information` from the same as `bounds`; `nats` may be None if no mismatch is known.
 
-    The rate is an upper bound, the rate less a lower bound on the divergence is another, and I_LOO a third: the smallest
-    holds. I_LOO alone can be far above the rate where the codes of other images say nothing of one's own.
+    There are three upper bounds, and the smallest is used: the rate, the rate minus a lower bound on the divergence,
+    and I_LOO. I_LOO alone can be far above the rate if the codes of other images are unrelated to an image's own.
     """
     rate = max(float(rate), 0.0)
     uppers = {"rate": rate, "mismatch": rate - (nats or 0.0), "leave_one_out": contrasted.upper}
@@ -284,7 +285,7 @@ def curve(aggregate, along, total, prior):
         values = log_density(aggregate, along[rows], total[rows]) - 0.5 * (constant + per_rank)
         values += 0.5 * prior[rows, None]
         if rows.start == 0:
-            shift = values.mean(axis=0)  # squares of what is near 0: no cancellation
+            shift = values.mean(axis=0)  # squares of values near 0: no cancellation
         sums += (values - shift).sum(axis=0)
         squares += np.square(values - shift).sum(axis=0)
     number = len(along)
@@ -300,7 +301,7 @@ def log_density(aggregate, along, total):
     lengths = np.concatenate([zero, np.cumsum(along / aggregate.variances, axis=1)], axis=1)
     left = np.maximum(total[:, None] - explained, 0)
     if len(aggregate.residuals) == len(aggregate.scale) + 1:
-        left[:, -1] = 0  # all d directions leave nothing, but for rounding
+        left[:, -1] = 0  # all d directions leave nothing, up to rounding
     return -0.5 * (lengths + left / aggregate.residuals)
 
 

@@ -1,4 +1,4 @@
-"""Nearest neighbours by blocked matrix products: exact, and in memory that does not grow with both sets."""
+"""Exact nearest neighbours by blocked matrix products, in memory that does not grow with both sets."""
 
 import numpy as np
 
@@ -8,8 +8,8 @@ VALUES_AT_ONCE = 2**23  # distances held at once, 64 MiB
 def squared_distances(points, reference):
     """Yields (slice of the points, squared distances `[block, m]`), in float64, for all points in order.
 
-    From |x|^2 + |y|^2 - 2 x.y about the reference's mean: what is left of cancellation is some 1e-15 of the
-    squared lengths.
+    From |x|^2 + |y|^2 - 2 x.y about the reference's mean: the remaining cancellation is about 1e-15 of the squared
+    lengths.
 
     Args:
         points: `[n, F]`.
@@ -32,8 +32,8 @@ def squared_distances(points, reference):
 def nearest(points, reference, k=1, own=None):
     """Returns the k nearest rows of the reference to each point.
 
-    The rows are found by matrix products and their distances are then taken from the differences, so that
-    copies are at distance 0 to the last bit. Among equal distances the order is not defined.
+    The rows are found by matrix products. Their distances are then computed from the differences, so copies are at
+    distance exactly 0. Among equal distances the order is not defined.
 
     Args:
         points: `[n, F]`.
@@ -65,7 +65,7 @@ def nearest(points, reference, k=1, own=None):
 
 
 def mask_own(values, own, value):
-    """Puts `value` where a row of `values` `[block, m]` meets its own column, int `[block]`; negative: none."""
+    """Puts `value` into the own column, int `[block]`, of each row of `values` `[block, m]`; negative: no column."""
     has_own = np.flatnonzero(np.asarray(own) >= 0)
     values[has_own, np.asarray(own)[has_own]] = value
 

@@ -1,4 +1,4 @@
-"""By how much training images are explained better than held-out ones, with its error."""
+"""The difference between the ELBOs of training and held-out images, with its error."""
 
 import math
 from typing import NamedTuple
@@ -14,7 +14,7 @@ class ElboGap(NamedTuple):
     """The generalisation gap of the ELBO.
 
     Attributes:
-        gap: Mean ELBO of training images less that of test images, in nats an image.
+        gap: Mean ELBO of training images minus that of test images, in nats an image.
         fraction: The gap as a share of the test images' rate.
     """
 
@@ -27,8 +27,8 @@ def elbo_gap(train, test, rate):
 
         gap = mean(train) - mean(test),  se^2 = var(train) / n + var(test) / m
 
-    The two sets are independent, so that a gap beyond three standard errors is a false alarm in 0.13% of the cases;
-    against three errors of the test ELBO alone it would be 1.7% at n = m. The share divides by a mean over the same
+    The two sets are independent, so a gap beyond three standard errors is a false alarm in 0.13% of the cases. Beyond
+    three errors of the test ELBO alone, it would be 1.7% at n = m. The share divides by a mean over the same
     test images; by the delta method its error is that of mean(train) - mean(test + share * rate), over the mean rate.
 
     Args:

@@ -1,4 +1,4 @@
-"""Paths between codes, and how evenly what is seen along them changes.
+"""Paths between codes, and how evenly images change along them.
 
 Codes are `[n, d]`; a path of each pair is `[n, points, d]`, in the codes' own dtype. At 65,536 dimensions eleven
 points of 100 pairs are 0.3 GB: take few pairs at a time.
@@ -6,13 +6,13 @@ points of 100 pairs are 0.3 GB: take few pairs at a time.
 
 import numpy as np
 
-PARALLEL = 1e-6  # sine of an angle below which an arc has no direction
+PARALLEL = 1e-6  # sine of the smallest angle at which an arc has a direction
 
 
 def linear(start, end, fractions):
     """Returns (1 - t) start + t end for codes `[n, d]` and fractions t `[points]`: `[n, points, d]`.
 
-    Right for means, which have no common length. Of two draws from N(0, I) the midpoint is shorter by sqrt(2),
+    It suits means, which have no common length. Of two draws from N(0, I) the midpoint is shorter by sqrt(2),
     106 standard deviations off their shell at 65,536 dimensions.
     """
     fractions = np.asarray(fractions, "float64")
@@ -24,8 +24,8 @@ def slerp(start, end, fractions):
 
         (sin((1 - t) w) start + sin(t w) end) / sin(w),  w the angle between them
 
-    Right for draws, of about equal lengths. Codes in the same or in opposite directions, and codes at the
-    origin, have no arc; they get the straight line.
+    It suits draws, which have about equal lengths. Codes in the same or in opposite directions, and codes at the
+    origin, do not define an arc; they get the straight line.
     """
     fractions = np.asarray(fractions, "float64")
     lengths = np.linalg.norm(start, axis=1).astype("float64") * np.linalg.norm(end, axis=1)
@@ -53,8 +53,8 @@ def variance_preserving(start, end, fractions):
 def posterior_to_prior(posterior, prior, degrees):
     """Returns cos(a) posterior + sin(a) prior for draws `[n, d]` and angles a `[points]`: `[n, points, d]`.
 
-    At 0 degrees it is the posterior's draw, at 90 the prior's; where the aggregated posterior is N(0, I), all of
-    it is. Where the image falls apart on the way tells an island from a continuum.
+    At 0 degrees it is the posterior draw, at 90 the prior draw. If the aggregated posterior is N(0, I), so is every
+    point. The angle at which the image breaks distinguishes an island from a continuum.
     """
     radians = np.radians(np.asarray(degrees, "float64"))
     return weigh(posterior, prior, np.cos(radians), np.sin(radians))
@@ -70,8 +70,8 @@ def weigh(start, end, first, second):
 def jump(features):
     """Returns the largest step over the mean step along each path, `[n]`, from features `[n, points, F]`.
 
-    1 where the steps are equal, points - 1 where all happens in one; above 3 the image jumps. 1 where nothing
-    changes. It depends on the number of points: compare at the same.
+    It is 1 if the steps are equal or nothing changes, and points - 1 if all change happens in one step; above 3 the
+    image jumps. It depends on the number of points: compare at equal numbers.
     """
     steps = step_lengths(features)
     mean = steps.mean(axis=1)
@@ -81,7 +81,7 @@ def jump(features):
 def detour(features):
     """Returns the length of each path over that of its chord, `[n]`, from features `[n, points, F]`.
 
-    1 for a straight path and for one that does not move, infinite for one that comes back to its start.
+    It is 1 for a straight path and for one that does not move, and infinite for one that returns to its start.
     """
     features = np.asarray(features, "float64")
     length = step_lengths(features).sum(axis=1)

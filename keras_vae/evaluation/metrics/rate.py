@@ -1,7 +1,7 @@
-"""What the codes cost: KL(q(z|x) || N(0, I)) by image and by dimension, and what follows from the moments.
+"""The rate of the codes, KL(q(z|x) || N(0, I)), by image and by dimension, and statistics of their moments.
 
 Codes are `mean` and `log_var`, `[n, d]` each, of posteriors N(mean, diag exp(log_var)). All sums are float64,
-over blocks of dimensions. A plain autoencoder (log_var = -100) has no rate; the numbers here would be of no use.
+over blocks of dimensions. A plain autoencoder (log_var = -100) has no rate, so these numbers would be meaningless.
 """
 
 from typing import NamedTuple
@@ -41,7 +41,7 @@ def measure_rate(mean, log_var):
 
         kl_j(x) = (mean_j^2 + exp(log_var_j) - 1 - log_var_j) / 2  (Kingma and Welling 2014, appendix B)
 
-    in float64 with expm1: dimensions of 1e-9 nats are to be told from 0. Exact for these images; the standard
+    in float64 with expm1: dimensions of 1e-9 nats must differ from 0. Exact for these images; the standard
     error over images is std(per_image) / sqrt(n). A mean over dimensions would hide it: 0.007 nats in each of
     65,536 are 466.
     """
@@ -62,24 +62,24 @@ def measure_rate(mean, log_var):
 def spectrum(per_dim):
     """Returns the rates per dimension `[d]`, the largest first.
 
-    Healthy: a knee within tens of dimensions, then nothing. Flat over thousands: a spread code, which only the
-    principal components of the means (`keras_vae.evaluation.metrics.spectrum`) resolve.
+    Healthy: a knee within tens of dimensions, then nothing. Flat over thousands of dimensions: a spread code, which
+    only the principal components of the means (`keras_vae.evaluation.metrics.spectrum`) resolve.
     """
     return np.sort(per_dim)[::-1]
 
 
 def dims90(per_dim):
-    """Returns how many dimensions, the most expensive first, carry 90% of the rate; 0 where there is none."""
+    """Returns how many dimensions, the most expensive first, carry 90% of the rate; 0 without a rate."""
     return count_for_share(per_dim, 0.9)
 
 
 def second_moments(mean, log_var):
     """Returns the `SecondMoments` of codes `[n, d]`.
 
-    Scaling dimension j by c, where the decoder can undo it, changes the loss by c^2 (E[mean_j^2] + E[var_j]) / 2
+    Scaling dimension j by c, if the decoder can undo it, changes the loss by c^2 (E[mean_j^2] + E[var_j]) / 2
     - log c, which is least at c = 1 only if the sum is 1. So it is 1 in each dimension of a model that has
-    converged, at any beta > 0: one that is far off has not, or its log-variance is clamped. And norms and
-    moments of single dimensions cannot tell such codes from the prior's.
+    converged, at any beta > 0: a model far from 1 has not converged, or its log-variance is clamped. Therefore norms
+    and moments of single dimensions cannot distinguish such codes from the prior's.
     """
     sums = np.empty(mean.shape[1])
     for block in column_blocks(*mean.shape):

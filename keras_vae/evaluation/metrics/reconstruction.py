@@ -1,4 +1,4 @@
-"""How much an image and its reconstruction differ: one number per image."""
+"""Differences between images and reconstructions, one number per image."""
 
 import math
 
@@ -29,8 +29,8 @@ def mse(images, reconstructions):
 def psnr(images, reconstructions):
     """Returns the peak signal-to-noise ratio of each image, `-10 log10(MSE)`, in decibels.
 
-    The peak is 1. Equal images have an infinite ratio; they are given 100, which no 8-bit image reaches
-    otherwise (rounding to 8 bits alone leaves 59).
+    The peak is 1. The ratio of equal images is infinite; they get 100, which other 8-bit images do not reach (rounding
+    to 8 bits alone gives 59).
 
     Args:
         images: `[n, height, width, channels]` in [0, 1].
@@ -51,7 +51,7 @@ def ssim(images, reconstructions):
     all its places; colour channels are taken one by one and averaged. On images smaller than 11 pixels the
     window is the largest odd size that fits, so that those values compare only among images of one size.
 
-    It lies where images are mostly empty: flat equal regions count as similar, and more of them raise it.
+    It is misleading for mostly empty images: flat equal regions count as similar and raise it.
 
     Args:
         images: `[n, height, width, channels]` in [0, 1].
@@ -75,12 +75,12 @@ def bits_per_dim(nats, num_dims, bin_width=1.0):
 
         bits per dim = (nats / num_dims - ln w) / ln 2
 
-    It lies where the density changes within a bin (a decoder's sigma below w).
+    It is misleading if the density changes within a bin (a decoder's sigma below w).
 
     Args:
         nats: Negative log density or log mass of whole images.
         num_dims: height x width x channels.
-        bin_width: As the likelihood has it (`keras_vae.likelihoods.likelihood`).
+        bin_width: As in the likelihood (`keras_vae.likelihoods.likelihood`).
     """
     return (np.asarray(nats) / num_dims - math.log(bin_width)) / math.log(2)
 
@@ -108,7 +108,7 @@ def _smooth(images, window):
 
 
 def _blocks(*arrays):
-    """Yields the arrays in float64, as many rows at once as the memory is meant for."""
+    """Yields the arrays in float64, in blocks of rows that fit the memory limit."""
     rows = max(1, PIXELS_AT_ONCE // max(1, math.prod(np.shape(arrays[0])[1:])))
     for start in range(0, len(arrays[0]), rows):
         yield [np.asarray(array[start : start + rows], np.float64) for array in arrays]

@@ -1,4 +1,4 @@
-"""What every metric of two sets of features is given."""
+"""Checks of the two sets of features that every metric compares."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ def as_sets(features, reference, least):
         least: Rows that each set must have.
 
     Raises:
-        ValueError: They do not have these shapes, or hold what is not a number.
+        ValueError: They do not have these shapes, or contain NaN or infinity.
     """
     first, second = np.asarray(features, np.float64), np.asarray(reference, np.float64)
     fits = first.ndim == second.ndim == 2 and first.shape[1] == second.shape[1]

@@ -1,4 +1,4 @@
-"""How many directions the codes use, and how far they lie from the prior there.
+"""The number of directions that the codes use, and their distance from the prior there.
 
 Codes are `mean` and `log_var`, `[n, d]` each. The eigenvalues of Cov(mean) and the directions come from
 `principal_components`, once; the rest here is arithmetic on them.
@@ -31,23 +31,23 @@ __all__ = [
     "signal_radius",
 ]
 
-LEAST_CODES = 32  # of which quarters show how the number of directions grows with the codes
-SLACK = 1.15  # a size that is short of PC95 by less than that holds 94% in the place of 95%
-UNSURE = 0.05  # of PC95, by which its upper end is above it at least
-TOO_MANY = 0.5  # directions for each code, beyond which PC95 is a property of the number of codes
+LEAST_CODES = 32  # whose quarters show how the number of directions grows with the codes
+SLACK = 1.15  # a size below PC95 by less than this share holds 94% instead of 95%
+UNSURE = 0.05  # of PC95: the smallest distance of its upper end
+TOO_MANY = 0.5  # directions for each code, above which PC95 is a property of the number of codes
 
 
 class Directions(NamedTuple):
-    """How many directions the codes use, corrected for how few codes there are.
+    """How many directions the codes use, corrected for the number of codes.
 
     Attributes:
-        num_codes: The codes that were counted in.
-        participation_ratio: Of the population, as far as these codes tell; None where they tell nothing.
+        num_codes: The number of codes.
+        participation_ratio: The estimate for the population; None if these codes do not determine it.
         pc95: How many principal components hold 95% of the means' variance: extrapolated to many codes.
-        pc95_low: How many do in these codes, which is too few.
-        pc95_high: How many it may be; None where it cannot be said.
+        pc95_low: The number in these codes, which is too low.
+        pc95_high: The upper end; None if it is not known.
         recommended_size: A power of two: PC95, or up to 13% less.
-        recommended_low, recommended_high: The same of the two ends; the upper one None where it is not known.
+        recommended_low, recommended_high: The same for the two ends; the upper one is None if it is not known.
     """
 
     num_codes: int
@@ -66,7 +66,8 @@ class Norms(NamedTuple):
     Attributes:
         prior: Of draws from N(0, I), `[n]`.
         posterior: Of draws from the posteriors, one each, `[n]`.
-        auc: The probability that one of `posterior` is longer than one of `prior`; 0.5 where length says nothing.
+        auc: The probability that one of `posterior` is longer than one of `prior`; 0.5 if length does not separate
+            them.
     """
 
     prior: np.ndarray
@@ -81,7 +82,7 @@ class SignalRadius(NamedTuple):
         dims: How many directions.
         prior: Of draws from N(0, I).
         posterior: Of draws from the posteriors.
-        ratio: prior / posterior: 1 in a healthy model, 0.3 where prior draws carry a third of a code's signal.
+        ratio: prior / posterior: 1 in a healthy model, 0.3 if prior draws carry a third of a code's signal.
     """
 
     dims: int
@@ -91,12 +92,12 @@ class SignalRadius(NamedTuple):
 
 
 def participation_ratio(eigenvalues, num_codes=None):
-    """Returns (sum l)^2 / sum l^2 of the eigenvalues `[k]` of Cov(mean): d where equal, 1 where there is one.
+    """Returns (sum l)^2 / sum l^2 of the eigenvalues `[k]` of Cov(mean): d if all are equal, 1 for a single one.
 
     The number of codes limits it: from n Gaussian codes, 1 / PR_n = 1 / PR + 1 / (n - 1) in expectation (the
-    second moment of a Wishart matrix). Isotropic codes of 65,536 dimensions show 984 when there are 1,000. Told n as
-    `num_codes`, it takes 1 / (n - 1) off, and is within a percent of the population's where that is below n; it is
-    infinite where nothing is left. 0 where all codes are equal.
+    second moment of a Wishart matrix). Isotropic codes of 65,536 dimensions show 984 when there are 1,000. Given n as
+    `num_codes`, it subtracts 1 / (n - 1), and is within a percent of the population's value if that is below n. It is
+    infinite if nothing is left, and 0 if all codes are equal.
     """
     eigenvalues = np.asarray(eigenvalues, "float64")
     total = eigenvalues.sum()
@@ -111,14 +112,15 @@ def participation_ratio(eigenvalues, num_codes=None):
 def count_directions(mean):
     """Returns the `Directions` of codes `[n, d]`.
 
-    PC95 grows with n: of a model of 8x8x1024 it is 93, 110, 122 and 132 in 244, 488, 976 and 4,000 codes. Its value at
+    PC95 grows with n: for a model of 8x8x1024 it is 93, 110, 122 and 132 in 244, 488, 976 and 4,000 codes. Its value at
     n, at n / 2 and at n / 4 (means over 2 and 4 subsets) is extrapolated in 1 / n, twice (Richardson),
 
         (8 PC95(n) - 6 PC95(n / 2) + PC95(n / 4)) / 3
 
-    which is still too small where the spectrum has a long tail. The upper end goes beyond it by 5%, and by twice what the
-    second step added to the first, 2 PC95(n) - PC95(n / 2); where PC95 is above n / 2 there is none: isotropic codes of
-    d > n dimensions show 0.95 n, whatever d is.
+    which is still too small if the spectrum has a long tail. The upper end is higher by the larger of 5% and twice the
+    difference from the first step, 2 PC95(n) - PC95(n / 2). If PC95 is above n / 2, there is no upper end: isotropic
+    codes of d > n
+    dimensions show 0.95 n for every d.
     """
     spectra, count = subset_spectra(mean)
     found = [float(np.mean([pc95(one) for one in level])) for level in spectra]
@@ -137,14 +139,14 @@ def count_directions(mean):
 
 
 def power_of_two(directions):
-    """Returns the power of two that holds so many directions, but for `SLACK`; 1 at least."""
+    """Returns the smallest power of two that holds so many directions up to `SLACK`, at least 1."""
     return 1 << int(np.ceil(np.log2(max(directions / SLACK, 1.0))))
 
 
 def subset_spectra(mean):
     """Returns the eigenvalues of all codes, of two halves and of four quarters, and how many codes there are.
 
-    Where there are more dimensions than codes they come from one Gram matrix; of few codes there are no subsets.
+    If there are more dimensions than codes, they come from one Gram matrix. Few codes have no subsets.
     """
     some = evenly_spaced(mean)
     count = len(some)
@@ -157,7 +159,7 @@ def subset_spectra(mean):
 
 
 def eigenvalues_of(codes, table, rows):
-    """Returns the eigenvalues of the covariance of `codes[rows]`, from the inner products `table` where it is given."""
+    """Returns the eigenvalues of the covariance of `codes[rows]`, from the inner products `table` if it is given."""
     if table is None:
         away = codes[rows] - codes[rows].mean(axis=0, dtype="float64")
         count = len(away)
@@ -171,14 +173,14 @@ def eigenvalues_of(codes, table, rows):
 
 
 def pc90(eigenvalues):
-    """Returns how many principal components hold 90% of the means' variance; at most n - 1, which see above."""
+    """Returns how many principal components hold 90% of the means' variance, at most n - 1 (see `pc95`)."""
     return count_for_share(eigenvalues, 0.9)
 
 
 def pc95(eigenvalues):
     """Returns how many principal components hold 95% of the means' variance.
 
-    Where n is not far above it, it is a property of n: the noise of isotropic codes of d > n dimensions falls
+    If n is not far above it, it is a property of n: the noise of isotropic codes of d > n dimensions falls
     on n - 1 nearly equal eigenvalues (Marchenko and Pastur 1967), and PC95 is 0.95 n.
     """
     return count_for_share(eigenvalues, 0.95)
@@ -187,7 +189,7 @@ def pc95(eigenvalues):
 def recommended_size(eigenvalues):
     """Returns a latent size that holds what the codes hold: PC95, rounded up to a power of two, 1 at least.
 
-    At or above the present size it means that the latent is not too large.
+    If it is at or above the current size, the latent is not too large.
     """
     return 1 << max(pc95(eigenvalues) - 1, 0).bit_length()
 
@@ -197,13 +199,14 @@ def signal_radius(components, mean, log_var, prior_codes=None):
 
         prior^2 = k + |W' center|^2,  posterior^2 = E|W' (mean - center)|^2 + sum_i W_i' diag(E var) W_i
 
-    Lengths in all d dimensions hide holes (`measure_norms`); these do not, as the signal is in few.
+    Lengths in all d dimensions hide holes (`measure_norms`); these lengths show them, since the signal is in few
+    directions.
 
     Args:
-        components: The `PrincipalComponents` of *other* codes, say of training images. Those of the same codes,
-            fewer than d, find their own noise: isotropic codes that fill the prior exactly then look too wide.
+        components: The `PrincipalComponents` of *other* codes, say of training images. Components of the same codes, if
+            fewer than d, follow their noise: isotropic codes that fill the prior exactly then look too wide.
         mean, log_var: Codes of held-out images.
-        prior_codes: Draws of the prior, `[m, d]`, where it is not N(0, I).
+        prior_codes: Draws of the prior, `[m, d]`, if it is not N(0, I).
     """
     dims = min(pc90(components.eigenvalues), components.directions.shape[1])
     directions = components.directions[:, :dims]
@@ -227,9 +230,9 @@ def signal_radius(components, mean, log_var, prior_codes=None):
 def measure_norms(mean, log_var, seed, prior_codes=None):
     """Returns the `Norms` of one draw from each posterior, `[n, d]`, and of as many from the prior.
 
-    The classic picture, and blind: at any optimum E|z|^2 is d for both (`rate.second_moments`), whatever the
-    mismatch. The length of a draw of N(0, I) is drawn from its own law, chi with d degrees of freedom; of another
-    prior `prior_codes`, `[m, d]`, are draws.
+    Lengths cannot show a mismatch: at any optimum E|z|^2 is d for both (`rate.second_moments`). For N(0, I) the lengths
+    are drawn from the chi distribution with d degrees of freedom; for another prior they are those of its draws
+    `prior_codes`, `[m, d]`.
     """
     generator = np.random.default_rng(seed)
     num_codes, size = mean.shape

@@ -1,4 +1,4 @@
-"""How much the decoder stretches: the largest singular value of its Jacobian."""
+"""The stretch of the decoder: the largest singular value of its Jacobian."""
 
 import numpy as np
 
@@ -8,9 +8,9 @@ ITERATIONS = 20
 def spectral_norms(tangent, pullback, codes, generator):
     """Returns the spectral norm of the decoder's Jacobian at `codes`, `[n, d]`: `[n]`.
 
-    Power iteration on J'J from a random direction, with products alone (Arvanitidis et al. 2018 measure by the same
-    J'J). It comes from below: after t steps the relative error is at most that of (second / first)^(4t) where the
-    start has as much of either.
+    It uses power iteration on J'J from a random direction, with products only (Arvanitidis et al. 2018 use the same
+    J'J). It converges from below: after t steps the relative error is at most of order (second / first)^(4t) if the
+    start has equal parts of both.
 
     Args:
         tangent: (codes, directions `[n, d]`) -> J v, `[n, pixels]`.

@@ -1,4 +1,4 @@
-"""Until where images stay what they are, on the way from their codes to the prior."""
+"""How long images keep their class on the way from their codes to the prior."""
 
 import numpy as np
 
@@ -6,8 +6,7 @@ import numpy as np
 def survival(classes, start):
     """Returns the share of paths on which the class has not changed so far, `[points]`, and its standard error.
 
-    A path that comes back to its class stays dead: the share never rises (Kaplan and Meier 1958, of whom nobody
-    leaves before the end).
+    A path that returns to its class stays dead, so the share never rises (Kaplan and Meier 1958, without censoring).
 
     Args:
         classes: The class at each point of each path, `[n, points]`.
@@ -19,7 +18,7 @@ def survival(classes, start):
 
 
 def median_angle(angles, share):
-    """Returns the angle at which half the paths have died, between points in a line; None where more live on.
+    """Returns the angle at which half the paths have died, by linear interpolation; None if more survive.
 
     Args:
         angles: `[points]`, rising.

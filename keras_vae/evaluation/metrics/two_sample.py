@@ -132,7 +132,9 @@ def difference(first, second):
             placements(fold.reference, fold.samples) for fold in (one, two)
         )
         values.append(above.mean() - above_two.mean())
-        variance += variance_of_mean(above) + variance_of_mean(above_two) + variance_of_mean(below - below_two)
+        variance += (
+            variance_of_mean(above) + variance_of_mean(above_two) + variance_of_mean(below - below_two)
+        )
     return Estimate(float(np.mean(values)), math.sqrt(variance) / len(values))
 
 

@@ -288,10 +288,14 @@ class ToldApartResults(Section, title="Told apart", extra="allow"):
     )
     prior: TwoSample | None = measure("Prior", "Samples of the prior.", optional=True)
     reconstruction: TwoSample | None = measure(
-        "Reconstructions against real images", "Reconstructions, compared with other real images.", optional=True
+        "Reconstructions against real images",
+        "Reconstructions, compared with other real images.",
+        optional=True,
     )
     decoded: TwoSample | None = measure(
-        "Posterior draws against real images", "Posterior draws, compared with other real images.", optional=True
+        "Posterior draws against real images",
+        "Posterior draws, compared with other real images.",
+        optional=True,
     )
     real: TwoSample | None = measure(
         "Training images against held-out ones",

@@ -1,9 +1,10 @@
 """Takes every measurement of a model: `measure(subject, dataset, settings)`.
 
 Data flows one way. Codes of training and of held-out images are computed once, in batches (`codes`), and are part of
-the `Evidence`, which no section changes. A section is a function of the evidence and of what the sections that it
-names have found (`Section.needs`); it returns a `Found`: its numbers, why some are null, what later sections need of
-it, and pictures. No section knows how results are shown. Nothing needs more than a few thousand codes at a time: at
+the `Evidence`, which no section changes. A section is a function of the evidence and of the findings of the sections
+that it names (`Section.needs`). It returns a `Found`: its numbers, why some are null, intermediate results for later
+sections, and pictures. No section knows how results are shown. Nothing needs more than a few thousand codes at a time:
+at
 65,536 dimensions a thousand codes are 0.26 GB.
 """
 
@@ -46,11 +47,11 @@ class Section(NamedTuple):
     """A function of the evidence and of earlier sections.
 
     Attributes:
-        measure: (evidence, *what the sections in `needs` found) -> `Found`.
-        needs: Names of earlier sections, in the order of the arguments; None is given for one that was not asked for.
-        in_results: Whether its numbers are a section of results.json; those of the others are parts of later ones.
-        prepared_by: Names of earlier sections without a time of their own in results.json that do most of the work of this
-            one: their time counts as its.
+        measure: (evidence, *findings of the sections in `needs`) -> `Found`.
+        needs: Names of earlier sections, in the order of the arguments; None is passed for one that was not requested.
+        in_results: Whether its numbers are a section of results.json; otherwise they are parts of later sections.
+        prepared_by: Names of earlier sections that do most of the work for this one and have no time of their own in
+            results.json: their time is added to this one.
     """
 
     measure: Callable
@@ -94,7 +95,7 @@ SECTIONS = {
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """What was measured of a model, before anything is repaired or judged.
+    """The measurements of a model, before repair and verdict.
 
     Attributes:
         results: The sections of results.json, with `reasons` and `cost`.
@@ -108,7 +109,7 @@ class Measured:
 
 
 def measure(subject, dataset, settings):
-    """Returns what is `Measured` of a model.
+    """Takes all measurements of a model and returns them as `Measured`.
 
     Args:
         subject: A `Subject`.
@@ -133,7 +134,7 @@ def measure(subject, dataset, settings):
 
 
 def joined(evidence, found, clock):
-    """Returns what all sections found, a dict of `Found` by name, as one `Measured`."""
+    """Returns the findings of all sections, a dict of `Found` by name, as one `Measured`."""
     named, reasons = identity(evidence)
     sections = {
         name: found[name].values and {**found[name].values, "seconds": time_of(name, clock)}
@@ -149,13 +150,13 @@ def joined(evidence, found, clock):
 
 
 def time_of(name, clock):
-    """Returns the seconds that a section took, with those that it was prepared in."""
+    """Returns the seconds of a section, including those of the sections that prepared it."""
     names = {name, *SECTIONS[name].prepared_by}
     return sum(step["seconds"] for step in clock.steps if step["name"] in names)
 
 
 def identity(evidence):
-    """Returns what was measured, of what, when; and reasons for what is not known of it."""
+    """Returns the facts about the measured model, data and time, and reasons for unknown ones."""
     dataset, subject = evidence.dataset, evidence.subject
     reasons = {}
     if subject.objective is None:
@@ -163,7 +164,7 @@ def identity(evidence):
     if subject.likelihood is None:
         reasons["decoder_likelihood"] = NO_LIKELIHOOD
     if subject.ranges is None:
-        reasons["ranges"] = "a model of ours takes and gives images in 0 to 1"
+        reasons["ranges"] = "a keras_vae model takes and returns images in 0 to 1"
     return {
         "schema_version": 1,
         "run": subject.name,
@@ -185,6 +186,6 @@ def identity(evidence):
 
 
 def version():
-    """Returns the package's version, None where it is not installed."""
+    """Returns the package's version, None if it is not installed."""
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         return importlib.metadata.version("keras-vae")

@@ -1,8 +1,8 @@
-"""What codes cost against the model's own prior, where that has no closed form.
+"""The rate of codes against the model's own prior, if it has no closed form.
 
     KL(q || p) = KL(q || N(0, I)) + E log N(z; 0, I) - log p(z),   z ~ q(z|x)
 
-of which the first part is exact for Gaussian posteriors and the second, the excess, an average over draws.
+The first term is exact for Gaussian posteriors. The second, the excess, is an average over draws.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from keras_vae.evaluation.metrics.rate import measure_rate
 from keras_vae.evaluation.sections.codes import in_batches
 from keras_vae.samplers import Prior
 
-DRAWS, FEWER = 8, 2  # from each posterior; of a large latent
+DRAWS, FEWER = 8, 2  # from each posterior; for a large latent
 
 
 def excess_of(evidence, name):

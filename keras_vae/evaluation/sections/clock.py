@@ -1,4 +1,4 @@
-"""What an evaluation costs: seconds a step, and memory."""
+"""The cost of an evaluation: seconds of each step, and memory."""
 
 import contextlib
 import resource
@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 
 class Clock:
-    """Times the steps, shows which one runs, and remembers the cost of each."""
+    """Times the steps, shows the current one, and records the cost of each."""
 
     def __init__(self, names, quiet=False):
         self.bar = tqdm(
@@ -19,7 +19,7 @@ class Clock:
 
     @contextlib.contextmanager
     def step(self, name):
-        """Times what is done in the block as `name`."""
+        """Times the block as the step `name`."""
         self.bar.set_description(name)
         begun = time.perf_counter()
         yield
@@ -27,7 +27,7 @@ class Clock:
         self.bar.update()
 
     def cost(self):
-        """Returns the cost: seconds a step and in all, and the highest memory of the process so far."""
+        """Returns the cost: seconds of each step and in total, and the peak memory of the process so far."""
         self.bar.close()
         unit = 1 if sys.platform == "darwin" else 1024
         return {

@@ -20,12 +20,12 @@ class Encoded:
     """Images and their codes.
 
     Attributes:
-        images: As they are, `[n, height, width, channels]`.
-        observed: As the model sees them (binarised, where it is trained on that).
+        images: Unchanged, `[n, height, width, channels]`.
+        observed: As the model sees them (binarised if it was trained on binarised images).
         mean, log_var: `[n, d]`, float32.
         labels: `[n]` or None.
         drawn: (generator, count) -> codes drawn from the posteriors of the first `count` images, `[count, d]`, and
-            their log densities there, `[count]`, where these posteriors are no Gaussians; else None.
+            their log densities there, `[count]`, if these posteriors are not Gaussian; else None.
     """
 
     images: np.ndarray
@@ -45,27 +45,27 @@ class Encoded:
             return self.drawn(generator, count)[0]
         codes = generator.standard_normal(self.mean[:count].shape, "float32")
         deviations = 0.5 * self.log_var[:count]
-        codes *= np.exp(deviations, out=deviations)  # in place: these are the largest arrays that there are
+        codes *= np.exp(deviations, out=deviations)  # in place, since these are the largest arrays
         codes += self.mean[:count]
         return codes
 
     def labels_of(self, rows):
-        """Returns the labels of `rows`, a slice or how many of the first, where there are labels; else None."""
+        """Returns the labels of `rows`, a slice or a number of first rows; None without labels."""
         return some(self.labels, rows)
 
     def shaped(self):
-        """Returns the codes as samplers take them."""
+        """Returns the codes in the shape that samplers expect."""
         shape = (len(self), *self.latent_shape)
         return Codes(self.mean.reshape(shape), self.log_var.reshape(shape))
 
 
 def some(labels, rows):
-    """Returns `labels` of `rows`, a slice or how many of the first; None of None."""
+    """Returns the `labels` of `rows`, a slice or a number of first rows; None for None."""
     return None if labels is None else labels[rows if isinstance(rows, slice) else slice(rows)]
 
 
 def in_batches(function, *arrays, size=BATCH):
-    """Returns what `function` makes of `arrays`, taken `size` rows at a time; a tuple is joined entry by entry."""
+    """Returns `function` of `arrays`, computed `size` rows at a time; tuples are joined entry by entry."""
     count, joined = len(arrays[0]), None
     for start in range(0, count, size):
         found = function(*(array[start : start + size] for array in arrays))
@@ -86,7 +86,7 @@ def encode_split(subject, split, count, seed):
     mean, log_var = in_batches(subject.encode, *inputs)
     check_codes(mean, log_var)
     if subject.is_variational:
-        log_var = np.maximum(log_var, POINT)  # less noise is none in float32, and precisions would overflow
+        log_var = np.maximum(log_var, POINT)  # less noise vanishes in float32, and precisions would overflow
     latent_shape = mean.shape[1:]
 
     def drawn(generator, count):
@@ -101,15 +101,15 @@ def encode_split(subject, split, count, seed):
 
 
 def number_of_codes(size):
-    """Returns how many codes of `size` numbers are held at a time."""
+    """Returns how many codes of `size` numbers are kept in memory at a time."""
     return int(min(max(CODE_BUDGET / size, FEWEST_CODES), MOST_CODES))
 
 
 def held_out(dataset, count, most):
     """Returns how many test images are measured, `count` at most, and the images that sets are compared with, with labels.
 
-    These are validation images, `most` at most. Where there are fewer, the last test images are added, and are
-    not measured: half of all that is held out at most. Nothing is learnt from either, by no classifier.
+    These are at most `most` validation images. If there are fewer, the last test images are added, which are then not
+    measured: at most half of all held-out images. No classifier learns from either.
     """
     reference, labels = dataset.validation.images(0, most), labels_of(dataset.validation, 0, most)
     lacking = min(most, (len(dataset.test) + len(dataset.validation)) // 2) - len(reference)
@@ -130,5 +130,5 @@ def held_out(dataset, count, most):
 
 
 def labels_of(split, start, stop):
-    """Returns the labels of some images of a split, None where it has none."""
+    """Returns the labels of some images of a split, None without labels."""
     return None if split.labels is None else np.asarray(split.labels[start:stop])

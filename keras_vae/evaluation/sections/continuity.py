@@ -1,4 +1,4 @@
-"""Whether small steps of the code are small steps of the image."""
+"""Measures whether small steps of the code are small steps of the image."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ PATHS, PATH_POINTS = 64, 11
 
 
 def measure_continuity(evidence, ladder):
-    """How steep the decoder is, and how evenly images change along paths between codes of images.
+    """Measures how steep the decoder is, and how evenly images change along paths between codes of images.
 
     A conditional model decodes a path with the label of its start.
     """
@@ -50,8 +50,8 @@ def measure_continuity(evidence, ladder):
 def jacobian_norms(evidence, codes, labels, use):
     """Returns the Frobenius norm of the decoder's Jacobian at flat `codes`, `[n]`, by Hutchinson's estimate.
 
-    E|J v|^2 = |J|_F^2 for v ~ N(0, I). J v comes from forward differentiation where the decoder is ours or a
-    Keras model, else from central differences.
+    E|J v|^2 = |J|_F^2 for v ~ N(0, I). J v comes from forward differentiation if the decoder is ours or a Keras model,
+    else from central differences.
     """
     generator = evidence.generator(f"probes {use}")
     squares = np.zeros(len(codes))

@@ -1,4 +1,4 @@
-"""Which rungs of the ladder are copies of training images."""
+"""Finds the rungs of the ladder that are copies of training images."""
 
 from typing import NamedTuple
 
@@ -8,8 +8,8 @@ from keras_vae.evaluation.metrics import memorisation
 from keras_vae.evaluation.metrics.copying import Originals, judge_copies
 from keras_vae.evaluation.sections.found import Found
 
-MOST_TRAINING = 60_000  # training images that samples are looked for among
-MOST_COMPARED = 1000  # images a rung that are looked for there
+MOST_TRAINING = 60_000  # training images that samples are compared with
+MOST_COMPARED = 1000  # images a rung that are compared
 
 
 class Copying(NamedTuple):
@@ -17,11 +17,11 @@ class Copying(NamedTuple):
 
     Attributes:
         scores: `CopyingScores` by rung.
-        pixels: `PixelCopies` by rung that is sampled.
-        verdicts: (True, False or None, a sentence) by rung that is sampled: whether it copies training images, by its
-            pixels or by its features.
-        training: The training images as the features show them, `[m, F]`.
-        num_images: Images of a rung that were looked for.
+        pixels: `PixelCopies` by sampled rung.
+        verdicts: (True, False or None, a sentence) by sampled rung: whether it copies training images, by its pixels or
+            by its features.
+        training: Features of the training images, `[m, F]`.
+        num_images: Number of images of a rung that were compared.
     """
 
     scores: dict
@@ -32,7 +32,7 @@ class Copying(NamedTuple):
 
 
 def measure_copying(evidence, samplers, ladder, distances):
-    """How close the images of each rung are to training images; keeps the `Copying`."""
+    """Measures how close the images of each rung are to training images; keeps the `Copying`."""
     known = evidence.dataset.train.take(MOST_TRAINING)
     training = evidence.see(known).looks
     looks = {name: seen.looks[:MOST_COMPARED] for name, seen in ladder.kept.seen.items()}

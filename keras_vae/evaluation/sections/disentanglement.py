@@ -9,7 +9,7 @@ MOST_UNITS = 50
 
 
 def measure_disentanglement(evidence):
-    """How single units go with the factors that images were made from, where those are known."""
+    """Measures how single units correspond to the factors of the images, if these are known."""
     factors = evidence.dataset.test.factors
     if factors is None:
         return Found(reasons={"disentanglement": "the dataset has no known factors"})

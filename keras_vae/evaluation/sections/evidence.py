@@ -1,4 +1,4 @@
-"""What the sections start from: the model, the images, their codes, and the features. Nothing here changes."""
+"""The input of the sections: the model, the images, their codes, and the features. Nothing here changes."""
 
 import dataclasses
 import math
@@ -10,26 +10,26 @@ from keras_vae.evaluation.sections.codes import Encoded, encode_split, held_out,
 from keras_vae.samplers import Prior
 
 MOST_SAMPLES = 2000  # images a rung
-LARGE_LATENT = 4096  # numbers; beyond it a rung has half as many
+LARGE_LATENT = 4096  # numbers; a rung of a larger latent has half as many images
 NO_LIKELIHOOD = "the decoder's likelihood is not known: give one (--likelihood)"
-NO_GRADIENT = "no gradient goes through this decoder: it is known by what it puts out alone"
+NO_GRADIENT = "no gradient goes through this decoder: only its outputs are known"
 NO_DENSITY = (
-    "what the decoder is trained on is a distortion and no density over images: it has no bits, and no bound"
+    "the decoder is trained on a distortion that is not a density over images: it has no bits, and no bound"
 )
-NOT_STANDARD = "it compares dimensions with N(0, 1), and this model's prior or posteriors are other ones"
+NOT_STANDARD = "it compares dimensions with N(0, 1), but this model has another prior or other posteriors"
 
 
 @dataclasses.dataclass(frozen=True)
 class Evidence:
-    """What every section starts from. Nothing in it changes.
+    """The input of every section, which none of them changes.
 
     Attributes:
         subject: The model.
         dataset: The images.
         train, test: `Encoded` training and held-out images.
-        reference: Held-out images that are in no other set, `[n, height, width, channels]`.
+        reference: Held-out images that are not in any other set, `[n, height, width, channels]`.
         reference_labels: Their labels, `[n]`, or None.
-        features: The features that sets of images are compared in.
+        features: The features for comparing sets of images.
         settings: An `Evaluation`.
     """
 
@@ -49,7 +49,7 @@ class Evidence:
 
     @property
     def prior(self):
-        """What the model's samples are to be drawn from, a sampler."""
+        """The sampler that the model's samples are drawn from."""
         return self.subject.prior or Prior(self.test.latent_shape)
 
     @property
@@ -58,22 +58,22 @@ class Evidence:
         return self.subject.prior is None and self.subject.draw is None
 
     def generator(self, use):
-        """Returns the random numbers for one `use`, a text: sections do not shift each other's draws."""
+        """Returns a generator for one `use`, a text, so sections do not shift each other's draws."""
         return np.random.default_rng([self.seed, *use.encode()])
 
     def shaped(self, codes):
-        """Returns flat `codes`, `[n, d]`, as the model takes them."""
+        """Returns flat `codes`, `[n, d]`, in the model's latent shape."""
         return codes.reshape(len(codes), *self.test.latent_shape).astype("float32")
 
     def told(self, labels, count):
-        """Returns, in a tuple, what a conditional model takes beside `count` codes; of any other nothing.
+        """Returns a conditional model's additional input beside `count` codes, in a tuple; empty for other models.
 
-        A label stands for as many rows, one after another, as there are codes to a label.
+        A label is repeated for consecutive rows if there are several codes for each label.
         """
         return (np.repeat(labels, count // len(labels)),) if self.subject.num_classes else ()
 
     def drawn_labels(self, count):
-        """Returns labels as frequent as those of the training images, `[count]`, for codes of no image; or None."""
+        """Returns labels with the training labels' frequencies, `[count]`, for codes without an image; or None."""
         labels = self.train.labels
         return None if labels is None else self.generator("labels").choice(labels, count)
 
@@ -82,11 +82,11 @@ class Evidence:
         return drawn_from(self.prior, count, self.generator(use))
 
     def decode(self, codes, labels=None):
-        """Returns the images of flat `codes`, `[n, d]`; a conditional model is told their `labels` (`told`)."""
+        """Returns the images of flat `codes`, `[n, d]`; a conditional model receives their `labels` (`told`)."""
         return in_batches(self.subject.decode, self.shaped(codes), *self.told(labels, len(codes)))
 
     def log_prob(self, images, codes, labels=None):
-        """Returns log p(x|z) of `images` as the model sees them, by flat `codes`, `[n]`, in nats."""
+        """Returns log p(x|z) of `images` as the model sees them, given flat `codes`, `[n]`, in nats."""
         told = self.told(labels, len(codes))
         return in_batches(self.subject.log_prob, images, self.shaped(codes), *told)
 
@@ -104,14 +104,14 @@ class Evidence:
         return slopes.reshape(len(codes), -1)
 
     def pull(self, codes, weights, labels=None):
-        """Returns the gradient by flat `codes` of what they decode to times `weights`, `[n, pixels]`: `[n, d]`."""
+        """Returns the gradient by flat `codes` of their decoded images times `weights`, `[n, pixels]`: `[n, d]`."""
         images = weights.reshape(len(codes), *self.test.images.shape[1:]).astype("float32")
         told = self.told(labels, len(codes))
         pulled = in_batches(self.subject.pullback, self.shaped(codes), images, *told, size=64)
         return pulled.reshape(len(codes), -1)
 
     def affordable(self, count, large):
-        """Returns how many of something a costly measurement takes: `count`, or `large` where the latent is large."""
+        """Returns the sample size of a costly measurement: `count`, or `large` if the latent is large."""
         return count if self.test.mean.shape[1] <= LARGE_LATENT else large
 
     def see(self, images):
@@ -123,12 +123,12 @@ class Evidence:
 
 
 class Seen(NamedTuple):
-    """Images as the features show them.
+    """The features and classes of images.
 
     Attributes:
         looks: The features, `[n, F]`.
         confidence: The classifier's largest class probability, `[n]`, None without one.
-        classes: The class of that, `[n]`, None without one.
+        classes: The class with this probability, `[n]`, None without one.
     """
 
     looks: np.ndarray
@@ -141,7 +141,7 @@ class Seen(NamedTuple):
         return None if self.confidence is None else float(self.confidence.mean())
 
     def same_classes(self, others):
-        """Returns the share of rows whose class is that of the same row of `others`, None without a classifier."""
+        """Returns the share of rows with the same class as in `others`, None without a classifier."""
         return (
             None
             if self.classes is None

@@ -1,17 +1,17 @@
-"""What a section hands on."""
+"""The result of a section."""
 
 import dataclasses
 
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """What a section found.
+    """The result of a section.
 
     Attributes:
-        values: Its numbers, as they are written to results.json; None where it has none.
+        values: Its numbers, as they are written to results.json; None if it has no numbers.
         reasons: Why a number is null, by the dotted path of the number in results.json.
-        kept: What later sections need of it and no reader does: images, features, codes, fitted samplers.
-        pictures: What the report shows beside numbers, by name.
+        kept: Intermediate results for later sections, not for readers: images, features, codes, fitted samplers.
+        pictures: Pictures for the report, by name.
     """
 
     values: dict | None = None
@@ -21,5 +21,5 @@ class Found:
 
 
 def missing(section, names, reason):
-    """Returns one `reason` for the fields `names` of a section, by their dotted paths."""
+    """Returns the same `reason` for the fields `names` of a section, by their dotted paths."""
     return {f"{section}.{name}": reason for name in names}

@@ -5,24 +5,22 @@ from typing import NamedTuple
 from keras_vae.evaluation.metrics.estimate import Estimate
 from keras_vae.evaluation.sections.found import Found
 
-USUAL = ("posterior", "gaussian", "mixture")  # rungs that results have, null where there is none
-NO_GAP = (
-    "there is no gap beyond its error: the prior lies no farther from real images than reconstructions do"
-)
+USUAL = ("posterior", "gaussian", "mixture")  # rungs that results always have, null if missing
+NO_GAP = "the gap is within its error: the prior is as close to real images as reconstructions are"
 ALL_COPY = "every fitted sampler draws copies of training images"
 NONE_FITTED = "no sampler was fitted"
-NO_DISTANCE = "reconstructions lie at no distance from real images"
+NO_DISTANCE = "reconstructions have a distance of 0 from real images"
 
 
 class Choice(NamedTuple):
-    """The sampler that is used.
+    """The chosen sampler.
 
     Attributes:
-        sampler: Its name; "prior" where no fitted one is better beyond the error of the difference.
-        within_error: The fitted samplers that cannot be told from the best.
-        distance: The distance that the chosen one has on images that it was not chosen by, an `Estimate`.
+        sampler: Its name; "prior" if no fitted one is better by more than the error of the difference.
+        within_error: The fitted samplers within the error of the best.
+        distance: Its distance on images that were not used for the choice, an `Estimate`.
         repaired: The share of the gap that it closes there, an `Estimate`, or None.
-        reason: Why there is no such share, or None.
+        reason: Why this share is missing, or None.
     """
 
     sampler: str
@@ -79,12 +77,12 @@ def missing_reasons(choice, ratio, blur):
     if ratio is None:
         reasons |= dict.fromkeys(named("gap_ratio", "_low", "_high"), NO_DISTANCE)
     if blur is None:
-        reasons |= dict.fromkeys(named("blur_ratio"), "real images lie at no distance from each other")
+        reasons |= dict.fromkeys(named("blur_ratio"), "real images have a distance of 0 from each other")
     return reasons
 
 
 def named(name, *further):
-    """Returns the dotted paths of a number of this section, of its error, and of `further` fields, by their endings."""
+    """Returns the dotted paths of a number of this section, its error, and `further` fields, by their endings."""
     return tuple(f"generation_gap.{name}{ending}" for ending in ("", "_se", *further))
 
 
@@ -113,7 +111,7 @@ def choose_sampler(rungs, fitted, candidates, told_apart=None):
 
 
 def describe_features(features):
-    """Returns what images are compared in."""
+    """Returns a description of the features."""
     return {
         "name": features.name,
         "metric_name": features.metric_name,

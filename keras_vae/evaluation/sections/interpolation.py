@@ -1,4 +1,4 @@
-"""What stands between codes, and between codes and the prior."""
+"""Measures the images between codes, and between codes and the prior."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ MOST_PATHS = 500
 
 
 def measure_interpolation(evidence, ladder, spaces):
-    """What stands half way between two test images, by each path, and half way from the codes to the prior.
+    """Measures the images half way between two test images, for each path, and half way from codes to the prior.
 
     A conditional model decodes a path with the label of its start.
     """
@@ -60,7 +60,7 @@ def dead_share(evidence, judged, images, looks):
 
 
 def walk_to_prior(evidence, rungs, count):
-    """Returns how images change from a posterior's draw to a prior's, angle by angle."""
+    """Returns how images change from a posterior draw to a prior draw, by angle."""
     walks = paths.posterior_to_prior(rungs.codes["posterior"][:count], rungs.codes["prior"][:count], ANGLES)
     labels = some(rungs.labels["posterior"], count)
     steps = [evidence.see(evidence.decode(walks[:, index], labels)) for index in range(len(ANGLES))]
@@ -85,9 +85,9 @@ def unit_noise(evidence, count):
 
 
 def noise_around_mean(evidence, rungs, images):
-    """Returns what a whole unit of noise around the mean does: `images` of `unit_noise`, beside x reconstructed.
+    """Returns the effect of one unit of noise around the mean: `images` of `unit_noise`, compared with reconstructions.
 
-    That it decodes to the same digit while the prior does not is the mark of a code spread over many dimensions.
+    If these decode to the same digit and the prior does not, the code is spread over many dimensions.
     """
     count = len(images)
     seen, plain = evidence.see(images), rungs.seen["reconstruction"].looks[:count]

@@ -1,4 +1,4 @@
-"""The ladder: sets of as many images each, from real ones down to the prior's."""
+"""The ladder: sets of equally many images, from real ones down to the prior's."""
 
 import dataclasses
 
@@ -18,7 +18,7 @@ WITH_REAL = (
     "posterior",
 )  # rungs whose patches are compared with those of real images
 NO_NOISE = "the codes have no noise: their draws are the reconstructions"
-# Sets of samples from each sampler, for the error of its distance: few images are noisy, and cheap.
+# Sets of samples from each sampler, for the error of its distance. Small sets are noisy, but cheap.
 FEW_IMAGES, DRAWS_OF_FEW, DRAWS = 500, 4, 2
 
 
@@ -28,9 +28,9 @@ class Ladder:
 
     Attributes:
         images: `[n, height, width, channels]` of each rung, by name, from real images down to the prior's.
-        seen: The same as the features show them.
-        reference: What all are compared with, as the features show it.
-        codes: The first of the posterior's and of the prior's draws, by rung.
+        seen: Their features, as `Seen`.
+        reference: The features of the images that all are compared with, as `Seen`.
+        codes: The first draws of the posterior and of the prior, by rung.
         labels: The labels that they are decoded with, or None, by rung.
         distances: Their Frechet distances with errors, a `metrics.ladder.Ladder`.
         others: Reconstructions and decoded posterior draws of the reference images, by rung.
@@ -51,7 +51,7 @@ class Ladder:
 
 
 def build_ladder(evidence, reconstruction, samplers):
-    """Decodes the codes of every rung, and looks at the images through the features. Keeps the `Ladder`."""
+    """Decodes the codes of every rung, and computes the features of the images. Keeps the `Ladder`."""
     n = len(evidence.reference)
     images = {"real": evidence.test.images[:n], "reconstruction": reconstruction.kept.images[:n]}
     codes, labels = {}, {}
@@ -71,7 +71,7 @@ def build_ladder(evidence, reconstruction, samplers):
 
 
 def rung_codes(evidence, samplers, n):
-    """Yields name, codes `[n, d]` and labels of each rung that is decoded; one at a time, for they are large."""
+    """Yields name, codes `[n, d]` and labels of each decoded rung, one at a time, since they are large."""
     draw, labels = evidence.generator("rungs"), evidence.test.labels_of(n)
     posterior = evidence.test.draw(draw, n)
     yield "posterior", posterior, labels
@@ -85,7 +85,7 @@ def rung_codes(evidence, samplers, n):
 def measured(evidence, samplers, seen, reference, others):
     """Returns the distances of all rungs over many halves of the held-out images, a `metrics.ladder.Ladder`.
 
-    The held-out images are those that are measured and those of the reference, so that these are reconstructed too.
+    The held-out images are the measured ones and the reference, so the reference is also reconstructed.
     """
     real = np.concatenate([seen["real"].looks, reference.looks])
     tied = {
@@ -101,7 +101,7 @@ def measured(evidence, samplers, seen, reference, others):
 
 
 def of_reference(evidence):
-    """Returns reconstructions of the reference and, of a variational model, its decoded posterior draws, by rung."""
+    """Returns reconstructions of the reference and, for a variational model, its decoded posterior draws, by rung."""
     subject, generator, parts = evidence.subject, evidence.generator("reference"), {}
     images, labels = evidence.reference, evidence.reference_labels
     for start in range(0, len(images), BATCH):
@@ -125,7 +125,7 @@ def drawn_codes(subject, generator, inputs, mean, log_var):
 
 
 def further_draws(evidence, sampler, n):
-    """Yields further sets of `n` samples as the features show them, `[n, F]`."""
+    """Yields the features of further sets of `n` samples, `[n, F]`."""
     count = DRAWS_OF_FEW if n <= FEW_IMAGES else DRAWS
     for draw in range(1, count):
         generator = evidence.generator(f"samples {draw}")
@@ -134,10 +134,10 @@ def further_draws(evidence, sampler, n):
 
 
 def measure_distances(evidence, ladder, spaces):
-    """The distances of every rung from real images, by name, with their errors; keeps the densities.
+    """Measures the distances of every rung from real images, by name, with their errors; keeps the densities.
 
-    What is kept is measured in the evidence's features even if these are blind: it tells the search for copies which
-    samples are so far off that their closeness means nothing.
+    The kept densities are measured in the evidence's features even if these are blind. The search for copies uses them
+    to ignore samples that are so far off that their closeness means nothing.
     """
     rungs, reasons = ladder.kept, {}
     own = {name: density_in(rungs.reference.looks, seen.looks) for name, seen in rungs.seen.items()}

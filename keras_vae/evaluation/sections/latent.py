@@ -1,4 +1,4 @@
-"""How much of the latent the codes use."""
+"""Measures how much of the latent the codes use."""
 
 import math
 
@@ -9,12 +9,12 @@ from keras_vae.evaluation.sections.evidence import NOT_STANDARD
 from keras_vae.evaluation.sections.found import Found, missing
 from keras_vae.principal import principal_components
 
-FEW_CODES = "there are too few codes for as many directions: it cannot be said"
+FEW_CODES = "there are too few codes for so many directions"
 OF_RATES = ("collapsed_units", "kl_spectrum", "kl_dims90", "second_moment")
 
 
 def measure_latent(evidence):
-    """What the units and the principal directions of the codes carry; keeps the principal components."""
+    """Measures the information of the units and the principal directions; keeps the principal components."""
     train, subject = evidence.train, evidence.subject
     components = principal_components(train.mean)
     eigenvalues, directions = components.eigenvalues, describe_directions(train.mean)
@@ -38,7 +38,7 @@ def measure_latent(evidence):
 
 
 def describe_directions(mean):
-    """Returns how many directions codes `[n, d]` use, corrected for how few codes there are, with limits."""
+    """Returns how many directions codes `[n, d]` use, corrected for the number of codes, with limits."""
     found = spectrum.count_directions(mean)
     high = found.pc95_high
     return {
@@ -53,7 +53,7 @@ def describe_directions(mean):
 
 
 def rates_of_units(test):
-    """Returns what each unit carries, of Gaussian posteriors against N(0, I)."""
+    """Returns the rate of each unit, for Gaussian posteriors against N(0, I)."""
     rates = rate.measure_rate(test.mean, test.log_var)
     return {
         "collapsed_units": int(rates.collapsed.sum()),

@@ -12,13 +12,13 @@ NLL_IMAGES = 500
 NUMBERS = (
     "nats", "nats_se", "samples", "effective_sample_size", "moved", "moved_se", "bias", "bias_se", "bias_limit", "accepted"
 )  # fmt: skip
-FEW_SAMPLES = "one image, or one sample of it, shows no movement"
+FEW_SAMPLES = "one image, or one sample an image, is too few to measure it"
 
 
 def measure_likelihood(evidence, extended=None):
-    """The importance-weighted bound on the log-likelihood, where it was asked for.
+    """Measures the importance-weighted bound on the log-likelihood, if requested.
 
-    Whether it may be called a likelihood is judged by how it still moves, and by annealing where `extended` has that.
+    Whether it may be called a likelihood depends on how much it still falls, and on annealing if `extended` has it.
     """
     empty = dict.fromkeys(NUMBERS)
     samples = evidence.settings.nll_samples
@@ -35,12 +35,12 @@ def measure_likelihood(evidence, extended=None):
 
 
 def finite(value):
-    """Returns a number, None where it is NaN: it was not measured."""
+    """Returns a number, None if it is NaN: it was not measured."""
     return None if value is None or value != value else value
 
 
 def no_bound(evidence):
-    """Returns why there is no bound on the likelihood, None where there is one."""
+    """Returns why there is no bound on the likelihood, None if there is one."""
     subject = evidence.subject
     if subject.log_prob is None:
         return NO_LIKELIHOOD
@@ -68,7 +68,7 @@ def log_weights(evidence, count, samples):
 
 
 def models_log_weights(evidence, count, samples):
-    """Returns the same from the model itself, which knows posteriors that are no Gaussians too."""
+    """Returns the same from the model itself, which also handles posteriors that are not Gaussian."""
     test, generator, rows = evidence.test, evidence.generator("importance"), []
     for start in range(0, count, BATCH):
         inputs = [test.observed[start : min(start + BATCH, count)]]

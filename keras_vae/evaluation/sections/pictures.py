@@ -1,4 +1,4 @@
-"""What the report shows beside numbers."""
+"""The pictures of the report."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from keras_vae.principal import project
 
 
 def take_pictures(evidence, latent, ladder):
-    """What the report shows beside numbers: strips of images along paths, and the map of the codes."""
+    """Takes the pictures of the report: strips of images along paths, and the map of the codes."""
     half = len(evidence.test) // 2
     rows, points = 4, 9
     start, end = evidence.test.mean[:rows], evidence.test.mean[half : half + rows]
@@ -58,9 +58,9 @@ def code_map(evidence, components, prior):
 
 
 def plane(evidence, side=21, reach=3.0):
-    """Returns what a latent of size 2 decodes to over [-3, 3]^2, `[side, side, height, width, channels]`.
+    """Returns the decoded images of a latent of size 2 over [-3, 3]^2, `[side, side, height, width, channels]`.
 
-    Of a conditional model, for the class of the first test image.
+    For a conditional model, of the class of the first test image.
     """
     ticks = np.linspace(-reach, reach, side)
     codes = np.stack(np.meshgrid(ticks, ticks[::-1]), axis=-1).reshape(-1, 2)

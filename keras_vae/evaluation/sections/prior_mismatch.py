@@ -1,4 +1,4 @@
-"""How far the codes lie from the prior."""
+"""Measures how far the codes lie from the prior."""
 
 import numpy as np
 
@@ -6,11 +6,11 @@ from keras_vae.evaluation.metrics import mismatch, spectrum
 from keras_vae.evaluation.sections.against_prior import excess_at
 from keras_vae.evaluation.sections.found import Found, missing
 
-MOST_DRAWS = 2000  # of a prior that is not N(0, I)
+MOST_DRAWS = 2000  # for a prior that is not N(0, I)
 
 
 def measure_prior_mismatch(evidence, rate_distortion, latent):
-    """How far the aggregated posterior is from the prior, in nats, and where lengths cannot see it."""
+    """Measures how far the aggregated posterior is from the prior, in nats, and compares the lengths of codes."""
     if not evidence.subject.is_variational:
         values = dict.fromkeys(("nats", "fraction_of_rate", "auc"))
         return Found(values, {"prior_mismatch": evidence.subject.no_rate})
@@ -53,7 +53,7 @@ def measure_prior_mismatch(evidence, rate_distortion, latent):
 
 
 def told_apart(evidence, aggregate, rank, drawn):
-    """Returns how well log f / p tells held-out codes from the prior's, `drawn`, None for N(0, I): the area, 0.5 to 1."""
+    """Returns the AUC of log f / p between held-out codes and prior draws `drawn` (None: N(0, I)), 0.5 to 1."""
     test = evidence.test
     if drawn is None:
         return mismatch.mismatch_auc(aggregate, rank, test.mean, test.log_var, evidence.seed)

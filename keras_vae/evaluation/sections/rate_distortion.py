@@ -8,9 +8,9 @@ from keras_vae.evaluation.sections.evidence import NO_DENSITY, NO_LIKELIHOOD, me
 from keras_vae.evaluation.sections.found import Found
 from keras_vae.evaluation.sections.reconstruction import bits_per_dim
 
-NO_SIGMA = "the decoder's likelihood has no standard deviation of a pixel, or none that is known"
+NO_SIGMA = "the decoder's likelihood does not have a known standard deviation of a pixel"
 REASONS = {
-    "effective_beta": "how the loss weighs the rate is not known of a model that was not trained here",
+    "effective_beta": "the weight of the rate in the loss is not known for a model from elsewhere",
     "implied_sigma": NO_SIGMA,
     "calibration": NO_SIGMA,
     "distortion": NO_LIKELIHOOD,
@@ -21,11 +21,11 @@ BOUNDS = ("elbo", "elbo_se", "bits_per_dim", "train_elbo", "train_elbo_se")
 
 
 class Nats(NamedTuple):
-    """Numbers an image that later sections need.
+    """Values per image that later sections need.
 
     Attributes:
         excess: By how many nats N(0, I) is above the model's prior at the codes of each split, `[n]` (`against_prior`).
-        rates: Of each split, `[n]`; empty without a rate.
+        rates: The rates of each split, `[n]`; empty without a rate.
         bounds: ELBOs of each split, `[n]`; empty without a bound.
     """
 
@@ -35,7 +35,7 @@ class Nats(NamedTuple):
 
 
 def measure_rate_distortion(evidence, reconstruction):
-    """Rate and distortion of held-out images, and what the loss weighs them by."""
+    """Measures rate and distortion of held-out images, and their weights in the loss."""
     subject, known = evidence.subject, reconstruction.values["test"]
     values = {
         "n": known["n"],
@@ -73,7 +73,7 @@ def known_rates(evidence, name, count, excess):
 
 
 def describe_rate(by_split, size):
-    """Returns the rate in the units that people use, from the rates of each split, a dict of `[n]`."""
+    """Returns the rate in common units, from the rates of each split, a dict of `[n]`."""
     rate, error = mean_and_error(by_split["test"])
     return {
         "rate": rate,
@@ -85,7 +85,7 @@ def describe_rate(by_split, size):
 
 
 def elbos(nats, rates):
-    """Returns the ELBO of each image that both are known of, from -log p(x|z) and rates, `[n]`."""
+    """Returns the ELBO of each image with both terms, from -log p(x|z) and rates, `[n]`."""
     count = min(len(nats), len(rates))
     return -nats[:count] - rates[:count]
 

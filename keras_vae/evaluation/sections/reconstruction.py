@@ -1,4 +1,4 @@
-"""How well held-out images come back."""
+"""Measures how well held-out images are reconstructed."""
 
 import math
 from typing import NamedTuple
@@ -9,12 +9,12 @@ from keras_vae.evaluation.metrics import reconstruction
 from keras_vae.evaluation.sections.evidence import MOST_SAMPLES, NO_DENSITY, NO_LIKELIHOOD, mean_and_error
 from keras_vae.evaluation.sections.found import Found, missing
 
-LEAST_VARIANCE = 1e-12  # of pixels that are all alike, but for rounding
+LEAST_VARIANCE = 1e-12  # of pixels that are all equal up to rounding
 NO_VARIANCE = "all images are equal: there is no variance to explain"
 
 
 class Reconstructed(NamedTuple):
-    """What later sections need of the reconstructions.
+    """Reconstructions for later sections.
 
     Attributes:
         images: Reconstructions of the first test images from their means, `[n, height, width, channels]`.
@@ -26,7 +26,7 @@ class Reconstructed(NamedTuple):
 
 
 def measure_reconstruction(evidence):
-    """Distortion and errors of reconstructions from the means, on training and on held-out images."""
+    """Measures distortion and errors of reconstructions from the means, on training and held-out images."""
     values, reasons, nats = {}, {}, {}
     for name in ("train", "test"):
         split = getattr(evidence, name)
@@ -44,7 +44,7 @@ def measure_reconstruction(evidence):
 
 
 def errors_of(images, decoded):
-    """Returns how far reconstructions are from their images, a dict."""
+    """Returns the errors of reconstructions, a dict."""
     errors = reconstruction.mse(images, decoded)
     mean, error = mean_and_error(errors)
     variance = float(np.square(images - images.mean(0)).mean())
@@ -59,7 +59,7 @@ def errors_of(images, decoded):
 
 
 def distortion_of(evidence, split, count, use):
-    """Returns -log p(x|z) at one posterior draw an image, in nats and, where it is a density, in bits a dimension."""
+    """Returns -log p(x|z) at one posterior draw an image, in nats and, for a density, in bits a dimension."""
     if evidence.subject.log_prob is None:
         names = ("distortion", "distortion_se", "bits_per_dim")
         return Found(dict.fromkeys(names), missing(f"reconstruction.{use}", names, NO_LIKELIHOOD))
@@ -72,7 +72,7 @@ def distortion_of(evidence, split, count, use):
 
 
 def bits_per_dim(evidence, nats):
-    """Returns nats an image as bits a dimension; None where the likelihood is no density."""
+    """Returns nats an image as bits a dimension; None if the likelihood is not a density."""
     width = evidence.subject.bin_width
     num_dims = math.prod(evidence.test.images.shape[1:])
     return None if width is None else float(reconstruction.bits_per_dim(nats, num_dims, width))

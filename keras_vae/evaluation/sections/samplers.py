@@ -7,13 +7,13 @@ from keras_vae.evaluation.sections.codes import BATCH
 from keras_vae.evaluation.sections.found import Found
 from keras_vae.samplers import FITTED, SAMPLERS, Mixture, UniformCodes
 
-MIXTURE_CODES = 5000  # that a mixture is fitted to, where no more are held anyway
+MIXTURE_CODES = 5000  # that a mixture is fitted to; more if more are in memory
 
 
 def fit_samplers(evidence, latent):
-    """Fits the samplers that were asked for to the training codes: with `--extended` all that there are.
+    """Fits the requested samplers to the training codes; with `--extended` all samplers.
 
-    One that cannot be fitted to these codes leaves a reason. Keeps the samplers by name.
+    A sampler that cannot be fitted leaves a reason. Keeps the samplers by name.
     """
     usual = ("pixel_cnn",) if isinstance(evidence.prior, UniformCodes) else ("gaussian", "mixture")
     wanted = FITTED if evidence.settings.extended else evidence.settings.samplers or usual
@@ -21,7 +21,7 @@ def fit_samplers(evidence, latent):
     for name in dict.fromkeys(wanted):
         try:
             with warnings.catch_warnings():
-                # Fewer components for few codes: the settings say so.
+                # The settings prescribe fewer components for few codes.
                 warnings.simplefilter("ignore", UserWarning)
                 samplers[name] = fit(evidence, SAMPLERS[name], latent.kept)
         except ValueError as error:
@@ -32,7 +32,7 @@ def fit_samplers(evidence, latent):
 
 
 def fit(evidence, kind, components):
-    """Returns a sampler fitted to the training codes; a mixture to those of more images too."""
+    """Returns a sampler fitted to the training codes; a mixture also uses the codes of more images."""
     codes, shape = evidence.train.shaped(), evidence.train.latent_shape
     if kind is Mixture:
         mixture = Mixture(shape, components=40, rank=64, seed=evidence.seed)
@@ -43,7 +43,7 @@ def fit(evidence, kind, components):
 
 
 def further_means(evidence):
-    """Yields the means of more training images than there is room for at once, a batch at a time."""
+    """Yields the means of more training images than fit into memory, a batch at a time."""
     split = evidence.dataset.train
     for start in range(len(evidence.train), min(len(split), MIXTURE_CODES), BATCH):
         images = split.images(start, min(start + BATCH, MIXTURE_CODES))

@@ -1,7 +1,7 @@
-"""What takes minutes, and is asked for by `--extended`.
+"""Measurements that take minutes, requested by `--extended`.
 
-Each measurement is a function of the `Evidence` and of what sections before it found, by name (`Earlier`). It
-returns a `Found`, whose values have `n` or are None for a reason; `MEASUREMENTS` has them in the order of the report.
+Each measurement is a function of the `Evidence` and of the findings of earlier sections (`Earlier`). It returns a
+`Found`, whose values have `n` or are None for a reason. `MEASUREMENTS` lists them in the order of the report.
 """
 
 import time
@@ -33,7 +33,7 @@ MEASUREMENTS = {
 
 
 class Earlier(NamedTuple):
-    """What sections before this one found.
+    """The findings of earlier sections.
 
     Attributes:
         reconstruction, rate, mismatch: Numbers of the sections on reconstruction, on rate and distortion, and on the prior

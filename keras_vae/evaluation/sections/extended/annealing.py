@@ -11,10 +11,10 @@ from keras_vae.evaluation.sections.found import Found
 
 
 def measure_annealed(evidence, earlier):
-    """Returns -log p(x) of a few test images in nats, and by how much their ELBO falls short of it.
+    """Returns -log p(x) of a few test images in nats, and how far their ELBO is below log p(x).
 
-    That shortfall is the inference gap (Cremer, Li and Duvenaud 2018): the amortisation gap is one part of it, the
-    family of the posteriors the rest.
+    This difference is the inference gap (Cremer, Li and Duvenaud 2018). One part is the amortisation gap; the rest is
+    due to the family of the posteriors.
     """
     if reason := lacking(evidence):
         return Found(reasons={"extended.annealed": reason})

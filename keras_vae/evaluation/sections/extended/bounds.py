@@ -1,4 +1,4 @@
-"""Bounds on the likelihood, and what the encoder loses of them."""
+"""Bounds on the likelihood, and the loss due to the encoder."""
 
 import functools
 
@@ -10,14 +10,14 @@ from keras_vae.evaluation.sections.evidence import NO_GRADIENT, mean_and_error
 from keras_vae.evaluation.sections.found import Found
 from keras_vae.evaluation.sections.likelihood import log_weights, no_bound
 
-ONLY_STANDARD = "it is written for Gaussian posteriors and the prior N(0, I), and this model has others"
+ONLY_STANDARD = "it needs Gaussian posteriors and the prior N(0, I), and this model has others"
 SAMPLES = (1, 4, 16, 64, 256)
-FEWER = 64  # samples of a large latent
+FEWER = 64  # samples for a large latent
 STEPS = 100
 
 
 def lacking(evidence, gradient=True):
-    """Returns why a bound cannot be had, or None; `gradient`: whether it takes that of the joint density."""
+    """Returns why a bound cannot be computed, or None; `gradient`: whether it needs that of the joint density."""
     reason = no_bound(evidence)
     if gradient and not reason:
         reason = (
@@ -31,7 +31,7 @@ def lacking(evidence, gradient=True):
 
 
 def measure_importance(evidence, earlier):
-    """Returns the importance-weighted bound by the number of samples, with how many of these count."""
+    """Returns the importance-weighted bound by the number of samples, with the effective sample sizes."""
     if reason := lacking(evidence, gradient=False):
         return Found(reasons={"extended.importance": reason})
     count = min(evidence.affordable(200, 30), len(evidence.test))
@@ -43,9 +43,9 @@ def measure_importance(evidence, earlier):
 
 
 def measure_amortisation(evidence, earlier):
-    """Returns what the ELBO gains where each test image's posterior is optimised, in nats an image.
+    """Returns the gain of the ELBO when each test image's posterior is optimised, in nats an image.
 
-    The amortisation gap of Cremer, Li and Duvenaud 2018, from below: 100 steps may not be enough.
+    This is a lower bound on the amortisation gap of Cremer, Li and Duvenaud 2018: 100 steps may not be enough.
     """
     if reason := lacking(evidence):
         return Found(reasons={"extended.amortisation_gap": reason})

@@ -1,4 +1,4 @@
-"""How distances between sets of images depend on how many images there are."""
+"""Measures how distances between sets of images depend on the number of images."""
 
 import math
 
@@ -7,7 +7,7 @@ import numpy as np
 from keras_vae.evaluation.metrics import frechet, kernel
 from keras_vae.evaluation.sections.found import Found
 
-SHARES = tuple(1 / np.linspace(4, 1, 5))  # of the images: a quarter to all, at even steps of 1 / n
+SHARES = tuple(1 / np.linspace(4, 1, 5))  # of the images: a quarter to all, in even steps of 1 / n
 GROUPS = 8  # that are left out in turn, for the standard error
 FEWEST = 40  # images, of which a quarter is a set
 
@@ -27,7 +27,7 @@ def frechet_by_n(evidence, earlier):
 
 
 def kid_by_n(evidence, earlier):
-    """Returns the kernel distance at the same n: unbiased, it should not depend on it."""
+    """Returns the kernel distance at the same n; since it is unbiased, it should not depend on n."""
     rungs = earlier.ladder
     if reason := too_few(rungs.n):
         return Found(reasons={"extended.kid_by_n": reason})
@@ -40,12 +40,12 @@ def kid_by_n(evidence, earlier):
 
 
 def too_few(count):
-    """Returns why `count` images are too few, None where they are enough."""
+    """Returns why `count` images are too few, None if they are enough."""
     return f"{count} images a rung are too few: {FEWEST} are needed" if count < FEWEST else None
 
 
 def shares_of(count):
-    """Returns the shares of `count` images that are measured, in images."""
+    """Returns the measured shares of `count` images, as numbers of images."""
     return [int(share * count) for share in SHARES]
 
 
@@ -56,12 +56,12 @@ def distances(looks, reference):
 
 
 def limit(values, sizes):
-    """Returns where the line through `values` against 1 / size ends."""
+    """Returns the value at infinite size of the line through `values` against 1 / size."""
     return float(np.polyfit(1 / np.array(sizes), values, 1)[1])
 
 
 def limit_error(looks, reference):
-    """Returns the standard error of the limit: the jackknife's, that leaves out one group of images after another.
+    """Returns the standard error of the limit by the jackknife, which leaves out one group of images at a time.
 
     With the limits l_g of G groups, sqrt((G - 1) / G sum (l_g - mean l)^2) (Efron and Stein 1981).
     """

@@ -1,4 +1,4 @@
-"""Whether images are closer to training images than test images are, cell by cell."""
+"""Measures, cell by cell, whether images are closer to training images than test images are."""
 
 import numpy as np
 
@@ -13,9 +13,9 @@ FEWEST = 20  # images of either kind in a cell that counts
 def cell_z(evidence, earlier):
     """Returns C_T of every rung, and its parts (Meehan, Chaudhuri and Dasgupta 2020, section 3.2).
 
-    The mean over cells of k-means on training images, weighted by the test images in them, of the z-score that a
-    rung's images are farther from training images than test images are. Cells that hold fewer than 20 of either
-    are left out.
+    C_T is the mean, over cells of k-means on training images and weighted by the test images in them, of a z-score. The
+    z-score is positive if a rung's images are farther from training images than test images are. Cells with fewer than
+    20 of either are left out.
     """
     from sklearn.cluster import KMeans
 
@@ -46,7 +46,7 @@ def placed(looks, cells, training):
 
 
 def cell_scores(images, real):
-    """Returns the z-score in each cell, None in those that hold too few, from what `placed` returns."""
+    """Returns the z-score in each cell, None in cells with too few images, from the results of `placed`."""
     scores = []
     for cell in range(CELLS):
         inside, inside_real = (distances[where == cell] for where, distances in (images, real))
@@ -56,6 +56,6 @@ def cell_scores(images, real):
 
 
 def weighted(scores, weights):
-    """Returns the mean of those scores that there are, None where there are none."""
+    """Returns the weighted mean of the scores that are not None; None if all are."""
     known = [index for index, score in enumerate(scores) if score is not None]
     return float(np.average([scores[index] for index in known], weights=weights[known])) if known else None

@@ -1,4 +1,4 @@
-"""How well codes can be told apart: from the prior's draws, and from each other."""
+"""Measures how well codes can be distinguished from the prior's draws, and from each other."""
 
 import math
 import warnings
@@ -9,17 +9,17 @@ from keras_vae.evaluation.metrics import mismatch
 from keras_vae.evaluation.sections.found import Found
 from keras_vae.principal import project
 
-MOST_DIMS = 512  # of a latent whose information is measured on as many codes as there are
+MOST_DIMS = 512  # numbers in a latent whose information is measured on all codes
 MOST_PAIRED = 10_000
 DIRECTIONS = 32
 MOST_CODES = 2000
 
 
 def prior_classifier(evidence, earlier):
-    """Returns how well a small network tells posterior draws from prior draws, in principal coordinates.
+    """Returns how well a small network distinguishes posterior draws from prior draws, in principal coordinates.
 
-    The accuracy on the half that it has not learnt from, and its standard error: 0.5 where the aggregated posterior
-    is the prior (Lopez-Paz and Oquab 2017).
+    These are the accuracy on the half that it has not learnt from, and its standard error. It is 0.5 if the aggregated
+    posterior equals the prior (Lopez-Paz and Oquab 2017).
     """
     from sklearn.neural_network import MLPClassifier
 
@@ -32,7 +32,7 @@ def prior_classifier(evidence, earlier):
     if evidence.subject.prior is None:
         prior = (
             generator.standard_normal(codes.shape) - center @ axes
-        )  # what N(0, I) is along orthonormal axes
+        )  # the distribution of N(0, I) along orthonormal axes
     else:
         prior = project(evidence.prior_codes(count, "prior of the classifier"), center, axes)
     known, new = (np.concatenate([codes[part::2], prior[part::2]]) for part in (0, 1))
@@ -48,7 +48,7 @@ def prior_classifier(evidence, earlier):
 
 
 def mutual_information(evidence, earlier):
-    """Returns the bounds of the prior mismatch's section from as many test codes as there are, 10,000 at most.
+    """Returns the bounds of the prior mismatch's section from all test codes, at most 10,000.
 
     They obey the same rule: 0 <= lower <= upper <= the rate (`mismatch.information`).
     """
@@ -57,7 +57,7 @@ def mutual_information(evidence, earlier):
         return Found(reasons={"extended.mutual_information": evidence.subject.no_rate})
     if size > MOST_DIMS:
         large = (
-            f"of {size:,} dimensions no more codes are affordable than in the section on the prior mismatch"
+            f"at {size:,} dimensions not more codes are affordable than in the section on the prior mismatch"
         )
         return Found(reasons={"extended.mutual_information": large})
     found = mismatch.contrast(evidence.test.mean, evidence.test.log_var, evidence.seed, MOST_PAIRED)
@@ -76,7 +76,7 @@ def mutual_information(evidence, earlier):
 def error_of_upper(name, found, earlier):
     """Returns the standard error of the upper bound `name`, given the `Contrast`.
 
-    That of the rate less the mismatch is an upper limit: the two vary together over images.
+    The error of the rate minus the mismatch is an upper limit, since the two vary together over images.
     """
     rate, nats = earlier.rate["rate_se"] or 0.0, earlier.mismatch["nats_se"] or 0.0
     return {"leave_one_out": found.upper_se, "rate": rate, "mismatch": math.hypot(rate, nats)}[name]

@@ -1,4 +1,4 @@
-"""How much the decoder stretches, and how far images move along a path between prior draws."""
+"""Measures how much the decoder stretches, and how far images move along a path between prior draws."""
 
 import functools
 
@@ -36,8 +36,9 @@ def spectral_norm(evidence, earlier):
 def path_length(evidence, earlier):
     """Returns E d(G(slerp(t)), G(slerp(t + e))) / e^2 between prior draws, d the squared feature distance.
 
-    The perceptual path length of Karras et al. 2019 in these features: it compares with itself only. Relative to
-    the mean squared distance between reconstructions of different images, it compares between models.
+    This is the perceptual path length of Karras et al. 2019 in these features; it can only be compared in the same
+    features. Divided by the mean squared distance between reconstructions of different images, it can be compared
+    between models.
     """
     codes = earlier.ladder.codes["prior"]
     half = min(len(codes) // 2, PATHS)

@@ -1,4 +1,4 @@
-"""What becomes of images: on the way to the prior, and with their quadrants exchanged."""
+"""Measures how images change on the way to the prior, and with exchanged quadrants."""
 
 import math
 
@@ -10,14 +10,14 @@ from keras_vae.evaluation.sections.codes import in_batches, some
 from keras_vae.evaluation.sections.found import Found
 
 ANGLES = tuple(np.linspace(0, 90, 13).tolist())
-MOST_PATHS = 500  # a latent; as many prior draws are kept
-FEWEST = 10  # paths of a class that has a curve
+MOST_PATHS = 500  # a latent; the same number of prior draws is kept
+FEWEST = 10  # paths of a class that gets a curve
 
 
 def class_survival(evidence, earlier):
-    """Returns which share of the images of each class is still that, angle by angle, on the way to the prior.
+    """Returns the share of images that keep their class, by class and angle, on the way to the prior.
 
-    The path is cos(a) posterior + sin(a) prior; the class, the classifier's of the reconstruction.
+    The path is cos(a) posterior + sin(a) prior. The class is the classifier's class of the reconstruction.
     """
     rungs = earlier.ladder
     start = rungs.seen["reconstruction"].classes
@@ -49,10 +49,10 @@ def class_survival(evidence, earlier):
 
 
 def swapped_quadrants(evidence, earlier):
-    """Returns the squared error of reconstructing images whose quadrants are exchanged, over that of images as they are.
+    """Returns the squared error of reconstructing images with exchanged quadrants, divided by that of unchanged ones.
 
-    Above 1: the model knows its images; one that copies pixels, whatever they show, would have 1. The standard
-    error is that of a ratio of means, by its first derivatives.
+    Above 1, the model has learned its images; a model that copies any pixels would have 1. The standard error is that
+    of a ratio of means, by its first derivatives.
     """
     count = earlier.reconstruction["test"]["n"]
     images = evidence.test.images[:count]
