@@ -1,0 +1,340 @@
+"""Classifiers that try to tell sets of images from a reference: the learned half of the two-sample test.
+
+A small convolutional network with one output for each set serves all sets at once: it learns once what the reference
+looks like, and by an output of its own what is wrong with each set. Beside it there is a linear classifier of patch
+and spectrum statistics, for few images. Both are fixed in advance. Which of them is used is chosen, for each set and
+each fold, on an inner quarter of the training fold; the other fold is scored once.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_vae.evaluation.metrics.two_sample import Fold, area_and_error, best_threshold
+from keras_vae.lazy import keras, ops
+
+FOLDS = 2
+INNER = 0.25  # of the training fold chooses the epoch and the classifier, and fixes the threshold
+MOST_LEARNED = 1000  # images a side that a classifier learns from: more images only tighten the errors
+WIDTHS = (32, 64, 64, 64, 64)  # of the convolutions of stride 2; images are halved until 4 pixels are left
+LEAST_CONVOLUTIONS = 3
+LABEL_FEATURES = 64  # of the layer in which image and label meet
+LEARNING_RATE = 2e-3
+BATCH_SIZE = 128
+MOST_EPOCHS = 40
+PATIENCE = 6  # epochs without an improvement on the inner quarter, after which a set is no longer learned
+CERTAIN = 0.02  # nats: an inner loss that leaves nothing to gain
+LEVELS = 3  # scales of the statistics
+SPECTRUM_BINS = 8
+LEAST_SIDE = 4  # pixels of the coarsest scale
+AT_ONCE = 500  # images through the network when it scores
+
+
+class Images(NamedTuple):
+    """Images and what a conditional model was told of them.
+
+    Attributes:
+        pixels: uint8 `[n, height, width, channels]`.
+        labels: int32 `[n]`, or None.
+    """
+
+    pixels: np.ndarray
+    labels: np.ndarray | None
+
+    def __len__(self):
+        return len(self.pixels)
+
+    def rows(self, rows):
+        """Returns the images at `rows`, a slice or places."""
+        return Images(self.pixels[rows], None if self.labels is None else self.labels[rows])
+
+
+class Sides(NamedTuple):
+    """The reference, and the sets by name, of one part of the images."""
+
+    reference: Images
+    sets: dict
+
+    def each(self, function):
+        """Returns the `Sides` of `function(images)` of each set and of the reference."""
+        return Sides(function(self.reference), {name: function(images) for name, images in self.sets.items()})
+
+
+class Scored(NamedTuple):
+    """The scores of one set against the reference.
+
+    Attributes:
+        folds: A list of `Fold`, in which row i of every set's `reference` is the same image.
+        classifier: The names of the classifiers that were chosen, one for each fold.
+        places: For each fold, the rows of the reference and of the samples that were scored in it.
+    """
+
+    folds: list
+    classifier: str
+    places: list
+
+
+def tell_apart(reference, sets, seed=0, labels=None):
+    """Returns `(Scored by set, scorers by fold)`: how well each set is told from the reference.
+
+    Args:
+        reference: Images in [0, 1], `[n, height, width, channels]`: an independent sample of what the sets should be.
+        sets: Images by name, of the same shape; all sets of a call are compared with the one reference.
+        seed: Decides the folds, the weights and the order of training.
+        labels: Of a conditional model, (labels of the reference `[n]`, labels by set); else None.
+
+    Returns:
+        The scores, and for each fold a function (set's name, images in [0, 1]) -> scores `[n]` of any images.
+    """
+    own, others = labels or (None, {})
+    everything = Sides(
+        as_images(reference, own), {name: as_images(images, others.get(name)) for name, images in sets.items()}
+    )
+    generator = np.random.default_rng([seed, 0])
+    order = everything.each(lambda images: generator.permutation(len(images)))
+    found, scorers = {name: Scored([], "", []) for name in sets}, []
+    for fold in range(FOLDS):
+        places = {inside: order.each(lambda places: chosen(places, fold, inside)) for inside in (True, False)}
+        learned, outer = (taken(everything, places[inside]) for inside in (False, True))
+        scorer = Scorer(learned, seed + fold)
+        scorers.append(scorer)
+        for name in sets:
+            scores = [scorer(name, images) for images in (outer.reference, outer.sets[name])]
+            found[name].folds.append(Fold(*scores, scorer.thresholds[name]))
+            found[name].places.append((places[True].reference, places[True].sets[name]))
+    names = {name: "/".join(dict.fromkeys(scorer.chosen[name] for scorer in scorers)) for name in sets}
+    return {name: scored._replace(classifier=names[name]) for name, scored in found.items()}, scorers
+
+
+def chosen(places, fold, inside):
+    """Returns every `FOLDS`th of the places, or all others."""
+    return places[(np.arange(len(places)) % FOLDS == fold) == inside]
+
+
+def taken(sides, places):
+    """Returns the `Sides` of the images at `places`, a `Sides` of rows."""
+    return Sides(
+        sides.reference.rows(places.reference),
+        {name: images.rows(places.sets[name]) for name, images in sides.sets.items()},
+    )
+
+
+def as_images(images, labels=None):
+    """Returns images in [0, 1] rounded to 8 bits, as files hold them, as `Images`."""
+    pixels = np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
+    return Images(pixels, None if labels is None else np.asarray(labels, "int32"))
+
+
+class Scorer:
+    """Both classifiers of one fold; for each set the one that is better on the inner quarter.
+
+    Attributes:
+        chosen: The name of the classifier by set.
+        thresholds: By set, the score that separates the set from the reference best on the inner quarter.
+    """
+
+    def __init__(self, learned, seed):
+        """Trains on `learned`, a `Sides`."""
+        inner = learned.each(lambda images: images.rows(slice(0, inner_size(len(images)))))
+        fitted = learned.each(lambda images: images.rows(slice(inner_size(len(images)), None)))
+        fitted = fitted.each(lambda images: images.rows(slice(0, MOST_LEARNED)))
+        self.classifiers = {"cnn": Network(fitted, inner, seed), "statistics": Statistics(fitted)}
+        self.chosen, self.thresholds = {}, {}
+        for name in learned.sets:
+            scores = {
+                kind: (classifier(name, inner.reference), classifier(name, inner.sets[name]))
+                for kind, classifier in self.classifiers.items()
+            }
+            kind = max(scores, key=lambda kind: area_and_error(*scores[kind])[0])
+            self.chosen[name], self.thresholds[name] = kind, best_threshold(*scores[kind])
+
+    def __call__(self, name, images):
+        """Returns the scores `[n]` of images, `Images` or an array in [0, 1]: the higher, the more like the set."""
+        images = images if isinstance(images, Images) else as_images(images)
+        return self.classifiers[self.chosen[name]](name, images)
+
+
+def inner_size(count):
+    """Returns how many of the images of a training fold are held out from training."""
+    return max(2, round(INNER * count))
+
+
+class Network:
+    """The convolutional network, for each set as it was in the epoch that is best on the inner quarter."""
+
+    def __init__(self, fitted, inner, seed):
+        """Trains until no set improves on the inner quarter.
+
+        Args:
+            fitted: `Sides` to learn from.
+            inner: `Sides` that decide the epoch.
+            seed: Decides weights and order.
+        """
+        self.names = list(fitted.sets)
+        self.network = build_network(fitted.reference, len(self.names), seed)
+        self.network.compile(keras.optimizers.Adam(LEARNING_RATE), known_answers)
+        self.best = dict.fromkeys(self.names, np.inf)
+        self.waited = dict.fromkeys(self.names, 0)
+        self.weights = dict.fromkeys(self.names, self.network.get_weights())
+        generator = np.random.default_rng([seed, 1])
+        for _ in range(MOST_EPOCHS):
+            going = [name for name in self.names if self.learns(name)]
+            if not going:
+                break
+            self.train_an_epoch(Sides(fitted.reference, {name: fitted.sets[name] for name in going}), generator)
+            self.look(going, inner)
+
+    def learns(self, name):
+        """Returns whether more epochs may improve a set's output."""
+        return self.waited[name] < PATIENCE and self.best[name] > CERTAIN
+
+    def train_an_epoch(self, sides, generator):
+        """Takes a step for each batch of the reference and the sets."""
+        pixels = np.concatenate([sides.reference.pixels, *(images.pixels for images in sides.sets.values())])
+        labels = joined_labels([sides.reference, *sides.sets.values()])
+        rows = answers(sides, self.names)
+        order = generator.permutation(len(pixels))
+        for start in range(0, len(pixels), BATCH_SIZE):
+            places = order[start : start + BATCH_SIZE]
+            if len(places) < BATCH_SIZE <= len(pixels):  # one shape, one trace: the last batch is filled up
+                places = np.concatenate([places, order[: BATCH_SIZE - len(places)]])
+            inputs = pixels[places] if labels is None else [pixels[places], labels[places]]
+            self.network.train_on_batch(inputs, rows[places])
+
+    def look(self, names, inner):
+        """Keeps the weights for each output that has improved."""
+        reference, current = self.predict(inner.reference), None
+        for name in names:
+            column = self.names.index(name)
+            scores = self.predict(inner.sets[name])[:, column]
+            loss = (np.logaddexp(0, reference[:, column]).mean() + np.logaddexp(0, -scores).mean()) / 2
+            self.waited[name] += 1
+            if loss < self.best[name]:
+                current = current or self.network.get_weights()
+                self.best[name], self.weights[name], self.waited[name] = loss, current, 0
+
+    def predict(self, images):
+        """Returns the logits of `Images`, `[n, sets]`."""
+        inputs = images.pixels if images.labels is None else [images.pixels, images.labels]
+        return self.network.predict(inputs, batch_size=AT_ONCE, verbose=0)
+
+    def __call__(self, name, images):
+        """Returns the scores `[n]` of `Images` by the output of the set `name`."""
+        self.network.set_weights(self.weights[name])
+        return self.predict(images)[:, self.names.index(name)]
+
+
+def joined_labels(parts):
+    """Returns the labels of several `Images`, or None."""
+    return None if parts[0].labels is None else np.concatenate([part.labels for part in parts])
+
+
+def build_network(reference, num_sets, seed):
+    """Returns the network from uint8 images, and labels of conditional models, to a logit for each set."""
+    height, width, channels = reference.pixels.shape[1:]
+    halvings = int(np.clip(np.log2(min(height, width) / LEAST_SIDE), 1, len(WIDTHS)))
+    strides = [1] * max(0, LEAST_CONVOLUTIONS - halvings) + [2] * halvings
+    options = {"data_format": "channels_last", "dtype": "float32"}
+    image = keras.Input((height, width, channels), dtype="uint8")
+    maps = keras.layers.Rescaling(1 / 127.5, -1.0, dtype="float32")(image)
+    for number, stride in enumerate(strides):
+        start = keras.initializers.HeNormal(seed + number)
+        maps = keras.layers.Conv2D(
+            WIDTHS[number], 3, stride, "same", activation="relu", kernel_initializer=start, **options
+        )(maps)
+    features, inputs = keras.layers.GlobalAveragePooling2D(**options)(maps), image
+    if reference.labels is not None:
+        label = keras.Input((), dtype="int32")
+        count = 1 + int(reference.labels.max())
+        known = keras.layers.CategoryEncoding(count, output_mode="one_hot", dtype="float32")(label)
+        features = keras.layers.Concatenate(dtype="float32")([features, known])
+        start = keras.initializers.HeNormal(seed)
+        features = keras.layers.Dense(
+            LABEL_FEATURES, "relu", kernel_initializer=start, dtype="float32"
+        )(features)
+        inputs = [image, label]
+    start = keras.initializers.GlorotNormal(seed)
+    return keras.Model(
+        inputs, keras.layers.Dense(num_sets, kernel_initializer=start, dtype="float32")(features)
+    )
+
+
+def answers(sides, names):
+    """Returns what each output should say of each image, `[n, outputs]`: 0, 1, or -1 where it is not asked."""
+    of_reference = np.array([0 if name in sides.sets else -1 for name in names], "float32")
+    rows = [np.tile(of_reference, (len(sides.reference), 1))]
+    for name, images in sides.sets.items():
+        row = np.array([1 if other == name else -1 for other in names], "float32")
+        rows.append(np.tile(row, (len(images), 1)))
+    return np.concatenate(rows)
+
+
+def known_answers(expected, logits):
+    """Returns the cross-entropy in nats of each image, summed over the outputs that are asked, `[n]`."""
+    asked = ops.cast(expected >= 0, "float32")
+    nats = ops.softplus(logits) - expected * logits
+    return ops.sum(asked * nats, axis=-1)
+
+
+class Statistics:
+    """Linear classifiers of patch and spectrum statistics, for few images."""
+
+    def __init__(self, fitted):
+        """Fits one for each set of `fitted`, a `Sides`."""
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        reference, self.linear, self.known = statistics(fitted.reference.pixels), {}, {}
+        for name, images in fitted.sets.items():
+            rows = np.concatenate([reference, statistics(images.pixels)])
+            truth = np.repeat([0, 1], [len(fitted.reference), len(images)])
+            model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500))
+            self.linear[name] = model.fit(rows, truth)
+
+    def __call__(self, name, images):
+        """Returns the scores `[n]` of `Images`."""
+        return self.linear[name].decision_function(statistics(images.pixels))
+
+
+def statistics(pixels):
+    """Returns statistics of each image at several scales, float64 `[n, F]`.
+
+    For each channel at each scale: mean, deviation and extremes of the pixels; size, peakedness and correlation of the
+    differences between neighbours; and the logarithm of the power in rings of the spectrum.
+    """
+    images, found = pixels.astype("float32") / 255, []
+    for _ in range(LEVELS):
+        found += [images.mean((1, 2)), images.std((1, 2)), images.min((1, 2)), images.max((1, 2))]
+        for axis in (1, 2):
+            step = np.diff(images, axis=axis)
+            size = np.abs(step).mean((1, 2))
+            before, after = (np.take(step, range(*ends), axis) for ends in neighbours(step.shape[axis]))
+            found += [size, np.sqrt((step**2).mean((1, 2))) / (size + 1e-3), (before * after).mean((1, 2))]
+        found.append(spectrum(images))
+        if min(images.shape[1:3]) < 2 * LEAST_SIDE:
+            break
+        images = halved(images)
+    return np.concatenate(found, axis=1).astype("float64")
+
+
+def neighbours(count):
+    """Returns the ends of the ranges of all places but the last, and of all but the first."""
+    return (0, count - 1), (1, count)
+
+
+def spectrum(images):
+    """Returns the logarithm of the power in rings of the spectrum, `[n, rings * channels]`."""
+    height, width = images.shape[1:3]
+    power = np.abs(np.fft.rfft2(images - images.mean((1, 2), keepdims=True), axes=(1, 2))) ** 2
+    radius = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
+    rings = np.minimum((radius / 0.5 * SPECTRUM_BINS).astype(int), SPECTRUM_BINS - 1)
+    parts = [power[:, rings == ring].mean(1) for ring in range(SPECTRUM_BINS) if (rings == ring).any()]
+    return np.log(np.concatenate(parts, axis=1) / (height * width) + 1e-6)
+
+
+def halved(images):
+    """Returns images at half the size, by means over blocks of 2x2; an odd last row or column is left out."""
+    height, width = (size // 2 * 2 for size in images.shape[1:3])
+    even = images[:, :height, :width]
+    return even.reshape(len(images), height // 2, 2, width // 2, 2, -1).mean((2, 4))
