@@ -1,8 +1,8 @@
-"""What images are compared in: features of a classifier, of random convolutions, or of Inception.
+"""What images are compared in: features of a classifier, of random convolutions, of Inception, or of DINOv2.
 
 All kinds have one interface, and none is the evaluated model's own encoder, which would find its own samples
 normal. `choose_features(dataset)` picks: a small classifier, trained once on the labels of the training images
-and kept; random convolutions where labels do not help; Inception where it is asked for.
+and kept; random convolutions where labels do not help; Inception or DINOv2 where it is asked for.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from keras_vae.datasets.progress import progress
 from keras_vae.files import whole
 from keras_vae.lazy import keras, tf
 
-KINDS = ("auto", "classifier", "random", "inception")
+KINDS = ("auto", "classifier", "random", "inception", "dinov2")
 BATCH_SIZE = 250  # images through a network at once; fewer where they are large
 PIXELS_AT_ONCE = 2**21
 
@@ -46,6 +46,10 @@ INCEPTION_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/i
 INCEPTION_SIDE = 299
 SECONDS_TO_CONNECT = 5
 
+DINOV2_PRESETS = ("dinov2_base", "dinov2_small")  # folders of KerasHub presets, the first that is there
+DINOV2_SIDE = 224  # 16 patches of 14 pixels
+IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
 
 class FeatureError(ValueError):
     """The features that were asked for cannot be had: one sentence, with the way out."""
@@ -55,7 +59,7 @@ class Features:
     """Maps images to rows of length 1.
 
     Attributes:
-        name: "classifier", "random" or "inception".
+        name: "classifier", "random", "inception" or "dinov2".
         image_shape: `(height, width, channels)` of the images it takes.
         num_features: F.
         accuracy: The classifier's share of right answers on images it has not learnt from, or None.
@@ -129,7 +133,8 @@ class Features:
                 f" {self.image_shape}"
             )
         read = images.images if hasattr(images, "images") else lambda start, stop: images[start:stop]
-        size = batch_size(self.image_shape if self.name != "inception" else (INCEPTION_SIDE, INCEPTION_SIDE))
+        side = {"inception": INCEPTION_SIDE, "dinov2": DINOV2_SIDE}.get(self.name)
+        size = batch_size((side, side) if side else self.image_shape)
         starts = range(0, len(images), size)
         for start in progress(starts, len(starts), f"{self.name} features"):
             yield tf.convert_to_tensor(np.asarray(read(start, start + size), np.float32))
@@ -163,6 +168,8 @@ def choose_features(dataset, name="auto", cache=None, seed=0):
         raise FeatureError(f"features is {name!r}: expected one of {', '.join(KINDS)}")
     if name == "inception":
         return inception_features(dataset.image_shape)
+    if name == "dinov2":
+        return dinov2_features(dataset.image_shape)
     if name == "random":
         return random_features(dataset, seed, "they were asked for")
     obstacle = why_no_classifier(dataset)
@@ -477,11 +484,15 @@ def channels_last():
 def build_inception(body, image_shape):
     """Returns the model from images to what `body`, an InceptionV3 for pixels in [-1, 1], gives."""
     inputs = keras.Input(image_shape)
-    three = inputs[..., :3] if image_shape[-1] >= 3 else keras.ops.repeat(inputs[..., :1], 3, axis=-1)
     resized = keras.layers.Resizing(
         INCEPTION_SIDE, INCEPTION_SIDE, data_format="channels_last", dtype="float32"
-    )(three)
+    )(in_colour(inputs))
     return keras.Model(inputs, body(keras.layers.Rescaling(2.0, -1.0, dtype="float32")(resized)))
+
+
+def in_colour(images):
+    """Returns the three colour channels of images; a grey one is repeated."""
+    return images[..., :3] if images.shape[-1] >= 3 else keras.ops.repeat(images[..., :1], 3, axis=-1)
 
 
 def inception_weights():
@@ -511,3 +522,69 @@ def _no_inception(error):
         f"the weights of InceptionV3 cannot be had ({error}): put {INCEPTION_URL} into"
         f" {inception_place().parent}, or take the features classifier or random"
     )
+
+
+# DINOv2.
+
+
+def dinov2_features(image_shape):
+    """Returns the features of DINOv2 (Oquab et al. 2023) as KerasHub has it: the class token of the last layer.
+
+    Images are resized to 224x224, grey ones repeated to three channels, and standardised as DINOv2 was trained. Only a
+    preset that is on this machine is used; nothing is downloaded.
+
+    Raises:
+        FeatureError: KerasHub is not installed, or no preset is on this machine.
+    """
+    folder = dinov2_weights()
+    if folder is None:
+        places = " or ".join(str(place / DINOV2_PRESETS[0]) for place in dinov2_places())
+        raise FeatureError(
+            f"no weights of DINOv2 are on this machine: put a KerasHub preset into {places}, or take the features"
+            " classifier or random"
+        )
+    try:
+        import keras_hub
+    except ImportError as error:
+        raise FeatureError(
+            f"KerasHub cannot be imported ({error}): pip install keras-hub, or take the features classifier or random"
+        ) from error
+    try:
+        with channels_last():
+            shape = (DINOV2_SIDE, DINOV2_SIDE, 3)
+            body = keras_hub.models.DINOV2Backbone.from_preset(str(folder), image_shape=shape)
+    except Exception as error:
+        raise FeatureError(
+            f"the DINOv2 preset in {folder} cannot be loaded ({error}): replace it, or take the features classifier or"
+            " random"
+        ) from error
+    preset = next(name for name in DINOV2_PRESETS if name in folder.parts)
+    reason = f"they were asked for; the weights are those of KerasHub's {preset}"
+    return Features("dinov2", build_dinov2(body, image_shape), image_shape, reason)
+
+
+def build_dinov2(body, image_shape):
+    """Returns the model from images to the class token of `body`, which takes standardised images and gives all tokens."""
+    inputs = keras.Input(image_shape)
+    resized = keras.layers.Resizing(
+        DINOV2_SIDE, DINOV2_SIDE, interpolation="bicubic", data_format="channels_last", dtype="float32"
+    )(in_colour(inputs))
+    variance = [deviation**2 for deviation in IMAGENET_DEVIATION]
+    standardise = keras.layers.Normalization(mean=IMAGENET_MEAN, variance=variance, dtype="float32")
+    return keras.Model(inputs, body({"images": standardise(resized)})[:, 0])
+
+
+def dinov2_weights():
+    """Returns the folder of a DINOv2 preset on this machine, or None where there is none."""
+    for place in dinov2_places():
+        for preset in DINOV2_PRESETS:
+            versions = sorted(path.parent for path in (place / preset).glob("**/config.json"))
+            if versions:
+                return versions[-1]
+    return None
+
+
+def dinov2_places():
+    """Returns where presets are looked for: in Keras' folder, and where KerasHub keeps what Kaggle gave it."""
+    cache = os.environ.get("KAGGLEHUB_CACHE") or pathlib.Path.home() / ".cache" / "kagglehub"
+    return inception_place().parent, pathlib.Path(cache) / "models" / "keras" / "dinov2" / "keras"

@@ -12,6 +12,7 @@ NONSENSE = {
     "fog": "fog",
     "shuffled_blocks": "shuffled blocks",
 }  # what must be farther off than blurred images
+SHORT = {"fog": "fog", "shuffled_blocks": "set with shuffled blocks"}
 FLOORS = 3.0  # distances of other real images from real ones that nonsense must exceed
 LEAST_DEAD = 0.2  # share of nonsense that must lie farther from every real image than blur explains
 GROUPS = 10  # of images that are left out in turn, for the error of a Frechet distance
@@ -70,7 +71,7 @@ def distance_checks(distances):
 def neighbour_checks(dead):
     """Yields the same for the shares of nonsense that lie where no real image is."""
     for name, share in dead.items():
-        sentence = f"{{1}} {max(share.value, 0):.0%} of {NONSENSE[name]} lie farther from every real image than blur does"
+        sentence = f"{{1}} {max(share.value, 0):.0%} of the {SHORT[name]} is farther from every real image than blurred images are"
         yield Estimate(LEAST_DEAD, 0.0), share, sentence
 
 

@@ -145,7 +145,7 @@ def measure_distances(evidence, ladder, spaces):
     for name, found in judged_densities(evidence, spaces.kept.judged, own).items():
         values[name] |= found
     for name, distance in sliced(evidence, rungs, spaces.kept.slices).items():
-        values[name] |= {"swd": distance.value, "swd_se": distance.se}
+        values[name] |= {"swd": distance and distance.value, "swd_se": distance and distance.se}
     values["real"]["frechet_sd"] = rungs.distances.deviation("real")
     if evidence.features.accuracy is None:
         reasons["generation_gap.features.accuracy"] = reasons["confidence"] = evidence.features.reason
@@ -167,16 +167,16 @@ def judged_densities(evidence, judged, own):
 
 
 def sliced(evidence, rungs, real):
-    """Returns the sliced Wasserstein distance of each rung from what it should look like, by rung.
+    """Returns the sliced Wasserstein distance of each rung from what it should look like, by rung; None for few images.
 
     Args:
         evidence: The `Evidence`.
         rungs: The `Ladder`.
         real: `Slices` of the reference, or None where there are too few images.
     """
-    if real is None:
-        return {}
     images = rungs.images
+    if real is None:
+        return dict.fromkeys(images)
     drawn = Slices(images["posterior" if "posterior" in images else "reconstruction"], evidence.seed)
     return {name: (real if name in WITH_REAL else drawn).distance(rung) for name, rung in images.items()}
 

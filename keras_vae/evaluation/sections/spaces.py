@@ -64,20 +64,34 @@ def measure_spaces(evidence, ladder):
     rungs = ladder.kept
     if rungs.n < LEAST_IMAGES:
         reasons = {"spaces.judged_in": TOO_FEW, **dict.fromkeys(("swd", "swd_se"), TOO_FEW)}
-        return Found({"n": rungs.n, "judged_in": None}, reasons, Spaces(None, TOO_FEW, None))
+        few = Spaces(None, TOO_FEW, None)
+        return Found({"n": rungs.n, "judged_in": None}, reasons | few.reasons, few)
     real, reference = halves(evidence, rungs)
     sets = {"real": real, **planted_sets(real, evidence.seed)}
     every = feature_spaces(evidence)
     found = {features.name: by_features(features, sets, reference) for features in every}
-    values = {"n": len(real), **found, SWD: by_patches(sets, reference, evidence.seed)}
+    found[SWD] = by_patches(sets, reference, evidence.seed)
+    values = {"n": len(real), **found}
     judged = next((features for features in every if found[features.name]["blind"] is False), None)
     values["judged_in"] = judged and judged.name
-    reason = None if judged else why_none(found.values())
+    reason = None if judged else why_none([found[features.name] for features in every])
     kept = Spaces(
         judged and as_judged(judged, evidence, rungs), reason, Slices(evidence.reference, evidence.seed)
     )
     pictures = {"planted": {name: images[:SHOWN] for name, images in sets.items()}}
-    return Found(values, {"spaces.judged_in": reason, **kept.reasons} if reason else {}, kept, pictures)
+    return Found(
+        values,
+        undecided(found) | ({"spaces.judged_in": reason} if reason else {}) | kept.reasons,
+        kept,
+        pictures,
+    )
+
+
+def undecided(found):
+    """Returns why it is not known whether a space is blind, by dotted path; `found`: the results of spaces by name."""
+    return {
+        f"spaces.{name}.blind": space["reason"] for name, space in found.items() if space["blind"] is None
+    }
 
 
 def halves(evidence, rungs):

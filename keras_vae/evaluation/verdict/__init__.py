@@ -54,11 +54,17 @@ def continuity(facts):
 
 def completeness(facts):
     """Returns the line on completeness: does every code under the prior decode to an image?"""
-    if facts.dead_zone is None:
+    if facts.share_off is None:
         return "completeness: not measured"
     if collapsed(facts):
         return f"completeness: {WITHOUT_MEANING}"
     word = "bad" if facts.prior_is_poor else "patchy" if patchy(facts) else "ok"
+    if facts.auc is not None:
+        return (
+            f"completeness: {word} ({percent(facts.off.value)} of the prior decodes to images that hardly any decoded code"
+            f" looks like; a classifier tells samples from decoded codes in {percent(facts.auc.value)} of pairs, where 50%"
+            " is chance)"
+        )
     covered = facts.get("generation_gap", "prior", "coverage")
     rare = (
         f"; near its samples lie {percent(covered)} of the real images"
@@ -71,7 +77,9 @@ def completeness(facts):
 def confidence(facts, main):
     """Returns how far to trust the verdict: `high`, `medium` or `low`."""
     level = 2
-    if facts.get("generation_gap", "features", "name") != "classifier":
+    if facts.auc is not None:
+        level -= not facts.has_power
+    elif facts.get("generation_gap", "features", "name") != "classifier":
         level -= 1  # other features penalise blur more than nonsense
     if (facts.get("generation_gap", "n") or 0) < ENOUGH_IMAGES and main.name not in (
         "insufficient_data",

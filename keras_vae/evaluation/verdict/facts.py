@@ -33,6 +33,9 @@ class Facts:
         self.dead = self.estimate("completeness", "dead_zone")
         self.repaired = self.estimate("generation_gap", "repaired_fraction")
         self.sampler = self.get("generation_gap", "best_sampler")
+        # Of the prior's samples, against decoded posterior draws; None in results of older versions.
+        self.auc = self.estimate("told_apart", "prior", "auc")
+        self.off = self.estimate("told_apart", "prior", "off")
         self.recommended = self.get("latent", "recommended_size")
         self.directions = self.get("latent", "pc95_corrected") or self.get("latent", "pc95")
         self.spare_dimensions = self.size / self.directions if self.size and self.directions else None
@@ -117,13 +120,44 @@ class Facts:
 
     @property
     def prior_is_poor(self):
-        """Whether prior samples are far from images, beyond what reconstructions are."""
+        """Whether prior samples are nothing like decoded codes; of older results, far from images."""
+        if self.auc is not None:
+            return surely(self.auc, THRESHOLDS.told_hole) or surely(self.off, THRESHOLDS.dead)
         return surely(self.gap_ratio, THRESHOLDS.hole) or surely(self.dead, THRESHOLDS.dead)
 
     @property
+    def prior_is_off(self):
+        """Whether prior samples differ from decoded codes; of older results, lie farther from images."""
+        if self.auc is not None:
+            return surely(self.auc, THRESHOLDS.told_patchy)
+        return noticeable(self.gap_ratio, THRESHOLDS.patchy)
+
+    @property
     def is_thin(self):
-        """Whether more of the prior's samples than of the reconstructions fall where there is no image."""
-        return noticeable(self.dead, THRESHOLDS.thin)
+        """Whether a noticeable share of the prior's samples looks like no decoded code; of older results, no image."""
+        return noticeable(self.dead if self.off is None else self.off, THRESHOLDS.thin)
+
+    @property
+    def share_off(self):
+        """The share of the prior's samples that look like no decoded code; of older results, like no image."""
+        return self.dead_zone if self.off is None else self.off.value
+
+    @property
+    def is_blind(self):
+        """Whether the features that distances are measured in cannot tell fog from real images here."""
+        return bool(self.get("spaces", self.get("generation_gap", "features", "name"), "blind"))
+
+    @property
+    def is_repaired(self):
+        """Whether samples of the best sampler cannot be told from decoded codes; None where that was not measured."""
+        auc = self.estimate("told_apart", self.sampler, "auc") if self.sampler else None
+        return None if auc is None else auc.high <= THRESHOLDS.told_repaired
+
+    @property
+    def has_power(self):
+        """Whether the classifier found the planted control, and nothing where there is nothing to find."""
+        control, null = (self.estimate("told_apart", name, "auc") for name in ("planted", "posterior"))
+        return surely(control, 0.5) and not surely(null, 0.5)
 
     @property
     def mismatches(self):

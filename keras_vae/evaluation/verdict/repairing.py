@@ -1,7 +1,7 @@
 """What is said of a fitted sampler: only what was measured of it and what was really done with it."""
 
 from keras_vae.evaluation.verdict.steps import Step, evaluate_again
-from keras_vae.evaluation.verdict.words import listed, measured, share
+from keras_vae.evaluation.verdict.words import listed, measured, percent, share
 
 LATER = {
     "files": "The model is in files: a decoder that samples from it is exported for a run of keras_vae only.",
@@ -30,6 +30,13 @@ def repair_steps(facts):
 
 def gain(facts):
     """Returns what the best fitted sampler gains, as far as it was measured."""
+    auc = facts.estimate("told_apart", facts.sampler, "auc")
+    if auc is not None:
+        return (
+            f"sample from the fitted {facts.sampler} (a classifier tells its samples from decoded codes in"
+            f" {percent(auc.value)} of pairs, those of {facts.prior_in_words} in {percent(facts.auc.value)};"
+            f" {'that is a repair' if facts.is_repaired else 'better, and not a repair'})"
+        )
     distance = facts.estimate("generation_gap", "best_frechet") or facts.distance(facts.sampler)
     closed = "" if facts.repaired is None else f", {share(facts.repaired, 'of the gap')}"
     return f"sample from the fitted {facts.sampler} ({measured(facts.prior)} becomes {measured(distance)}{closed})"

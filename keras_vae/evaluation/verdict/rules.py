@@ -6,7 +6,8 @@ holds names the verdict; those after it that hold too are further findings.
 
 import dataclasses
 
-from keras_vae.evaluation.verdict.facts import above, noticeable, surely
+from keras_vae.evaluation.verdict.evidence import coverage_evidence, samples_evidence
+from keras_vae.evaluation.verdict.facts import above, surely
 from keras_vae.evaluation.verdict.holes import (
     hole,
     longer,
@@ -183,15 +184,15 @@ def copies_in_words(facts):
 
 def blurry(facts):
     """Holds where samples are as good as reconstructions, and reconstructions are poor."""
-    worse = noticeable(facts.gap_ratio, THRESHOLDS.patchy) or facts.prior_is_poor
-    if worse or not surely(facts.blur_ratio, THRESHOLDS.blurry):
+    worse = facts.prior_is_off or facts.prior_is_poor
+    if worse or facts.is_blind or not surely(facts.blur_ratio, THRESHOLDS.blurry):
         return None
     return Finding(
         "blurry",
         "Reconstructions are blurred"
         + (
             "."
-            if facts.is_thin or surely(facts.gap_ratio, 0.0)
+            if facts.is_thin or surely(facts.gap_ratio, 0.0) or surely(facts.auc, 0.5)
             else ", and samples are no worse than they are."
         ),
         f"Reconstructions lie {measured(facts.blur_ratio)} times as far from real images as real ones do from each other"
@@ -218,10 +219,8 @@ def prior_hole(facts):
     found, prior = hole(facts), facts.prior_in_words
     return Finding(
         "prior_hole",
-        f"It reconstructs, and it cannot generate: {prior} decodes to what no image looks like.",
-        f"Samples from {prior} lie {measured(facts.prior)} from real images, reconstructions"
-        f" {measured(facts.reconstruction)}, real ones {measured(facts.floor)}; {percent(facts.dead_zone)} of them fall"
-        f" where there is no image." + mismatch_evidence(facts),
+        f"The model reconstructs but cannot generate: samples from {prior} do not decode to images.",
+        samples_evidence(facts) + mismatch_evidence(facts),
         found.cause,
         hole_steps(facts, found),
         found.kind,
@@ -239,22 +238,19 @@ def patchy(facts):
     if facts.prior_is_poor:
         return None
     thin = facts.is_thin
-    if not (noticeable(facts.gap_ratio, THRESHOLDS.patchy) or thin or facts.is_repairable):
+    if not (facts.prior_is_off or thin or facts.is_repairable):
         return None
     found, prior = hole(facts), facts.prior_in_words
     return Finding(
         "patchy",
         (
             f"Some samples of {prior} are images, and about as many are not."
-            if above(facts.dead_zone, HALF)
+            if above(facts.share_off, HALF)
             else f"Most samples of {prior} are images, some are not."
         )
         if thin
         else f"Samples of {prior} are images, and other ones than the real: some kinds are rare or missing.",
-        f"{percent(facts.dead_zone)} of them fall where there is no image; near them lie"
-        f" {percent(facts.get('generation_gap', 'prior', 'coverage'))} of the real images, which other real ones do for"
-        f" {percent(facts.get('generation_gap', 'real', 'coverage'))}. They lie {measured(facts.prior)} from real images,"
-        f" reconstructions {measured(facts.reconstruction)}." + mismatch_evidence(facts),
+        samples_evidence(facts) + coverage_evidence(facts) + mismatch_evidence(facts),
         found.cause,
         hole_steps(facts, found),
         found.kind,
@@ -307,9 +303,7 @@ def healthy(facts):
     return Finding(
         "healthy",
         f"It reconstructs, and {facts.prior_in_words} decodes to images.",
-        f"Samples lie {measured(facts.prior)} from real images, reconstructions {measured(facts.reconstruction)}, real ones"
-        f" {measured(facts.floor)}; {percent(facts.dead_zone)} of the samples fall where there is no image."
-        + mismatch_evidence(facts),
+        samples_evidence(facts) + mismatch_evidence(facts),
         "Nothing is wrong that these measurements can see.",
         tuple(repair_steps(facts)) or (Step("Use it."),),
     )

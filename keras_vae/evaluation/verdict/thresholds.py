@@ -18,6 +18,9 @@ class Thresholds:
     patchy: float = 2.0
     dead: float = 0.5  # share of prior samples where no image is
     thin: float = 0.1
+    told_hole: float = 0.9  # AUC of a classifier that tells samples from decoded codes
+    told_patchy: float = 0.7
+    told_repaired: float = 0.6
     mismatch: float = 2.0  # nats
     mismatch_share: float = 0.1  # of the rate
     spare_dimensions: float = 8.0  # for each direction of those that hold 95% of the means' variance
