@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_vae.principal import project
+from keras_vae.runtime.threads import one_thread
 from keras_vae.samplers.low_rank import LowRank, few_components, make_density, square_root
 
 CODES_PER_COMPONENT = 2  # fewer codes than this for each dimension in each component: fewer components
@@ -87,7 +88,7 @@ def fit_mixture(coordinates, number, seed):
         return np.ones(1), np.zeros((1, 0)), np.zeros((1, 0, 0))
     scale = np.sqrt(np.square(coordinates).mean())
     model = GaussianMixture(number, covariance_type="full", reg_covar=1e-3, random_state=seed)
-    with warnings.catch_warnings():
+    with one_thread(), warnings.catch_warnings():
         # Stopped after 100 steps or started with fewer distinct codes than components: a density all the same.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(coordinates / scale)

@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_vae.evaluation.metrics.estimate import Estimate
 from keras_vae.evaluation.metrics.sets import as_sets
+from keras_vae.runtime.threads import one_thread
 
 GROUPS = 20  # of images that are left out in turn, for an error
 
@@ -79,17 +80,6 @@ class Reference:
         shared = np.sqrt(np.clip(np.linalg.eigvalsh(self.root @ covariance @ self.root), 0, None)).sum()
         away = np.square(self.mean - mean).sum() + self.total + np.trace(covariance)
         return max(0.0, float(away - 2 * shared))
-
-
-def one_thread():
-    """Returns a context in which linear algebra runs on one thread.
-
-    Decompositions of these sizes do not gain from a second thread. If another process blocks it, they take 20 to 100
-    times as long (measured), since threads wait for each other thousands of times.
-    """
-    from threadpoolctl import threadpool_limits  # comes with scikit-learn
-
-    return threadpool_limits(1, user_api="blas")
 
 
 def frechet_distance_error(features, reference, groups=GROUPS):

@@ -12,8 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_vae.evaluation.metrics.estimate import Estimate
-from keras_vae.evaluation.metrics.frechet import Reference, moments_of, one_thread
+from keras_vae.evaluation.metrics.frechet import Reference, moments_of
 from keras_vae.evaluation.metrics.sets import as_sets
+from keras_vae.runtime.threads import one_thread
 
 SPLITS = 20
 WIDE, FEW_SPLITS = (

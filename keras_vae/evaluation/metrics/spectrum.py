@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_vae.evaluation.metrics.frechet import one_thread
 from keras_vae.principal import (
     column_blocks,
     count_for_share,
@@ -17,6 +16,7 @@ from keras_vae.principal import (
     principal_components,
     project,
 )
+from keras_vae.runtime.threads import one_thread
 
 __all__ = [
     "Directions",
