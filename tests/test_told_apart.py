@@ -5,6 +5,7 @@ import pytest
 
 from keras_vae.evaluation.classifiers import as_images, halved, statistics, tell_apart
 from keras_vae.evaluation.metrics.two_sample import Fold, difference, repaired_share, told_apart
+from keras_vae.evaluation.occlusion import occlusion_maps
 
 RANDOM = np.random.default_rng(5)
 
@@ -97,3 +98,30 @@ def test_the_repaired_share_is_that_of_the_total_variations():
     assert low < value < high
     assert 0.005 < se < 0.05
     assert repaired_share(folds(0.5), folds(0.0)) is None
+
+
+def test_a_covered_pixel_counts_where_the_score_comes_from():
+    # The score is the sum of one quarter of the image; covering with zeros loses what stood there.
+    images = np.ones((2, 8, 8, 1))
+    maps = occlusion_maps(lambda given: given[:, :4, :4, 0].sum((1, 2)), images, np.zeros((8, 8, 1)))
+    assert maps.shape == (2, 8, 8)
+    assert maps[0, 0, 0] == 4  # its only window of 2x2 lies in the quarter
+    assert maps[:, 5:, 5:].max() == 0
+
+
+def test_maps_peak_in_planted_local_defects():
+    generator = np.random.default_rng(3)
+    clean, broken = squares(400, side=16, size=6, seed=10), squares(400, side=16, size=6, seed=11)
+    places = generator.integers(0, 12, (400, 2))
+    for image, (top, left) in zip(broken, places, strict=True):
+        image[top : top + 4, left : left + 4] = generator.integers(0, 2, (4, 4, 1))
+    scored, scorers = tell_apart(clean, {"broken": broken})
+    rows = scored["broken"].places[0][1][:60]
+    maps = occlusion_maps(lambda images: scorers[0]("broken", images), broken[rows], clean.mean(axis=0))
+    peaks = [np.unravel_index(np.argmax(one), one.shape) for one in maps]
+    inside = [
+        top <= row < top + 4 and left <= column < left + 4
+        for (row, column), (top, left) in zip(peaks, places[rows], strict=True)
+    ]
+    assert told_apart(scored["broken"].folds).auc > 0.9
+    assert np.mean(inside) >= 0.8

@@ -115,6 +115,38 @@ def ladder(results, pictures, drawn):
     return "ladder", "The ladder", lead(words) + made + cards(drawn, shown) + card(gaps)
 
 
+SAMPLED = ("shuffled", "gaussian", "mixture", "flow", "two_stage", "vamp", "pixel_cnn", "prior")
+CONTROLS = ("posterior", "planted", "training")
+AGAINST_REAL = ("reconstruction", "decoded", "real")
+
+
+def told(results, pictures, drawn):
+    """Whether a classifier tells the rungs from what they should look like: numbers of samplers, controls, decoder."""
+    entries = results.get("told_apart")
+    if not entries:
+        return None
+    words = (
+        "A small classifier learns to tell two sets of images apart and is scored on images that it has not seen. AUC 0.5:"
+        " it cannot; 1: it always can. Samples are compared with decoded codes of held-out images, so that blur, which"
+        " both have, does not count. Reconstructions are compared with real images."
+    )
+    samplers = [name for name in SAMPLED if entries.get(name)]
+    samplers += [name for name in entries if name.endswith("_training")]
+    decoder = [f"{name}{scale}" for scale in ("", "_half", "_quarter") for name in AGAINST_REAL]
+    groups = (
+        ("Samples against decoded codes", samplers),
+        ("Controls", CONTROLS),
+        ("Decoder against real images", [name for name in decoder if entries.get(name)]),
+    )
+    made = [
+        card(matrix(results, "told_apart", "two_sample", title, names)) for title, names in groups if names
+    ]
+    rest = table(
+        results, "told_apart", "Repaired share", skip=tuple(entry for _, group in groups for entry in group)
+    )
+    return "told", "Told apart", lead(words) + "".join(made) + card(rest)
+
+
 def ladder_table(results, rungs, images):
     """Returns the ladder as a table, a row a rung, with the columns that have a number anywhere."""
     paths = dict.fromkeys(("frechet", "kid", "density", "coverage", "confidence"), ("generation_gap", "rung"))
@@ -531,6 +563,7 @@ def meanings(results, pictures, drawn):
 
 SECTIONS = (
     findings,
+    told,
     ladder,
     rate_distortion,
     latent,

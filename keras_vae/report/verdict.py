@@ -95,6 +95,7 @@ def verdict_card(results, pictures):
             class_="lines",
         ),
         first_look(results, pictures),
+        told_look(results, pictures),
         tag("div", remedy, class_="remedy") if remedy else "",
         class_=f"card verdict tone-{tone}",
     )
@@ -127,6 +128,53 @@ def first_look(results, pictures):
     return rows_of(found, 52) if found else ""
 
 
+def told_look(results, pictures):
+    """Returns, for the prior and the best sampler, the samples most surely told apart, where, and those least surely."""
+    found = []
+    for rung, shown in (pictures.get("told_apart") or {}).items():
+        if not shown or not len(shown["most"]):
+            continue
+        title = rung_title(rung)
+        found += [
+            (f"{title}: gives itself away", "most surely told from decoded codes", np.asarray(shown["most"])),
+            (f"{title}: by what", "red: what the classifier goes by", marked(shown["most"], shown["maps"])),
+            (f"{title}: passes", "least surely told from decoded codes", np.asarray(shown["least"])),
+        ]
+    return rows_of(found, 44) if found else ""
+
+
+def marked(images, maps):
+    """Returns images in grey with the places that a classifier goes by in red, `[n, height, width, 3]`."""
+    grey = np.asarray(images, "float32").mean(axis=-1, keepdims=True).repeat(3, axis=-1)
+    heat = np.clip(np.asarray(maps, "float32"), 0, None)[..., None]
+    heat = heat / np.maximum(heat.max(axis=(1, 2), keepdims=True), 1e-9)
+    return grey * (1 - 0.7 * heat) + 0.7 * heat * np.array([1, 0, 0], "float32")
+
+
+def told_notes(best):
+    """Returns notes on what a classifier says of the prior and of the best sampler, by path."""
+    return {
+        "told_apart.prior.auc": "of prior samples; 0.5 is chance",
+        "told_apart.prior.off": "of prior samples look like hardly any decoded code",
+        "told_apart.repaired_share": f"of the prior's total variation, by the {rung_title(best).lower()}"
+        if best not in (None, "prior")
+        else "of the prior's total variation",
+    }
+
+
+def distance_notes(reconstruction, best):
+    """Returns notes on distances, by path, for results that no classifier was asked for."""
+    return {
+        "generation_gap.prior.frechet": f"of prior samples; reconstructions {number(reconstruction)}"
+        if reconstruction is not None
+        else "of prior samples",
+        "completeness.dead_zone": "of prior samples look like nothing real",
+        "generation_gap.repaired_fraction": f"of the gap, by the {rung_title(best).lower()}"
+        if best
+        else "of the gap",
+    }
+
+
 def tiles(results):
     """Returns the six numbers to look at first."""
     per_dim, size = get(results, "rate_distortion.rate_per_dim"), get(results, "latent.size")
@@ -137,13 +185,7 @@ def tiles(results):
         if per_dim is not None and size
         else "",
         "prior_mismatch.nats": healthy("prior_mismatch.nats"),
-        "generation_gap.prior.frechet": f"of prior samples; reconstructions {number(reconstruction)}"
-        if reconstruction is not None
-        else "of prior samples",
-        "completeness.dead_zone": "of prior samples look like nothing real",
-        "generation_gap.repaired_fraction": f"of the gap, by the {rung_title(best).lower()}"
-        if best
-        else "of the gap",
+        **(told_notes(best) if results.get("told_apart") else distance_notes(reconstruction, best)),
         "latent.participation_ratio": f"used, of {number(size)} dims" if size else "",
     }
     cells = []

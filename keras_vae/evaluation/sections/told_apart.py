@@ -7,6 +7,7 @@ and quarter resolution.
 """
 
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from keras_vae.evaluation.classifiers import halved, tell_apart
 from keras_vae.evaluation.metrics.estimate import Estimate
 from keras_vae.evaluation.metrics.planted_sets import shuffled_blocks
 from keras_vae.evaluation.metrics.two_sample import difference, repaired_share, told_apart
+from keras_vae.evaluation.occlusion import occlusion_maps
 from keras_vae.evaluation.sections.codes import in_batches, some
 from keras_vae.evaluation.sections.found import Found, missing
 
@@ -26,6 +28,7 @@ SCALES = ("", "_half", "_quarter")  # endings of the decoder's entries
 SCALE_NAMES = {"": "full", "_half": "half", "_quarter": "quarter"}
 DECODER = ("reconstruction", "decoded", "real")  # against real images
 SATURATED = 0.99  # an AUC beyond which no two samplers can be told from each other
+SHOWN = 8  # samples most surely told apart, and as many least surely
 REPAIRED = ("repaired_share", "repaired_share_se", "repaired_share_low", "repaired_share_high")
 
 
@@ -62,6 +65,22 @@ class ToldApart:
     scorers: list
     reference: np.ndarray
     images: dict
+
+    def shown(self, rung):
+        """Returns the samples of a rung most and least surely told apart, and where the classifier looks in the first.
+
+        Returns:
+            {"most": `[k, h, w, c]`, "maps": `[k, h, w]`, "least": `[k, h, w, c]`} of one fold, the surest first.
+        """
+        scored, score = self.scored[rung], functools.partial(self.scorers[0], rung)
+        images = self.images[rung][scored.places[0][1]]
+        order = np.argsort(-scored.folds[0].samples, kind="stable")
+        most, least = images[order[:SHOWN]], images[order[::-1][:SHOWN]]
+        return {
+            "most": most,
+            "maps": occlusion_maps(score, most, self.reference.mean(axis=0)),
+            "least": least,
+        }
 
     def choose(self, names):
         """Returns the `Choice` among the samplers `names`: by one fold, measured on the other."""
@@ -114,7 +133,9 @@ def measure_told_apart(evidence, reconstruction, samplers, ladder):
         reasons |= missing("told_apart", REPAIRED, known if choice.sampler else "no sampler was fitted")
     if values["decoder_scale"] is None:
         reasons["told_apart.decoder_scale"] = "no scale at which reconstructions are told from real images"
-    return Found(values, reasons, kept)
+    shown = () if evidence.subject.num_classes else ("prior", choice.sampler)
+    pictures = {"told_apart": {rung: kept.shown(rung) for rung in shown if rung}}
+    return Found(values, reasons, kept, pictures)
 
 
 def compared(n, shape):
