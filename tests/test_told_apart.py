@@ -25,13 +25,13 @@ def found(reference, sets, **options):
 
 
 def test_the_same_is_not_told_apart_and_another_kind_is():
-    sets = {"same": squares(120, seed=1), "smaller": squares(120, size=2, seed=2)}
-    told = found(squares(120), sets)
+    sets = {"same": squares(300, seed=1), "smaller": squares(300, size=2, seed=2)}
+    told = found(squares(300), sets)
     assert abs(told["same"].auc - 0.5) < 3 * told["same"].auc_se
     assert told["same"].tv_low == 0
     assert told["smaller"].auc > 0.95
     assert told["smaller"].tv_low > 0.5
-    assert told["smaller"].n == 120
+    assert told["smaller"].n == 300
 
 
 def test_what_is_left_out_is_missing_and_not_off():
@@ -45,9 +45,9 @@ def test_what_is_left_out_is_missing_and_not_off():
 
 def test_a_conditional_classifier_sees_the_label():
     # The images are the same; in the samples each label stands beside the other kind of image.
-    kinds = np.concatenate([squares(150, size=2, seed=6), squares(150, size=4, seed=7)])
-    others = np.concatenate([squares(150, size=2, seed=8), squares(150, size=4, seed=9)])
-    right, wrong = np.repeat([0, 1], 150), np.repeat([1, 0], 150)
+    kinds = np.concatenate([squares(200, size=2, seed=6), squares(200, size=4, seed=7)])
+    others = np.concatenate([squares(200, size=2, seed=8), squares(200, size=4, seed=9)])
+    right, wrong = np.repeat([0, 1], 200), np.repeat([1, 0], 200)
     seen = found(kinds, {"swapped": others}, labels=(right, {"swapped": wrong}))
     blind = found(kinds, {"swapped": others})
     assert seen["swapped"].auc > 0.9
@@ -57,6 +57,14 @@ def test_a_conditional_classifier_sees_the_label():
 def test_the_same_seed_gives_the_same_scores():
     sets = {"other": squares(60, size=4, seed=1)}
     assert found(squares(60), sets, seed=3) == found(squares(60), sets, seed=3)
+
+
+def test_few_images_are_told_apart_by_statistics_alone():
+    scored, _ = tell_apart(squares(40), {"same": squares(40, seed=1), "larger": squares(40, size=6, seed=2)})
+    told = {name: told_apart(one.folds) for name, one in scored.items()}
+    assert scored["larger"].classifier == "statistics"
+    assert told["larger"].auc > 0.95
+    assert abs(told["same"].auc - 0.5) < 3 * told["same"].auc_se
 
 
 def test_statistics_of_an_image_by_hand():

@@ -17,6 +17,7 @@ from keras_vae.lazy import keras, ops
 FOLDS = 2
 INNER = 0.25  # of the training fold chooses the epoch and the classifier, and fixes the threshold
 MOST_LEARNED = 1000  # images a side that a classifier learns from: more images only tighten the errors
+FEWEST_FOR_NETWORK = 100  # images a side to learn from, below which only the linear classifier is used
 WIDTHS = (32, 64, 64, 64, 64)  # of the convolutions of stride 2; images are halved until 4 pixels are left
 LEAST_CONVOLUTIONS = 3
 LABEL_FEATURES = 64  # of the layer in which image and label meet
@@ -146,7 +147,9 @@ class Scorer:
         inner = learned.each(lambda images: images.rows(slice(0, inner_size(len(images)))))
         fitted = learned.each(lambda images: images.rows(slice(inner_size(len(images)), None)))
         fitted = fitted.each(lambda images: images.rows(slice(0, MOST_LEARNED)))
-        self.classifiers = {"cnn": Network(fitted, inner, seed), "statistics": Statistics(fitted)}
+        self.classifiers = {"statistics": Statistics(fitted)}
+        if min(map(len, [fitted.reference, *fitted.sets.values()])) >= FEWEST_FOR_NETWORK:
+            self.classifiers["cnn"] = Network(fitted, inner, seed)
         self.chosen, self.thresholds = {}, {}
         for name in learned.sets:
             scores = {
@@ -241,7 +244,7 @@ def joined(parts):
 def build_network(reference, num_sets, seed):
     """Returns the network from uint8 images, and labels of conditional models, to a logit for each set."""
     height, width, channels = reference.pixels.shape[1:]
-    halvings = int(np.clip(np.log2(min(height, width) / LEAST_SIDE), 1, len(WIDTHS)))
+    halvings = int(np.clip(np.ceil(np.log2(min(height, width) / LEAST_SIDE)), 1, len(WIDTHS)))
     strides = [1] * max(0, LEAST_CONVOLUTIONS - halvings) + [2] * halvings
     options = {"data_format": "channels_last", "dtype": "float32"}
     image = keras.Input((height, width, channels), dtype="uint8")
