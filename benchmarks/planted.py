@@ -19,7 +19,9 @@ DATA = {
     "mnist": "--dataset mnist --limit 10000 --epochs 6",
     "sprites": "--dataset sprites --image_size 32 --epochs 4 --likelihood gaussian_optimal",
     "digits": "--dataset digits --epochs 40",
+    "animals": "--limit 12000 --epochs 5",
 }
+FOLDERS = {"mnist": "--data_dir", "animals": "--dataset"}  # the flag that says where the images are
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def grow(plant, data_dir, **settings):
 
     Args:
         plant: A `Plant`.
-        data_dir: Of MNIST's files, or None.
+        data_dir: The folder of MNIST's files, or of the animals; None for images that need none.
         **settings: Of `keras_vae.evaluate`.
     """
     config = config_of(plant, data_dir)
@@ -124,7 +126,7 @@ def judge_saved(plant, path, data_dir=None, data_rules=1, **settings):
 def config_of(plant, data_dir):
     """Returns the configuration of a plant, as train.py reads it."""
     flags = shlex.split(f"{DATA[plant.data]} {plant.flags} --seed {plant.seed}")
-    flags += ["--data_dir", data_dir] if data_dir and plant.data == "mnist" else []
+    flags += [FOLDERS[plant.data], str(data_dir)] if data_dir and plant.data in FOLDERS else []
     return training.read_command_line(flags)[0]
 
 
@@ -258,7 +260,41 @@ def ideal(model, dataset, amount):
     return keras_vae.from_functions(encode, model.decode), drawn
 
 
+def blind(model, dataset, amount):
+    """Returns the model with codes of mean 0 and covariance I, by a linear map, and the dataset.
+
+    The map is fitted to the codes of `amount` training images, and the decoder undoes it. N(0, I) then decodes to what
+    a Gaussian of the codes' own mean and covariance does: colours, contrasts and textures are right, and there are no
+    objects. Noise of the posterior stays diagonal, with the variances that the map leaves it.
+    """
+    shape = model.latent_shape
+    parts = [model.encode(part) for part in np.array_split(dataset.train.images(0, int(amount)), 40)]
+    mean, log_var = (
+        np.concatenate([np.asarray(part[index]).reshape(len(part[index]), -1) for part in parts])
+        for index in (0, 1)
+    )
+    middle = mean.mean(axis=0)
+    values, axes = np.linalg.eigh(np.cov(mean, rowvar=False) + np.diag(np.exp(log_var).mean(axis=0)))
+    scales = np.sqrt(np.maximum(values, 1e-6 * values.max()))
+    whiten, undo = (axes / scales) @ axes.T, (axes * scales) @ axes.T
+
+    def encode(images):
+        own, own_log_var = (np.asarray(part).reshape(len(images), -1) for part in model.encode(images))
+        variance = np.exp(own_log_var) @ np.square(whiten)
+        return (
+            ((own - middle) @ whiten).reshape(-1, *shape).astype("float32"),
+            np.log(variance).reshape(-1, *shape).astype("float32"),
+        )
+
+    def decode(codes):
+        flat = np.asarray(codes).reshape(len(codes), -1) @ undo + middle
+        return model.decode(flat.reshape(-1, *shape).astype("float32"))
+
+    return keras_vae.from_functions(encode, decode), dataset
+
+
 MADE = {
+    "blind": blind,
     "steps": steps,
     "copies": copies,
     "correlated": correlated,

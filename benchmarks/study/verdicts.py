@@ -110,6 +110,8 @@ RIGHT = {
     "mis_scaled": ("prior hole: mis scaled", "patchy: mis scaled"),
     "correlated": ("prior hole: correlated", "patchy: correlated"),
     "clustered": ("prior hole: clustered", "patchy: clustered"),
+    # Right statistics and no objects: a person sees that nothing of it is an image, so "patchy" would be wrong.
+    "blind": ("prior hole: clustered",),
     "no_prior": ("prior hole: no prior", "patchy: no prior"),
     "blurry": ("blurry",),
     "overfitted": ("overfitted",),
