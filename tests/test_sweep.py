@@ -1,6 +1,7 @@
 """Sweeps: what a command line means, what is recommended, and what is compared; without training."""
 
 import csv
+import dataclasses
 import io
 import json
 import os
@@ -405,3 +406,12 @@ def test_any_runs_are_compared_by_the_settings_that_differ(tmp_path):
         "objective": ("beta_vae", "autoencoder"),
     }
     assert members[3].settings == {"latent": "8", "objective": "autoencoder"}
+
+
+def test_a_recommendation_says_how_surely_samples_are_told_apart_and_when_distances_are_blind():
+    seen = Candidate("latent 8", 8, (0.1,), (0.01,), aucs=(0.9, 0.94))
+    reason = recommend([seen]).reason
+    assert "from decoded codes in 92% of pairs" in reason
+    assert "fog" not in reason
+    assert "cannot tell fog" in recommend([dataclasses.replace(seen, blind=True)]).reason
+    assert "classifier" not in recommend([dataclasses.replace(seen, aucs=())]).reason

@@ -254,7 +254,20 @@ def candidate(words, size, members):
         tuple(prior for results in evaluated if (prior := get(results, PRIOR_DISTANCE)) is not None),
         tuple(member.name for member in members),
         tuple(map(fault_of, filter(is_unhealthy, evaluated))),
+        tuple(auc for results in evaluated if (auc := auc_of_best(results)) is not None),
+        any(features_are_blind(results) for results in evaluated),
     )
+
+
+def auc_of_best(results):
+    """Returns how well a classifier tells the best sampler's samples from decoded codes, None where not measured."""
+    return get(results, ("told_apart", get(results, "generation_gap.best_sampler") or "prior", "auc"))
+
+
+def features_are_blind(results):
+    """Returns whether the features of the distances were found not to tell fog from real images."""
+    name = get(results, "generation_gap.features.name")
+    return name is not None and bool(get(results, ("spaces", name, "blind")))
 
 
 def is_unhealthy(results):

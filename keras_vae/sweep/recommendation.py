@@ -21,6 +21,8 @@ class Candidate:
         priors: The distances of codes that are drawn from the prior, as far as they were measured.
         runs: The names of its runs.
         faults: The verdicts on those that are not healthy, in words.
+        aucs: How well a classifier tells the best sampler's samples from decoded codes, a number a seed if measured.
+        blind: Whether the features of the distances cannot tell fog from real images here.
     """
 
     words: str
@@ -30,6 +32,8 @@ class Candidate:
     priors: tuple[float, ...] = ()
     runs: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
+    aucs: tuple[float, ...] = ()
+    blind: bool = False
 
     @property
     def distance(self):
@@ -113,6 +117,16 @@ def sentences(candidates, best, threshold, close, chosen):
         yield f"Not all is well with it: {' and '.join(dict.fromkeys(chosen.faults))}."
     if chosen.priors and (prior := statistics.fmean(chosen.priors)) > threshold and prior > chosen.distance:
         yield f"Its codes are to be drawn from the fitted sampler: from the prior, the distance is {prior:.3g}."
+    if chosen.aucs:
+        yield (
+            f"A classifier tells samples of its best sampler from decoded codes in {statistics.fmean(chosen.aucs):.0%} of"
+            " pairs, where 50% is chance."
+        )
+    if any(candidate.blind for candidate in candidates):
+        yield (
+            "The features of these distances cannot tell fog from real images here: look at the pictures before you rely"
+            " on them."
+        )
     sizes = sorted({candidate.size for candidate in candidates})
     smaller = [candidate for candidate in candidates if candidate.size < chosen.size]
     if len(sizes) == 1:
