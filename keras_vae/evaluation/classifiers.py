@@ -24,7 +24,8 @@ LABEL_FEATURES = 64  # of the layer in which image and label meet
 LEARNING_RATE = 2e-3
 BATCH_SIZE = 128
 MOST_EPOCHS = 40
-PATIENCE = 6  # epochs without an improvement on the inner quarter, after which a set is no longer learned
+PATIENCE = 6  # epochs without a gain on the inner quarter, after which a set is no longer learned
+LEAST_GAIN = 0.002  # nats since the last gain
 CERTAIN = 0.02  # nats: an inner loss that leaves nothing to gain
 LEVELS = 3  # scales of the statistics
 SPECTRUM_BINS = 8
@@ -184,7 +185,7 @@ class Network:
         self.names = list(fitted.sets)
         self.network = build_network(fitted.reference, len(self.names), seed)
         self.network.compile(keras.optimizers.Adam(LEARNING_RATE), known_answers)
-        self.best = dict.fromkeys(self.names, np.inf)
+        self.best, self.gained = dict.fromkeys(self.names, np.inf), dict.fromkeys(self.names, np.inf)
         self.waited = dict.fromkeys(self.names, 0)
         self.weights = dict.fromkeys(self.names, self.network.get_weights())
         generator = np.random.default_rng([seed, 1])
@@ -222,7 +223,9 @@ class Network:
             self.waited[name] += 1
             if loss < self.best[name]:
                 current = current or self.network.get_weights()
-                self.best[name], self.weights[name], self.waited[name] = loss, current, 0
+                self.best[name], self.weights[name] = loss, current
+            if loss < self.gained[name] - LEAST_GAIN:
+                self.gained[name], self.waited[name] = loss, 0
 
     def predict(self, images):
         """Returns the logits of `Images`, `[n, sets]`."""

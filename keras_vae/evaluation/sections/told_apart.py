@@ -22,6 +22,7 @@ from keras_vae.evaluation.sections.found import Found, missing
 LEAST_IMAGES = 16  # a side: a fold's inner part then has two
 LARGEST_SIDE = 64  # pixels; larger images are averaged over blocks first
 LARGE, MOST_OF_LARGE = 48, 1000  # pixels of a side from which on so many images are compared
+MOST_OF_DECODER = 1000  # images a side for the decoder, which is nearly always told apart at full resolution
 SMALLEST_SIDE = 8  # pixels of the coarsest resolution
 PLANTED_SHARE = 0.2  # of the images of the control that must be told apart
 SCALES = ("", "_half", "_quarter")  # endings of the decoder's entries
@@ -120,7 +121,7 @@ def measure_told_apart(evidence, reconstruction, samplers, ladder):
         reason = f"{n} images a side are too few for a classifier: {LEAST_IMAGES} are needed (add images)"
         return Found(None, {"told_apart": reason})
     kept, values = samplers_against_draws(evidence, rungs, list(samplers.kept), n)
-    values |= decoder_against_images(evidence, rungs, n)
+    values |= decoder_against_images(evidence, rungs, min(n, MOST_OF_DECODER))
     values |= {"decoder_scale": coarsest(values), "encoder_overfits": encoder_overfits(values)}
     reasons = {}
     if values["encoder_overfits"]:
