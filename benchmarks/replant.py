@@ -35,6 +35,8 @@ NEEDED = (
     "latent",
     "prior_mismatch",
     "generation_gap",
+    "told_apart",
+    "spaces",
     "completeness",
     "continuity",
     "memorisation",
