@@ -10,6 +10,7 @@ from keras_vae.command_line import UsageError
 from keras_vae.evaluation.results_file import read_results
 from keras_vae.evaluation.sections.codes import in_batches
 from keras_vae.evaluation.subject import from_model, load_model, prior_name
+from keras_vae.evaluation.verdict.facts import Facts
 from keras_vae.explorer.dead_zones import shade
 from keras_vae.explorer.network import layer_facts
 from keras_vae.export import float32_twin
@@ -298,6 +299,7 @@ class World:
                 "cause": verdict["findings"][0].get("cause"),
                 "remedy": verdict.get("remedy"),
                 "confidence": verdict.get("confidence"),
+                "blind": Facts(results).is_blind,
             }
         except (UsageError, KeyError, IndexError, TypeError):  # of another version, or damaged
             return None

@@ -138,7 +138,11 @@ def told_look(results, pictures):
         found += [
             (f"{title}: gives itself away", "most surely told from decoded codes", np.asarray(shown["most"])),
             (f"{title}: by what", "red: what the classifier goes by", marked(shown["most"], shown["maps"])),
-            (f"{title}: nearest to passing", "least surely told from decoded codes", np.asarray(shown["least"])),
+            (
+                f"{title}: nearest to passing",
+                "least surely told from decoded codes",
+                np.asarray(shown["least"]),
+            ),
         ]
     return rows_of(found, 44) if found else ""
 

@@ -110,7 +110,7 @@ function build(names, asked, worlds) {
   page.redraw = () => session.tell("view");
 }
 
-const deadShare = (world) => `${Math.round(100 * world.dead_zones.share)}% of the samples from ${world.variational ? "the prior" : "N(0, I)"} fall into dead zones${world.conditional ? ", over all classes" : ""}`;
+const deadShare = (world) => world.verdict?.blind ? "The features behind the dead zones cannot tell fog from real images here: rely on the pictures" : `${Math.round(100 * world.dead_zones.share)}% of the samples from ${world.variational ? "the prior" : "N(0, I)"} fall into dead zones${world.conditional ? ", over all classes" : ""}`;
 
 function header(names, asked, worlds) {
   const [world] = worlds, theme = h("button", { type: "button", class: "quiet", text: "Light or dark", onclick: () => {
