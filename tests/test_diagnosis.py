@@ -140,6 +140,18 @@ def test_jacobian_of_the_linear_model_is_the_norm_of_its_matrix():
     assert linear_results()["continuity"]["jump_pixels"] == pytest.approx(1, abs=1e-3)
 
 
+def test_samples_of_the_linear_model_cannot_be_told_from_decoded_codes():
+    told = linear_results()["told_apart"]
+    for name in ("prior", "posterior", "training", "gaussian"):
+        assert abs(told[name]["auc"] - 0.5) < 3.5 * told[name]["auc_se"], name
+    assert told["repaired_share"] is None
+    assert "within its error of 0" in linear_results()["reasons"]["told_apart.repaired_share"]
+    # Codes twice as wide as the prior's: what the prior decodes to has a quarter of the variance.
+    wide = linear_results(scale=2.0)["told_apart"]
+    assert wide["prior"]["auc"] > 0.5 + 3 * wide["prior"]["auc_se"]
+    assert wide["prior"]["missing"] > wide["posterior"]["missing"]
+
+
 def test_a_linear_model_generates_as_well_as_it_reconstructs():
     results = linear_results()
     gap = results["generation_gap"]

@@ -25,19 +25,19 @@ def found(reference, sets, **options):
 
 
 def test_the_same_is_not_told_apart_and_another_kind_is():
-    sets = {"same": squares(300, seed=1), "smaller": squares(300, size=2, seed=2)}
-    told = found(squares(300), sets)
+    sets = {"same": squares(600, seed=1), "smaller": squares(600, size=2, seed=2)}
+    told = found(squares(600), sets)
     assert abs(told["same"].auc - 0.5) < 3 * told["same"].auc_se
     assert told["same"].tv_low == 0
     assert told["smaller"].auc > 0.95
     assert told["smaller"].tv_low > 0.5
-    assert told["smaller"].n == 300
+    assert told["smaller"].n == 600
 
 
 def test_what_is_left_out_is_missing_and_not_off():
     # Half of the reference are large squares; the samples have small ones only.
-    reference = np.concatenate([squares(150, size=2, seed=3), squares(150, size=5, seed=4)])
-    told = found(reference, {"small": squares(300, size=2, seed=5)})["small"]
+    reference = np.concatenate([squares(300, size=2, seed=3), squares(300, size=5, seed=4)])
+    told = found(reference, {"small": squares(600, size=2, seed=5)})["small"]
     assert told.missing > 0.35
     # The samples are twice as dense where they are: where 5% of the reference lie, 10% of them do.
     assert told.off < 0.1 + 3 * told.off_se
@@ -45,9 +45,9 @@ def test_what_is_left_out_is_missing_and_not_off():
 
 def test_a_conditional_classifier_sees_the_label():
     # The images are the same; in the samples each label stands beside the other kind of image.
-    kinds = np.concatenate([squares(200, size=2, seed=6), squares(200, size=4, seed=7)])
-    others = np.concatenate([squares(200, size=2, seed=8), squares(200, size=4, seed=9)])
-    right, wrong = np.repeat([0, 1], 200), np.repeat([1, 0], 200)
+    kinds = np.concatenate([squares(300, size=2, seed=6), squares(300, size=4, seed=7)])
+    others = np.concatenate([squares(300, size=2, seed=8), squares(300, size=4, seed=9)])
+    right, wrong = np.repeat([0, 1], 300), np.repeat([1, 0], 300)
     seen = found(kinds, {"swapped": others}, labels=(right, {"swapped": wrong}))
     blind = found(kinds, {"swapped": others})
     assert seen["swapped"].auc > 0.9
@@ -119,8 +119,8 @@ def test_a_covered_pixel_counts_where_the_score_comes_from():
 
 def test_maps_peak_in_planted_local_defects():
     generator = np.random.default_rng(3)
-    clean, broken = squares(400, side=16, size=6, seed=10), squares(400, side=16, size=6, seed=11)
-    places = generator.integers(0, 12, (400, 2))
+    clean, broken = squares(600, side=16, size=6, seed=10), squares(600, side=16, size=6, seed=11)
+    places = generator.integers(0, 12, (600, 2))
     for image, (top, left) in zip(broken, places, strict=True):
         image[top : top + 4, left : left + 4] = generator.integers(0, 2, (4, 4, 1))
     scored, scorers = tell_apart(clean, {"broken": broken})

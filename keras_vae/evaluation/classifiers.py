@@ -17,9 +17,9 @@ from keras_vae.lazy import keras, ops
 FOLDS = 2
 INNER = 0.25  # of the training fold chooses the epoch and the classifier, and fixes the threshold
 MOST_LEARNED = 1000  # images a side that a classifier learns from: more images only tighten the errors
-FEWEST_FOR_NETWORK = 100  # images a side to learn from, below which only the linear classifier is used
+FEWEST_FOR_NETWORK = 200  # images a side to learn from, below which only the linear classifier is used
 WIDTHS = (32, 64, 64, 64, 64)  # of the convolutions of stride 2; images are halved until 4 pixels are left
-LEAST_CONVOLUTIONS = 3
+LEAST_CONVOLUTIONS = 2
 LABEL_FEATURES = 64  # of the layer in which image and label meet
 LEARNING_RATE = 2e-3
 BATCH_SIZE = 128
