@@ -77,6 +77,11 @@ def test_statistics_of_an_image_by_hand():
     assert rows[7:10] == pytest.approx([1 / 3, np.sqrt(1 / 3) / (1 / 3 + 1e-3), 0])
 
 
+def test_images_of_few_pixels_have_statistics():
+    for shape in ((3, 1, 1, 1), (3, 2, 5, 3), (3, 3, 3, 1)):
+        assert np.isfinite(statistics(RANDOM.integers(0, 255, shape).astype("uint8"))).all()
+
+
 def test_halves_are_means_of_blocks():
     images = np.arange(20.0).reshape(1, 4, 5, 1)
     assert halved(images)[0, :, :, 0].tolist() == [[3, 5], [13, 15]]

@@ -321,7 +321,7 @@ def statistics(pixels):
     images, found = pixels.astype("float32") / 255, []
     for _ in range(LEVELS):
         found += [images.mean((1, 2)), images.std((1, 2)), images.min((1, 2)), images.max((1, 2))]
-        for axis in (1, 2):
+        for axis in (axis for axis in (1, 2) if images.shape[axis] > 2):  # two differences or more
             step = np.diff(images, axis=axis)
             size = np.abs(step).mean((1, 2))
             before, after = (np.take(step, range(*ends), axis) for ends in neighbours(step.shape[axis]))

@@ -4,6 +4,8 @@ Each is a function of results, pictures and drawn plots that returns an id, a he
 is nothing to say.
 """
 
+import numpy as np
+
 from keras_vae.report import figures
 from keras_vae.report.page import (
     DASH,
@@ -24,6 +26,7 @@ from keras_vae.report.tables import (
     caption,
     column_head,
     described,
+    entry_title,
     get,
     get_error,
     get_limits,
@@ -112,7 +115,11 @@ def ladder(results, pictures, drawn):
         for rung in left_out
     )
     made = card(scrolling(ladder_table(results, rungs, images), "The ladder"), notes)
-    return "ladder", "The ladder", lead(words) + made + cards(drawn, shown) + card(gaps)
+    return (
+        "ladder",
+        "The ladder",
+        lead(words) + made + cards(drawn, shown) + card(gaps) + spaces(results, pictures),
+    )
 
 
 SAMPLED = ("shuffled", "gaussian", "mixture", "flow", "two_stage", "vamp", "pixel_cnn", "prior")
@@ -145,6 +152,38 @@ def told(results, pictures, drawn):
         results, "told_apart", "Repaired share", skip=tuple(entry for _, group in groups for entry in group)
     )
     return "told", "Told apart", lead(words) + "".join(made) + card(rest)
+
+
+def spaces(results, pictures):
+    """Returns which features can be believed on these images: the planted sets, their distances, and what follows."""
+    found = {name: space for name, space in (results.get("spaces") or {}).items() if isinstance(space, dict)}
+    if not found:
+        return ""
+    words = (
+        "Each space is shown sets of images whose rank a person knows. One that puts fog or shuffled blocks near real"
+        " images is blind here: its distances decide nothing."
+    )
+    planted = pictures.get("planted") or {}
+    shown = [
+        (entry_title(("spaces", "classifier"), name), None, np.asarray(images)[:8])
+        for name, images in planted.items()
+        if images is not None and len(images)
+    ]
+    notes = "".join(
+        tag("p", tag("strong", text(name, NAME)), f": {STATE_OF_SPACE[space.get('blind')]}", because(space))
+        for name, space in found.items()
+    )
+    made = tag("h3", "Which features can be believed here") + tag("p", words, class_="muted")
+    made += rows_of(shown) if shown else ""
+    return card(made, notes, matrix(results, "spaces", "space", "Distances of planted sets", list(found)))
+
+
+STATE_OF_SPACE = {True: "blind", False: "sees the difference", None: "not decided"}
+
+
+def because(space):
+    """Returns the reason of a space's state as the rest of a sentence."""
+    return text(f" ({space['reason']}).") if space.get("reason") else "."
 
 
 def ladder_table(results, rungs, images):

@@ -7,7 +7,18 @@ import numpy as np
 
 from keras_vae.report.page import DASH, NAME, PLUS_MINUS, clean, measured, number, scrolling, tag, text
 
-LEFT_OUT = ("n", "seconds")  # of a table: its caption has them
+LEFT_OUT = (
+    "n",
+    "seconds",
+    "reason",
+    "name",
+    "metric",
+)  # of a table: its caption has them, and notes below it the reasons
+ENDINGS = {
+    "_half": ", half resolution",
+    "_quarter": ", quarter resolution",
+    "_training": " against draws of training images",
+}
 ENDS = ("low", "high")  # of an interval: `gap_low`, `gap_high`
 
 
@@ -322,7 +333,12 @@ def missing_reasons(results, path, names, columns):
 def entry_title(path, entry):
     """Returns what an entry of a section is called: its title in the schema, or its own name."""
     known = definition(described(path)[0])[1].get("properties", {})
-    return known[entry]["title"] if entry in known else rung_title(entry)
+    if entry in known:
+        return known[entry]["title"]
+    ending = next((ending for ending in ENDINGS if entry.endswith(ending)), "")
+    return (
+        f"{entry_title(path, entry.removesuffix(ending))}{ENDINGS[ending]}" if ending else rung_title(entry)
+    )
 
 
 def rung_title(rung):

@@ -230,7 +230,7 @@ def decoder_against_images(evidence, rungs, n):
     for ending in SCALES:
         if found:
             reference, sets = halved(reference), {name: halved(images) for name, images in sets.items()}
-        if min(reference.shape[1:3]) < SMALLEST_SIDE:
+        if found and min(reference.shape[1:3]) < SMALLEST_SIDE:
             break
         scored, _ = tell_apart(reference, sets, evidence.seed)
         found |= {f"{name}{ending}": entry(scores) for name, scores in scored.items()}
