@@ -376,3 +376,51 @@ def test_a_share_over_all_within_its_error_is_all():
 def test_blur_is_not_named_before_a_hole():
     blurred = results_of("blurry", completeness__dead_zone=0.7, completeness__dead_zone_se=0.03)
     assert judge(blurred)["name"] == "prior_hole"
+
+
+# What a classifier tells apart
+
+
+def told(prior, off=0.0, mixture=0.5, **changes):
+    """Results of a healthy model with other numbers of the classifier: (value, error) of an AUC by rung."""
+    entry = {"auc_se": 0.01, "tv_low": 0.5, "off_se": 0.01, "missing": 0.1, "n": 1000}
+    rungs = {"prior": prior, "mixture": mixture, "posterior": 0.5, "planted": 0.6}
+    apart = {name: {**entry, "auc": auc, "off": 0.01} for name, auc in rungs.items()}
+    apart["prior"]["off"] = off
+    best = {"generation_gap__best_sampler": "mixture", "samplers": {"mixture": {}}}
+    return judge(results_of("healthy", told_apart=apart, **best, **changes))
+
+
+def test_samples_that_are_always_told_apart_are_a_hole_and_half_of_them_patchy():
+    # No threshold of the package stands here: 99% is a hole to anyone, and 52% is nothing.
+    assert told(0.99, off=0.95)["name"] == "prior_hole"
+    assert told(0.8, off=0.3)["name"] == "patchy"
+    assert told(0.52, off=0.02)["name"] == "healthy"
+
+
+def test_a_repair_is_called_one_only_where_nothing_is_told_apart():
+    assert "that is a repair" in told(0.99, off=0.95, mixture=0.5)["remedy"]
+    assert "better, and not a repair" in told(0.99, off=0.95, mixture=0.86)["remedy"]
+    assert "86% of pairs" in told(0.99, off=0.95, mixture=0.86)["remedy"]
+
+
+def test_distances_of_blind_features_are_not_shown_and_decide_nothing():
+    features = {"generation_gap__features": {"name": "classifier"}}
+    far = {"generation_gap__gap_ratio": 40.0, "generation_gap__blur_ratio": 90.0}
+    blind = told(0.52, off=0.02, spaces={"classifier": {"blind": True}}, **features, **far)
+    assert blind["name"] == "healthy"
+    assert "cannot tell fog" in blind["findings"][0]["evidence"]
+    assert "Distances from real images" not in blind["findings"][0]["evidence"]
+    seeing = told(0.52, off=0.02, spaces={"classifier": {"blind": False}}, **features)
+    assert "Distances from real images" in seeing["findings"][0]["evidence"]
+
+
+def test_confidence_follows_the_power_of_the_classifier():
+    results = results_of("healthy", generation_gap__n=1000)
+    entry = {"auc": 0.5, "auc_se": 0.01, "off": 0.01, "off_se": 0.01, "tv_low": 0.0, "missing": 0.01}
+    results["told_apart"] = {name: dict(entry) for name in ("prior", "posterior", "planted")}
+    assert judge(results)["confidence"] == "medium"  # the planted control was not seen
+    results["told_apart"]["planted"]["auc"] = 0.58
+    assert judge(results)["confidence"] == "high"
+    results["told_apart"]["posterior"]["auc"] = 0.58  # something is seen where there is nothing
+    assert judge(results)["confidence"] == "medium"

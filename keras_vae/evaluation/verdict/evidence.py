@@ -53,3 +53,16 @@ def coverage_evidence(facts):
         return ""
     usual = facts.get("generation_gap", "real", "coverage")
     return f" {percent(covered)} of the real images have a sample near them; other real images are near {percent(usual)}."
+
+
+def blur_evidence(facts):
+    """Returns how reconstructions differ from real images."""
+    if facts.is_blind:
+        return (
+            f"A classifier tells the decoder's images from real ones in {percent(facts.blur.value)} ±"
+            f" {percent(facts.blur.se)} of pairs at the coarsest resolution, where 50% is chance."
+        )
+    return (
+        f"Reconstructions lie {measured(facts.blur_ratio)} times as far from real images as real ones do from each other"
+        f" ({measured(facts.reconstruction)} against {measured(facts.floor)})."
+    )

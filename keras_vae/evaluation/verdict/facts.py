@@ -148,6 +148,28 @@ class Facts:
         return bool(self.get("spaces", self.get("generation_gap", "features", "name"), "blind"))
 
     @property
+    def blur(self):
+        """How surely the decoder's images are told from real ones at the coarsest resolution, an `Estimate`, or None.
+
+        Of reconstructions and decoded posterior draws those that are told apart less: a decoder that was trained under
+        the noise of many dimensions may do worse at the means.
+        """
+        for scale in ("_quarter", "_half"):
+            known = [
+                self.estimate("told_apart", f"{name}{scale}", "auc") for name in ("reconstruction", "decoded")
+            ]
+            if any(known):
+                return min(filter(None, known))
+        return None
+
+    @property
+    def is_blurred(self):
+        """Whether reconstructions are poor: by their distance, or as a classifier sees them where distances are blind."""
+        if self.is_blind:
+            return surely(self.blur, THRESHOLDS.told_blurry)
+        return surely(self.blur_ratio, THRESHOLDS.blurry)
+
+    @property
     def is_repaired(self):
         """Whether samples of the best sampler cannot be told from decoded codes; None where that was not measured."""
         auc = self.estimate("told_apart", self.sampler, "auc") if self.sampler else None

@@ -6,7 +6,7 @@ holds names the verdict; those after it that hold too are further findings.
 
 import dataclasses
 
-from keras_vae.evaluation.verdict.evidence import coverage_evidence, samples_evidence
+from keras_vae.evaluation.verdict.evidence import blur_evidence, coverage_evidence, samples_evidence
 from keras_vae.evaluation.verdict.facts import above, surely
 from keras_vae.evaluation.verdict.holes import (
     hole,
@@ -17,7 +17,7 @@ from keras_vae.evaluation.verdict.holes import (
 from keras_vae.evaluation.verdict.repairing import repair_steps, without_repair
 from keras_vae.evaluation.verdict.steps import Step, train_again
 from keras_vae.evaluation.verdict.thresholds import THRESHOLDS
-from keras_vae.evaluation.verdict.words import measured, number, percent
+from keras_vae.evaluation.verdict.words import number, percent
 
 AUGMENTED = ("shift", "rotate", "zoom")
 WARMUP = 2000  # steps
@@ -185,7 +185,7 @@ def copies_in_words(facts):
 def blurry(facts):
     """Holds where samples are as good as reconstructions, and reconstructions are poor."""
     worse = facts.prior_is_off or facts.prior_is_poor
-    if worse or facts.is_blind or not surely(facts.blur_ratio, THRESHOLDS.blurry):
+    if worse or not facts.is_blurred:
         return None
     return Finding(
         "blurry",
@@ -195,8 +195,7 @@ def blurry(facts):
             if facts.is_thin or surely(facts.gap_ratio, 0.0) or surely(facts.auc, 0.5)
             else ", and samples are no worse than they are."
         ),
-        f"Reconstructions lie {measured(facts.blur_ratio)} times as far from real images as real ones do from each other"
-        f" ({measured(facts.reconstruction)} against {measured(facts.floor)}).",
+        blur_evidence(facts),
         "The model explains too little of an image: the decoder is too small, training too short, or the noise that"
         " it assumes too large.",
         tuple(train_again(facts, {**larger(facts), **longer(facts)})),

@@ -21,6 +21,9 @@ class Thresholds:
     told_hole: float = 0.9  # AUC of a classifier that tells samples from decoded codes
     told_patchy: float = 0.7
     told_repaired: float = 0.6
+    told_blurry: float = (
+        0.9  # of one that tells the decoder's images from real ones at a quarter of the resolution
+    )
     mismatch: float = 2.0  # nats
     mismatch_share: float = 0.1  # of the rate
     spare_dimensions: float = 8.0  # for each direction of those that hold 95% of the means' variance
