@@ -66,7 +66,10 @@ class ToldApart:
 def told_apart(folds):
     """Returns `ToldApart` of a list of `Fold`.
 
-    The AUC is computed within each fold and averaged: scores of different classifiers have no common scale.
+    The AUC is computed within each fold and averaged: scores of different classifiers have no common scale. Its error
+    is the mean of the folds' errors, as if they were fully correlated. Near 0.5 they are: what one fold has by chance,
+    the classifier of the other fold learns, and the other way round, so that both AUCs are off to the same side
+    (Bengio and Grandvalet 2004, "No unbiased estimator of the variance of K-fold cross-validation").
     """
     areas, errors = zip(*(area_and_error(fold.reference, fold.samples) for fold in folds))
     n = min(sum(len(fold.reference) for fold in folds), sum(len(fold.samples) for fold in folds))
@@ -75,7 +78,7 @@ def told_apart(folds):
     missing = np.mean([beyond(-fold.reference, -fold.samples, rare) for fold in folds])
     return ToldApart(
         auc=float(np.mean(areas)),
-        auc_se=math.sqrt(sum(error**2 for error in errors)) / len(folds),
+        auc_se=float(np.mean(errors)),
         tv=tv(folds),
         tv_low=total_variation_low(folds),
         off=float(off),
@@ -126,16 +129,15 @@ def difference(first, second):
     Args:
         first, second: Lists of `Fold`, in which row i of `reference` is the same image.
     """
-    values, variance = [], 0.0
+    values, errors = [], []
     for one, two in zip(first, second, strict=True):
         (above, below), (above_two, below_two) = (
             placements(fold.reference, fold.samples) for fold in (one, two)
         )
         values.append(above.mean() - above_two.mean())
-        variance += (
-            variance_of_mean(above) + variance_of_mean(above_two) + variance_of_mean(below - below_two)
-        )
-    return Estimate(float(np.mean(values)), math.sqrt(variance) / len(values))
+        parts = (above, above_two, below - below_two)
+        errors.append(math.sqrt(sum(map(variance_of_mean, parts))))
+    return Estimate(float(np.mean(values)), float(np.mean(errors)))
 
 
 def repaired_share(best, worst, seed=0):

@@ -109,8 +109,7 @@ def crossed(folds, names):
             for name in names
         }
         picked.append(by_fold[min(others, key=others.get)][fold])
-    error = np.sqrt(sum(part.auc_se**2 for part in picked)) / count
-    return Estimate(float(np.mean([part.auc for part in picked])), float(error))
+    return Estimate(*(float(np.mean([getattr(part, key) for part in picked])) for key in ("auc", "auc_se")))
 
 
 def measure_told_apart(evidence, reconstruction, samplers, ladder):
