@@ -317,9 +317,8 @@ class ToldApartResults(Section, title="Told apart", extra="allow"):
     repaired_share: float | None = measure(
         "Repaired share",
         "1 minus the total variation of the best ex-post sampler divided by that of N(0, I). Null if the latter is"
-        " within its error of 0.",
+        " within its error of 0. By chance it is a little above 100% if the sampler cannot be told apart.",
         "share",
-        maximum=1,
     )
     repaired_share_se: float | None = standard_error("Repaired share")
     repaired_share_low: float | None = limit("Repaired share", "lower")
