@@ -1,11 +1,16 @@
 """Told apart: the classifiers and the section, on images that are known to differ or not to."""
 
+import types
+
 import numpy as np
 import pytest
 
 from keras_vae.evaluation.classifiers import as_images, halved, statistics, tell_apart
+from keras_vae.evaluation.metrics.estimate import Estimate
 from keras_vae.evaluation.metrics.two_sample import Fold, difference, repaired_share, told_apart
 from keras_vae.evaluation.occlusion import occlusion_maps
+from keras_vae.evaluation.sections.generation_gap import choose_sampler
+from keras_vae.evaluation.sections.told_apart import Choice
 
 RANDOM = np.random.default_rng(5)
 
@@ -148,3 +153,24 @@ def test_what_cannot_be_told_apart_is_0_5_within_its_interval():
         told = found(images[:80], {"same": images[80:]}, seed=seed)["same"]
         inside += abs(told.auc - 0.5) <= 1.96 * told.auc_se
     assert inside >= 91
+
+
+def test_a_small_set_does_not_cost_the_others_the_network():
+    sets = {"few": squares(60, seed=1), "many": squares(600, size=4, seed=2)}
+    scored, _ = tell_apart(squares(600), sets)
+    assert scored["few"].classifier == "statistics"
+    assert told_apart(scored["many"].folds).auc > 0.9
+
+
+def test_a_label_that_the_reference_lacks_is_known():
+    images = squares(600, seed=4)
+    scored, _ = tell_apart(
+        images, {"other": squares(600, seed=5)}, labels=(np.zeros(600), {"other": np.full(600, 7)})
+    )
+    assert np.isfinite(told_apart(scored["other"].folds).auc)
+
+
+def test_blind_distances_choose_no_sampler():
+    saturated = Choice("mixture", ("mixture",), None, None)
+    rungs = types.SimpleNamespace(distance=lambda name: Estimate(1.0, 0.1))
+    assert choose_sampler(rungs, ["mixture"], ["mixture"], saturated, blind=True).sampler == "prior"

@@ -424,3 +424,38 @@ def test_confidence_follows_the_power_of_the_classifier():
     assert judge(results)["confidence"] == "high"
     results["told_apart"]["posterior"]["auc"] = 0.58  # something is seen where there is nothing
     assert judge(results)["confidence"] == "medium"
+
+
+def test_a_repair_is_not_decided_with_too_few_images():
+    results = results_of("healthy", generation_gap__best_sampler="mixture", samplers={"mixture": {}})
+    entry = {"auc": 0.99, "auc_se": 0.05, "off": 0.9, "off_se": 0.05, "tv_low": 0.5, "missing": 0.9}
+    aucs = {"prior": 0.99, "mixture": 0.53, "planted": 0.6, "posterior": 0.5}
+    results["told_apart"] = {name: {**entry, "auc": auc} for name, auc in aucs.items()}
+    assert "cannot say whether it is a repair" in judge(results)["remedy"]  # 0.53 + 1.96 * 0.05 is above 0.6
+    for entry in results["told_apart"].values():
+        entry["auc_se"] = 0.01
+    assert "that is a repair" in judge(results)["remedy"]
+    results["told_apart"]["planted"]["auc"] = 0.51  # a classifier that sees nothing certifies nothing
+    assert "cannot say whether it is a repair" in judge(results)["remedy"]
+
+
+def test_a_share_that_chance_alone_puts_off_is_not_patchy():
+    assert told(0.5, off=0.12)["name"] == "healthy"
+
+
+def test_where_the_encoder_overfits_the_sampler_is_judged_by_draws_of_training_images():
+    results = results_of("healthy", generation_gap__best_sampler="mixture", samplers={"mixture": {}})
+    entry = {"auc_se": 0.01, "off": 0.5, "off_se": 0.01, "tv_low": 0.5, "missing": 0.5}
+    aucs = {
+        "prior": 0.99,
+        "mixture": 0.8,
+        "mixture_training": 0.5,
+        "training": 0.8,
+        "planted": 0.6,
+        "posterior": 0.5,
+    }
+    results["told_apart"] = {name: {**entry, "auc": auc} for name, auc in aucs.items()}
+    results["told_apart"]["encoder_overfits"] = True
+    verdict = judge(results)
+    assert "Part of that is the encoder's" in verdict["findings"][0]["evidence"]
+    assert "that is a repair" in verdict["remedy"]

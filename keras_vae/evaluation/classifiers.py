@@ -99,6 +99,8 @@ def tell_apart(reference, sets, seed=0, labels=None):
         as_images(reference, own),
         {name: as_images(images, others.get(name)) for name, images in sets.items()},
     )
+    known = [images.labels.max() for images in (everything.reference, *everything.sets.values()) if labels]
+    num_labels = 1 + int(max(known, default=-1))
     generator = np.random.default_rng([seed, 0])
     order = everything.each(lambda images: generator.permutation(len(images)))
     found, scorers = {name: Scored([], "", []) for name in sets}, []
@@ -106,7 +108,7 @@ def tell_apart(reference, sets, seed=0, labels=None):
         inside, outside = (
             order.each(functools.partial(chosen, fold=fold, inside=where)) for where in (True, False)
         )
-        outer, scorer = taken(everything, inside), Scorer(taken(everything, outside), seed + fold)
+        outer, scorer = taken(everything, inside), Scorer(taken(everything, outside), seed + fold, num_labels)
         scorers.append(scorer)
         for name in sets:
             scores = [scorer(name, images) for images in (outer.reference, outer.sets[name])]
@@ -143,19 +145,24 @@ class Scorer:
         thresholds: By set, the score that separates the set from the reference best on the inner quarter.
     """
 
-    def __init__(self, learned, seed):
-        """Trains on `learned`, a `Sides`."""
+    def __init__(self, learned, seed, num_labels=0):
+        """Trains on `learned`, a `Sides`; the network on the sets that are large enough for it."""
         inner = learned.each(lambda images: images.rows(slice(0, inner_size(len(images)))))
         fitted = learned.each(lambda images: images.rows(slice(inner_size(len(images)), None)))
         fitted = fitted.each(lambda images: images.rows(slice(0, MOST_LEARNED)))
         self.classifiers = {"statistics": Statistics(fitted)}
-        if min(map(len, [fitted.reference, *fitted.sets.values()])) >= FEWEST_FOR_NETWORK:
-            self.classifiers["cnn"] = Network(fitted, inner, seed)
+        large = [name for name, images in fitted.sets.items() if len(images) >= FEWEST_FOR_NETWORK]
+        if large and len(fitted.reference) >= FEWEST_FOR_NETWORK:
+            parts = [
+                Sides(part.reference, {name: part.sets[name] for name in large}) for part in (fitted, inner)
+            ]
+            self.classifiers["cnn"] = Network(*parts, seed, num_labels)
         self.chosen, self.thresholds = {}, {}
         for name in learned.sets:
             scores = {
                 kind: (classifier(name, inner.reference), classifier(name, inner.sets[name]))
                 for kind, classifier in self.classifiers.items()
+                if name in classifier.names
             }
             kind = max(scores, key=lambda kind: area_and_error(*scores[kind])[0])
             self.chosen[name], self.thresholds[name] = kind, best_threshold(*scores[kind])
@@ -174,16 +181,17 @@ def inner_size(count):
 class Network:
     """The convolutional network, for each set as it was in the epoch that is best on the inner quarter."""
 
-    def __init__(self, fitted, inner, seed):
+    def __init__(self, fitted, inner, seed, num_labels=0):
         """Trains until no set improves on the inner quarter.
 
         Args:
             fitted: `Sides` to learn from.
             inner: `Sides` that decide the epoch.
             seed: Decides weights and order.
+            num_labels: Of a conditional model.
         """
         self.names = list(fitted.sets)
-        self.network = build_network(fitted.reference, len(self.names), seed)
+        self.network = build_network(fitted.reference, len(self.names), seed, num_labels)
         self.network.compile(keras.optimizers.Adam(LEARNING_RATE), known_answers)
         self.best, self.gained = dict.fromkeys(self.names, np.inf), dict.fromkeys(self.names, np.inf)
         self.waited = dict.fromkeys(self.names, 0)
@@ -244,7 +252,7 @@ def joined(parts):
     return Images(np.concatenate([part.pixels for part in parts]), labels)
 
 
-def build_network(reference, num_sets, seed):
+def build_network(reference, num_sets, seed, num_labels=0):
     """Returns the network from uint8 images, and labels of conditional models, to a logit for each set."""
     height, width, channels = reference.pixels.shape[1:]
     halvings = int(np.clip(np.ceil(np.log2(min(height, width) / LEAST_SIDE)), 1, len(WIDTHS)))
@@ -260,8 +268,7 @@ def build_network(reference, num_sets, seed):
     features, inputs = keras.layers.GlobalAveragePooling2D(**options)(maps), image
     if reference.labels is not None:
         label = keras.Input((), dtype="int32")
-        count = 1 + int(reference.labels.max())
-        known = keras.layers.CategoryEncoding(count, output_mode="one_hot", dtype="float32")(label)
+        known = keras.layers.CategoryEncoding(num_labels, output_mode="one_hot", dtype="float32")(label)
         features = keras.layers.Concatenate(dtype="float32")([features, known])
         start = keras.initializers.HeNormal(seed)
         features = keras.layers.Dense(LABEL_FEATURES, "relu", kernel_initializer=start, dtype="float32")(
@@ -300,12 +307,13 @@ class Statistics:
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
-        reference, self.linear, self.known = statistics(fitted.reference.pixels), {}, {}
+        reference, self.linear = statistics(fitted.reference.pixels), {}
         for name, images in fitted.sets.items():
             rows = np.concatenate([reference, statistics(images.pixels)])
             truth = np.repeat([0, 1], [len(fitted.reference), len(images)])
             model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500))
             self.linear[name] = model.fit(rows, truth)
+        self.names = list(self.linear)
 
     def __call__(self, name, images):
         """Returns the scores `[n]` of `Images`."""

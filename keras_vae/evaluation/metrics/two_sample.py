@@ -82,17 +82,20 @@ def told_apart(folds):
         tv=tv(folds),
         tv_low=total_variation_low(folds),
         off=float(off),
-        off_se=share_error(off, sum(len(fold.samples) for fold in folds)),
+        off_se=share_error(off, sum(len(fold.samples) for fold in folds), n, rare),
         missing=float(missing),
-        missing_se=share_error(missing, sum(len(fold.reference) for fold in folds)),
+        missing_se=share_error(missing, sum(len(fold.reference) for fold in folds), n, rare),
         n=n,
     )
 
 
-def share_error(share, n):
-    """Returns the standard error of a share of `n` images; one image counts even where all are alike."""
+def share_error(share, n, others, rare):
+    """Returns the standard error of a share of `n` images beyond a quantile, `rare` of the images of the `others`.
+
+    The quantile is uncertain too. One image counts even where all are alike.
+    """
     share = min(max(share, 1 / (n + 2)), 1 - 1 / (n + 2))
-    return math.sqrt(share * (1 - share) / n)
+    return math.sqrt(share * (1 - share) / n + rare * (1 - rare) / others)
 
 
 def area_and_error(reference, samples):
@@ -148,14 +151,16 @@ def repaired_share(best, worst, seed=0):
         seed: Decides the images of the bootstrap, which draws the reference images once for both.
 
     Returns:
-        (value, standard error, lower and upper end of the 95% interval); None where tv(worst) is within its error of 0.
+        (value, standard error, lower and upper end of the 95% interval); None where tv(worst) is within its error of 0,
+        or comes near it in some resample, so that the ratio has no usable error.
     """
     generator = np.random.default_rng(seed)
     known = np.array([tv(best), tv(worst)])
     drawn = np.array([resampled(best, worst, generator) for _ in range(RESAMPLES)])
-    if not Estimate(known[1], drawn[:, 1].std(ddof=1)).beyond():
+    deviation = drawn[:, 1].std(ddof=1)
+    if not Estimate(known[1], deviation).beyond() or drawn[:, 1].min() < 0.25 * deviation:
         return None
-    shares = 1 - drawn[:, 0] / np.maximum(drawn[:, 1], 1e-9)
+    shares = 1 - drawn[:, 0] / drawn[:, 1]
     low, high = np.quantile(shares, [0.025, 0.975])
     return float(1 - known[0] / known[1]), float(shares.std(ddof=1)), float(low), float(high)
 

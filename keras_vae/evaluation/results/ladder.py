@@ -261,7 +261,7 @@ class ToldApartResults(Section, title="Told apart", extra="allow"):
     """Can a classifier distinguish the samples of a rung from what they should look like?
 
     An entry for each rung and each control, by its name. Decoder entries also end in `_half` and `_quarter`: the same
-    at a half and a quarter of the resolution. An entry that ends in `_training` is a sampler against draws of training
+    at a half and a quarter of the resolution. Images larger than 64 pixels are averaged to at most 64 first. An entry that ends in `_training` is a sampler against draws of training
     images, which samplers are fitted to.
     """
 
@@ -314,6 +314,13 @@ class ToldApartResults(Section, title="Told apart", extra="allow"):
         optional=True,
     )
 
+    best_auc: float | None = measure(
+        "AUC of the best sampler",
+        "The AUC of the sampler that is told apart least, on the images that it was not chosen by.",
+        healthy="at most 0.6",
+        optional=True,
+    )
+    best_auc_se: float | None = standard_error("AUC of the best sampler")
     repaired_share: float | None = measure(
         "Repaired share",
         "1 minus the total variation of the best ex-post sampler divided by that of N(0, I). Null if the latter is"

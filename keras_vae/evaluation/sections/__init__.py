@@ -70,10 +70,10 @@ SECTIONS = {
     "spaces": Section(measure_spaces, ("ladder",)),
     "distances": Section(measure_distances, ("ladder", "spaces"), in_results=False),
     "copying": Section(measure_copying, ("samplers", "ladder", "distances"), in_results=False),
-    "told_apart": Section(measure_told_apart, ("reconstruction", "samplers", "ladder")),
+    "told_apart": Section(measure_told_apart, ("reconstruction", "samplers", "ladder", "copying")),
     "generation_gap": Section(
         measure_generation_gap,
-        ("samplers", "ladder", "distances", "copying", "told_apart"),
+        ("samplers", "ladder", "spaces", "distances", "copying", "told_apart"),
         prepared_by=("ladder", "distances"),
     ),
     "completeness": Section(measure_completeness, ("ladder", "spaces")),

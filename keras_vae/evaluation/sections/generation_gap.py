@@ -9,6 +9,7 @@ USUAL = ("posterior", "gaussian", "mixture")  # rungs that results always have, 
 NO_GAP = "the gap is within its error: the prior is as close to real images as reconstructions are"
 ALL_COPY = "every fitted sampler draws copies of training images"
 NONE_FITTED = "no sampler was fitted"
+ALWAYS_TOLD = "no classifier says which sampler is better, and the distances are of features that cannot tell fog from real images"
 NO_DISTANCE = "reconstructions have a distance of 0 from real images"
 
 
@@ -30,13 +31,14 @@ class Choice(NamedTuple):
     reason: str | None
 
 
-def measure_generation_gap(evidence, samplers, ladder, distances, copying, told_apart):
+def measure_generation_gap(evidence, samplers, ladder, spaces, distances, copying, told_apart):
     """The ladder of distances, the gap in it, and the best sampler that does not copy training images."""
     rungs = ladder.kept.distances
     copies = {name: copying.kept.verdicts[name] for name in samplers.kept}
     refused = {name: sentence for name, (copied, sentence) in copies.items() if copied}
     candidates = [name for name in copies if name not in refused]
-    choice = choose_sampler(rungs, list(copies), candidates, told_apart.kept)
+    own = (spaces.values or {}).get(evidence.features.name) or {}
+    choice = choose_sampler(rungs, list(copies), candidates, told_apart.kept, bool(own.get("blind")))
     gap, ratio = rungs.gap(), rungs.gap_ratio()
     blur = rungs.ratio("reconstruction", "real") if rungs.distance("real").value > 0 else None
     reasons = {f"samplers.{name}": f"not used: {sentence}" for name, sentence in refused.items()}
@@ -86,20 +88,23 @@ def named(name, *further):
     return tuple(f"generation_gap.{name}{ending}" for ending in ("", "_se", *further))
 
 
-def choose_sampler(rungs, fitted, candidates, told_apart=None):
+def choose_sampler(rungs, fitted, candidates, seen=None, blind=False):
     """Returns the `Choice` among the `candidates`: the prior where none is better beyond the error of the difference.
 
-    The classifier decides. Where there are too few images for it, or it tells all samplers apart always, distances do.
+    The classifier decides. Where there are too few images for it, or it tells all samplers apart always, distances do,
+    unless they are blind.
 
     Args:
         rungs: A `metrics.ladder.Ladder`.
         fitted: Names of all fitted samplers.
         candidates: Names of those that may be used.
-        told_apart: A `sections.told_apart.ToldApart`, or None.
+        seen: The `Choice` of the section `told_apart`, or None.
+        blind: Whether the distances are in features that cannot tell fog from real images.
     """
     if not candidates:
         return Choice("prior", (), rungs.distance("prior"), None, ALL_COPY if fitted else NONE_FITTED)
-    seen = told_apart and told_apart.choose(candidates)
+    if blind and (seen is None or seen.better is None):
+        return Choice("prior", (), rungs.distance("prior"), None, ALWAYS_TOLD)
     if seen is None or seen.better is None:
         found = rungs.choose(candidates)
         better, near = found.better, found.within_error

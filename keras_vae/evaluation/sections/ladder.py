@@ -77,7 +77,6 @@ def rung_codes(evidence, samplers, n):
     yield "posterior", posterior, labels
     yield "shuffled", draw.permuted(posterior, axis=0), labels
     del posterior
-    labels = evidence.drawn_labels(n)
     for name, sampler in {**samplers, "prior": evidence.prior}.items():
         yield name, drawn_from(sampler, n, evidence.generator("seeds")), labels
 

@@ -30,6 +30,10 @@ SCALE_NAMES = {"": "full", "_half": "half", "_quarter": "quarter"}
 DECODER = ("reconstruction", "decoded", "real")  # against real images
 SATURATED = 0.99  # an AUC beyond which no two samplers can be told from each other
 SHOWN = 8  # samples most surely told apart, and as many least surely
+BEST = ("best_auc", "best_auc_se")
+NONE_FITTED = "no sampler was fitted that does not copy training images"
+NONE_BETTER = "no fitted sampler is told apart less than the prior, beyond the error"
+WITHIN_ERROR = "the total variation of the prior's samples comes within its error of 0"
 REPAIRED = ("repaired_share", "repaired_share_se", "repaired_share_low", "repaired_share_high")
 
 
@@ -112,7 +116,7 @@ def crossed(folds, names):
     return Estimate(*(float(np.mean([getattr(part, key) for part in picked])) for key in ("auc", "auc_se")))
 
 
-def measure_told_apart(evidence, reconstruction, samplers, ladder):
+def measure_told_apart(evidence, reconstruction, samplers, ladder, copying):
     """How well a classifier tells each rung from decoded posterior draws, and the decoder's images from real ones."""
     rungs = ladder.kept
     n = compared(rungs.n, evidence.reference.shape[1:3])
@@ -125,17 +129,20 @@ def measure_told_apart(evidence, reconstruction, samplers, ladder):
     reasons = {"reason": "every number of this entry could be computed"}
     if values["encoder_overfits"]:
         values |= against_training_draws(evidence, rungs, list(samplers.kept), n)
-    choice = kept.choose(list(samplers.kept))
-    share = None if choice.sampler is None else repaired(kept, choice.sampler, evidence.seed)
+    honest = [name for name in samplers.kept if not copying.kept.verdicts[name][0]]
+    choice = kept.choose(honest)
+    share = repaired(kept, choice.sampler, evidence.seed) if choice.better else None
     values |= dict(zip(REPAIRED, share or (None,) * len(REPAIRED)))
+    values |= dict(zip(BEST, choice.auc or (None, None)))
     if share is None:
-        known = "the total variation of the prior's samples is within its error of 0"
-        reasons |= missing("told_apart", REPAIRED, known if choice.sampler else "no sampler was fitted")
+        reasons |= missing("told_apart", REPAIRED, WITHIN_ERROR if choice.better else NONE_BETTER)
+    if choice.auc is None:
+        reasons |= missing("told_apart", BEST, NONE_FITTED)
     if values["decoder_scale"] is None:
         reasons["told_apart.decoder_scale"] = "no scale at which reconstructions are told from real images"
     shown = () if evidence.subject.num_classes else ("prior", choice.sampler)
     pictures = {"told_apart": {rung: kept.shown(rung) for rung in shown if rung}}
-    return Found(values, reasons, kept, pictures)
+    return Found(values, reasons, choice, pictures)
 
 
 def compared(n, shape):
@@ -151,7 +158,7 @@ def repaired(kept, sampler, seed):
 def samplers_against_draws(evidence, rungs, fitted, n):
     """Returns the `ToldApart` of the rungs and controls against decoded posterior draws, and their results."""
     name = "posterior" if "posterior" in rungs.images else "reconstruction"
-    own, labels = evidence.test.labels_of(n), evidence.drawn_labels(rungs.n)
+    own = evidence.test.labels_of(n)
     again, told_again = rungs.others[name][:n], some(evidence.reference_labels, n)
     planted = again.copy()
     rows = evidence.generator("planted").permutation(len(again))[: round(PLANTED_SHARE * len(again))]
@@ -162,7 +169,7 @@ def samplers_against_draws(evidence, rungs, fitted, n):
         "planted": (planted, told_again),
         "training": (draws, told),
         "shuffled": (rungs.images["shuffled"][:n], own),
-        **{rung: (rungs.images[rung][:n], some(labels, n)) for rung in (*fitted, "prior")},
+        **{rung: (rungs.images[rung][:n], own) for rung in (*fitted, "prior")},
     }
     return compare(evidence, rungs.images[name][:n], own, sets)
 
@@ -211,9 +218,9 @@ def against_training_draws(evidence, rungs, fitted, n):
     Where the encoder overfits, these differ from those of held-out images, and samplers are fitted to training codes.
     """
     draws, told = training_draws(evidence, n)
-    labels = some(evidence.drawn_labels(rungs.n), n)
-    sets = {f"{rung}_training": (rungs.images[rung][:n], labels) for rung in fitted}
-    return compare(evidence, draws, told, sets)[1] if sets else {}
+    labels = evidence.test.labels_of(n)
+    sets = {f"{rung}_training": (rungs.images[rung][:n], labels) for rung in (*fitted, "prior")}
+    return compare(evidence, draws, told, sets)[1]
 
 
 def decoder_against_images(evidence, rungs, n):
@@ -228,9 +235,9 @@ def decoder_against_images(evidence, rungs, n):
     sets = {name: small(images) for name, images in sets.items()}
     for ending in SCALES:
         if found:
+            if min(reference.shape[1:3]) < 2 * SMALLEST_SIDE:
+                break
             reference, sets = halved(reference), {name: halved(images) for name, images in sets.items()}
-        if found and min(reference.shape[1:3]) < SMALLEST_SIDE:
-            break
         scored, _ = tell_apart(reference, sets, evidence.seed)
         found |= {f"{name}{ending}": entry(scores) for name, scores in scored.items()}
     return found
@@ -255,7 +262,7 @@ def encoder_overfits(values):
 
 def small(images):
     """Returns images with sides of at most 64 pixels, by means over blocks."""
-    factor = -(-max(images.shape[1:3]) // LARGEST_SIDE)
+    factor = min(-(-max(images.shape[1:3]) // LARGEST_SIDE), *images.shape[1:3])
     if factor == 1:
         return images
     height, width = (max(1, size // factor) for size in images.shape[1:3])

@@ -79,6 +79,7 @@ def confidence(facts, main):
     level = 2
     if facts.auc is not None:
         level -= not facts.has_power
+        level -= main.name == "blurry" and not facts.is_blind and not facts.has_passed
     elif facts.get("generation_gap", "features", "name") != "classifier":
         level -= 1  # other features penalise blur more than nonsense
     if (facts.get("generation_gap", "n") or 0) < ENOUGH_IMAGES and main.name not in (

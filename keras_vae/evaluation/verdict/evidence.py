@@ -2,6 +2,7 @@
 
 from keras_vae.evaluation.verdict.words import listed, measured, percent
 
+SMALLEST_SHARE = 0.005  # less is 0% in words
 ENTRIES = (
     ("prior", "the prior's samples"),
     ("reconstruction", "reconstructions"),
@@ -21,7 +22,7 @@ def told_evidence(facts):
     low = facts.get("told_apart", "prior", "tv_low")
     exchanged = (
         f" At least {percent(low)} of them would have to be replaced before it could not."
-        if low
+        if low and low >= SMALLEST_SHARE
         else " It is not sure of any difference."
     )
     return (
@@ -29,6 +30,17 @@ def told_evidence(facts):
         f" {percent(facts.auc.value)} ± {percent(facts.auc.se)} of pairs, where 50% is chance.{exchanged}"
         f" {percent(facts.off.value)} of the samples look like hardly any decoded code,"
         f" and {percent(facts.get('told_apart', 'prior', 'missing'))} of the decoded codes like hardly any sample."
+        + encoder_evidence(facts)
+    )
+
+
+def encoder_evidence(facts):
+    """Returns which part of the difference is not the prior's, where the encoder treats training images differently."""
+    if not facts.get("told_apart", "encoder_overfits"):
+        return ""
+    return (
+        " Part of that is the encoder's: decoded codes of training images are told from those of held-out images in"
+        f" {percent(facts.get('told_apart', 'training', 'auc'))} of pairs."
     )
 
 

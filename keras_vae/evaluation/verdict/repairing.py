@@ -3,6 +3,11 @@
 from keras_vae.evaluation.verdict.steps import Step, evaluate_again
 from keras_vae.evaluation.verdict.words import listed, measured, percent, share
 
+IS_REPAIRED = {
+    True: "that is a repair",
+    False: "better, and not a repair",
+    None: "better; so few images cannot say whether it is a repair",
+}
 LATER = {
     "files": "The model is in files: a decoder that samples from it is exported for a run of keras_vae only.",
     "program": "Nothing was exported, as a program measured the model.",
@@ -30,12 +35,12 @@ def repair_steps(facts):
 
 def gain(facts):
     """Returns what the best fitted sampler gains, as far as it was measured."""
-    auc = facts.estimate("told_apart", facts.sampler, "auc")
-    if auc is not None:
+    auc = facts.best_auc
+    if auc is not None and facts.is_better:
         return (
             f"sample from the fitted {facts.sampler} (a classifier tells its samples from decoded codes in"
             f" {percent(auc.value)} of pairs, those of {facts.prior_in_words} in {percent(facts.auc.value)};"
-            f" {'that is a repair' if facts.is_repaired else 'better, and not a repair'})"
+            f" {IS_REPAIRED[facts.is_repaired]})"
         )
     distance = facts.estimate("generation_gap", "best_frechet") or facts.distance(facts.sampler)
     closed = "" if facts.repaired is None else f", {share(facts.repaired, 'of the gap')}"
