@@ -13,6 +13,7 @@ import numpy as np
 
 from keras_vae.evaluation.metrics.two_sample import Fold, area_and_error, best_threshold
 from keras_vae.lazy import keras, ops
+from keras_vae.runtime.threads import one_thread
 
 FOLDS = 2
 INNER = 0.25  # of the training fold chooses the epoch and the classifier, and fixes the threshold
@@ -312,7 +313,8 @@ class Statistics:
             rows = np.concatenate([reference, statistics(images.pixels)])
             truth = np.repeat([0, 1], [len(fitted.reference), len(images)])
             model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500))
-            self.linear[name] = model.fit(rows, truth)
+            with one_thread():
+                self.linear[name] = model.fit(rows, truth)
         self.names = list(self.linear)
 
     def __call__(self, name, images):
