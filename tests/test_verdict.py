@@ -40,6 +40,11 @@ def results_of(condition, data="mnist", **changes):
     return results
 
 
+def older(condition, data="mnist", **changes):
+    """The same, as of a version that had no classifier: distances decide."""
+    return results_of(condition, data, told_apart=None, spaces=None, **changes)
+
+
 def all_text(verdict):
     return json.dumps(verdict)
 
@@ -302,10 +307,10 @@ def test_samples_are_called_no_worse_than_blurred_reconstructions_only_where_the
 def test_what_is_incomplete_without_dead_samples_is_said_by_what_is_rare():
     dead = {"completeness__dead_zone": 0.0, "completeness__dead_zone_se": 0.01}
     gap = {"generation_gap__gap_ratio": 3.0, "generation_gap__gap_ratio_se": 0.4}
-    verdict = judge(results_of("healthy", **dead, **gap, generation_gap__prior__coverage=0.45))
+    verdict = judge(older("healthy", **dead, **gap, generation_gap__prior__coverage=0.45))
     assert verdict["completeness"].startswith("completeness: patchy (0%")
     assert verdict["completeness"].endswith("; near its samples lie 45% of the real images)")
-    assert "near its samples" not in judge(results_of("healthy"))["completeness"]
+    assert "near its samples" not in judge(older("healthy"))["completeness"]
 
 
 def test_a_gap_of_the_elbo_within_its_own_error_is_no_overfitting():
@@ -322,8 +327,8 @@ def test_a_gap_of_the_elbo_within_its_own_error_is_no_overfitting():
 
 def test_features_without_labels_lower_the_confidence():
     levels = ["low", "medium", "high"]
-    sure = judge(results_of("healthy"))["confidence"]
-    unsure = judge(results_of("healthy", generation_gap__features={"name": "random"}))["confidence"]
+    sure = judge(older("healthy"))["confidence"]
+    unsure = judge(older("healthy", generation_gap__features={"name": "random"}))["confidence"]
     assert levels.index(unsure) < levels.index(sure)
 
 
@@ -352,16 +357,16 @@ def test_no_null_anywhere_is_a_crash(condition):
 def test_a_hole_is_named_only_beyond_the_error_of_the_gap_and_patches_only_where_there_is_one():
     quiet = {"completeness__dead_zone": 0.0, "completeness__dead_zone_se": 0.01}
     gap = {"generation_gap__gap_ratio": 8.0, **quiet}
-    assert judge(results_of("healthy", **gap, generation_gap__gap_ratio_se=1.0))["name"] == "prior_hole"
+    assert judge(older("healthy", **gap, generation_gap__gap_ratio_se=1.0))["name"] == "prior_hole"
     # 8 +- 2 may be 5; that there is a gap is sure.
-    assert judge(results_of("healthy", **gap, generation_gap__gap_ratio_se=2.0))["name"] == "patchy"
-    assert judge(results_of("healthy", **gap, generation_gap__gap_ratio_se=4.5))["name"] == "healthy"
+    assert judge(older("healthy", **gap, generation_gap__gap_ratio_se=2.0))["name"] == "patchy"
+    assert judge(older("healthy", **gap, generation_gap__gap_ratio_se=4.5))["name"] == "healthy"
 
 
 def test_blur_within_its_error_is_none():
     blur = {"generation_gap__blur_ratio": 12.0}
-    assert judge(results_of("healthy", **blur, generation_gap__blur_ratio_se=1.0))["name"] == "blurry"
-    assert judge(results_of("healthy", **blur, generation_gap__blur_ratio_se=3.0))["name"] == "healthy"
+    assert judge(older("healthy", **blur, generation_gap__blur_ratio_se=1.0))["name"] == "blurry"
+    assert judge(older("healthy", **blur, generation_gap__blur_ratio_se=3.0))["name"] == "healthy"
 
 
 def test_a_share_over_all_within_its_error_is_all():

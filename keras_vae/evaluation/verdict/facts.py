@@ -39,6 +39,8 @@ class Facts:
         # Of the prior's samples, against decoded posterior draws; None in results of older versions.
         self.auc = self.estimate("told_apart", "prior", "auc")
         self.off = self.estimate("told_apart", "prior", "off")
+        if self.off is None or self.auc is None:
+            self.off = self.auc = None
         self.recommended = self.get("latent", "recommended_size")
         self.directions = self.get("latent", "pc95_corrected") or self.get("latent", "pc95")
         self.spare_dimensions = self.size / self.directions if self.size and self.directions else None
@@ -203,6 +205,8 @@ class Facts:
     @property
     def is_better(self):
         """Whether the classifier prefers the best sampler to the prior, and not distances alone."""
+        if None in (self.auc, self.best_auc):
+            return False
         return self.get("told_apart", "repaired_share") is not None or above(
             self.auc.value - self.best_auc.value, SURE * max(self.auc.se, self.best_auc.se)
         )
