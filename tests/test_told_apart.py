@@ -174,3 +174,25 @@ def test_blind_distances_choose_no_sampler():
     saturated = Choice("mixture", ("mixture",), None, None)
     rungs = types.SimpleNamespace(distance=lambda name: Estimate(1.0, 0.1))
     assert choose_sampler(rungs, ["mixture"], ["mixture"], saturated, blind=True).sampler == "prior"
+
+
+def test_folds_in_strata_do_not_put_the_auc_below_a_half():
+    # Both sets have exactly as many squares of each of four sizes, as the splits of a dataset do.
+    sizes, values = np.tile(np.arange(1, 5), 20), {False: [], True: []}
+    for seed in range(30):
+        one, two = (
+            np.concatenate(
+                [
+                    squares(1, size=size, seed=1000 * seed + 100 * part + place)
+                    for place, size in enumerate(sizes)
+                ]
+            )
+            for part in (0, 5)
+        )
+        for known in values:
+            strata = (sizes, {"same": sizes}) if known else None
+            scored, _ = tell_apart(one, {"same": two}, seed=seed, strata=strata)
+            values[known].append(told_apart(scored["same"].folds).auc)
+    error = np.std(values[True]) / np.sqrt(30)
+    assert abs(np.mean(values[True]) - 0.5) < 3 * error
+    assert np.mean(values[False]) < 0.5 - 3 * error

@@ -83,7 +83,7 @@ class Scored(NamedTuple):
     places: list
 
 
-def tell_apart(reference, sets, seed=0, labels=None):
+def tell_apart(reference, sets, seed=0, labels=None, strata=None):
     """Returns `(Scored by set, scorers by fold)`: how well each set is told from the reference.
 
     Args:
@@ -91,6 +91,9 @@ def tell_apart(reference, sets, seed=0, labels=None):
         sets: Images by name, of the same shape; all sets of a call are compared with the one reference.
         seed: Decides the folds, the weights and the order of training.
         labels: Of a conditional model, (labels of the reference `[n]`, labels by set); else None.
+        strata: Labels in the same form, or None: the folds have as many images of each. Splits of a dataset have equal
+            shares of each label. With folds at random, one that has too many of a label leaves too few to the other,
+            and what a classifier learns from one is wrong for the other: the AUC of equal sets is then below 0.5.
 
     Returns:
         The scores, and for each fold a function (set's name, images in [0, 1]) -> scores `[n]` of any images.
@@ -103,11 +106,16 @@ def tell_apart(reference, sets, seed=0, labels=None):
     known = [images.labels.max() for images in (everything.reference, *everything.sets.values()) if labels]
     num_labels = 1 + int(max(known, default=-1))
     generator = np.random.default_rng([seed, 0])
-    order = everything.each(lambda images: generator.permutation(len(images)))
+    kinds, others = strata or (None, {})
+    order = Sides(
+        in_strata(len(reference), kinds, generator),
+        {name: in_strata(len(images), others.get(name), generator) for name, images in sets.items()},
+    )
     found, scorers = {name: Scored([], "", []) for name in sets}, []
     for fold in range(FOLDS):
         inside, outside = (
-            order.each(functools.partial(chosen, fold=fold, inside=where)) for where in (True, False)
+            order.each(functools.partial(chosen, fold=fold, inside=where, generator=generator))
+            for where in (True, False)
         )
         outer, scorer = taken(everything, inside), Scorer(taken(everything, outside), seed + fold, num_labels)
         scorers.append(scorer)
@@ -119,9 +127,15 @@ def tell_apart(reference, sets, seed=0, labels=None):
     return {name: scored._replace(classifier=names[name]) for name, scored in found.items()}, scorers
 
 
-def chosen(places, fold, inside):
-    """Returns every `FOLDS`th of the places, or all others."""
-    return places[(np.arange(len(places)) % FOLDS == fold) == inside]
+def in_strata(count, labels, generator):
+    """Returns the places of `count` images in random order, those of one label beside each other."""
+    order = generator.permutation(count)
+    return order if labels is None else order[np.argsort(np.asarray(labels)[order], kind="stable")]
+
+
+def chosen(places, fold, inside, generator):
+    """Returns every `FOLDS`th of the places, or all others, in random order."""
+    return generator.permutation(places[(np.arange(len(places)) % FOLDS == fold) == inside])
 
 
 def taken(sides, places):

@@ -177,8 +177,9 @@ def samplers_against_draws(evidence, rungs, fitted, n):
 def compare(evidence, reference, own, sets):
     """Returns the `ToldApart` of `sets`, (images, labels) by name, against `reference`, and their results by name."""
     images = {name: small(pixels) for name, (pixels, _) in sets.items()}
-    labels = (own, {name: told for name, (_, told) in sets.items()}) if evidence.subject.num_classes else None
-    scored, scorers = tell_apart(small(reference), images, evidence.seed, labels)
+    strata = own, {name: told for name, (_, told) in sets.items()}
+    labels = strata if evidence.subject.num_classes else None
+    scored, scorers = tell_apart(small(reference), images, evidence.seed, labels, strata)
     kept = ToldApart(scored, scorers, small(reference), images)
     return kept, {name: entry(found) for name, found in scored.items()}
 
@@ -225,11 +226,17 @@ def against_training_draws(evidence, rungs, fitted, n):
 
 def decoder_against_images(evidence, rungs, n):
     """Returns the results of reconstructions, posterior draws and training images against real ones, by scale."""
-    split = evidence.dataset.train
+    split, own = evidence.dataset.train, evidence.test.labels_of(n)
+    first = max(0, len(split) - n)
+    of_training = None if split.labels is None else split.labels[first:]
+    strata = (
+        some(evidence.reference_labels, n),
+        {"reconstruction": own, "decoded": own, "real": of_training},
+    )
     sets = {
         "reconstruction": rungs.images["reconstruction"][:n],
         **({"decoded": rungs.images["posterior"][:n]} if "posterior" in rungs.images else {}),
-        "real": split.images(max(0, len(split) - n), len(split)),
+        "real": split.images(first, len(split)),
     }
     reference, found = small(evidence.reference[:n]), {}
     sets = {name: small(images) for name, images in sets.items()}
@@ -238,7 +245,7 @@ def decoder_against_images(evidence, rungs, n):
             if min(reference.shape[1:3]) < 2 * SMALLEST_SIDE:
                 break
             reference, sets = halved(reference), {name: halved(images) for name, images in sets.items()}
-        scored, _ = tell_apart(reference, sets, evidence.seed)
+        scored, _ = tell_apart(reference, sets, evidence.seed, strata=strata)
         found |= {f"{name}{ending}": entry(scores) for name, scores in scored.items()}
     return found
 
