@@ -1,4 +1,4 @@
-"""The test of issue "measures that hold on photographs": models of planted conditions on three sets of images.
+"""Do the verdicts hold on photographs? Models of planted conditions on three sets of images.
 
 The list and the verdict that is right for each (`benchmarks.study.verdicts.RIGHT`) were committed before any of these
 models was trained. The thresholds are set on the models of `benchmarks.study.verdicts`, and on none of these.
