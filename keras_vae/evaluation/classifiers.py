@@ -64,6 +64,10 @@ class Sides(NamedTuple):
     reference: Images
     sets: dict
 
+    def only(self, names):
+        """Returns the `Sides` with the sets `names` alone."""
+        return Sides(self.reference, {name: self.sets[name] for name in names})
+
     def each(self, function):
         """Returns the `Sides` of `function(images)` of each set and of the reference."""
         return Sides(function(self.reference), {name: function(images) for name, images in self.sets.items()})
@@ -168,10 +172,7 @@ class Scorer:
         self.classifiers = {"statistics": Statistics(fitted)}
         large = [name for name, images in fitted.sets.items() if len(images) >= FEWEST_FOR_NETWORK]
         if large and len(fitted.reference) >= FEWEST_FOR_NETWORK:
-            parts = [
-                Sides(part.reference, {name: part.sets[name] for name in large}) for part in (fitted, inner)
-            ]
-            self.classifiers["cnn"] = Network(*parts, seed, num_labels)
+            self.classifiers["cnn"] = Network(fitted.only(large), inner.only(large), seed, num_labels)
         self.chosen, self.thresholds = {}, {}
         for name in learned.sets:
             scores = {
@@ -216,9 +217,7 @@ class Network:
             going = [name for name in self.names if self.learns(name)]
             if not going:
                 break
-            self.train_an_epoch(
-                Sides(fitted.reference, {name: fitted.sets[name] for name in going}), generator
-            )
+            self.train_an_epoch(fitted.only(going), generator)
             self.look(going, inner)
 
     def learns(self, name):
@@ -374,6 +373,11 @@ def spectrum(images):
 
 def halved(images):
     """Returns images at half the size, by means over blocks of 2x2; an odd last row or column is left out."""
-    height, width = (size // 2 * 2 for size in images.shape[1:3])
-    even = images[:, :height, :width]
-    return even.reshape(len(images), height // 2, 2, width // 2, 2, -1).mean((2, 4))
+    return block_means(images, 2)
+
+
+def block_means(images, side):
+    """Returns the means over blocks of `side` x `side` pixels; rows and columns that fill no block are left out."""
+    height, width = (size // side for size in images.shape[1:3])
+    whole = images[:, : height * side, : width * side]
+    return whole.reshape(len(images), height, side, width, side, -1).mean((2, 4))

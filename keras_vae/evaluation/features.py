@@ -575,7 +575,7 @@ def build_dinov2(body, image_shape):
 
 
 def dinov2_weights():
-    """Returns the folder of a DINOv2 preset on this machine, or None where there is none."""
+    """Returns the folder of a DINOv2 preset on this machine, or None if it has no such folder."""
     for place in dinov2_places():
         for preset in DINOV2_PRESETS:
             versions = sorted(path.parent for path in (place / preset).glob("**/config.json"))

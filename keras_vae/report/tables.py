@@ -7,13 +7,8 @@ import numpy as np
 
 from keras_vae.report.page import DASH, NAME, PLUS_MINUS, clean, measured, number, scrolling, tag, text
 
-LEFT_OUT = (
-    "n",
-    "seconds",
-    "reason",
-    "name",
-    "metric",
-)  # of a table: its caption has them, and notes below it the reasons
+# Of a table: its caption has them, and notes below it the reasons.
+LEFT_OUT = ("n", "seconds", "reason", "name", "metric")
 ENDINGS = {
     "_half": ", half resolution",
     "_quarter": ", quarter resolution",

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from keras_vae.command_line import show, to_json
+from keras_vae.evaluation.verdict.facts import Facts
 from keras_vae.files import whole, write_json
 from keras_vae.latents import parse_shape
 from keras_vae.report.comparison import COMPARED, harmless, latent_size, scalars
@@ -255,19 +256,13 @@ def candidate(words, size, members):
         tuple(member.name for member in members),
         tuple(map(fault_of, filter(is_unhealthy, evaluated))),
         tuple(auc for results in evaluated if (auc := auc_of_best(results)) is not None),
-        any(features_are_blind(results) for results in evaluated),
+        any(Facts(results).is_blind for results in evaluated),
     )
 
 
 def auc_of_best(results):
     """Returns how well a classifier tells the best sampler's samples from decoded codes, None where not measured."""
     return get(results, ("told_apart", get(results, "generation_gap.best_sampler") or "prior", "auc"))
-
-
-def features_are_blind(results):
-    """Returns whether the features of the distances were found not to tell fog from real images."""
-    name = get(results, "generation_gap.features.name")
-    return name is not None and bool(get(results, ("spaces", name, "blind")))
 
 
 def is_unhealthy(results):

@@ -11,13 +11,14 @@ import functools
 
 import numpy as np
 
-from keras_vae.evaluation.classifiers import halved, tell_apart
+from keras_vae.evaluation.classifiers import block_means, halved, tell_apart
 from keras_vae.evaluation.metrics.estimate import Estimate
 from keras_vae.evaluation.metrics.planted_sets import shuffled_blocks
 from keras_vae.evaluation.metrics.two_sample import difference, repaired_share, told_apart
 from keras_vae.evaluation.occlusion import occlusion_maps
 from keras_vae.evaluation.sections.codes import in_batches, some
 from keras_vae.evaluation.sections.found import Found, missing
+from keras_vae.evaluation.sections.ladder import drawn_codes
 
 LEAST_IMAGES = 16  # a side: a fold's inner part then has two
 LARGEST_SIDE = 64  # pixels; larger images are averaged over blocks first
@@ -42,7 +43,7 @@ class Choice:
     """The sampler that is used, as the classifier sees it.
 
     Attributes:
-        sampler: The fitted one whose samples are told apart least, None where there is none.
+        sampler: The fitted one whose samples are told apart least, or None if all copy or none was fitted.
         within_error: The fitted samplers that cannot be told from it.
         better: Whether it beats the prior by more than the error of their difference; None where both are told apart
             always, so that the AUC cannot say.
@@ -57,7 +58,7 @@ class Choice:
 
 @dataclasses.dataclass(frozen=True)
 class ToldApart:
-    """What later sections need.
+    """The scores of the rungs, and what made them.
 
     Attributes:
         scored: `Scored` by rung, of those that are compared with decoded posterior draws.
@@ -201,13 +202,9 @@ def training_draws(evidence, n):
     observed, generator = subject.observe(images, evidence.seed + 3), evidence.generator("training draws")
     inputs = (observed, labels) if subject.num_classes else (observed,)
 
-    def draw(images, *labels):
-        if subject.draw is not None:
-            return subject.draw(images, generator.integers(2**31), *labels)[0]
-        mean, log_var = subject.encode(images, *labels)
-        if not subject.is_variational:
-            return mean
-        return mean + np.exp(0.5 * log_var) * generator.standard_normal(mean.shape, "float32")
+    def draw(*inputs):
+        mean, log_var = subject.encode(*inputs)
+        return drawn_codes(subject, generator, inputs, mean, log_var) if subject.is_variational else mean
 
     codes = in_batches(draw, *inputs)
     return evidence.decode(codes.reshape(len(codes), -1), labels), labels
@@ -270,8 +267,4 @@ def encoder_overfits(values):
 def small(images):
     """Returns images with sides of at most 64 pixels, by means over blocks."""
     factor = min(-(-max(images.shape[1:3]) // LARGEST_SIDE), *images.shape[1:3])
-    if factor == 1:
-        return images
-    height, width = (max(1, size // factor) for size in images.shape[1:3])
-    kept = images[:, : height * factor, : width * factor]
-    return kept.reshape(len(kept), height, factor, width, factor, -1).mean((2, 4))
+    return images if factor == 1 else block_means(images, factor)

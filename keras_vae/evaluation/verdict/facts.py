@@ -1,6 +1,6 @@
 """What the rules of the verdict ask for, by short names."""
 
-from keras_vae.evaluation.metrics.estimate import Estimate, beyond_error
+from keras_vae.evaluation.metrics.estimate import SURE, Estimate, beyond_error
 from keras_vae.evaluation.verdict.source import UNKNOWN
 from keras_vae.evaluation.verdict.thresholds import THRESHOLDS
 from keras_vae.likelihoods import LIKELIHOODS
@@ -9,7 +9,6 @@ from keras_vae.objectives import OBJECTIVES
 STANDARD = ("standard", "N(0, I)", None)  # N(0, I): what results of older versions call it
 RARE = 0.05  # share of the decoded codes in the region where samples count as off
 LEAST_POWER = 0.55  # AUC of the planted control, where 0.6 is perfect
-SURE = 2.0  # standard errors
 CODEBOOK = ("uniform_codes", "all entries alike")
 
 

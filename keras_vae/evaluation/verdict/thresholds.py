@@ -22,7 +22,7 @@ class Thresholds:
     told_patchy: float = 0.7
     told_repaired: float = 0.6
     told_blurry: float = (
-        0.9  # of one that tells the decoder's images from real ones at a quarter of the resolution
+        0.9  # of one that tells the decoder's images from real ones, at the coarsest resolution
     )
     mismatch: float = 2.0  # nats
     mismatch_share: float = 0.1  # of the rate
