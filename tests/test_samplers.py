@@ -22,6 +22,7 @@ SHAPES = [(3,), (4, 4, 3)]
 # Networks that are trained for seconds would make this file take minutes.
 SMALL = {
     "flow": {"updates": 100, "width": 16, "depth": 2, "rank": 8},
+    "flow_matching": {"updates": 60, "width": 16, "rank": 8},
     "two_stage": {"updates": 100, "width": 16, "rank": 8},
 }
 # Products of matrices choose their order of sums by the number of rows.
