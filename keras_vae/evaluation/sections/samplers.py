@@ -35,7 +35,7 @@ def fit(evidence, kind, components):
     """Returns a sampler fitted to the training codes; a mixture also uses the codes of more images."""
     codes, shape = evidence.train.shaped(), evidence.train.latent_shape
     if kind is Mixture:
-        mixture = Mixture(shape, components=40, rank=64, seed=evidence.seed)
+        mixture = Mixture(shape, components=40, rank=128, seed=evidence.seed)
         return mixture.fit(codes, components, further_means(evidence))
     fields = {field.name for field in dataclasses.fields(kind)}
     seeded = {"seed": evidence.seed} if "seed" in fields else {}
