@@ -1,6 +1,7 @@
 """Mixtures of diagonal Gaussians over the codes: of some posteriors, made broader, or of a trained prior's components."""
 
 import dataclasses
+import functools
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -27,7 +28,7 @@ SHARES = (
     1.0,
 )  # of fitted weights in those that are used, which are mixed with equal ones
 SURE = 2.0  # standard errors by which they must be better than equal ones
-SMOOTHINGS = (0.0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7)  # that are tried
+SMOOTHINGS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.7)  # among which is chosen, from the middle on
 HELD_OUT = 5  # one code in so many chooses among them, and is no component
 LEAST = 1e-300  # a density that is not 0
 LEAST_WEIGHT = 1e-6  # of the largest; components below it go
@@ -181,22 +182,29 @@ def smoothed(density, center, spread, smoothing):
     """
     if not smoothing:
         return density
-    means = center + np.sqrt(1 - smoothing) * (density.means - center)
-    variances = np.exp(density.log_vars, dtype="float64") + smoothing * spread
-    return density._replace(means=means.astype("float32"), log_vars=np.log(variances).astype("float32"))
+    center, spread = center.astype("float32"), (smoothing * spread).astype("float32")
+    means = center + np.float32(np.sqrt(1 - smoothing)) * (density.means - center)
+    return density._replace(means=means, log_vars=np.log(np.exp(density.log_vars) + spread))
 
 
 def held_out_smoothing(density, center, spread, codes):
-    """Returns which of `SMOOTHINGS` makes `codes`, `[n, d]`, most likely, or 0 if that gains no more than its error."""
-    by_smoothing = {
-        smoothing: log_mixture(
-            log_densities(smoothed(density, center, spread, smoothing), codes), density.weights
-        )
-        for smoothing in SMOOTHINGS
-    }
-    best = max(by_smoothing, key=lambda smoothing: by_smoothing[smoothing].mean())
-    gain = by_smoothing[best] - by_smoothing[0.0]
-    return best if gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)) else 0.0
+    """Returns which of `SMOOTHINGS` makes `codes`, `[n, d]`, most likely, or 0 if that gains no more than its error.
+
+    It goes uphill from the middle, for a look takes seconds at 65,536 numbers; the density falls on both sides of its top.
+    """
+
+    @functools.cache
+    def likelihood(place):
+        broader = smoothed(density, center, spread, SMOOTHINGS[place])
+        return log_mixture(log_densities(broader, codes), density.weights)
+
+    best, last = None, len(SMOOTHINGS) // 2
+    while best != last:
+        best = last
+        around = range(max(best - 1, 0), min(best + 2, len(SMOOTHINGS)))
+        last = max(around, key=lambda place: likelihood(place).mean())
+    gain = likelihood(best) - likelihood(0)
+    return SMOOTHINGS[best] if gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)) else 0.0
 
 
 def medoids(mean, number, seed, components=None):
