@@ -54,7 +54,7 @@ def fit(evidence, kind, components):
     """Returns a sampler fitted to the training codes; a mixture and flow matching also use the codes of more images."""
     codes, shape = evidence.train.shaped(), evidence.train.latent_shape
     if kind is Mixture:
-        mixture = Mixture(shape, components=40, rank=64, seed=evidence.seed)
+        mixture = Mixture(shape, components=40, rank=128, seed=evidence.seed)
         return mixture.fit(
             codes, components, (further.mean for further, _ in further_codes(evidence, MIXTURE_CODES))
         )
