@@ -51,6 +51,7 @@ from keras_vae.model import twin
 from keras_vae.model.scoring import NUM_SAMPLES, check_num_samples, check_scorable, noise_of, scores
 from keras_vae.objectives import OBJECTIVES
 from keras_vae.priors import PRIORS
+from keras_vae.runtime.empty import of_any_count
 from keras_vae.samplers import Prior, load, save
 
 # TensorFlow leaves that folder to others.
@@ -340,29 +341,6 @@ def forms_of(specs):
         label = tf.TensorSpec((None,), dtype, "label")
         forms += [(rows, label), ((rows, label),), ([rows, label],), ({rows.name: rows, "label": label},)]
     return forms
-
-
-def of_any_count(function):
-    """Returns `function` of batches, made to work where they have no rows.
-
-    oneDNN's fused convolution gives an empty batch a wrong shape, and the next convolution refuses it
-    (TensorFlow 2.21: "input depth must be evenly divisible by filter depth"). So a row of zeros stands in, and
-    its results are cut off.
-    """
-
-    def with_spare(rows):
-        # Not by tf.pad: TensorFlow fuses that into a 1x1 convolution, which pads height and width alone.
-        lacking = tf.cast(tf.equal(tf.shape(rows)[0], 0), "int32")
-        spare = tf.zeros(tf.concat([[lacking], rows.shape[1:]], axis=0), rows.dtype)
-        some_rows = tf.concat([rows, spare], axis=0)
-        some_rows.set_shape(rows.shape)
-        return some_rows
-
-    def padded(*batches):
-        count = tf.shape(batches[0])[0]
-        return tf.nest.map_structure(lambda result: result[:count], function(*map(with_spare, batches)))
-
-    return padded
 
 
 def write_version(servable, description, signatures, functions=None, prior=None):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_vae.lazy import keras, tf
+from keras_vae.runtime.empty import of_any_count
 from keras_vae.samplers import ode
 from keras_vae.samplers.codes import Fitted
 from keras_vae.samplers.learned import constant_weights
@@ -191,11 +192,15 @@ class FlowMatching(Fitted):
         return self.drawn(seeds, tf.cast(labels, "int32"), self.guidance)
 
     def drawn(self, seeds, labels, guidance=None):
-        """Returns codes of seeds and labels."""
+        """Returns codes of seeds and labels, any number of them."""
+        rows = of_any_count(functools.partial(self.drawn_rows, guidance=guidance))
+        return rows(tf.convert_to_tensor(seeds, "int64"), tf.cast(labels, "int32"))
+
+    def drawn_rows(self, seeds, labels, guidance):
+        """Returns the same of one row or more."""
         places = self.fitted().places
         shape = (len(places.center), places.rank)
         noise = standard_normal(seeds, shape, stream=1)
-        labels = tf.cast(labels, "int32")
         with self.constant_weights(self.steps == FEW):
             if self.steps == FEW:
                 labels = labels if guidance is None else labels + self.num_labels + 1
