@@ -118,7 +118,10 @@ def test_a_sampler_is_the_same_after_saving_and_loading(conforming, key, tmp_pat
     codes = sampler.sample(np.arange(6))
     np.testing.assert_array_equal(again.sample(np.arange(6)), codes)
     if hasattr(sampler, "log_prob"):
-        np.testing.assert_array_equal(np.asarray(again.log_prob(codes)), np.asarray(sampler.log_prob(codes)))
+        # A solver in float32 is compiled anew, and may sum in another order.
+        np.testing.assert_allclose(
+            np.asarray(again.log_prob(codes)), np.asarray(sampler.log_prob(codes)), rtol=1e-6
+        )
     assert [path.name for path in (tmp_path / "folder").iterdir()] == ["sampler.npz"]
 
 

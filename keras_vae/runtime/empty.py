@@ -16,7 +16,7 @@ def of_any_count(function):
         lacking = tf.cast(tf.equal(tf.shape(rows)[0], 0), "int32")
         spare = tf.zeros(tf.concat([[lacking], rows.shape[1:]], axis=0), rows.dtype)
         some_rows = tf.concat([rows, spare], axis=0)
-        some_rows.set_shape(rows.shape)
+        some_rows.set_shape((None, *rows.shape[1:]))
         return some_rows
 
     def padded(*batches):
