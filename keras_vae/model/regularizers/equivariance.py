@@ -13,16 +13,17 @@ from keras_vae.model.regularizers.regularizer import Regularizer, check_map, che
 
 @dataclass(frozen=True)
 class Equivariance(Regularizer):
-    """Adds the distortion of decode(T z) against T x, T a scaling and a turn (EQ-VAE: Kouzelis et al. 2025).
+    """Scaled and turned codes are to be decoded to scaled and turned images (EQ-VAE: Kouzelis et al. 2025).
 
-    The smaller map of codes is decoded to a smaller image by the same decoder, which is convolutional. Scaling takes
-    the means over equal parts of the map and of the image, and each image is turned by a random number of right angles
-    (of half turns, if the map or the image is not square). The distortion is scaled to the full number of pixels, so
-    that its weight does not depend on the scale.
+    The distortion of decode(T z) against T x is added to the loss, with T a scaling and a turn. The same decoder, which is
+    convolutional, makes a smaller image of a smaller map of codes. Scaling takes the means over equal parts of the map
+    and of the image, and each image is turned by a random number of right angles (of half turns, if the map or the
+    image is not square). The distortion is scaled to the full number of pixels, so that its weight does not depend on
+    the scale.
 
-    The paper chooses between T and the identity at random; the sum has the same mean and keeps the objective's own
-    terms as they are. Without `rotations` this is the regularizer of Skorokhodov et al. 2025, who suppress high
-    frequencies by it.
+    The paper uses either T or the identity, at random. A sum weighs the two in the same way, and keeps the objective's
+    own terms as they are. Without `rotations` this is the regularizer of Skorokhodov et al. 2025, whose aim is a latent
+    without high frequencies.
     """
 
     name: ClassVar = "equivariance"

@@ -12,12 +12,13 @@ LEAST_VARIANCE = 1e-12  # keeps the root's gradient finite where all codes are e
 
 @dataclass(frozen=True)
 class CodeNoise(Regularizer):
-    """Decodes z + s d e in training, e of N(0, I), s of |N(0, sigma^2)| for each image (Zheng et al. 2025).
+    """In training the decoder sees the codes with Gaussian noise (Zheng et al. 2025).
 
-    d is the root mean square distance of a batch's codes from their mean, by number. In these units an encoder cannot
-    escape the noise by larger codes, as it can with noise of a fixed size. As d is one number for the whole code, the
-    encoder has to spend its variance on what the image needs most. Nothing is added when the model is evaluated or
-    used, and the rate is that of the codes without the noise.
+    It decodes z + s d e, e of N(0, I), s of |N(0, sigma^2)| for each image. d is the root mean square distance of a
+    batch's codes from their mean, by number. In these units an encoder cannot escape the noise by larger codes, as it
+    can with noise of a fixed size. As d is one number for the whole code, the encoder has to spend its variance on what
+    the image needs most. Nothing is added when the model is evaluated or used, and the rate is that of the codes without
+    the noise.
     """
 
     name: ClassVar = "noise"

@@ -9,11 +9,12 @@ from keras_vae.model.regularizers.regularizer import Regularizer, named
 
 @dataclass(frozen=True)
 class NormalizedCodes(Regularizer):
-    """Codes of root mean square 1 at each place of a map, or in all of a vector (Ke and Xue 2025, without their noise).
+    """Codes have a root mean square of 1 at each place of a map, or in all of a vector (Ke and Xue 2025).
 
-    It bounds the codes of an autoencoder without a rate, which can neither grow nor collapse. The decoder normalizes its
-    inputs too, so that a sampler's draws, which miss the sphere, are decoded from the nearest point on it, as the
-    paper projects what its generator proposes. There is no rate, and so no bound on the likelihood.
+    An autoencoder without a rate may let its codes grow or shrink; these cannot. The decoder normalizes its inputs too:
+    the draws of a sampler do not lie on the sphere exactly, and are decoded from the nearest point on it, as the paper
+    projects what its generator proposes. Unlike the paper's, these codes have no noise. There is no rate, and so no
+    bound on the likelihood.
     """
 
     name: ClassVar = "normalized"

@@ -13,13 +13,12 @@ from keras_vae.model.regularizers.regularizer import Regularizer, check_map, che
 
 @dataclass(frozen=True)
 class SpectralPenalty(Regularizer):
-    """Adds a weight times the share of the codes' variance above a spatial frequency (after Skorokhodov et al. 2025).
+    """Penalises the share of the codes' variance at high spatial frequencies (after Skorokhodov et al. 2025).
 
-    They find that high frequencies of a latent's cosine spectrum are what a generator gets wrong, and
-    suppress them through the decoder (`equivariance`, without rotations). This penalises them directly: the
-    variance of the posteriors' means over the batch, in the cosine transform of the map, at row or column frequencies from
-    `cutoff` on, divided by all of it. A share cannot be lowered by smaller codes. It is one number for the batch.
-    White codes have a share of 1 - cutoff^2.
+    They find more high frequencies in the cosine transform of latents than in that of images, and suppress them through
+    the decoder (`equivariance` without rotations). Here the share itself is added to the loss: the variance of the
+    posteriors' means over the batch at row or column frequencies from `cutoff` on, divided by all of it. A share cannot
+    be lowered by smaller codes. It is one number for the batch. White codes have a share of 1 - cutoff^2.
     """
 
     name: ClassVar = "spectral"
