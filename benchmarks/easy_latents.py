@@ -26,27 +26,27 @@ from keras_vae.densities import batch_mean
 from keras_vae.evaluation.classifiers import tell_apart
 from keras_vae.evaluation.metrics.two_sample import told_apart
 from keras_vae.lazy import keras
-from keras_vae.model.regularizers import SpectralPenalty
+from keras_vae.model.regularizers import CodeNoise, Equivariance, SpectralPenalty
+from keras_vae.objectives import BetaVAE
 from keras_vae.samplers import SAMPLERS, Codes
 
 AUTOENCODER = {"objective": "autoencoder"}
-EQUIVARIANCE = {"kind": "equivariance"}
 # What is given to `Config`, by the variant's name.
 VARIANTS = {
     "vae": {},
-    "beta 2": {"objective": {"kind": "beta_vae", "beta": 2.0}},
-    "beta 4": {"objective": {"kind": "beta_vae", "beta": 4.0}},
-    "vae, equivariance 0.25": {"regularizer": {**EQUIVARIANCE, "weight": 0.25}},
-    "vae, equivariance 1": {"regularizer": {**EQUIVARIANCE, "weight": 1.0}},
-    "vae, scales only 1": {"regularizer": {**EQUIVARIANCE, "weight": 1.0, "rotations": False}},
-    "vae, noise 0.5": {"regularizer": {"kind": "noise", "sigma": 0.5}},
-    "vae, spectral 300": {"regularizer": {"kind": "spectral", "weight": 300.0}},
-    "vae, spectral 1000": {"regularizer": {"kind": "spectral", "weight": 1000.0}},
+    "beta 2": {"objective": BetaVAE(beta=2.0)},
+    "beta 4": {"objective": BetaVAE(beta=4.0)},
+    "vae, equivariance 0.25": {"regularizer": Equivariance(weight=0.25)},
+    "vae, equivariance 1": {"regularizer": Equivariance(weight=1.0)},
+    "vae, scales only 1": {"regularizer": Equivariance(weight=1.0, rotations=False)},
+    "vae, noise 0.5": {"regularizer": CodeNoise(sigma=0.5)},
+    "vae, spectral 300": {"regularizer": SpectralPenalty(weight=300.0)},
+    "vae, spectral 1000": {"regularizer": SpectralPenalty(weight=1000.0)},
     "autoencoder": AUTOENCODER,
     "autoencoder, normalized": {**AUTOENCODER, "regularizer": "normalized"},
-    "autoencoder, noise 0.2": {**AUTOENCODER, "regularizer": {"kind": "noise", "sigma": 0.2}},
-    "autoencoder, noise 0.5": {**AUTOENCODER, "regularizer": {"kind": "noise", "sigma": 0.5}},
-    "autoencoder, equivariance 1": {**AUTOENCODER, "regularizer": {**EQUIVARIANCE, "weight": 1.0}},
+    "autoencoder, noise 0.2": {**AUTOENCODER, "regularizer": CodeNoise(sigma=0.2)},
+    "autoencoder, noise 0.5": {**AUTOENCODER, "regularizer": CodeNoise(sigma=0.5)},
+    "autoencoder, equivariance 1": {**AUTOENCODER, "regularizer": Equivariance(weight=1.0)},
 }
 FIRST_SEED = 2**20  # of the samples
 
