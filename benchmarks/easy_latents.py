@@ -27,6 +27,7 @@ from keras_vae.evaluation.classifiers import tell_apart
 from keras_vae.evaluation.metrics.two_sample import told_apart
 from keras_vae.lazy import keras
 from keras_vae.model.regularizers import CodeNoise, Equivariance, SpectralPenalty
+from keras_vae.networks import Convolutional
 from keras_vae.objectives import BetaVAE
 from keras_vae.samplers import SAMPLERS, Codes
 
@@ -35,18 +36,18 @@ AUTOENCODER = {"objective": "autoencoder"}
 VARIANTS = {
     "vae": {},
     "beta 2": {"objective": BetaVAE(beta=2.0)},
-    "beta 4": {"objective": BetaVAE(beta=4.0)},
     "vae, equivariance 0.25": {"regularizer": Equivariance(weight=0.25)},
     "vae, equivariance 1": {"regularizer": Equivariance(weight=1.0)},
     "vae, scales only 1": {"regularizer": Equivariance(weight=1.0, rotations=False)},
-    "vae, noise 0.5": {"regularizer": CodeNoise(sigma=0.5)},
-    "vae, spectral 300": {"regularizer": SpectralPenalty(weight=300.0)},
     "vae, spectral 1000": {"regularizer": SpectralPenalty(weight=1000.0)},
+    "vae, noise 0.5": {"regularizer": CodeNoise(sigma=0.5)},
     "autoencoder": AUTOENCODER,
     "autoencoder, normalized": {**AUTOENCODER, "regularizer": "normalized"},
     "autoencoder, noise 0.2": {**AUTOENCODER, "regularizer": CodeNoise(sigma=0.2)},
     "autoencoder, noise 0.5": {**AUTOENCODER, "regularizer": CodeNoise(sigma=0.5)},
     "autoencoder, equivariance 1": {**AUTOENCODER, "regularizer": Equivariance(weight=1.0)},
+    "beta 4": {"objective": BetaVAE(beta=4.0)},
+    "vae, spectral 300": {"regularizer": SpectralPenalty(weight=300.0)},
 }
 FIRST_SEED = 2**20  # of the samples
 
@@ -60,6 +61,7 @@ def config_of(variant, arguments, seed):
         latent=arguments.latent,
         epochs=arguments.epochs,
         seed=seed,
+        network=Convolutional(widths=tuple(map(int, arguments.widths.split(",")))),
         **VARIANTS[variant],
     )
 
@@ -81,16 +83,27 @@ def spectrum_of(mean):
     return share, int(np.searchsorted(np.cumsum(variances) / variances.sum(), 0.9)) + 1
 
 
+def trained(config, dataset, images, variant, arguments):
+    """Returns the model, from its file if it is there, and the seconds that it was trained for."""
+    path = arguments.models and arguments.models / f"{variant}, seed {config.seed}.keras"
+    if path and path.is_file():
+        return keras.saving.load_model(path), 0.0
+    keras.utils.set_random_seed(config.seed)
+    model, begun = training.build(config, dataset), time.monotonic()
+    model.fit(images, batch_size=config.batch_size, epochs=config.epochs, verbose=0)
+    seconds = time.monotonic() - begun
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        model.save(path)
+    return model, seconds
+
+
 def measure(variant, arguments, seed):
     """Returns the figures of one trained variant, a dict."""
     config = config_of(variant, arguments, seed)
     dataset = training.load(config)
-    config = training.settle(config, dataset)
-    keras.utils.set_random_seed(seed)
-    model = training.build(config, dataset)
-    images, begun = dataset.train.images(), time.monotonic()
-    model.fit(images, batch_size=config.batch_size, epochs=config.epochs, verbose=0)
-    seconds = time.monotonic() - begun
+    images = dataset.train.images()
+    model, seconds = trained(training.settle(config, dataset), dataset, images, variant, arguments)
     held_out = dataset.test.images(0, 2 * arguments.count)
     terms = model.evaluate(held_out, verbose=0, return_dict=True)
     codes, _ = draws_of(model, held_out, seed)
@@ -159,6 +172,10 @@ def main():
     parser.add_argument("--limit", type=int, default=6000)
     parser.add_argument("--latent", default="8x8x16")
     parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--widths", default="16,32,64", help="channels at each halving of the image")
+    parser.add_argument(
+        "--models", type=pathlib.Path, help="folder that keeps the models, for more samplers later"
+    )
     parser.add_argument("--samplers", default="gaussian,mixture", help="names in keras_vae.SAMPLERS")
     parser.add_argument("--variants", nargs="*", default=list(VARIANTS), help="by default all")
     parser.add_argument("--seeds", type=int, default=2)
@@ -170,8 +187,13 @@ def main():
     for seed in range(0 if arguments.table else arguments.seeds):
         for variant in arguments.variants:
             runs = results.setdefault(variant, {})
-            if str(seed) not in runs:
-                runs[str(seed)] = measure(variant, arguments, seed)
+            known = runs.get(str(seed), {"auc": {}})
+            if not set(arguments.samplers.split(",")) <= set(known["auc"]):
+                found = measure(variant, arguments, seed)
+                found["seconds"] = found["seconds"] or known.get("seconds", 0.0)
+                found["fitting"] = known.get("fitting", {}) | found["fitting"]
+                found["auc"] = known["auc"] | found["auc"]
+                runs[str(seed)] = found
                 print(variant, seed, json.dumps(runs[str(seed)]), flush=True)
                 arguments.output.write_text(json.dumps(results, indent=1))
     print("\n".join(table(results)))
