@@ -98,10 +98,9 @@ def trained(config, dataset, images, variant, arguments):
     return model, seconds
 
 
-def measure(variant, arguments, seed):
+def measure(variant, arguments, seed, dataset):
     """Returns the figures of one trained variant, a dict."""
     config = config_of(variant, arguments, seed)
-    dataset = training.load(config)
     images = dataset.train.images()
     model, seconds = trained(training.settle(config, dataset), dataset, images, variant, arguments)
     held_out = dataset.test.images(0, 2 * arguments.count)
@@ -183,13 +182,14 @@ def main():
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("easy_latents.json"))
     parser.add_argument("--table", action="store_true", help="only print what the file has")
     arguments = parser.parse_args()
+    dataset = None if arguments.table else training.load(config_of("vae", arguments, 0))
     results = json.loads(arguments.output.read_text()) if arguments.output.is_file() else {}
     for seed in range(0 if arguments.table else arguments.seeds):
         for variant in arguments.variants:
             runs = results.setdefault(variant, {})
             known = runs.get(str(seed), {"auc": {}})
             if not set(arguments.samplers.split(",")) <= set(known["auc"]):
-                found = measure(variant, arguments, seed)
+                found = measure(variant, arguments, seed, dataset)
                 found["seconds"] = found["seconds"] or known.get("seconds", 0.0)
                 found["fitting"] = known.get("fitting", {}) | found["fitting"]
                 found["auc"] = known["auc"] | found["auc"]
