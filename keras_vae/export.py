@@ -13,6 +13,10 @@ The encoder refuses images that are not within [0, 1], with INVALID_ARGUMENT; on
 noisy images, and refuses those of another scale. Where `value_range` in `keras_vae.json` is `[low, high]`, the model
 was trained on `(value - low) / (high - low)`, clipped to [0, 1], and takes the same.
 
+If the sampler was fitted to codes with labels, the decoder of a model that is not conditional has a further signature,
+
+    sample_class: seed, label -> image, latent        label: int64 `[n]`, the number of a class of the training images
+
 A conditional model's signatures take the images' labels too, `label`, int64 `[n]`: the number of a class, its place
 among `label_names` in `keras_vae.json`, whatever the labels of the training images were.
 
@@ -186,8 +190,21 @@ def write_decoder(model, folder, sampler=None):
         "decode": traced(decode, codes, *label),
         "sample": traced(sample, tf.TensorSpec((None,), "int64", "seed"), *label),
     }
+    if num_labels_of(sampler) and not model.conditional:
+
+        def sample_class(seed, label):
+            latent = sampler.sample_class(seed, *classes_only((label,), num_labels_of(sampler)))
+            return {**decode(latent), "latent": latent}
+
+        numbers = [tf.TensorSpec((None,), "int64", name) for name in ("seed", "label")]
+        signatures["sample_class"] = traced(sample_class, *numbers)
     functions = {"parameters": traced(parameters, codes, *label)}
     return write_version(Path(folder) / "decoder", Description.of(model), signatures, functions, prior)
+
+
+def num_labels_of(sampler):
+    """Returns how many classes `sampler` can be asked for; 0 where it knows none."""
+    return getattr(sampler, "num_labels", 0)
 
 
 def write_encoder(model, folder, num_samples=NUM_SAMPLES):

@@ -1,11 +1,28 @@
 """What all tests share."""
 
+import inspect
 import shutil
 import signal
 
 import pytest
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_samplers():
+    """Evaluations fit the quick samplers only, unless a test says otherwise: a minute each would be hours."""
+    from keras_vae.evaluation import Evaluation
+
+    field, made = Evaluation.__dataclass_fields__["repair_minutes"], Evaluation.__init__
+    before, defaults = field.default, made.__defaults__
+    place = list(inspect.signature(made).parameters).index("repair_minutes") - len(
+        inspect.signature(made).parameters
+    )
+    made.__defaults__ = (*defaults[:place], 0.0, *defaults[len(defaults) + place + 1 :])
+    field.default = 0.0
+    yield
+    made.__defaults__, field.default = defaults, before
 
 
 @pytest.fixture(scope="session", autouse=True)

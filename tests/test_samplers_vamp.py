@@ -6,7 +6,15 @@ from scipy.special import logsumexp
 from scipy.stats import norm
 
 from keras_vae.samplers import Codes, Vamp, load, save
-from keras_vae.samplers.vamp import fit_weights, held_out_weights, log_densities, log_mixture
+from keras_vae.samplers.vamp import (
+    Components,
+    fit_weights,
+    held_out_smoothing,
+    held_out_weights,
+    log_densities,
+    log_mixture,
+    smoothed,
+)
 
 
 def normal(*shape, seed=0):
@@ -123,3 +131,68 @@ def test_weights_that_only_chance_tells_apart_stay_equal():
     fitted, kept = fit_weights(table), held_out_weights(table)
     assert (log_mixture(new, fitted) - log_mixture(new, np.full(100, 0.01))).mean() < -1
     np.testing.assert_allclose(kept, 0.01)
+
+
+def test_a_smoothed_posterior_is_convolved_and_moves_to_the_center():
+    density = Components(np.ones(1), np.array([[3.0, 5.0]], "float32"), np.log([[0.5, 2.0]]))
+    _, means, log_vars = smoothed(density, np.array([1.0, 5.0]), np.array([4.0, 0.0]), 0.19)
+    # 1 + sqrt(0.81) * 2 and 5; 0.5 + 0.19 * 4 and 2.
+    np.testing.assert_allclose(means, [[2.8, 5]], rtol=1e-6)
+    np.testing.assert_allclose(np.exp(log_vars), [[1.26, 2]], rtol=1e-6)
+    assert smoothed(density, np.zeros(2), np.ones(2), 0.0) is density
+
+
+@pytest.mark.parametrize("smoothing", [0.1, 0.7])
+def test_smoothing_leaves_mean_and_variance_of_the_whole(smoothing):
+    means, log_vars = normal(400, 3) @ normal(3, 3, seed=1) + 2, normal(400, 3, seed=2)
+    moved = smoothed(
+        Components(np.full(400, 1 / 400), means, log_vars), means.mean(axis=0), means.var(axis=0), smoothing
+    )
+    np.testing.assert_allclose(moved.means.mean(axis=0), means.mean(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(
+        np.exp(moved.log_vars).mean(axis=0) + moved.means.var(axis=0),
+        np.exp(log_vars).mean(axis=0) + means.var(axis=0),
+        rtol=1e-4,
+    )
+
+
+def test_narrow_posteriors_become_a_density_of_new_codes():
+    # Means of N(0, I) in 8 dimensions: the true density of draws is N(0, 1.0025 I), of entropy 4 log(2 pi e) + 0.01.
+    mean, deviation = normal(1500, 8), 0.05
+    log_var = np.full((1500, 8), 2 * np.log(deviation), "float32")
+    sampler = Vamp((8,), components=200).fit(Codes(mean[:1000], log_var[:1000]))
+    codes = mean[1000:] + deviation * normal(500, 8, seed=1)
+    best = norm(0, np.sqrt(1 + deviation**2)).logpdf(codes).sum(axis=1)
+    behind = best - sampler.log_prob(codes)
+    assert behind.mean() < 0.5
+    assert sampler.settings["smoothing"] >= 0.2
+    posteriors = Vamp.from_arrays(np.ones(500), mean[:500], log_var[:500])
+    assert (best - posteriors.log_prob(codes)).mean() > 100
+    # The draws are not training images: as far from the nearest as new codes are.
+    draws = sampler.sample(np.arange(300)).numpy()
+    nearest = [
+        np.linalg.norm(rows[:, None] - mean[None, :1000], axis=2).min(axis=1).mean()
+        for rows in (draws, codes)
+    ]
+    assert nearest[0] == pytest.approx(nearest[1], rel=0.1)
+
+
+def test_posteriors_that_overlap_are_left_as_they_are():
+    sampler = Vamp((2,), components=20).fit(three_places(600))
+    assert sampler.settings["smoothing"] == 0
+
+
+def test_smoothing_that_gains_no_more_than_its_error_is_left_out():
+    # One code at the component's mean, many at twice its deviation: two codes cannot tell.
+    density = Components(np.ones(1), np.zeros((1, 1), "float32"), np.zeros((1, 1), "float32"))
+    unsure, sure = np.array([[0.0], [2.2]]), np.full((50, 1), 2.0)
+    assert held_out_smoothing(density, np.zeros(1), np.ones(1), unsure) == 0
+    # N(0, v) at 2 is highest at v = 4, so of 1 + b at the most that is tried.
+    assert held_out_smoothing(density, np.zeros(1), np.ones(1), sure) == 0.7
+
+
+def test_a_file_without_smoothing_is_loaded(tmp_path):
+    sampler = Vamp((3,)).fit(Codes(normal(30, 3), np.zeros((30, 3))))
+    density = {f"density.{name}": array for name, array in sampler.density._asdict().items()}
+    np.savez(tmp_path / "old.npz", sampler="vamp", latent_shape=(3,), components=500, seed=1, **density)
+    assert load(tmp_path / "old.npz").settings["smoothing"] == 0

@@ -86,7 +86,7 @@ def measure_run(settings, run, given):
     """Measures one run, repairs its decoder, writes its report and prints the verdict."""
     from keras_vae import report
     from keras_vae.evaluation.conclusion import conclude
-    from keras_vae.evaluation.repair import Repair, repair
+    from keras_vae.evaluation.repair import SAMPLERS, Repair, repair
     from keras_vae.evaluation.sections import measure
     from keras_vae.evaluation.subject import from_model
 
@@ -103,7 +103,7 @@ def measure_run(settings, run, given):
         )
     checksum = run.model_checksum()
     model = load_model(run)
-    measured = measure(from_model(model, run.path.name), dataset, settings)
+    measured = measure(from_model(model, run.path.name), dataset, settings, run.path / SAMPLERS)
     with run.publishing():
         asked_for = settings.repair
         repaired = repair(run, model, measured, checksum) if asked_for else Repair("not_asked")

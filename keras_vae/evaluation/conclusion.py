@@ -20,6 +20,7 @@ def conclude(measured, repaired, source=UNKNOWN):
                 "file": repaired.files.get(name),
                 "settings": sampler.settings,
                 "frechet": gap[name]["frechet"],
+                **({"training": sampler.training} if hasattr(sampler, "training") else {}),
             }
             for name, sampler in measured.samplers.items()
         },

@@ -26,9 +26,16 @@ class Evaluation(DataSettings):
     )
     samplers: tuple[str, ...] = option(
         (),
-        f"densities to fit to the codes ({', '.join(FITTED)}); gaussian,mixture by default, pixel_cnn for a codebook",
+        f"densities to fit to the codes ({', '.join(FITTED)}); gaussian,mixture,flow_matching by default, pixel_cnn for a"
+        " codebook",
     )
     repair: bool = option(True, "export a decoder that samples from the best fitted sampler")
+    repair_minutes: float = option(
+        1.0,
+        "minutes that flow_matching may learn; it ends by itself when held-out codes gain no more, and goes on where it"
+        " stopped if the run is evaluated again; 0: the quick samplers only",
+        metavar="MINUTES",
+    )
     output: str = option("saved_models", "folder of the runs, and of the reports on models in files")
 
     encoder: str | None = option(
@@ -59,6 +66,14 @@ class Evaluation(DataSettings):
         super().__post_init__()
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"seed is {self.seed}: it must be from 0 to {2**32 - 1}")
+        if not 0 <= self.repair_minutes < float("inf"):
+            raise ValueError(
+                f"repair_minutes is {self.repair_minutes}: it must be 0 or more (0: the quick samplers only)"
+            )
+        if "flow_matching" in self.samplers and not self.repair_minutes:
+            raise ValueError(
+                "samplers has flow_matching, and repair_minutes is 0: it needs time to learn (such as 1)"
+            )
         if self.nll_samples < 0:
             raise ValueError(f"nll_samples is {self.nll_samples}: it must be 0 or more")
         for name in self.samplers:

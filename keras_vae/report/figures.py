@@ -48,6 +48,7 @@ RUNGS = {
     "shuffled": "shuffled dims",
     "gaussian": "ex-post Gaussian",
     "mixture": "ex-post mixture",
+    "flow_matching": "flow matching",
     "flow": "ex-post flow",
     "two_stage": "second VAE",
     "vamp": "mixture of posteriors",

@@ -122,7 +122,17 @@ def ladder(results, pictures, drawn):
     )
 
 
-SAMPLED = ("shuffled", "gaussian", "mixture", "flow", "two_stage", "vamp", "pixel_cnn", "prior")
+SAMPLED = (
+    "shuffled",
+    "gaussian",
+    "mixture",
+    "flow_matching",
+    "flow",
+    "two_stage",
+    "vamp",
+    "pixel_cnn",
+    "prior",
+)
 CONTROLS = ("posterior", "planted", "training")
 AGAINST_REAL = ("reconstruction", "decoded", "real")
 

@@ -27,6 +27,7 @@ from keras_vae.files import whole
 from keras_vae.runtime.programs import program
 from keras_vae.samplers.codes import Codes
 from keras_vae.samplers.flow import Flow
+from keras_vae.samplers.flow_matching import FlowMatching
 from keras_vae.samplers.gaussian import Gaussian
 from keras_vae.samplers.mixture import Mixture
 from keras_vae.samplers.noise import standard_normal
@@ -41,6 +42,7 @@ __all__ = [
     "SAMPLERS",
     "Codes",
     "Flow",
+    "FlowMatching",
     "Gaussian",
     "Mixture",
     "PixelCNN",
@@ -55,6 +57,7 @@ __all__ = [
 
 SAMPLERS = {
     "flow": Flow,
+    "flow_matching": FlowMatching,
     "gaussian": Gaussian,
     "mixture": Mixture,
     "pixel_cnn": PixelCNN,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_vae.principal import first_components, principal_components, project
-from keras_vae.samplers.low_rank import LowRank, make_density, square_root
+from keras_vae.samplers.low_rank import LowRank, make_density, noise_variances, square_root
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,6 @@ class Gaussian(LowRank):
         components = first_components(components or principal_components(mean, self.rank), self.rank)
         coordinates = project(mean, components.center, components.directions)
         factor = square_root(coordinates.T @ coordinates / len(coordinates))
-        density = make_density(
-            mean, log_var, components, coordinates, [1.0], np.zeros((1, len(factor))), [factor]
-        )
+        noise = noise_variances(mean, log_var, components, coordinates)
+        density = make_density(noise, components, [1.0], np.zeros((1, len(factor))), [factor])
         return dataclasses.replace(self, density=density)

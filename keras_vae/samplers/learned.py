@@ -132,14 +132,11 @@ def flatten(layer):
 
 
 def constant_weights(layer, row):
-    """Returns the scope in which the weights of `layer` are those in `row` (`flatten`), as constants."""
+    """Returns the scope in which the weights of `layer` are those in `row` (`flatten`), an array or a tensor."""
     variables = layer.trainable_variables
-    ends = np.cumsum([variable.value.shape.num_elements() for variable in variables])
+    pieces = tf.split(row, [variable.value.shape.num_elements() for variable in variables])
     return keras.StatelessScope(
-        [
-            (variable, ops.reshape(ops.convert_to_tensor(piece), variable.shape))
-            for variable, piece in zip(variables, np.split(row, ends[:-1]))
-        ]
+        [(variable, tf.reshape(piece, variable.shape)) for variable, piece in zip(variables, pieces)]
     )
 
 

@@ -121,16 +121,14 @@ def quantiles(weights):
     return ndtri(np.minimum(np.cumsum(weights)[:-1], 1)).astype("float32")
 
 
-def make_density(mean, log_var, components, coordinates, weights, means, factors):
-    """Returns the `Density` of which the subspace is known, with the noise that the codes' variances ask for.
+def make_density(noise, components, weights, means, factors):
+    """Returns the `Density` of which the subspace and the noise are known.
 
     Args:
-        mean, log_var: The codes, `[n, d]`.
-        components: Their `PrincipalComponents`.
-        coordinates: The means in the subspace, `[n, r]`.
-        weights, means, factors: Of the mixture there.
+        noise: Its variances, `[d]`.
+        components: The codes' `PrincipalComponents`.
+        weights, means, factors: Of the mixture in the subspace.
     """
-    noise = noise_variances(mean, log_var, components, coordinates)
     arrays = (np.asarray(array, "float64") for array in (weights, means, factors))
     return Density(
         *arrays, components.center.astype("float32"), components.directions, noise.astype("float32")
@@ -150,19 +148,47 @@ def few_components(mean, rank, components=None):
     return first_components(found, min(count_for_share(found.eigenvalues, SHARE), most))
 
 
-def noise_variances(mean, log_var, components, coordinates):
-    """Returns what the subspace leaves of the codes' variance in each dimension, the posteriors' own included, `[d]`."""
-    axes = components.directions
-    second = coordinates.T @ coordinates / len(coordinates)
-    noise = np.empty(mean.shape[1])
-    total = 0.0
+class Variances(NamedTuple):
+    """The two parts of the codes' variance in each dimension.
+
+    Attributes:
+        posterior: The mean variance of the posteriors, `[d]`, float64.
+        spread: The variance of the means, `[d]`, float64.
+    """
+
+    posterior: np.ndarray
+    spread: np.ndarray
+
+
+def code_variances(mean, log_var, center, rows=slice(None)):
+    """Returns the `Variances` of codes of mean `[n, d]`, whose log-variances are the `rows` of `log_var`, about `center`."""
+    posterior, spread = np.empty(mean.shape[1]), np.empty(mean.shape[1])
     for block in column_blocks(*mean.shape):
-        posterior = np.exp(log_var[:, block], dtype="float64").mean(axis=0)
-        spread = np.square(mean[:, block] - components.center[block]).mean(axis=0)
+        posterior[block] = np.exp(log_var[rows, block], dtype="float64").mean(axis=0)
+        spread[block] = np.square(mean[:, block] - center[block]).mean(axis=0)
+    return Variances(posterior, spread)
+
+
+def left_over(variances, axes, coordinates):
+    """Returns the variance that a subspace does not explain, the posteriors' own included, `[d]`.
+
+    Args:
+        variances: Of the codes.
+        axes: Of the subspace, orthonormal columns, `[d, r]`.
+        coordinates: The means in the subspace, `[n, r]`.
+    """
+    second = coordinates.T @ coordinates / len(coordinates)
+    noise = np.empty(len(axes))
+    for block in column_blocks(max(len(second), 1), len(axes)):
         explained = np.einsum("ji,ik,jk->j", axes[block], second, axes[block], optimize=True)
-        noise[block] = posterior + np.maximum(spread - explained, 0)
-        total += posterior.sum() + spread.sum()
-    return np.maximum(noise, least_noise(total / len(noise)))
+        noise[block] = variances.posterior[block] + np.maximum(variances.spread[block] - explained, 0)
+    return np.maximum(noise, least_noise(sum(part.mean() for part in variances)))
+
+
+def noise_variances(mean, log_var, components, coordinates):
+    """Returns what the subspace of `components` leaves of the codes' variance in each dimension, `[d]`."""
+    variances = code_variances(mean, log_var, components.center)
+    return left_over(variances, components.directions, coordinates)
 
 
 def least_noise(variance):

@@ -2,95 +2,112 @@
 
 import dataclasses
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from keras_vae.principal import project
-from keras_vae.runtime.threads import one_thread
-from keras_vae.samplers.low_rank import LowRank, few_components, make_density, square_root
-
-CODES_PER_COMPONENT = 2  # fewer codes than this for each dimension in each component: fewer components
+from keras_vae.principal import first_components, principal_components, project
+from keras_vae.samplers.choosing import FEWEST_CODES, Candidates, Choice, Search, affordable, fit_mixture
+from keras_vae.samplers.low_rank import LowRank, few_components, make_density, noise_variances
 
 
 @dataclass(frozen=True, eq=False)
 class Mixture(LowRank):
     """A Gaussian mixture of full covariances on the principal components of the codes' means, plus noise.
 
-    Few codes get fewer components in fewer dimensions, and a warning: a component on a handful of codes draws
-    copies of their images.
+    How many components in how many dimensions is chosen by the density of codes that are held out from the fit
+    (`keras_vae.samplers.choosing`); then all codes are fitted. Few codes carry fewer components than asked for, which is a warning: a
+    component on a handful of codes draws copies of their images.
 
     Attributes:
         components: The most components.
-        rank: The most principal components; those that hold 98% of the means' variance are enough.
-        seed: Of the mixture's start, by k-means.
+        rank: The most principal components.
+        seed: Of the mixture's start, by k-means, and of the held-out draws.
+        candidates: What was tried, after `fit`; None with too few codes, or where an older version fitted it.
     """
 
     components: int = 10
     rank: int = 32
     seed: int = 0
+    candidates: Candidates | None = field(default=None, kw_only=True, repr=False)
 
     @property
     def settings(self):
-        """What it was made with, a dict of numbers."""
+        """What it was made with, a dict of numbers; `candidates` is a list of such, the most likely first.
+
+        `held_out_nats` is the mean log density of `held_out_codes` codes by the chosen rank and number of components,
+        fitted to the others.
+        """
+        weights, axes = self.fitted().weights, self.fitted().axes
+        settings = {"components": len(weights), "rank": axes.shape[1], "seed": self.seed}
+        if self.candidates is None:
+            return settings
+        tried = rows(self.candidates)
+        (own,) = (row for row in tried if all(row[key] == settings[key] for key in ("components", "rank")))
         return {
-            "components": len(self.fitted().weights),
-            "rank": self.fitted().axes.shape[1],
-            "seed": self.seed,
+            **settings,
+            "held_out_codes": int(self.candidates.num_codes),
+            "held_out_nats": own["nats"],
+            "held_out_nats_se": own["nats_se"],
+            "candidates": tried,
         }
 
     def fit(self, codes, components=None, further=()):
-        """Returns the sampler fitted to `codes`, a `Codes`; seconds.
+        """Returns the sampler fitted to `codes`, a `Codes`; 5 to 30 seconds for thousands of codes.
 
         Args:
-            codes: What the subspace and the noise are taken from.
+            codes: What the subspace and the noise are taken from, and the held-out codes.
             components: The `PrincipalComponents` of the means, `rank` directions at least, where they are known.
             further: Batches of means of other images, `[n, *latent]`, taken one at a time: only their
                 coordinates in the subspace are kept. A mixture wants more codes than fit into memory where
                 they are large.
 
         Warns:
-            UserWarning: There are fewer components than asked for.
+            UserWarning: The codes carry fewer components than asked for.
         """
         mean, log_var = self.flat(codes)
-        found = few_components(mean, self.rank, components)
-        rank = found.directions.shape[1]
-        coordinates = project(mean, found.center, found.directions)
-        others = [project(batch.reshape(len(batch), -1), found.center, found.directions) for batch in further]
-        coordinates = np.concatenate([coordinates, *others])
-        number = self.affordable(len(coordinates), rank)
-        if rank > 0 and number < self.components:
+        found = first_components(components or principal_components(mean, self.rank), self.rank)
+        search, known = self.search(mean, log_var, found), project(mean, found.center, found.directions)
+        coordinates = known
+        for batch in further:
+            flat = batch.reshape(len(batch), -1)
+            coordinates = np.concatenate([coordinates, project(flat, found.center, found.directions)])
+            if search:
+                search.add(flat)
+        choice = search.choose(self.components) if search else Choice(few_rank(mean, self.rank, found), 1)
+        self.warn_of_few(len(coordinates), choice)
+        found, kept = first_components(found, choice.rank), slice(choice.rank)
+        mixture = fit_mixture(coordinates[:, kept], choice.components, self.seed)
+        noise = noise_variances(mean, log_var, found, known[:, kept])
+        return dataclasses.replace(
+            self,
+            density=make_density(noise, found, *mixture),
+            candidates=search.candidates() if search else None,
+        )
+
+    def search(self, mean, log_var, found):
+        """Returns the `Search`, or None where the codes are too few or all the same."""
+        if len(mean) < FEWEST_CODES or not found.directions.shape[1]:
+            return None
+        return Search(mean, log_var, self.rank, self.seed)
+
+    def warn_of_few(self, num_codes, choice):
+        """Warns if the codes carry fewer components than asked for in as many dimensions as were chosen."""
+        number = affordable(num_codes, choice.rank, self.components)
+        if choice.rank > 0 and number < self.components:
             warnings.warn(
-                f"the mixture has {number} of the {self.components} components, in {rank} dimensions:"
-                f" {len(coordinates)} codes carry no more (fit it to more images)",
-                stacklevel=2,
+                f"the mixture has {choice.components} of the {self.components} components, in {choice.rank}"
+                f" dimensions: {num_codes} codes carry {number} at most (fit it to more images)",
+                stacklevel=3,
             )
-        mixture = fit_mixture(coordinates, number, self.seed)
-        return dataclasses.replace(self, density=make_density(mean, log_var, found, coordinates, *mixture))
-
-    def affordable(self, num_codes, rank):
-        """Returns how many components `num_codes` carry in `rank` dimensions."""
-        if rank == 0:
-            return 1
-        return min(self.components, max(num_codes // (CODES_PER_COMPONENT * rank), 1))
 
 
-def fit_mixture(coordinates, number, seed):
-    """Returns weights `[k]`, means `[k, r]` and factors `[k, r, r]` of a mixture on `coordinates`, `[n, r]`.
+def few_rank(mean, rank, found):
+    """Returns the rank for few codes, which none can be held out from."""
+    return few_components(mean, rank, found).directions.shape[1]
 
-    Variances are regularised by a thousandth of the mean variance a dimension, so that the unit of the codes,
-    which a plain autoencoder is free to choose, makes no difference.
-    """
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.mixture import GaussianMixture
 
-    if coordinates.shape[1] == 0:
-        return np.ones(1), np.zeros((1, 0)), np.zeros((1, 0, 0))
-    scale = np.sqrt(np.square(coordinates).mean())
-    model = GaussianMixture(number, covariance_type="full", reg_covar=1e-3, random_state=seed)
-    with one_thread(), warnings.catch_warnings():
-        # Stopped after 100 steps or started with fewer distinct codes than components: a density all the same.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(coordinates / scale)
-    factors = [scale * square_root(covariance) for covariance in model.covariances_]
-    return model.weights_, scale * model.means_, factors
+def rows(candidates):
+    """Returns `Candidates` as a list of dicts of numbers."""
+    names = ("rank", "components", "nats", "nats_se", "behind", "behind_se")
+    return [dict(zip(names, row)) for row in zip(*(column.tolist() for column in candidates[:-1]))]

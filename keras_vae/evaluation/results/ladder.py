@@ -142,6 +142,11 @@ class GenerationGapResults(Section, title="Generation gap", extra="allow"):
         "Samples of a normalizing flow that was fitted to the codes after training.",
         optional=True,
     )
+    flow_matching: Rung | None = measure(
+        "Ex-post flow matching",
+        "Samples of flow matching: a network that was trained after the model to move noise to codes.",
+        optional=True,
+    )
     two_stage: Rung | None = measure(
         "Second VAE",
         "Samples of a small variational autoencoder of the codes, trained after the model.",

@@ -88,6 +88,34 @@ class RepairResults(Section, title="Repair"):
     version: str | None = measure("Version", "The folder of the exported version in the run.")
 
 
+class TrainingResults(Section, title="The training of a sampler"):
+    """A training within a budget, which ends by itself when held-out codes gain no more."""
+
+    minutes: float = measure("Budget", "The most minutes (`--repair_minutes`).", "minutes", minimum=0)
+    seconds: float | None = seconds("How long the network of velocities was trained.", optional=False)
+    updates: Whole = measure("Updates", "Steps of the optimizer.", minimum=0)
+    held_out_loss: float = measure(
+        "Held-out loss",
+        "Mean squared error of the velocity of codes that are not learned from, a coordinate. It is about 1 where codes"
+        " are Gaussian and nothing can be learned, and it has a floor above 0.",
+        minimum=0,
+    )
+    gains: bool = measure(
+        "Still gains", "Whether the held-out loss was still falling when the training ended."
+    )
+    last_gain: float | None = measure(
+        "Gain of the last half", "What the last half of the training took from the held-out loss."
+    )
+    next_gain: float | None = measure(
+        "Likely gain",
+        "What as much training again is likely to take from the held-out loss: the gains of the last two doublings of"
+        " the training shrink by a ratio, which is taken to stay.",
+    )
+    next_gain_low: float | None = measure("Likely gain, least", "If the ratio falls to its square.")
+    next_gain_high: float | None = measure("Likely gain, most", "If the gain does not shrink.")
+    curve: list[list[float]] = measure("Curve", "Updates, seconds and held-out loss at each look.")
+
+
 class SamplerResults(Section, title="A fitted sampler"):
     """A density over codes that was fitted after training, to draw from instead of the prior."""
 
@@ -99,6 +127,9 @@ class SamplerResults(Section, title="A fitted sampler"):
         minimum=0,
     )
     frechet_se: float | None = standard_error("Fréchet distance")
+    training: TrainingResults | None = measure(
+        "Training", "How it was learned; nothing for samplers without a budget.", optional=True
+    )
 
 
 class StepResults(Section, title="One step of the evaluation"):

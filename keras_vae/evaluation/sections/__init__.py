@@ -108,13 +108,14 @@ class Measured:
     samplers: dict
 
 
-def measure(subject, dataset, settings):
+def measure(subject, dataset, settings, folder=None):
     """Takes all measurements of a model and returns them as `Measured`.
 
     Args:
         subject: A `Subject`.
         dataset: A `Dataset`.
         settings: An `Evaluation`: `seed`, `features`, `nll_samples`, `samplers`, `extended`.
+        folder: Where a run keeps its samplers, a path, or None.
     """
     sections = {
         name: section for name, section in SECTIONS.items() if settings.extended or name != "extended"
@@ -124,7 +125,7 @@ def measure(subject, dataset, settings):
     with clock.step("features"):
         features = choose_features(dataset, settings.features, cache_folder(), settings.seed)
     with clock.step("codes"):
-        evidence = gather(subject, size, dataset, features, settings)
+        evidence = gather(subject, size, dataset, features, settings, folder)
     found = {}
     for name, section in sections.items():
         with clock.step(name):

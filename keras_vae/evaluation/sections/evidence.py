@@ -31,6 +31,7 @@ class Evidence:
         reference_labels: Their labels, `[n]`, or None.
         features: The features for comparing sets of images.
         settings: An `Evaluation`.
+        folder: Where a run keeps its samplers, or None.
     """
 
     subject: object
@@ -41,6 +42,7 @@ class Evidence:
     reference_labels: np.ndarray | None
     features: object
     settings: object
+    folder: object = None
 
     @property
     def seed(self):
@@ -149,7 +151,7 @@ class Seen(NamedTuple):
         )
 
 
-def gather(subject, size, dataset, features, settings):
+def gather(subject, size, dataset, features, settings, folder=None):
     """Returns the `Evidence`: the codes of training and of test images, `size` numbers each, and the reference."""
     count = number_of_codes(size)
     measured, reference, labels = held_out(
@@ -157,7 +159,7 @@ def gather(subject, size, dataset, features, settings):
     )
     train = encode_split(subject, dataset.train, min(count, len(dataset.train)), settings.seed)
     test = encode_split(subject, dataset.test, measured, settings.seed + 1)
-    return Evidence(subject, dataset, train, test, reference, labels, features, settings)
+    return Evidence(subject, dataset, train, test, reference, labels, features, settings, folder)
 
 
 def drawn_from(sampler, count, generator):

@@ -3,6 +3,7 @@
 from keras_vae.evaluation.verdict.steps import Step, evaluate_again
 from keras_vae.evaluation.verdict.words import listed, measured, percent, share
 
+MORE = 5  # times the budget that is recommended where more time helps
 IS_REPAIRED = {
     True: "that is a repair",
     False: "better, and not a repair",
@@ -15,7 +16,7 @@ LATER = {
 
 
 def repair_steps(facts):
-    """Returns the steps that the best fitted sampler is worth, none where the prior is as good."""
+    """Returns the step that the best fitted sampler is worth, in a list; none where the prior is as good."""
     if facts.sampler in (None, "prior"):
         return []
     outcome, found = facts.get("repair", "outcome"), gain(facts)
@@ -31,6 +32,26 @@ def repair_steps(facts):
         words = f"Without retraining: {found}. {LATER[outcome]} The command exports a decoder that does so."
         return [evaluate_again(facts.source, words, without=("--no-repair",))]
     return [Step(f"Without retraining: {found}. {LATER.get(outcome, '')}".strip())]
+
+
+def more_time(facts):
+    """Returns the step that lets flow matching learn for longer, in a list, where its samples can be told and it gains."""
+    training = facts.get("samplers", "flow_matching", "training") or {}
+    if facts.is_repaired or not training.get("gains") or training.get("next_gain") is None:
+        return []
+    words = (
+        f"flow_matching still gained when its {minutes(training['minutes'])} ended: the last half of the training took"
+        f" {training['last_gain']:.2g} from its held-out loss of {training['held_out_loss']:.3g}, and as much time again is"
+        f" likely to take another {training['next_gain']:.2g} ({training['next_gain_low']:.1g} to"
+        f" {training['next_gain_high']:.1g}). Let it go on where it stopped."
+    )
+    longer = f"{MORE * training['minutes']:g}"
+    return [evaluate_again(facts.source, words, changes={"repair_minutes": longer})]
+
+
+def minutes(count):
+    """Returns a number of minutes in words."""
+    return "minute" if count == 1 else f"{count:g} minutes"
 
 
 def gain(facts):

@@ -14,7 +14,7 @@ from keras_vae.evaluation.verdict.holes import (
     mismatch_evidence,
     towards_the_bound,
 )
-from keras_vae.evaluation.verdict.repairing import repair_steps, without_repair
+from keras_vae.evaluation.verdict.repairing import more_time, repair_steps, without_repair
 from keras_vae.evaluation.verdict.steps import Step, train_again
 from keras_vae.evaluation.verdict.thresholds import THRESHOLDS
 from keras_vae.evaluation.verdict.words import number, percent
@@ -229,7 +229,7 @@ def prior_hole(facts):
 def hole_steps(facts, found):
     """Returns what to do about a hole: the fitted sampler now, or why there is none; then another training."""
     repaired = repair_steps(facts) or [Step(without_repair(facts))]
-    return (*repaired, *found.steps)
+    return (*repaired, *more_time(facts), *found.steps)
 
 
 def patchy(facts):

@@ -22,11 +22,23 @@ class Source:
     config: object = None
     data: tuple = ()
 
-    def evaluation(self, without=()):
-        """Returns the command that evaluates the model again, without some of the flags; None: there is none."""
+    def evaluation(self, without=(), changes=None):
+        """Returns the command that evaluates the model again; None: there is none.
+
+        Args:
+            without: Flags, which have no value, that are left out.
+            changes: Flag to value, in the place of what was typed.
+        """
         if self.evaluated is None:
             return None
-        return command_line("evaluate", *(part for part in self.evaluated if part not in without))
+        changed = {f"--{name}": value for name, value in (changes or {}).items()}
+        before = ("", *self.evaluated)
+        kept = [
+            part
+            for last, part in zip(before, self.evaluated)
+            if part not in without and part not in changed and last not in changed
+        ]
+        return command_line("evaluate", *kept, *(part for pair in changed.items() for part in pair))
 
     def training(self, changes):
         """Returns the command that trains a model like it with `changes`, flag to value; None: there is none."""

@@ -70,6 +70,6 @@ def typed(known, name):
     return f"{value:g}" if isinstance(value, float) else None if value is None else str(value)
 
 
-def evaluate_again(source, reason, without=()):
-    """Returns the step that evaluates the model again, without some flags; `reason` says what that gains."""
-    return Step(reason, source.evaluation(without))
+def evaluate_again(source, reason, without=(), changes=None):
+    """Returns the step that evaluates the model again, with other flags; `reason` says what that gains."""
+    return Step(reason, source.evaluation(without, changes))
