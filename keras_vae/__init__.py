@@ -20,6 +20,7 @@ PUBLIC = {
     "NETWORKS": "networks",
     "PRIORS": "priors",
     "CORRUPTIONS": "corruptions",
+    "REGULARIZERS": "model.regularizers",
     "SAMPLERS": "samplers",
     "Config": "config",
     "train": "training",

@@ -35,6 +35,7 @@ from keras_vae.lazy import keras, ops
 from keras_vae.likelihoods import LIKELIHOODS
 from keras_vae.model import compiled
 from keras_vae.model.batches import images_at_once, in_batches
+from keras_vae.model.regularizers import REGULARIZERS
 from keras_vae.model.rows import apply, check_count
 from keras_vae.model.saving import Saving
 from keras_vae.model.scoring import NUM_SAMPLES, score
@@ -48,7 +49,7 @@ from keras_vae.stopping import TrainingStopped
 # Each use of noise within a step draws from a stream of its own; objectives have those from FREE on.
 TRAINING, EVALUATION = 0, 1
 OBSERVATION, CODES, CORRUPTION, PRIOR, FREE = range(5)
-STREAMS = 16
+STREAMS = 16  # the last of them are the regularizer's
 
 SETTLED = 1e9  # an optimizer step by which every schedule has ended
 
@@ -127,6 +128,16 @@ class Step:
         """Returns the seed of this step for an objective's own use, of which it may have several, from 0."""
         return self.seed(FREE + number)
 
+    def regularizer_seed(self, number=0):
+        """Returns the seed of this step for the regularizer's own use, of which it may have several, from 0."""
+        return self.seed(STREAMS - 1 - number)
+
+    def perturbed(self, codes, weights):
+        """Returns the codes that the decoder sees, `[batch, *latent]`: in training as the regularizer changes them."""
+        if not self.training:
+            return codes
+        return self.model.regularizer.perturb(codes, self.regularizer_seed, weights)
+
     @once
     def posterior(self):
         """The encoder's output, a dict of `[batch, *latent]`."""
@@ -150,7 +161,7 @@ class Step:
     @once
     def decoded(self):
         """The parameters of the likelihood at the codes."""
-        return self.decode(self.codes)
+        return self.decode(self.perturbed(self.codes, self.weights))
 
     def decode(self, codes):
         """Returns the parameters of the likelihood at any codes, `[batch, *latent]`, of these images."""
@@ -169,7 +180,7 @@ class Step:
     def draws(self, count):
         """Returns `count` codes an image and what they weigh, `Draws`; the decoder sees `count` times the batch."""
         seed = self.seed(CODES)
-        given = self.labels, count, seed, self.training, self.weights
+        given = self.labels, count, seed, self.training, self.weights, self.perturbed
         return Draws(self.model, self.posterior, self.targets, *given)
 
 
@@ -181,8 +192,11 @@ class Draws:
         log_ratio: log p(z) - log q(z|x), `[batch, count]`, in nats.
     """
 
-    def __init__(self, model, posterior, targets, labels, count, seed, training, weights=None):
+    def __init__(
+        self, model, posterior, targets, labels, count, seed, training, weights=None, perturbed=None
+    ):
         self.model, self.count, self.training, self.known = model, count, training, {}
+        self.perturbed = perturbed or (lambda codes, weights: codes)
         self.targets = ops.repeat(targets, count, axis=0)
         self.weights = None if weights is None else ops.repeat(weights, count, axis=0)
         self.labels = None if labels is None else ops.repeat(labels, count, axis=0)
@@ -197,7 +211,7 @@ class Draws:
 
     def log_prob(self, codes, decoder):
         """Returns log p(targets | codes), `[batch, count]`, by `decoder`, a function of labelled codes."""
-        decoded = decoder(self.model.labelled(codes, self.labels))
+        decoded = decoder(self.model.labelled(self.perturbed(codes, self.weights), self.labels))
         return self.per_image(self.model.log_prob(self.targets, decoded, self.weights, self.training))
 
     @once
@@ -243,6 +257,8 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         prior: A name in `keras_vae.PRIORS` or a prior, trained with the model where it can be.
         corruption: A name in `keras_vae.CORRUPTIONS` or a corruption: what is done in training to the images that
             the encoder sees, and not to those that the decoder is to give; by default the objective's own.
+        regularizer: A name in `keras_vae.REGULARIZERS` or a regularizer: what training does, beside the objective, to
+            make codes easy to sample.
         num_classes: How many labels there are; for a conditional objective, which is then trained by
             `fit(images, labels)`, labels whole numbers from 0.
         value_range: The values of the training images that became 0 and 1, `(low, high)`, where these are not bytes
@@ -271,6 +287,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         num_classes=None,
         value_range=None,
         label_names=None,
+        regularizer="none",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -284,8 +301,9 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         self.corruption = component(corruption, CORRUPTIONS, "corruption")
         if self.corruption == CORRUPTIONS["none"]():
             self.corruption = component(self.objective.corruption, CORRUPTIONS, "corruption")
+        self.regularizer = component(regularizer, REGULARIZERS, "regularizer")
         self.seed = seed
-        self.latent = self.objective.latent
+        self.latent = self.regularizer.latent(self.objective.latent)
         self.prior = self.latent.prior(self.chosen_prior)
         self.conditional = self.objective.conditional
         self.num_classes = check_classes(num_classes, self.conditional)
@@ -296,9 +314,17 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         seen, decoded = (widened(shape, self.num_classes) for shape in (self.image_shape, self.latent_shape))
         self.encoder = self.network.encoder(seen, self.latent_shape, self.latent, self.dtype_policy)
         self.sampling = self.latent.sampling(self.latent_shape)
+        first = self.latent.decoder_input()
         self.decoder = self.objective.constrain(
-            self.network.decoder(self.image_shape, decoded, self.likelihood, self.dtype_policy)
+            self.network.decoder(
+                self.image_shape,
+                decoded,
+                self.likelihood,
+                self.dtype_policy,
+                **({"first": first} if first else {}),
+            )
         )
+        self.regularizer.check(self)
         self.prior_layer = self.prior.layer(self.image_shape, self.latent_shape)
         self.likelihood_memory = self.likelihood.memory()
         self.critic = self.objective.critic(self.image_shape, self.latent_shape)
@@ -311,7 +337,8 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
                 self.critic_optimizer = keras.optimizers.LossScaleOptimizer(self.critic_optimizer)
             self.critic_optimizer.build(self.critic.trainable_variables)
         self.trackers = {
-            name: keras.metrics.Mean(name=name, dtype="float32") for name in ("loss", *self.objective.terms)
+            name: keras.metrics.Mean(name=name, dtype="float32")
+            for name in ("loss", *self.objective.terms, *self.regularizer.terms)
         }
         # Tells the layer its shapes, for summary(), with a batch of any size.
         self.draw(self.encoder.output, seed=None)
@@ -506,7 +533,12 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         for values, bounds in ((batch.images, spec.bounds(batch)), (batch.targets, CLEAN)):
             if is_readable(values) and np.size(values):
                 check_values(values, bounds)
-        return self.objective(self, Step(self, images, targets, training=False, counter=0))
+        return self.terms_of(Step(self, images, targets, training=False, counter=0))
+
+    def terms_of(self, step):
+        """Returns the loss of each image of a `Step` and its terms, a dict of `[batch]`, in nats."""
+        terms, added = self.objective(self, step), self.regularizer(self, step)
+        return {**added, **terms, "loss": terms["loss"] + added["loss"]}
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Returns the mean loss of a batch and updates the metrics; all means over the batch are taken here.
@@ -521,7 +553,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         if sample_weight is not None:
             sample_weight = ops.reshape(ops.cast(sample_weight, "float32"), (-1,))
         step = Step(self, x, y, training, sample_weight)
-        terms = self.objective(self, step)
+        terms = self.terms_of(step)
         penalties = sum(ops.cast(value, "float32") for value in self.losses)
         terms = {**terms, "loss": terms["loss"] + penalties}
         weights = ops.ones_like(terms["loss"]) if sample_weight is None else sample_weight
@@ -757,17 +789,22 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
     def summary(self, *args, expand_nested=True, **kwargs):
         """As `keras.Model.summary`, with the layers of encoder and decoder, and what the model is in a line."""
         print_line = kwargs.get("print_fn") or print
+        chosen = [self.objective, self.likelihood]
+        if self.regularizer != REGULARIZERS["none"]():
+            chosen.append(self.regularizer)
         print_line(
             f"images {show_shape(self.image_shape)}, latent {show_shape(self.latent_shape)} ({self.dims.latents / self.dims.pixels:.3g}"
-            f" numbers a pixel value), {self.objective}, {self.likelihood}"
+            f" numbers a pixel value), {', '.join(map(str, chosen))}"
         )
         super().summary(*args, expand_nested=expand_nested, **kwargs)
 
     def get_config(self):
         facts = {"value_range": self.value_range, "label_names": self.label_names}
+        regularizer = component_to_json(self.regularizer, REGULARIZERS)
         return {
             # Left out where there are none: older versions of this package read the file then.
             **{name: list(values) for name, values in facts.items() if values},
+            **({} if regularizer["kind"] == "none" else {"regularizer": regularizer}),
             "image_shape": list(self.image_shape),
             "latent": list(self.latent_shape),
             "objective": component_to_json(self.objective, OBJECTIVES),

@@ -11,6 +11,7 @@ import sys
 
 from keras_vae.corruptions import CORRUPTIONS
 from keras_vae.likelihoods import LIKELIHOODS
+from keras_vae.model.regularizers import REGULARIZERS
 from keras_vae.networks import NETWORKS
 from keras_vae.objectives import OBJECTIVES
 from keras_vae.priors import PRIORS
@@ -23,6 +24,7 @@ FLAGS = {
     "--prior": PRIORS,
     "--network": NETWORKS,
     "--corruption": CORRUPTIONS,
+    "--regularizer": REGULARIZERS,
     "samplers, fitted by evaluate.py": SAMPLERS,
 }
 

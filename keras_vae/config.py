@@ -11,6 +11,7 @@ from keras_vae.datasets import DATASETS, Digits, check_augmentations, find_sourc
 from keras_vae.devices import PRECISIONS
 from keras_vae.latents import parse_shape, show_shape
 from keras_vae.likelihoods import LIKELIHOODS, Automatic
+from keras_vae.model.regularizers import REGULARIZERS, NoRegularizer
 from keras_vae.networks import NETWORKS, Convolutional
 from keras_vae.objectives import OBJECTIVES, VariationalBound
 from keras_vae.priors import PRIORS, StandardNormal
@@ -94,6 +95,9 @@ class Config(DataSettings):
     network: object = option(Convolutional(), "encoder and decoder", choices=NETWORKS)
     corruption: object = option(
         NoCorruption(), "what is done, in training, to the images that the encoder sees", choices=CORRUPTIONS
+    )
+    regularizer: object = option(
+        NoRegularizer(), "what makes codes easy to sample, beside the objective", choices=REGULARIZERS
     )
 
     epochs: int | None = option(

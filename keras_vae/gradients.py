@@ -14,6 +14,18 @@ def frozen(network, inputs, training=False):
     return network.stateless_call(weights, others, inputs, training=training)[0]
 
 
+def aside(network, inputs, training=False):
+    """Returns what `network` makes of `inputs`, with gradients that reach both, in a pass beside the main one.
+
+    Its running statistics stay as they are. A convolutional network takes maps of another size here.
+    """
+    weights, others = (
+        [variable.value for variable in variables]
+        for variables in (network.trainable_variables, network.non_trainable_variables)
+    )
+    return network.stateless_call(weights, others, inputs, training=training)[0]
+
+
 def derivative_along(function, inputs, directions):
     """Returns the derivative of `function` at `inputs` along `directions`, of the shape of what it returns.
 

@@ -7,6 +7,7 @@ from keras_vae.lazy import keras, ops
 PACKAGE = "keras_vae"  # the name that our classes are registered under with Keras
 SQUARINGS = 8
 SMALLEST_NORM = 1e-30  # divides nothing by zero
+SMALLEST_MEAN_SQUARE = 1e-6  # bounds the gradient of a normalization at 0
 
 
 class GivenSeed(keras.random.SeedGenerator):
@@ -69,6 +70,18 @@ class SoftBounds(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "low": self.low, "high": self.high}
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class UnitRootMeanSquare(keras.layers.Layer):
+    """Scales the last axis to a root mean square of 1; what is 0 everywhere stays 0."""
+
+    def call(self, inputs):
+        mean_square = ops.mean(ops.square(inputs), axis=-1, keepdims=True)
+        return inputs * ops.rsqrt(mean_square + SMALLEST_MEAN_SQUARE)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
 
 
 @keras.saving.register_keras_serializable(PACKAGE)

@@ -315,6 +315,7 @@ def build(config, dataset):
                 seed=config.seed,
                 prior=config.prior,
                 corruption=config.corruption,
+                regularizer=config.regularizer,
                 num_classes=dataset.num_classes,
                 value_range=dataset.value_range,
                 label_names=classes_of(config, dataset),

@@ -21,6 +21,7 @@ import keras_vae
 from keras_vae.evaluation import metrics
 from keras_vae.lazy import keras, ops
 from keras_vae.likelihoods import LIKELIHOODS
+from keras_vae.model.regularizers import REGULARIZERS
 from keras_vae.networks import Convolutional, Perceptron, Residual
 from keras_vae.objectives import OBJECTIVES
 from keras_vae.objectives.quantized import VectorQuantized
@@ -54,12 +55,20 @@ ROWS = {
         "network": Residual(widths=(4,), dense=6, groups=2),
     },
     "prior flow, perceptron": {"prior": FlowPrior(depth=2, width=8), "network": Perceptron(hidden=(6,))},
+    **{
+        f"regularizer {name}": {
+            "regularizer": name,
+            "objective": "autoencoder" if name == "normalized" else "vae",
+        }
+        for name in REGULARIZERS
+        if name != "none"
+    },
 }
 
 
 def make(objective="vae", optimizer="adam", network=PLAIN, **kwargs):
     keras.utils.set_random_seed(1)
-    latent = (2, 2, 3) if isinstance(objective, VectorQuantized) else 3
+    latent = (2, 2, 3) if isinstance(objective, VectorQuantized) or "regularizer" in kwargs else 3
     model = keras_vae.VAE((8, 8, 1), latent, objective, network=network, num_classes=10, **kwargs)
     model.compile(optimizer)
     return model

@@ -8,12 +8,14 @@ import sklearn.datasets
 
 from keras_vae.autoencoder import Autoencoder, Step
 from keras_vae.lazy import keras, tf
+from keras_vae.model.regularizers import REGULARIZERS
 from keras_vae.networks import Convolutional
 from keras_vae.objectives import OBJECTIVES
 
 POLICIES = ("float32", "mixed_bfloat16")
 LATENTS = ((3,), (2, 2, 3))
 NETWORK = Convolutional(widths=(6, 8), dense=16, activation="elu")
+NEEDED = {"normalized": "autoencoder"}  # the objective that a regularizer needs
 
 
 def goes_with(objective, latent):
@@ -31,6 +33,12 @@ ROWS = [
     for latent in LATENTS
     if goes_with(OBJECTIVES[name](), latent)
     for policy in POLICIES
+] + [
+    pytest.param(
+        (NEEDED.get(name, "vae"), LATENTS[1], "mixed_bfloat16", name), id=f"regularizer-{name}-mixed_bfloat16"
+    )
+    for name in REGULARIZERS
+    if name != "none"
 ]
 pytestmark = pytest.mark.filterwarnings("ignore:the loss weighs the rate")
 
@@ -60,11 +68,18 @@ SIZES = {
 }
 
 
-def make(objective, latent, policy, **kwargs):
+def make(objective, latent, policy, regularizer="none", **kwargs):
     keras.utils.set_random_seed(1)
     objective = OBJECTIVES[objective](**SIZES.get(objective, {})).settle(num_images=256, num_steps=32)
     model = Autoencoder(
-        (8, 8, 1), latent, objective, network=NETWORK, dtype=policy, num_classes=NUM_CLASSES, **kwargs
+        (8, 8, 1),
+        latent,
+        objective,
+        network=NETWORK,
+        dtype=policy,
+        num_classes=NUM_CLASSES,
+        regularizer=regularizer,
+        **kwargs,
     )
     model.compile(keras.optimizers.Adam(3e-3))
     return model
@@ -81,7 +96,7 @@ class Trained:
 
 @pytest.fixture(scope="module", params=ROWS)
 def row(request):
-    """`(objective, latent, policy)`."""
+    """`(objective, latent, policy)`, and a regularizer if there is one."""
     return request.param
 
 
@@ -102,7 +117,7 @@ def trained(row, tmp_path_factory):
 
 
 def test_outputs_are_finite_and_have_their_shapes(row, trained):
-    _, latent, _ = row
+    latent = row[1]
     model, images = trained.model, DIGITS[:5]
     inputs, labels = inputs_of(model, images), labels_of(model, images)
     mean, log_var = model.encode(images, labels)
@@ -119,8 +134,8 @@ def test_outputs_are_finite_and_have_their_shapes(row, trained):
 
 
 def test_the_terms_are_those_that_are_named_each_a_number_an_image(fresh):
-    terms = fresh.objective(fresh, Step(fresh, DIGITS[:5], labels_of(fresh, DIGITS[:5]), True))
-    assert set(terms) == {"loss", *fresh.objective.terms}
+    terms = fresh.terms_of(Step(fresh, DIGITS[:5], labels_of(fresh, DIGITS[:5]), True))
+    assert set(terms) == {"loss", *fresh.objective.terms, *fresh.regularizer.terms}
     assert all(np.shape(value) == (5,) for value in terms.values())
 
 

@@ -5,6 +5,7 @@ A latent is a frozen dataclass over the encoder's output, the `posterior`: a dic
 
     heads()                          the encoder's outputs: a name and the initializer of its kernel
     bound(posterior)                 layers that bring the outputs into range, at the encoder's end
+    decoder_input()                  the layer that codes go through at the decoder's start, or None
     sampling(latent_shape)           the layer that draws codes, or None where nothing is drawn
     draw(layer, posterior, seed, training)   a `Draw`: one code an image, and its log density under the posterior
     rate(posterior)                  KL(posterior || N(0, I)) in nats per image, `[batch]`; None: no closed form
@@ -21,6 +22,7 @@ from keras_vae.latents.gaussian import DiagonalGaussian
 from keras_vae.latents.latent import Draw, Latent
 from keras_vae.latents.point import POINT_LOG_VAR, Point
 from keras_vae.latents.shapes import latent_shape, parse_shape, show_shape, whole
+from keras_vae.latents.sphere import Sphere
 
 __all__ = [
     "POINT_LOG_VAR",
@@ -30,6 +32,7 @@ __all__ = [
     "FlowedGaussian",
     "Latent",
     "Point",
+    "Sphere",
     "latent_shape",
     "parse_shape",
     "show_shape",

@@ -36,6 +36,9 @@ class Latent:
         """Returns the posterior as it is."""
         return posterior
 
+    def decoder_input(self):
+        """Returns the layer that codes go through before the decoder; None if they enter it as they are."""
+
     def sampling(self, latent_shape):
         """Returns None: nothing is drawn."""
         del latent_shape

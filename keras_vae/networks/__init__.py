@@ -3,7 +3,8 @@
 A network is a frozen dataclass whose fields are its sizes, with two methods:
 
     encoder(image_shape, latent_shape, latent, policy)           a functional model, images -> posterior
-    decoder(image_shape, latent_shape, likelihood, policy)       a functional model, codes -> decoded
+    decoder(image_shape, latent_shape, likelihood, policy)       a functional model, codes -> decoded; also with
+                                                                 `first`, a layer that the codes go through first
 
 `latent` is the kind of latent (`keras_vae.latents`), which names the encoder's outputs and bounds them; `policy` is
 the dtype policy of the hidden layers. What comes out of either is float32. Any image size will do.

@@ -1,4 +1,4 @@
-"""Where networks end: the encoder in a posterior, the decoder in the parameters of a likelihood, both float32."""
+"""The ends of networks: the encoder's posterior, the decoder's codes, and the parameters of its likelihood."""
 
 from keras_vae.lazy import keras
 
@@ -29,6 +29,12 @@ def head(latent_shape, initializer, name):
             name=name,
         )
     return layer
+
+
+def codes(latent_shape, first=None):
+    """Returns the decoder's input, and what the layer `first`, if there is one, makes of it."""
+    inputs = keras.Input(latent_shape, name="latent")
+    return inputs, inputs if first is None else first(inputs)
 
 
 def parameters(decoded, likelihood):

@@ -32,12 +32,12 @@ class Perceptron:
         features = self.stack(features, self.hidden, "down", policy)
         return keras.Model(inputs, ends.posterior(features, latent_shape, latent), name="encoder")
 
-    def decoder(self, image_shape, latent_shape, likelihood, policy):
+    def decoder(self, image_shape, latent_shape, likelihood, policy, first=None):
         """Returns the model that maps codes to what the likelihood reads."""
         check_vector(latent_shape)
         shape = (*image_shape[:2], likelihood.num_parameters(image_shape[-1]))
-        inputs = keras.Input(latent_shape, name="latent")
-        features = self.stack(inputs, self.hidden[::-1], "up", policy)
+        inputs, features = ends.codes(latent_shape, first)
+        features = self.stack(features, self.hidden[::-1], "up", policy)
         decoded = keras.layers.Dense(math.prod(shape), dtype=policy, name="parameters")(features)
         decoded = keras.layers.Reshape(shape, dtype=policy, name="reshape")(decoded)
         return keras.Model(inputs, ends.parameters(decoded, likelihood), name="decoder")

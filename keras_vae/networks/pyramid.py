@@ -71,12 +71,12 @@ class Pyramid:
             features = self.hidden(features, self.dense, policy, "dense_down")
         return keras.Model(inputs, ends.posterior(features, latent_shape, latent), name="encoder")
 
-    def decoder(self, image_shape, latent_shape, likelihood, policy):
+    def decoder(self, image_shape, latent_shape, likelihood, policy, first=None):
         """Returns the model that maps codes to what the likelihood reads."""
         from keras_vae.faster import Conv2D
 
         plan = Plan(image_shape, latent_shape, self.channels(image_shape))
-        inputs = features = keras.Input(latent_shape, name="latent")
+        inputs, features = ends.codes(latent_shape, first)
         if len(latent_shape) == 1:
             features = self.hidden(features, self.dense, policy, "dense_up")
             features = self.hidden(features, math.prod(plan.bottom), policy, "unflatten")
