@@ -66,7 +66,7 @@ class Description:
     `effective_beta` is the weight of the rate in the loss once every schedule has run out, None without a rate;
     `num_classes` how many labels a conditional model knows, 0 of any other, and `label_names` what they are called, if
     known. `value_range` holds the values of the training images that became 0 and 1, where these are not what their
-    type says.
+    type says. `sampled_classes` are the names of the classes that `sample_class` knows, where it is a signature.
     """
 
     image_shape: tuple[int, ...]
@@ -78,10 +78,11 @@ class Description:
     label_names: tuple[str, ...] = ()
     value_range: tuple[float, ...] = ()
     prior: str | None = None
+    sampled_classes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, model):
-        """Returns the description of an `Autoencoder`."""
+    def of(cls, model, sampled_classes=()):
+        """Returns the description of an `Autoencoder`, and of the classes that its `sample_class` knows."""
         return cls(
             model.image_shape,
             model.latent_shape,
@@ -92,6 +93,7 @@ class Description:
             model.label_names,
             model.value_range or (),
             name_of_prior(model.prior),
+            tuple(map(str, sampled_classes)),
         )
 
     @classmethod
@@ -140,9 +142,12 @@ def export(model, folder, sampler=None, num_samples=NUM_SAMPLES):
     }
 
 
-def export_decoder(model, folder, sampler=None):
-    """Writes the next version of the decoder alone, `folder/decoder/N`; as `export`, and returns its path."""
-    return write_decoder(float32_twin(model), folder, sampler)
+def export_decoder(model, folder, sampler=None, classes=()):
+    """Writes the next version of the decoder alone, `folder/decoder/N`; as `export`, and returns its path.
+
+    `classes` are the names of the classes that the sampler knows, if it knows any.
+    """
+    return write_decoder(float32_twin(model), folder, sampler, classes)
 
 
 def export_encoder(model, folder, num_samples=NUM_SAMPLES):
@@ -161,7 +166,7 @@ def twin_in(precision, model):
     return twin.twin_in(precision, model)
 
 
-def write_decoder(model, folder, sampler=None):
+def write_decoder(model, folder, sampler=None, classes=()):
     """Writes the next version of the decoder of a float32 model, and returns its path."""
     prior = model.prior.sampler(model)
     sampler = sampler or prior
@@ -191,7 +196,8 @@ def write_decoder(model, folder, sampler=None):
         "decode": traced(decode, codes, *label),
         "sample": traced(sample, tf.TensorSpec((None,), "int64", "seed"), *label),
     }
-    if num_labels_of(sampler) and not model.conditional:
+    has_classes = num_labels_of(sampler) and not model.conditional
+    if has_classes:
 
         def sample_class(seed, label):
             latent = sampler.sample_class(seed, *classes_only((label,), num_labels_of(sampler)))
@@ -200,7 +206,8 @@ def write_decoder(model, folder, sampler=None):
         numbers = [tf.TensorSpec((None,), "int64", name) for name in ("seed", "label")]
         signatures["sample_class"] = traced(sample_class, *numbers)
     functions = {"parameters": traced(parameters, codes, *label)}
-    return write_version(Path(folder) / "decoder", Description.of(model), signatures, functions, prior)
+    description = Description.of(model, classes if has_classes else ())
+    return write_version(Path(folder) / "decoder", description, signatures, functions, prior)
 
 
 def num_labels_of(sampler):

@@ -26,7 +26,7 @@ from keras_vae.export import (
     publish,
     unfinished_version,
 )
-from keras_vae.samplers import Prior, standard_normal
+from keras_vae.samplers import Codes, FlowMatching, Prior, standard_normal
 
 SMALL = {"kind": "convolutional", "widths": [4, 8], "dense": 16}
 GREY, COLOUR = (8, 8, 1), (9, 7, 3)
@@ -542,3 +542,42 @@ def test_what_training_changed_is_what_is_exported(tmp_path):
     exported = decode(latent=tf.constant(latent))["image"].numpy()
     np.testing.assert_array_equal(exported, compiled(model.decode, latent))
     assert np.abs(exported - before).max() > 1e-4
+
+
+@pytest.fixture(scope="module")
+def classes(tmp_path_factory):
+    """A decoder that samples by flow matching with labels, its sampler, and the loaded SavedModel."""
+    model = VAE(image_shape=GREY, latent=3, network=SMALL)
+    generator = np.random.default_rng(0)
+    label = generator.integers(0, 2, 600)
+    mean = (np.where(label == 1, 2, -2)[:, None] + 0.1 * generator.standard_normal((600, 3))).astype(
+        "float32"
+    )
+    sampler = FlowMatching((3,), width=32, updates=400, minutes=5.0)
+    sampler = sampler.fit(Codes(mean, np.full(mean.shape, -6.0, "float32")), labels=label)
+    version = export_decoder(model, tmp_path_factory.mktemp("classes"), sampler, ("cat", "dog"))
+    return model, sampler, version, tf.saved_model.load(str(version))
+
+
+def test_a_model_without_labels_can_be_asked_for_a_class(classes):
+    model, sampler, version, loaded = classes
+    seeds, labels = tf.constant([5, 5, 7], "int64"), tf.constant([0, 1, 1], "int64")
+    answer = loaded.signatures["sample_class"](seed=seeds, label=labels)
+    np.testing.assert_allclose(answer["latent"], sampler.sample_class(seeds, labels), atol=1e-4)
+    np.testing.assert_allclose(answer["image"], model.decode(answer["latent"]), atol=1e-4)
+    np.testing.assert_array_equal(np.sign(answer["latent"].numpy().mean(axis=1)), [-1, 1, 1])
+    assert Description.read(version).sampled_classes == ("cat", "dog")
+    assert list(loaded.signatures["sample"].structured_input_signature[1]) == ["seed"]
+    one = loaded.signatures["sample_class"](seed=seeds[2:], label=labels[2:])
+    np.testing.assert_allclose(one["latent"][0], answer["latent"][2], atol=1e-4)
+
+
+def test_a_class_that_there_is_not_is_refused(classes):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="expected to be 0 to"):
+        classes[3].signatures["sample_class"](seed=tf.constant([1], "int64"), label=tf.constant([2], "int64"))
+
+
+def test_samplers_without_classes_have_no_such_signature(tmp_path):
+    version = export_decoder(VAE(image_shape=GREY, latent=3, network=SMALL), tmp_path)
+    assert "sample_class" not in tf.saved_model.load(str(version)).signatures
+    assert Description.read(version).sampled_classes == ()

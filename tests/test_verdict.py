@@ -90,6 +90,25 @@ def test_what_was_not_exported_is_said_with_the_way_to_it():
     assert judge(results_of("no_prior", repair={"outcome": "program"}))["command"] is None
 
 
+def test_more_time_is_recommended_where_the_one_that_learns_still_gains():
+    training = {"minutes": 1.0, "held_out_loss": 0.8, "gains": True, "last_gain": 0.03, "next_gain": 0.02}
+    training |= {"next_gain_low": 0.01, "next_gain_high": 0.03}
+    source = Source(
+        ("saved_models/a", "--repair_minutes", "1", "--seed", "3"), "saved_models/a/config.json", Config()
+    )
+
+    def steps_of(**changes):
+        samplers = {"flow_matching": {"training": {**training, **changes}}}
+        return judge(results_of("no_prior", samplers=samplers), source)["steps"]
+
+    (step,) = (step for step in steps_of() if "gained" in step["sentence"])
+    assert "0.03 from its held-out loss of 0.8" in step["sentence"]
+    assert "another 0.02 (0.01 to 0.03)" in step["sentence"]
+    assert step["command"].endswith("saved_models/a --seed 3 --repair_minutes 5")
+    assert not any("gained" in step["sentence"] for step in steps_of(gains=False))
+    assert not any("gained" in step["sentence"] for step in steps_of(next_gain=None))
+
+
 def test_no_sampler_is_said_to_help_for_the_reason_that_is_so():
     better = {"generation_gap__best_sampler": "prior", "generation_gap__repaired_fraction": None}
     tried = judge(results_of("no_prior", **better, samplers={"gaussian": {}, "mixture": {}}))

@@ -106,7 +106,11 @@ def measure_run(settings, run, given):
     measured = measure(from_model(model, run.path.name), dataset, settings, run.path / SAMPLERS)
     with run.publishing():
         asked_for = settings.repair
-        repaired = repair(run, model, measured, checksum) if asked_for else Repair("not_asked")
+        repaired = (
+            repair(run, model, measured, checksum, dataset.label_names or ())
+            if asked_for
+            else Repair("not_asked")
+        )
         results = conclude(measured, repaired, source_of(settings, given, run, config))
         page = report.write_report(run.report, results, measured.pictures)
     say(*summary(results, page))

@@ -46,7 +46,7 @@ REASONS = {
 }
 
 
-def repair(run, model, measured, checksum):
+def repair(run, model, measured, checksum, classes=()):
     """Saves the fitted samplers of a run, and exports a decoder that draws from the best if it beats the prior.
 
     Args:
@@ -54,6 +54,7 @@ def repair(run, model, measured, checksum):
         model: Its model.
         measured: Its `Measured` results.
         checksum: `run.model_checksum()` before it was measured.
+        classes: The names of the images' classes, if they have any.
 
     Returns:
         A `Repair`.
@@ -66,7 +67,7 @@ def repair(run, model, measured, checksum):
     best = measured.results["generation_gap"]["best_sampler"]
     if best not in measured.samplers:
         return Repair("not_needed", files=files)
-    version = export_decoder(model, run.serving, measured.samplers[best])
+    version = export_decoder(model, run.serving, measured.samplers[best], classes)
     return Repair("exported", best, str(version.relative_to(run.path)), files)
 
 
