@@ -42,8 +42,8 @@ def more_time(facts):
     words = (
         f"flow_matching still gained when its {minutes(training['minutes'])} ended: the last half of the training took"
         f" {training['last_gain']:.2g} from its held-out loss of {training['held_out_loss']:.3g}, and as much time again is"
-        f" likely to take another {training['next_gain']:.2g} ({training['next_gain_low']:.1g} to"
-        f" {training['next_gain_high']:.1g}). Let it go on where it stopped."
+        f" likely to take another {training['next_gain']:.2g} ({training['next_gain_low']:.2g} to"
+        f" {training['next_gain_high']:.2g}). Let it go on where it stopped."
     )
     longer = f"{MORE * training['minutes']:g}"
     return [evaluate_again(facts.source, words, changes={"repair_minutes": longer})]
