@@ -58,6 +58,7 @@ def config_of(variant, arguments, seed):
         dataset=arguments.dataset,
         data_dir=arguments.data_dir,
         limit=arguments.limit,
+        image_size=arguments.image_size,
         latent=arguments.latent,
         epochs=arguments.epochs,
         seed=seed,
@@ -169,6 +170,7 @@ def main():
     parser.add_argument("--dataset", default="mnist")
     parser.add_argument("--data_dir")
     parser.add_argument("--limit", type=int, default=6000)
+    parser.add_argument("--image_size")
     parser.add_argument("--latent", default="8x8x16")
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--widths", default="16,32,64", help="channels at each halving of the image")
