@@ -95,6 +95,11 @@ def grow(plant, data_dir, **settings):
         data_dir: The folder of MNIST's files, or of the animals; None for images that need none.
         **settings: Of `keras_vae.evaluate`.
     """
+    return measured(plant, *trained(plant, data_dir), settings)
+
+
+def trained(plant, data_dir):
+    """Returns the model that `plant` is made of, trained to its last epoch, and the images that it was trained on."""
     config = config_of(plant, data_dir)
     dataset = training.load(config)
     config = training.settle(config, dataset)
@@ -106,7 +111,7 @@ def grow(plant, data_dir, **settings):
         epochs=config.epochs,
         verbose=0,
     )
-    return measured(plant, model, dataset, settings)
+    return model, dataset
 
 
 def judge_saved(plant, path, data_dir=None, data_rules=1, **settings):
@@ -132,8 +137,12 @@ def config_of(plant, data_dir):
 
 def measured(plant, model, dataset, settings):
     """Returns the results of a trained model, or of what the plant has made of it."""
-    pair = MADE[plant.made](model, dataset, plant.amount) if plant.made else (model, dataset)
-    return keras_vae.evaluate(*pair, **settings)
+    return keras_vae.evaluate(*made_of(plant, model, dataset), **settings)
+
+
+def made_of(plant, model, dataset):
+    """Returns what is evaluated: a trained model or what the plant makes of it, and its images."""
+    return MADE[plant.made](model, dataset, plant.amount) if plant.made else (model, dataset)
 
 
 def steps(model, dataset, amount):

@@ -54,6 +54,9 @@ def main():
     parser.add_argument("--data_dir", help="folder of MNIST's files, or of prepared TensorFlow Datasets")
     parser.add_argument("--only", default="", help="the models whose names hold this text")
     parser.add_argument("--again", action="store_true", help="evaluate also what is there already")
+    parser.add_argument(
+        "--data_rules", type=int, default=1, help="rules of the splits that the models were trained on"
+    )
     arguments = parser.parse_args()
     for plant in TESTED:
         model, file = arguments.models / f"{plant.name}.keras", FIXTURES / f"{file_name(plant)}.json"
@@ -62,7 +65,8 @@ def main():
         begun = time.monotonic()
         if model.exists() and (arguments.again or not file.exists()):
             keras.backend.clear_session()
-            write_fixture(file, plant, judge_saved(plant, model, arguments.data_dir))
+            results = judge_saved(plant, model, arguments.data_dir, arguments.data_rules)
+            write_fixture(file, plant, results)
         print(line(plant, file, time.monotonic() - begun), flush=True)
 
 

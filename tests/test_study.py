@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from benchmarks import planted
+from benchmarks import photographs, planted
 from benchmarks.study import advice, codes, history, images, page, remedies, statistics, trials, verdicts
 from benchmarks.study.__main__ import PAGE
 from benchmarks.study.found import Found
@@ -227,6 +227,44 @@ def test_the_tested_half_has_every_condition_on_every_set_and_none_of_the_other_
         (plant.data, plant.flags, plant.seed, plant.made, plant.amount) for plant in verdicts.TESTED
     }
     assert conditions <= {plant.condition for plant in verdicts.SET} <= set(verdicts.RIGHT)
+
+
+def test_photographs_come_first_and_no_condition_twice_before_all_came_once():
+    order = photographs.in_order()
+    assert len(set(order)) == len(order) == 60
+    assert [plant.data for plant in order[::20]] == ["animals", "sprites", "mnist"]
+    for start in range(0, 60, 20):
+        once = [plant.condition for plant in order[start : start + 12]]
+        again = [plant.condition for plant in order[start + 12 : start + 20]]
+        assert len(set(once)) == 12
+        assert len(set(again)) == 8
+    assert {plant.condition for plant in order} <= set(verdicts.RIGHT)
+
+
+def said(condition, name, confidence, data="animals"):
+    """A verdict on a plant of a condition."""
+    plant = planted.Plant(condition, data, "--latent 2")
+    finding = {"name": name, "evidence": "Because."}
+    return photographs.Judged(plant, {"confidence": confidence, "findings": [finding]}, [name, "blurry"])
+
+
+def test_right_verdicts_are_counted_with_the_bound_of_clopper_and_pearson():
+    found = [said("collapsed", "collapsed", "high") for _ in range(18)]
+    found += [said("blurry", "healthy", "high", "mnist"), said("blurry", "blurry", "low", "mnist")]
+    rows = [line.split(" | ") for line in photographs.by_set(found).splitlines()[2:]]
+    assert rows[0] == ["| animals", "18", "18", "100%", "85% |"]  # 0.05^(1/18)
+    assert rows[3][:4] == ["| all", "20", "19", "95%"]
+    low = int(rows[3][4].partition("%")[0]) / 100
+    # The bound is where 19 or more of 20 have a chance of one in twenty.
+    tail = [sum(math.comb(20, k) * p**k * (1 - p) ** (20 - k) for k in (19, 20)) for p in (low, low + 0.01)]
+    assert tail[0] < 0.06
+    assert tail[1] > 0.04
+    calibrated = [line.split(" | ") for line in photographs.calibration(found).splitlines()[2:]]
+    assert calibrated[0][1:4] == ["19", "18", "95%"]
+    assert calibrated[0][5] == "95% |"  # 18 of the 19 right ones
+    assert calibrated[2][1:4] == ["1", "1", "100%"]
+    wrong = photographs.wrong(found).splitlines()[2:]
+    assert wrong == ["| blurry-mnist-latent-2-seed-0 | healthy | high | Because. | yes |"]
 
 
 def test_numbers_that_miss_a_condition_are_named():

@@ -311,14 +311,14 @@ def test_only_what_was_found_is_said_of_copies_and_of_reconstructions():
 def test_most_samples_are_called_images_only_where_most_are():
     for dead, words in ((0.2, "Most samples"), (0.48, "about as many are not")):
         share = {"completeness__dead_zone": dead, "completeness__dead_zone_se": 0.02}
-        assert words in judge(results_of("clustered", **share))["findings"][0]["symptom"]
+        assert words in judge(older("clustered", **share))["findings"][0]["symptom"]
 
 
 def test_samples_are_called_no_worse_than_blurred_reconstructions_only_where_they_are_not():
     thin = {"completeness__dead_zone": 0.0, "completeness__dead_zone_se": 0.01}
     for ratio, error, said in ((0.9, 0.06, False), (0.9, 0.6, True), (-0.1, 0.06, True)):
         changed = {"generation_gap__gap_ratio": ratio, "generation_gap__gap_ratio_se": error}
-        symptom = judge(results_of("blurry", **changed, **thin))["findings"][0]["symptom"]
+        symptom = judge(older("blurry", **changed, **thin))["findings"][0]["symptom"]
         assert symptom.startswith("Reconstructions are blurred")
         assert ("no worse" in symptom) == said
 
@@ -391,15 +391,27 @@ def test_blur_within_its_error_is_none():
 def test_a_share_over_all_within_its_error_is_all():
     done = {"outcome": "exported", "sampler": "mixture", "version": "serving/decoder/2"}
     noisy = {"generation_gap__repaired_fraction": 1.2, "repair": done}
-    within = judge(results_of("no_prior", **noisy, generation_gap__repaired_fraction_se=0.2))
+    within = judge(older("no_prior", **noisy, generation_gap__repaired_fraction_se=0.2))
     assert "all of the gap, within the error of 20%" in within["remedy"]
-    beyond = judge(results_of("no_prior", **noisy, generation_gap__repaired_fraction_se=0.05))
+    beyond = judge(older("no_prior", **noisy, generation_gap__repaired_fraction_se=0.05))
     assert "120% ± 5% of the gap" in beyond["remedy"]
 
 
 def test_blur_is_not_named_before_a_hole():
-    blurred = results_of("blurry", completeness__dead_zone=0.7, completeness__dead_zone_se=0.03)
+    blurred = older("blurry", completeness__dead_zone=0.7, completeness__dead_zone_se=0.03)
     assert judge(blurred)["name"] == "prior_hole"
+    assert judge(results_of("blurry", told_apart__prior__auc=0.99))["name"] == "prior_hole"
+
+
+def test_blur_is_named_though_a_classifier_tells_the_samples_unless_they_are_much_farther():
+    # A vector of 3 on MNIST: samples lie 1.3 times as far from real images as its blurred reconstructions.
+    findings = [finding["name"] for finding in judge(results_of("blurry"))["findings"]]
+    assert findings == ["blurry", "patchy"]
+    farther = {"generation_gap__gap_ratio": 4.0, "generation_gap__gap_ratio_se": 0.1}
+    assert judge(results_of("blurry", **farther))["name"] == "patchy"
+    # Distances that cannot tell fog from images say nothing of that.
+    blind = {"spaces__classifier__blind": True, "told_apart__reconstruction_half__auc": 0.99}
+    assert judge(results_of("blurry", **blind))["name"] == "patchy"
 
 
 # What a classifier tells apart

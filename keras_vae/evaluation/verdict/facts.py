@@ -137,6 +137,15 @@ class Facts:
         return noticeable(self.gap_ratio, THRESHOLDS.patchy)
 
     @property
+    def is_farther(self):
+        """Whether prior samples lie much farther from real images than reconstructions do.
+
+        A classifier does not say so: it compares samples with decoded codes, which are blurred as much. It is asked only
+        where distances are blind.
+        """
+        return self.prior_is_off if self.is_blind else noticeable(self.gap_ratio, THRESHOLDS.patchy)
+
+    @property
     def is_thin(self):
         """Whether a noticeable share of the prior's samples looks like no decoded code; of older results, no image."""
         if self.off is None:

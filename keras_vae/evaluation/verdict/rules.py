@@ -184,7 +184,7 @@ def copies_in_words(facts):
 
 def blurry(facts):
     """Holds where samples are as good as reconstructions, and reconstructions are poor."""
-    worse = facts.prior_is_off or facts.prior_is_poor
+    worse = facts.is_farther or facts.prior_is_poor
     if worse or not facts.is_blurred:
         return None
     return Finding(

@@ -1,0 +1,221 @@
+"""Do the verdicts hold on photographs? `python -m benchmarks.photographs --models DIR --data_dir MNIST --animals FOLDER`
+
+Trains and evaluates the sixty models of `benchmarks/study/photographs.py`, one at a time, the animals first, and of each
+set of images every condition once before any comes twice, so that a part of the list says something already. DIR gets of
+each model NAME.keras and NAME.png, the rungs of its ladder as pictures; benchmarks/results/photographs/ gets its results,
+rounded. What is there already is not made again, so the program can be stopped and started. At the end it prints the
+tables of docs/latent_size.md. `--tables` prints them alone, of the results that there are.
+"""
+
+import argparse
+import json
+import pathlib
+import time
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks.planted import Plant, config_of, made_of, trained
+from benchmarks.replant import file_name, write_fixture
+from benchmarks.study.found import table
+from benchmarks.study.photographs import CONDITIONS, TESTED_ON_PHOTOGRAPHS
+from benchmarks.study.verdicts import in_words, is_right
+from keras_vae import training
+from keras_vae.evaluation.conclusion import conclude
+from keras_vae.evaluation.given import model_of
+from keras_vae.evaluation.metrics.two_sample import share_low
+from keras_vae.evaluation.repair import Repair
+from keras_vae.evaluation.sections import measure
+from keras_vae.evaluation.settings import Evaluation
+from keras_vae.evaluation.verdict import judge
+from keras_vae.figures import grid
+from keras_vae.lazy import keras
+
+RESULTS = pathlib.Path(__file__).parent / "results" / "photographs"
+SETS = ("animals", "sprites", "mnist")  # in this order
+LARGER = 3  # pixels of the PNG for each of an image
+LEFT_ERROR = 0.05  # of the lower bound of a share
+LEVELS = ("high", "medium", "low")
+
+
+class Judged(NamedTuple):
+    """What is said of a planted model.
+
+    Attributes:
+        plant: The `Plant`.
+        verdict: Its verdict, as `judge` returns it.
+        words: All findings in words, the main one first.
+    """
+
+    plant: Plant
+    verdict: dict
+    words: list
+
+    @property
+    def right(self):
+        """Whether the verdict is the one that was written down for the condition."""
+        return is_right(self.plant.condition, self.words[0])
+
+    @property
+    def line(self):
+        """What was planted, what is said of it, and whether that is right."""
+        mark = "right" if self.right else "WRONG"
+        said = ", also ".join(self.words)
+        return f"{mark} {self.plant.name}: {said}, confidence {self.verdict['confidence']}"
+
+
+def main():
+    """Makes what is missing, a line for each model, and prints the tables."""
+    arguments = read_arguments()
+    folders = {"mnist": arguments.data_dir, "animals": arguments.animals}
+    for plant in () if arguments.tables else in_order():
+        if arguments.only not in plant.name:
+            continue
+        begun = time.monotonic()
+        if not result_of(plant).exists():
+            keras.backend.clear_session()
+            make(plant, arguments.models, folders.get(plant.data))
+        print(f"{judged(plant).line} ({time.monotonic() - begun:.0f} s)", flush=True)
+    print(f"\n{tables([judged(plant) for plant in in_order() if result_of(plant).exists()])}")
+
+
+def read_arguments():
+    """Returns the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", type=pathlib.Path, help="folder of the models and pictures")
+    parser.add_argument("--data_dir", help="folder of MNIST's files, or of prepared TensorFlow Datasets")
+    parser.add_argument("--animals", help="folder of CIFAR-10's animals: train/CLASS/*.jpg, test/CLASS/*.jpg")
+    parser.add_argument("--only", default="", help="the models whose names hold this text")
+    parser.add_argument(
+        "--tables", action="store_true", help="the tables alone, of the results that there are"
+    )
+    arguments = parser.parse_args()
+    if not arguments.tables and None in (arguments.models, arguments.animals):
+        parser.error("--models and --animals are needed, without --tables")
+    return arguments
+
+
+def in_order():
+    """Returns the plants: set by set, and of each set every condition once before any comes twice."""
+    seen = [condition for condition, *_ in CONDITIONS]
+    turns = {place: seen[:place].count(condition) for place, condition in enumerate(seen)}
+    places = {plant: place // len(SETS) for place, plant in enumerate(TESTED_ON_PHOTOGRAPHS)}
+    return sorted(places, key=lambda plant: (SETS.index(plant.data), turns[places[plant]], places[plant]))
+
+
+def result_of(plant):
+    """Returns the file of a plant's results."""
+    return RESULTS / f"{file_name(plant)}.json"
+
+
+def make(plant, folder, images):
+    """Trains a model, or reads it where it was trained before, evaluates it, and writes model, pictures and results.
+
+    Args:
+        plant: A `Plant`.
+        folder: Of the models.
+        images: Where the images are, or None for those that need no folder.
+    """
+    file = folder / f"{file_name(plant)}.keras"
+    begun = time.monotonic()
+    model, dataset = read_or_trained(plant, file, images)
+    print(f"{plant.name}: trained, {time.monotonic() - begun:.0f} s", flush=True)
+    given, dataset = made_of(plant, model, dataset)
+    measured = measure(model_of(given).subject(dataset, Evaluation()), dataset, Evaluation())
+    draw_rungs(file.with_suffix(".png"), measured.pictures)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    write_fixture(result_of(plant), plant, conclude(measured, Repair("program")))
+
+
+def read_or_trained(plant, file, images):
+    """Returns the trained model of a plant and its images; the model is read from `file` if that is there, else written."""
+    if file.exists():
+        return keras.saving.load_model(file), training.load(config_of(plant, images))
+    model, dataset = trained(plant, images)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    model.save(file)
+    return model, dataset
+
+
+def draw_rungs(path, pictures):
+    """Writes the rungs of the ladder as a PNG, a row each: real images, reconstructions, draws of the posterior, samples."""
+    rows = [*pictures["ladder"].values()]
+    rows += [shown[key] for shown in pictures.get("told_apart", {}).values() for key in ("most", "least")]
+    width = min(map(len, rows))
+    picture = grid([np.clip(row[:width], 0, 1) for row in rows])
+    keras.utils.save_img(path, picture.repeat(LARGER, 0).repeat(LARGER, 1))
+
+
+def judged(plant):
+    """Returns the `Judged` of a plant that has results."""
+    verdict = judge(json.loads(result_of(plant).read_text(encoding="utf-8"))["results"])
+    return Judged(plant, verdict, [in_words(finding) for finding in verdict["findings"]])
+
+
+def tables(verdicts):
+    """Returns the tables of a list of `Judged`."""
+    return "\n\n".join((by_set(verdicts), by_condition(verdicts), calibration(verdicts), wrong(verdicts)))
+
+
+def by_set(verdicts):
+    """How many are right, with a lower bound of the share (Clopper and Pearson 1934)."""
+    rows = [
+        (name, *counted([found for found in verdicts if name in ("all", found.plant.data)]))
+        for name in (*SETS, "all")
+    ]
+    return table(("images", "models", "right", "share", "at least (95%)"), rows)
+
+
+def counted(verdicts):
+    """Returns the number of verdicts, how many are right, their share, and its lower bound."""
+    count, total = sum(found.right for found in verdicts), len(verdicts)
+    if not total:
+        return 0, 0, "-", "-"
+    return total, count, percent(count / total), percent(share_low(count, total, LEFT_ERROR))
+
+
+def percent(share):
+    """Returns a share in per cent."""
+    return f"{100 * share:.0f}%"
+
+
+def by_condition(verdicts):
+    """How many are right, by condition and set of images."""
+    rows = []
+    for condition in dict.fromkeys(condition for condition, *_ in CONDITIONS):
+        own = [found for found in verdicts if found.plant.condition == condition]
+        cells = (counted([found for found in own if found.plant.data == name]) for name in SETS)
+        rows.append(
+            (condition.replace("_", " "), *(f"{cell[1]} of {cell[0]}" if cell[0] else "-" for cell in cells))
+        )
+    return table(("planted", *SETS), rows)
+
+
+def calibration(verdicts):
+    """How many are right by stated confidence, and how many of the right ones state it."""
+    right = [found for found in verdicts if found.right]
+    rows = []
+    for level in LEVELS:
+        own = counted([found for found in verdicts if found.verdict["confidence"] == level])
+        rows.append((level, *own, percent(own[1] / len(right)) if right else "-"))
+    return table(("confidence", "models", "right", "share", "at least (95%)", "of the right ones"), rows)
+
+
+def wrong(verdicts):
+    """Each wrong verdict: what is said, how surely, on what evidence, and whether the right one is among the findings."""
+    rows = [
+        (
+            found.plant.name,
+            found.words[0],
+            found.verdict["confidence"],
+            found.verdict["findings"][0]["evidence"],
+            "yes" if any(is_right(found.plant.condition, one) for one in found.words) else "no",
+        )
+        for found in verdicts
+        if not found.right
+    ]
+    return table(("planted", "verdict", "confidence", "because", "right one among the findings"), rows)
+
+
+if __name__ == "__main__":
+    main()
