@@ -17,6 +17,13 @@ from keras_vae.samplers.noise import standard_normal
 from keras_vae.samplers.places import Places, Rows, find_places, is_map
 
 FEW = 4  # steps that a second network is taught to take
+MAP_WIDTH = 64
+WIDTH, NARROW, NARROWEST = (
+    512,
+    192,
+    96,
+)  # for vectors, for those of few coordinates, and for few codes of these
+FEW_COORDINATES, FEW_CODES = 32, 4000
 MOST_NUMBERS = 2**26  # of the rows that are learned from
 EXACT = 128  # numbers up to which the divergence is exact
 PROBES = 8  # random signs a code where it is estimated
@@ -90,6 +97,7 @@ class FlowMatching(Fitted):
             "rank": found.places.rank,
             "places": len(found.places.center),
             "labels": len(found.counts),
+            "width": self.width,
             "steps": self.steps,
             "guidance": self.guidance,
             "minutes": self.minutes,
@@ -148,11 +156,20 @@ class FlowMatching(Fitted):
         places = find_places(mean, log_var, self.latent_shape, self.rank, self.channels, components)
         rows, labels = self.gathered(places, (codes, labels), further)
         counts = np.zeros(0, "int64") if labels is None else np.bincount(labels)
-        matching = Matching(self, rows, labels, len(counts))
+        sampler = dataclasses.replace(self, width=self.width or self.width_for(places.rank, len(rows)))
+        matching = Matching(sampler, rows, labels, len(counts))
         velocity, few = matching.learn(file, show)
         learning = matching.learned["velocity"]
         curve, gains = np.array(learning.curve, "float64"), np.array(not learning.finished)
-        return dataclasses.replace(self, density=Matched(places, velocity, few, counts, curve, gains))
+        return dataclasses.replace(sampler, density=Matched(places, velocity, few, counts, curve, gains))
+
+    def width_for(self, rank, count):
+        """Returns the width of the networks for `count` codes of `rank` coordinates a place."""
+        if self.map_shape:
+            return MAP_WIDTH
+        if rank > FEW_COORDINATES:
+            return WIDTH
+        return NARROWEST if count < FEW_CODES else NARROW
 
     def gathered(self, places, own, further):
         """Returns the `Rows` of all codes, as many as memory allows, and their labels, int32, or None."""

@@ -15,7 +15,6 @@ SMALL = 0.3  # variance of what a block adds, so that a sum of several stays nea
 COARSEST = 4  # places of a side, at which all places are mixed
 MIXED = 2  # blocks there
 VECTOR_BLOCKS = 4
-SMALL_VECTOR, NARROW, WIDE = 32, 192, 512  # a vector of up to so many numbers has narrower layers
 
 
 def velocity_network(map_shape, rank, width, num_labels, seed):
@@ -24,7 +23,7 @@ def velocity_network(map_shape, rank, width, num_labels, seed):
     Args:
         map_shape: Height and width of the codes, or () for vectors.
         rank: Coordinates a place.
-        width: Of the layers; 0 chooses 64 for maps, and 192 or 512 for vectors.
+        width: Of the layers.
         num_labels: Labels; may be 0.
         seed: An int.
     """
@@ -32,9 +31,9 @@ def velocity_network(map_shape, rank, width, num_labels, seed):
     time, label, known = made.time_and_label(num_labels)
     points = keras.Input((int(np.prod(map_shape)), rank))
     if map_shape:
-        moved = made.over_the_map(points, known, map_shape, width or 64)
+        moved = made.over_the_map(points, known, map_shape, width)
     else:
-        moved = made.over_the_vector(points, known, width or (NARROW if rank <= SMALL_VECTOR else WIDE))
+        moved = made.over_the_vector(points, known, width)
     return keras.Model([points, time, label], moved)
 
 
