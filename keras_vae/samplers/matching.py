@@ -14,7 +14,8 @@ from keras_vae.samplers.velocity import velocity_network
 
 FEW = 4  # steps of the second network
 HELD_OUT = 10  # one code in so many is not learned from
-MOST_HELD_OUT, MOST_HELD_OUT_MAPS = 2048, 512
+MOST_HELD_OUT = 2048
+HELD_OUT_PLACES, FEWEST_HELD_OUT = 2**15, 32  # of maps: 512 of 8x8 places, and 32 at least
 BATCH, MAP_BATCH = 128, 32
 FEW_ROWS = 4000  # vectors; fewer are learned from in smaller batches
 NO_LABEL_SHARE = 0.2  # of a batch has no label
@@ -44,7 +45,9 @@ class Matching:
         self.sampler, self.num_labels = sampler, num_labels
         self.labels = np.zeros(len(rows), "int32") if labels is None else labels
         self.key = digest(rows, self.labels, repr(training_settings(sampler)))
-        self.batch, most = (MAP_BATCH, MOST_HELD_OUT_MAPS) if sampler.map_shape else (BATCH, MOST_HELD_OUT)
+        self.batch, most = BATCH, MOST_HELD_OUT
+        if sampler.map_shape:
+            self.batch, most = MAP_BATCH, max(HELD_OUT_PLACES // rows.mean.shape[1], FEWEST_HELD_OUT)
         self.batch //= 1 if sampler.map_shape or len(rows) > FEW_ROWS else 2
         out = np.flatnonzero(np.arange(len(rows)) % HELD_OUT == HELD_OUT - 1)
         self.rows = self.tensors(rows, np.setdiff1d(np.arange(len(rows)), out))
