@@ -89,7 +89,7 @@ def variational(autoencoder):
 def first(autoencoder, variational):
     """What the run's folder held before the command, and the ended command."""
     before = bytes_of(autoencoder)
-    return before, run(autoencoder)
+    return before, run(autoencoder, "--repair_minutes", 0)
 
 
 def test_a_report_stands_in_the_run_and_the_verdict_on_the_screen(autoencoder, first):

@@ -549,7 +549,10 @@ def making(results, pictures, drawn):
         if results.get(path) is not None or path != "decoder_likelihood"
     )
     made = tag("table", tag("caption", "The run"), tag("tbody", *rows))
-    words = lead("The same run, seed and version give the same report.")
+    words = lead(
+        "The same run, seed and version give the same report, except for what flow matching learns in its minutes: that"
+        " depends on the number of updates, which the run keeps."
+    )
     features = table(results, "generation_gap.features", "What images were compared by")
     fitted = fitted_samplers(results.get("samplers") or {})
     return (
