@@ -132,7 +132,7 @@ def train_on(folder, seconds):
     while time.monotonic() - begun < seconds or not state.epoch:
         training.fit(model, dataset, dataclasses.replace(config, epochs=state.epoch + 1), run, state)
         export(model, run.serving)
-        measure_run(Evaluation(), run, {})
+        measure_run(Evaluation(repair_minutes=0.0), run, {})  # a minute of learning each would leave few
         for servable in ("decoder", "encoder"):
             for version in sorted((run.serving / servable).iterdir(), key=lambda path: int(path.name))[
                 :-KEPT_VERSIONS

@@ -18,6 +18,7 @@ from keras_vae.sweep.running import run_all, uninterrupted
 
 GOOD, FAILING = "learning_rate-0.003", "learning_rate-1e30"
 GRID = ["--over", "learning_rate=0.003,1e30", "--limit", "64", "--epochs", "3", "--features", "random"]
+GRID += ["--repair_minutes", "0"]
 GRID += ["--network.widths", "4", "--network.dense", "0", "--latent", "2", "--name", "sweep", "--output", "."]
 PATIENCE = 900  # seconds; of processor time it takes some 40
 
