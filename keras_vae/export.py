@@ -96,6 +96,13 @@ class Description:
             tuple(map(str, sampled_classes)),
         )
 
+    def as_json(self):
+        """Returns what is written to `DESCRIPTION`: sampled classes only if there are any, so older versions read it."""
+        written = to_json(self)
+        if not self.sampled_classes:
+            del written["sampled_classes"]
+        return written
+
     @classmethod
     def read(cls, version):
         """Returns the description in the SavedModel's folder `version`, None where there is none.
@@ -375,7 +382,7 @@ def write_version(servable, description, signatures, functions=None, prior=None)
             tf.saved_model.save(
                 root, str(folder), {"serving_default": next(iter(signatures.values())), **signatures}
             )
-            write_json(folder / DESCRIPTION, to_json(description))
+            write_json(folder / DESCRIPTION, description.as_json())
             if prior is not None:
                 save(prior, folder / PRIOR)
             checksums.seal(folder)
