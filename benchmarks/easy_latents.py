@@ -5,7 +5,7 @@ Trains each variant at one small budget, fits samplers to its codes of training 
     error        squared error of decoded posterior draws, summed over an image, with its standard error
     distortion   -log p(x|z) at posterior draws, in nats an image
     auc          of a classifier that tells decoded samples from decoded posterior draws of other images
-                 (`keras_vae.evaluation.classifiers`); `again` are further posterior draws: 0.5 but for chance
+                 (`keras_vae.evaluation.classifiers`); `again` are further posterior draws: 0.5 up to chance
 
 and, of the codes, the share of their variance at high frequencies and the number of principal directions that hold 90%
 of it. A variant that reconstructs worse is to be compared with the plain model at a larger beta. The file keeps what has

@@ -129,7 +129,7 @@ class Step:
         return self.seed(FREE + number)
 
     def regularizer_seed(self, number=0):
-        """Returns the seed of this step for the regularizer's own use, of which it may have several, from 0."""
+        """Returns the seed of this step for the regularizer; `number` tells its draws apart, from 0 on."""
         return self.seed(STREAMS - 1 - number)
 
     def perturbed(self, codes, weights):

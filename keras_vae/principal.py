@@ -76,7 +76,12 @@ def evenly_spaced(codes):
     """Returns `MOST` rows of `codes`, evenly spaced, where it has more rows and more columns than that."""
     if min(codes.shape) <= MOST:
         return codes
-    return codes[np.linspace(0, len(codes) - 1, MOST).astype(int)]
+    return evenly(codes, MOST)
+
+
+def evenly(rows, most):
+    """Returns `most` of the rows at most, evenly spaced."""
+    return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(int)]
 
 
 def covariance(codes, center, scale=1.0):

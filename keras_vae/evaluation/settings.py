@@ -17,7 +17,8 @@ class Evaluation(DataSettings):
     """The settings of an evaluation and, for a model in files, the description of the model and its dataset."""
 
     seed: int = option(
-        0, "random seed; the same seed gives the same report, but for what flow_matching learns in its time"
+        0,
+        "random seed; the same seed gives the same report, except for what flow_matching learns in its time",
     )
     features: Literal[KINDS] = option(
         "auto", "features for comparing images; auto: a classifier if there are labels"

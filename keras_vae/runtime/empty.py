@@ -8,7 +8,7 @@ def of_any_count(function):
 
     oneDNN's fused convolution gives an empty batch a wrong shape, and the next convolution refuses it
     (TensorFlow 2.21: "input depth must be evenly divisible by filter depth"), and Keras 3.15 takes the sum of two for a
-    bias ("Biases must be 1D"). So a row of zeros stands in, and its results are cut off.
+    bias ("Biases must be 1D"). So a row of zeros is added first, and its results are removed.
     """
 
     def with_spare(rows):

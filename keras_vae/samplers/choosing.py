@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_vae.principal import count_for_share, first_components, principal_components, project
+from keras_vae.principal import count_for_share, evenly, first_components, principal_components, project
 from keras_vae.runtime.threads import one_thread
+from keras_vae.samplers.codes import difference, posterior_draws
 from keras_vae.samplers.low_rank import (
     CODES_PER_RANK,
     SHARE,
@@ -33,8 +34,8 @@ REGULARISED = 1e-3  # of the mean variance a dimension, added to that of each co
 LEAST_RANK = 4
 NUMBERS = (1, 3, 10, 20)  # of components that are tried, and doubled from the last on
 LEAST_TRIED = 10  # components; fewer may not gain where more do
-# Multiplications of a fit: about 10 seconds on a core for 10,000 codes, 40 components and 128 dimensions, of which
-# there are then `FEWEST_STEPS`; small ones converge.
+# The multiplications of a fit decide its steps. With 10,000 codes, 40 components and 128 dimensions it takes
+# `FEWEST_STEPS`, about 10 seconds on a core. Small fits converge.
 WORK, FEWEST_STEPS, MOST_STEPS = 2e10, 10, 100
 
 
@@ -169,16 +170,7 @@ class Search:
 def draws(mean, log_var, seed):
     """Returns draws from the posteriors of codes, `[n, draws, d]`: the more, the fewer codes there are."""
     count = min(MOST_HELD_OUT // len(mean), MOST_NUMBERS // mean.size)
-    noise = np.random.default_rng(seed).standard_normal((len(mean), max(count, 1), mean.shape[1]), "float32")
-    noise *= np.exp(0.5 * log_var)[:, None]
-    noise += mean[:, None]
-    return noise
-
-
-def difference(first, second):
-    """Returns the mean of `first` - `second`, `[n]` each, and its standard error."""
-    difference = first - second
-    return difference.mean(), difference.std(ddof=1) / np.sqrt(len(difference))
+    return posterior_draws(mean, log_var, seed, max(count, 1))
 
 
 def numbers(most):
@@ -194,11 +186,6 @@ def affordable(num_codes, rank, most):
     if rank == 0:
         return 1
     return min(most, max(num_codes // (CODES_PER_COMPONENT * rank), 1))
-
-
-def evenly(rows, most):
-    """Returns `most` of the rows at most, evenly spaced."""
-    return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(int)]
 
 
 def fit_mixture(coordinates, number, seed):

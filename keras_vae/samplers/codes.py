@@ -50,3 +50,17 @@ class Fitted:
                 f" [n, {', '.join(map(str, self.latent_shape))}], and n at least 1"
             )
         return mean.reshape(len(mean), -1), log_var.reshape(len(mean), -1)
+
+
+def posterior_draws(mean, log_var, seed, count=1):
+    """Returns `count` draws from each posterior of mean and log-variance `[n, d]`: float32 `[n, count, d]`."""
+    noise = np.random.default_rng(seed).standard_normal((len(mean), count, mean.shape[1]), "float32")
+    noise *= np.exp(0.5 * log_var)[:, None]
+    noise += mean[:, None]
+    return noise
+
+
+def difference(first, second):
+    """Returns the mean of `first` - `second`, `[n]` each, of the same codes, and its standard error."""
+    differences = first - second
+    return differences.mean(), differences.std(ddof=1) / np.sqrt(len(differences))

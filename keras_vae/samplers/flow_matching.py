@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -16,13 +17,9 @@ from keras_vae.samplers.low_rank import quantiles
 from keras_vae.samplers.noise import standard_normal
 from keras_vae.samplers.places import Places, Rows, find_places, is_map
 
-FEW = 4  # steps that a second network is taught to take
 MAP_WIDTH = 64
-WIDTH, NARROW, NARROWEST = (
-    512,
-    192,
-    96,
-)  # for vectors, for those of few coordinates, and for few codes of these
+# For vectors, for those of few coordinates, and for few codes of these.
+WIDTH, NARROW, NARROWEST = 512, 192, 96
 FEW_COORDINATES, FEW_CODES = 32, 4000
 MOST_NUMBERS = 2**26  # of the rows that are learned from
 EXACT = 128  # numbers up to which the divergence is exact
@@ -72,7 +69,8 @@ class FlowMatching(Fitted):
         channels: The most of a map's place.
         width: Of the networks; 0 chooses by the codes.
         steps: From noise to codes. Four are taken by the second network, any other number by the first.
-        guidance: The part of the labelled velocity, and 1 minus that of the one without label; 1 is no guidance.
+        guidance: How far `sample_class` goes from the velocity without label towards the labelled one: 1 is the labelled
+            velocity itself, more goes beyond it.
         minutes: The budget of the training, which ends by itself when held-out codes gain no more.
         updates: The most; the result depends on their number, and on the minutes only through that.
         seed: Of weights, draws and batches.
@@ -81,7 +79,7 @@ class FlowMatching(Fitted):
     rank: int = 128
     channels: int = 64
     width: int = 0
-    steps: int = FEW
+    steps: int = ode.FEW
     guidance: float = 2.0
     minutes: float = 1.0
     updates: int = 1_000_000
@@ -147,9 +145,8 @@ class FlowMatching(Fitted):
             show: Called with what is learned (a word), the seconds taken, those allowed, and the held-out losses so
                 far, `learning.Look`s.
         """
-        _ = (
-            keras.Layer
-        )  # imported now: Keras imports our models, which must not find our layers half imported
+        # Imported now: Keras imports our models, which must not find our layers half imported.
+        _ = keras.Layer
         from keras_vae.samplers.matching import Matching
 
         mean, log_var = self.flat(codes)
@@ -174,7 +171,7 @@ class FlowMatching(Fitted):
     def gathered(self, places, own, further):
         """Returns the `Rows` of all codes, as many as memory allows, and their labels, int32, or None."""
         parts, kinds, most = [], [], max(MOST_NUMBERS // (2 * len(places.center) * places.rank), 1)
-        for codes, labels in chained(own, further):
+        for codes, labels in itertools.chain([own], further):
             parts.append(places.rows(*self.flat(codes)))
             kinds.append(labels)
             if sum(map(len, parts)) >= most:
@@ -188,7 +185,7 @@ class FlowMatching(Fitted):
         return rows, np.concatenate(kinds)[:most].astype("int32")
 
     def sample(self, seeds):
-        """Returns codes, float32 `[n, *latent]`, row i from `seeds[i]` alone, but for the rounding of a product.
+        """Returns codes, float32 `[n, *latent]`, row i from `seeds[i]` alone up to float32 rounding.
 
         The noise around the coordinates is what `Prior` draws for the same seed.
         """
@@ -218,10 +215,10 @@ class FlowMatching(Fitted):
         places = self.fitted().places
         shape = (len(places.center), places.rank)
         noise = standard_normal(seeds, shape, stream=1)
-        with self.constant_weights(self.steps == FEW):
-            if self.steps == FEW:
+        with self.constant_weights(self.steps == ode.FEW):
+            if self.steps == ode.FEW:
                 labels = labels if guidance is None else labels + self.num_labels + 1
-                coordinates = ode.euler(self.velocity(labels), noise, FEW)
+                coordinates = ode.euler(self.velocity(labels), noise, ode.FEW)
             else:
                 coordinates = ode.heun(self.velocity(labels, guidance), noise, 0.0, ode.END, self.steps)
         around = tf.reshape(standard_normal(seeds, self.latent_shape), (-1, places.center.size))
@@ -272,13 +269,10 @@ class FlowMatching(Fitted):
             rows = coordinates[start : start + step].astype("float32")
             for probe in found:
                 signs = ode.signs(rows.shape, generator)
-                probe[start : start + step] = self.density_of_rows(rows, signs, is_exact)
+                density = self.compiled_density(tf.constant(rows), tf.constant(signs), is_exact)
+                probe[start : start + step] = density
         error = np.zeros(len(coordinates)) if is_exact else found.std(axis=0, ddof=1) / np.sqrt(probes)
         return found.mean(axis=0) + around, error
-
-    def density_of_rows(self, rows, signs, is_exact):
-        """Returns log p of coordinates, `[n]`."""
-        return self.compiled_density(tf.constant(rows), tf.constant(signs), is_exact)
 
     @functools.cached_property
     def compiled_density(self):
@@ -291,9 +285,3 @@ class FlowMatching(Fitted):
                 return ode.log_density(divergence, rows, SOLVER_STEPS)
 
         return tf.function(density, autograph=False, reduce_retracing=True)
-
-
-def chained(first, others):
-    """Yields `first`, then the others."""
-    yield first
-    yield from others

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_vae.lazy import keras, tf
+from keras_vae.samplers.codes import difference
 
 RATE = 1e-3  # the learning rate
 WARM_UP, STEADY = 100, 2000  # updates in which it rises, and from which on it falls as 1 / sqrt
@@ -200,5 +201,5 @@ def still_gains(curve, each):
     before = [look.loss for look in curve if look.updates <= last - patience]
     if not before:
         return True
-    gained = each[int(np.argmin(before))] - each[int(np.argmin(losses))]
-    return bool(gained.mean() > max(LEAST_GAIN, gained.std(ddof=1) / np.sqrt(len(gained))))
+    gain, error = difference(each[int(np.argmin(before))], each[int(np.argmin(losses))])
+    return bool(gain > max(LEAST_GAIN, error))

@@ -12,7 +12,6 @@ from keras_vae.samplers.learned import constant_weights, flatten
 from keras_vae.samplers.learning import Learning
 from keras_vae.samplers.velocity import velocity_network
 
-FEW = 4  # steps of the second network
 HELD_OUT = 10  # one code in so many is not learned from
 MOST_HELD_OUT = 2048
 HELD_OUT_PLACES, FEWEST_HELD_OUT = 2**15, 32  # of maps: 512 of 8x8 places, and 32 at least
@@ -114,7 +113,7 @@ class Matching:
     def few_loss(self, weights, number):
         """Returns how far one large step of a batch ends from many small ones, as an error of velocities."""
         codes, noise, label = self.batch_of(number)
-        step = tf.random.stateless_uniform((self.batch,), self.seed(number, 7), 0, FEW, "int32")
+        step = tf.random.stateless_uniform((self.batch,), self.seed(number, 7), 0, ode.FEW, "int32")
         with_guidance = tf.random.stateless_uniform((self.batch,), self.seed(number, 8)) < GUIDED_SHARE
         return tf.reduce_mean(self.large_step(weights, codes, noise, label, step, with_guidance))
 
@@ -122,14 +121,16 @@ class Matching:
         """Returns the same of each held-out row, `[n]`."""
         codes, noise, _, label = self.held_out
         rows = tf.range(len(codes))
-        return self.large_step(weights, codes, noise, label, rows // 2 % FEW, rows // (2 * FEW) % 2 == 0)
+        return self.large_step(
+            weights, codes, noise, label, rows // 2 % ode.FEW, rows // (2 * ode.FEW) % 2 == 0
+        )
 
     def large_step(self, weights, codes, noise, label, step, with_guidance):
         """Returns the squared error of each velocity that leads from a time to the next in one step, `[n]`.
 
         Rows `with_guidance` learn where their label leads with guidance.
         """
-        size = ode.END / FEW
+        size = ode.END / ode.FEW
         time = size * tf.cast(step, "float32")
         points, _ = ode.mixed(noise, codes, time)
         with_guidance = with_guidance & (label < self.num_labels)

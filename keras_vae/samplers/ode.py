@@ -12,6 +12,7 @@ from keras_vae.densities import LOG_2_PI
 from keras_vae.lazy import tf
 
 END = math.pi / 2
+FEW = 4  # large steps, which a second network is taught to take
 
 
 def mixed(noise, codes, time):
@@ -93,11 +94,11 @@ def estimated(velocity, probe):
     """Returns an unbiased estimate of the divergence, p' J p for random signs p (Hutchinson 1990; Grathwohl et al. 2019)."""
 
     def divergence(points, time):
+        axes = list(range(1, len(points.shape)))
         with tf.GradientTape() as tape:
             tape.watch(points)
             moved = velocity(points, time)
-            along = tf.reduce_sum(moved * probe, axis=list(range(1, len(points.shape))))
-        axes = list(range(1, len(points.shape)))
+            along = tf.reduce_sum(moved * probe, axis=axes)
         return moved, tf.reduce_sum(tape.gradient(along, points) * probe, axis=axes)
 
     return divergence

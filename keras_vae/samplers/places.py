@@ -12,7 +12,7 @@ import numpy as np
 
 from keras_vae.lazy import tf
 from keras_vae.samplers.low_rank import least_noise
-from keras_vae.samplers.subspace import Subspace, find_subspace
+from keras_vae.samplers.subspace import Subspace, find_subspace, uncorrelated, whole
 
 LEAST_SIDE = 4  # places; a smaller map is a vector
 SHARE = 0.99  # of the channels' information, sum log(1 + signal / noise), that is kept
@@ -129,25 +129,15 @@ def find_channels(mean, log_var, latent_shape, channels):
     kept = min(informative(eigenvalues[::-1]), channels)
     if kept == size:
         scale = np.sqrt(np.diag(covariance) + noise)
-        return Places(*whole_channels(center, scale))
+        return Places(center.astype("float32"), whole(size)._replace(scale=scale.astype("float32")))
     axes = axes[:, ::-1][:, :kept]
     along = eigenvalues[::-1][:kept]
     explained = np.square(axes) @ along * noise  # of the means' variance, in each channel
     scale = np.sqrt(noise + np.maximum(np.diag(covariance) - explained, 0))
     axes, _ = np.linalg.qr(axes * (np.sqrt(noise) / scale)[:, None])
     inside = axes.T @ ((covariance + np.diag(posterior)) / np.outer(scale, scale)) @ axes
-    spread, turn = np.linalg.eigh(inside)
-    spread = np.sqrt(np.maximum(spread[::-1], 1e-6 * spread[-1]))
-    arrays = np.zeros(size), scale, axes @ turn[:, ::-1], spread
-    return Places(center.astype("float32"), Subspace(*(array.astype("float32") for array in arrays)))
-
-
-def whole_channels(center, scale):
-    """Returns center and `Subspace` of places whose channels are all kept."""
-    ones, size = np.ones(len(scale), "float32"), len(scale)
-    return center.astype("float32"), Subspace(
-        0 * ones, scale.astype("float32"), np.zeros((size, 0), "float32"), ones
-    )
+    subspace = Subspace(np.zeros(size, "float32"), scale.astype("float32"), *uncorrelated(axes, inside))
+    return Places(center.astype("float32"), subspace)
 
 
 def informative(ratios):
@@ -157,7 +147,7 @@ def informative(ratios):
 
 
 def correlation_root(covariance):
-    """Returns the Cholesky factor of the correlations of `covariance`, `[r, r]`; of I where there is no noise."""
+    """Returns the Cholesky factor of the correlations of `covariance`, `[r, r]`, and the identity without noise."""
     deviations = np.sqrt(np.maximum(np.diag(covariance), 1e-300))
     correlations = covariance / np.outer(deviations, deviations)
     np.fill_diagonal(correlations, 1 + LEAST_CORRELATED)

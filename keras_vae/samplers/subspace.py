@@ -112,6 +112,12 @@ def find_subspace(mean, log_var, rank, components=None):
     )
     along, _ = subspace.coordinates(mean)
     posterior = np.exp(log_var, dtype="float64").mean(axis=0) / noise
-    eigenvalues, turn = np.linalg.eigh(along.T @ along / len(along) + (axes.T * posterior) @ axes)
+    axes, spread = uncorrelated(axes, along.T @ along / len(along) + (axes.T * posterior) @ axes)
+    return subspace._replace(axes=axes, spread=spread)
+
+
+def uncorrelated(axes, covariance):
+    """Returns `axes`, `[d, r]`, turned so that coordinates of `covariance`, `[r, r]`, are uncorrelated; and their deviations."""
+    eigenvalues, turn = np.linalg.eigh(covariance)
     spread = np.sqrt(np.maximum(eigenvalues[::-1], 1e-6 * eigenvalues[-1]))
-    return subspace._replace(axes=(axes @ turn[:, ::-1]).astype("float32"), spread=spread.astype("float32"))
+    return (axes @ turn[:, ::-1]).astype("float32"), spread.astype("float32")

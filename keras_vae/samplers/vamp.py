@@ -11,7 +11,7 @@ from keras_vae.densities import LOG_2_PI
 from keras_vae.lazy import tf
 from keras_vae.principal import column_blocks, project
 from keras_vae.runtime.threads import one_thread
-from keras_vae.samplers.codes import Fitted
+from keras_vae.samplers.codes import Fitted, difference, posterior_draws
 from keras_vae.samplers.low_rank import LEAST_NOISE, few_components, quantiles
 from keras_vae.samplers.noise import standard_normal
 
@@ -29,7 +29,7 @@ SHARES = (
 )  # of fitted weights in those that are used, which are mixed with equal ones
 SURE = 2.0  # standard errors by which they must be better than equal ones
 SMOOTHINGS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.7)  # among which is chosen, from the middle on
-HELD_OUT = 5  # one code in so many chooses among them, and is no component
+HELD_OUT = 5  # one code in so many chooses among them, and does not become a component
 LEAST = 1e-300  # a density that is not 0
 LEAST_WEIGHT = 1e-6  # of the largest; components below it go
 
@@ -127,21 +127,14 @@ class Vamp(Fitted):
         center, spread = mean.mean(axis=0, dtype="float64"), mean.var(axis=0, dtype="float64")
         smoothing = 0.0
         if held_out.sum() > 1:
-            new = self.draws(mean[held_out], log_var[held_out])
+            new = posterior_draws(mean[held_out], log_var[held_out], self.seed)[:, 0]
             smoothing = held_out_smoothing(density, center, spread, new)
             density = smoothed(density, center, spread, smoothing)
         others = np.setdiff1d(known, chosen)[:: max(len(mean) // MOST_WEIGHED, 1)]
         if len(others):
-            draws = self.draws(mean[others], log_var[others])
-            density = density._replace(weights=held_out_weights(log_densities(density, draws)))
+            drawn = posterior_draws(mean[others], log_var[others], self.seed)[:, 0]
+            density = density._replace(weights=held_out_weights(log_densities(density, drawn)))
         return dataclasses.replace(self, density=heavy(density), smoothing=smoothing)
-
-    def draws(self, mean, log_var):
-        """Returns a draw from each posterior, `[n, d]`."""
-        noise = np.random.default_rng(self.seed).standard_normal(mean.shape, "float32")
-        noise *= np.exp(0.5 * log_var)
-        noise += mean
-        return noise
 
     def sample(self, seeds):
         """Returns codes, float32 `[n, *latent]`, row i from `seeds[i]` alone; the noise is `Prior`'s for the same seed."""
@@ -203,8 +196,8 @@ def held_out_smoothing(density, center, spread, codes):
         best = last
         around = range(max(best - 1, 0), min(best + 2, len(SMOOTHINGS)))
         last = max(around, key=lambda place: likelihood(place).mean())
-    gain = likelihood(best) - likelihood(0)
-    return SMOOTHINGS[best] if gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)) else 0.0
+    gain, error = difference(likelihood(best), likelihood(0))
+    return SMOOTHINGS[best] if gain > error else 0.0
 
 
 def medoids(mean, number, seed, components=None):

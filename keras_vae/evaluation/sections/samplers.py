@@ -13,7 +13,6 @@ from keras_vae.samplers import FITTED, SAMPLERS, Codes, FlowMatching, Mixture, U
 MIXTURE_CODES = 5000  # that a mixture is fitted to; more if more are in memory
 LEARNED_CODES = 30_000  # that flow matching learns from, if so many fit into memory in its coordinates
 QUICK = ("gaussian", "mixture")
-NO_MINUTES = "not learned: --repair_minutes is 0"
 
 
 def fit_samplers(evidence, latent):

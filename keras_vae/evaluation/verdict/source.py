@@ -23,7 +23,7 @@ class Source:
     data: tuple = ()
 
     def evaluation(self, without=(), changes=None):
-        """Returns the command that evaluates the model again; None: there is none.
+        """Returns the command that evaluates the model again, or None if no command can.
 
         Args:
             without: Flags, which have no value, that are left out.

@@ -13,7 +13,7 @@ class NormalizedCodes(Regularizer):
 
     An autoencoder without a rate may let its codes grow or shrink; these cannot. The decoder normalizes its inputs too:
     the draws of a sampler do not lie on the sphere exactly, and are decoded from the nearest point on it, as the paper
-    projects what its generator proposes. Unlike the paper's, these codes have no noise. There is no rate, and so no
+    projects what its generator proposes. Unlike the paper's, these codes have no noise. There is no rate, so there is no
     bound on the likelihood.
     """
 
