@@ -1,0 +1,116 @@
+"""How easily a network will learn to draw codes, in numbers that take seconds and need no trained sampler.
+
+Each is a claim of the literature on what makes a latent easy to generate. `docs/forecast.md` measures which of them
+hold for `FlowMatching` at its default budget.
+"""
+
+import numpy as np
+
+from keras_vae.evaluation.metrics.frechet import frechet_distance
+from keras_vae.evaluation.metrics.neighbours import nearest
+from keras_vae.model.regularizers.maps import cosines, product, shares
+from keras_vae.principal import principal_components
+
+LEAST_SIDE = 2  # of a map that can be halved
+HALF = 0.5
+
+
+def velocity_variance(variances):
+    """Returns the sum over directions of the variance that a velocity keeps when its place is known.
+
+    A code z ~ N(0, lambda) and noise e ~ N(0, 1) are joined by the straight path (1 - t) e + t z, or by the circle
+    cos(s) e + sin(s) z. Either way the variance of the velocity, given the time and the place, integrates to
+
+        (pi / 2) sqrt(lambda)
+
+    over the path (arXiv 2606.03578 calls the sum over directions velocity-induced variance). No network can get below
+    it, so a smaller sum is an easier task. For codes of mean variance 1 in each coordinate it is largest, pi / 2 times
+    their number, where they are uncorrelated.
+
+    Args:
+        variances: Of the codes along their principal directions, within classes where there are labels, `[d]`.
+    """
+    return float(np.pi / 2 * np.sqrt(np.maximum(variances, 0)).sum())
+
+
+def within_classes(mean, labels=None):
+    """Returns rows, `[n, d]`, less the mean of their class; without labels, less the mean of all."""
+    if labels is None:
+        return mean - mean.mean(axis=0)
+    away = np.array(mean, "float32")
+    for label in np.unique(labels):
+        rows = labels == label
+        away[rows] -= away[rows].mean(axis=0)
+    return away
+
+
+def variances_of(rows, labels=None):
+    """Returns the variances of codes along their principal directions, within classes where there are labels, `[d]`.
+
+    Args:
+        rows: The posteriors in a sampler's coordinates, `keras_vae.samplers.places.Rows`. Their noise is taken to be
+            equal in all directions.
+        labels: int `[n]`, or None.
+    """
+    mean = rows.mean.reshape(len(rows), -1).astype("float32")
+    noise = float(np.square(rows.deviation, dtype="float32").mean(dtype="float64"))
+    found = np.zeros(mean.shape[1])
+    signal = principal_components(within_classes(mean, labels), 0).eigenvalues
+    found[: len(signal)] = signal
+    return found + noise
+
+
+def high_frequencies(codes):
+    """Returns the share of the variance of maps, `[n, height, width, channels]`, at the upper half of the frequencies.
+
+    Skorokhodov et al. 2025 (arXiv 2502.14831). White maps have 3/4.
+    """
+    away = codes - codes.mean(axis=0)
+    low = product(away, *(cosines(side, -(-side // 2)) for side in codes.shape[1:3]))
+    return 1 - float(np.square(low).sum() / max(np.square(away).sum(), 1e-12))
+
+
+def scale_error(decode, codes):
+    """Returns how far decoding codes of half the resolution is from halving the decoded images, as a share of variance.
+
+    The squared error of decode(half z) against half decode(z), over the variance of half decode(z) between images
+    (Kouzelis et al. 2025, arXiv 2502.09509). Halving takes the mean over 2x2 equal parts and repeats it, so that all
+    shapes stay as they are.
+
+    Args:
+        decode: (codes) -> images.
+        codes: Maps, `[n, height, width, channels]`.
+    """
+    images = halved(np.asarray(decode(codes)))
+    error = np.square(np.asarray(decode(halved(codes))) - images).sum()
+    return float(error / max(np.square(images - images.mean(axis=0)).sum(), 1e-12))
+
+
+def halved(values):
+    """Returns `[n, height, width, channels]` at half the resolution, in the shape that it had."""
+    sides = [(side, max(1, round(HALF * side))) for side in values.shape[1:3]]
+    down = [shares(side, half) for side, half in sides]
+    up = [shares(half, side) for side, half in sides]
+    return np.asarray(product(values, *(there @ back for there, back in zip(up, down))))
+
+
+def middles(codes):
+    """Returns the points half way between each row of `codes`, `[n, d]`, and the row that is nearest to it."""
+    places = nearest(codes, codes, own=np.arange(len(codes)))[0][:, 0]
+    return 0.5 * (codes + codes[places])
+
+
+def neighbour_distance(see, decode, codes, others):
+    """Returns the Fréchet distance of images half way between neighbouring codes from images of other codes.
+
+    The features' total variance is the unit (the interpolation FID of arXiv 2606.03578).
+
+    Args:
+        see: (images) -> features, `[n, F]`.
+        decode: (flat codes) -> images.
+        codes, others: Draws from the posteriors of different images, `[n, d]`.
+    """
+    reference = see(decode(others))
+    return frechet_distance(see(decode(middles(codes))), reference) / max(
+        reference.var(axis=0, ddof=1).sum(), 1e-12
+    )
