@@ -18,6 +18,7 @@ import keras_vae
 from benchmarks.easy_latents import draws_of
 from benchmarks.study.found import table
 from keras_vae import training
+from keras_vae.datasets import Sprites
 from keras_vae.evaluation.classifiers import tell_apart
 from keras_vae.evaluation.features import random_features
 from keras_vae.evaluation.metrics import forecast
@@ -48,7 +49,7 @@ VARIANTS = {
     "4x4x16, normalized": {"latent": "4x4x16", "objective": "autoencoder", "regularizer": "normalized"},
     "4x4x16, equivariance": {"latent": "4x4x16", "regularizer": Equivariance(weight=1.0)},
 }
-LIMIT, EPOCHS, WIDTHS, SIZE = 14_000, 5, (32, 64), (16, 16)
+LIMIT, EPOCHS, WIDTHS, SIZE = 10_000, 4, (16, 32), (16, 16)
 COUNT = 1000  # images a side
 FIRST_SEED = 2**20  # of the samples
 SECONDS = 30.0  # that flow matching learns for
@@ -78,9 +79,13 @@ def main():
 
 def config_of(name, variant, arguments):
     """Returns the `Config` of a variant on a set of images."""
-    places = {"mnist": {"data_dir": arguments.data_dir}, "animals": {"dataset": arguments.animals}}
+    places = {
+        "mnist": {"data_dir": arguments.data_dir},
+        "sprites": {"dataset": Sprites(size=5 * COUNT * 3)},
+        "animals": {"dataset": arguments.animals},
+    }
     return keras_vae.Config(
-        **{"dataset": name, **places.get(name, {}), **VARIANTS[variant]},
+        **{"dataset": name, **places[name], **VARIANTS[variant]},
         image_size=SIZE,
         limit=LIMIT,
         epochs=EPOCHS,
