@@ -166,8 +166,8 @@ def soak_training(folder, seconds):
 
 def ask_on(url, seconds, seed, done):
     """Asks the server for one thing after the other, and counts them in `done`, until the time is over or one fails."""
+    from keras_vae.errors import ServingError
     from keras_vae.serving import DecoderClient
-    from keras_vae.serving.client_errors import ServingError
 
     chance, begun = random.Random(seed), time.monotonic()
     while time.monotonic() - begun < seconds:

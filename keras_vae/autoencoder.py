@@ -15,6 +15,7 @@ from keras_vae import backends, layers
 from keras_vae.command_line import did_you_mean, from_json, to_json
 from keras_vae.corruptions import CORRUPTIONS
 from keras_vae.densities import batch_mean
+from keras_vae.errors import TrainingStopped
 from keras_vae.gradients import batch_counter
 from keras_vae.inputs import (
     CLEAN,
@@ -44,7 +45,6 @@ from keras_vae.networks import NETWORKS
 from keras_vae.objectives import OBJECTIVES
 from keras_vae.priors import PRIORS
 from keras_vae.soundness import Soundness
-from keras_vae.stopping import TrainingStopped
 
 # Each use of noise within a step draws from a stream of its own; objectives have those from FREE on.
 TRAINING, EVALUATION = 0, 1

@@ -7,14 +7,11 @@ import hashlib
 import os
 import pathlib
 
-from keras_vae.command_line import UsageError, read_json
+from keras_vae.command_line import read_json
+from keras_vae.errors import Damaged, UsageError
 from keras_vae.files import write_json
 
 FILE = "checksums.json"
-
-
-class Damaged(UsageError):
-    """A file is not what was written; the message names it."""
 
 
 def digest(path):

@@ -22,26 +22,14 @@ import sys
 import types
 import typing
 
-from keras_vae.files import WriteError
+from keras_vae.errors import UsageError, WriteError
 
 MISSING = dataclasses.MISSING
 EMPTY = "empty"  # how one types a list of nothing, where an empty text would be overlooked
 
 
-class UsageError(ValueError):
-    """What the user wrote cannot be used; the message is one line, whatever it was made from."""
-
-    def __init__(self, message):
-        super().__init__(printable(" ".join(line.strip() for line in str(message).splitlines())))
-
-
 class StrangerError(UsageError):
     """A field is given that the chosen component does not have."""
-
-
-def printable(text):
-    """`text` with what would end a line, or steer a terminal, as Python writes it: names come from anywhere."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 class Parsed(typing.NamedTuple):

@@ -6,7 +6,7 @@ import pathlib
 import sys
 import tempfile
 
-from keras_vae.command_line import UsageError, printable
+from keras_vae.errors import UsageError, printable
 from keras_vae.lazy import keras, tf
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")

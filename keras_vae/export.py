@@ -42,7 +42,8 @@ from pathlib import Path
 from keras_vae import checksums
 from keras_vae.command_line import option, read_config, to_json
 from keras_vae.devices import need_tensorflow
-from keras_vae.files import WriteError, rename, unfinished, why, write_json
+from keras_vae.errors import WriteError
+from keras_vae.files import rename, unfinished, why, write_json
 from keras_vae.graphs import release_graphs
 from keras_vae.latents import show_shape
 from keras_vae.lazy import tf

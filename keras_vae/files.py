@@ -9,13 +9,11 @@ import re
 import shutil
 import uuid
 
+from keras_vae.errors import WriteError
+
 UNFINISHED = ".writing-"
 # What a rename answers where another process has just taken the name.
 TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
-
-
-class WriteError(OSError):
-    """Something cannot be written: the disk is full, or may not be written to. The message says what, and why."""
 
 
 @contextlib.contextmanager

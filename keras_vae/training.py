@@ -11,19 +11,18 @@ import warnings
 import numpy as np
 
 from keras_vae import devices, pace, workers
-from keras_vae.command_line import UsageError, command, parse, printable
+from keras_vae.command_line import command, parse
 from keras_vae.config import FOUND, Config, read_settings
 from keras_vae.data.classes import names_of
-from keras_vae.datasets import DatasetError, load_dataset, spoken, spread
+from keras_vae.datasets import load_dataset, spoken, spread
 from keras_vae.devices import say
-from keras_vae.files import WriteError
+from keras_vae.errors import DatasetError, TrainingStopped, UsageError, WorkerLost, WriteError, printable
 from keras_vae.latents import latent_shape, show_shape
 from keras_vae.lazy import keras, tf
 from keras_vae.likelihoods import Automatic
 from keras_vae.objectives import OBJECTIVES
 from keras_vae.runs import Follower, Run, State, check_place, check_utf_8
 from keras_vae.runtime.programs import command_line, program, typed_path
-from keras_vae.stopping import TrainingStopped
 
 DESCRIPTION = (
     "Trains an autoencoder, plain or variational, and exports its decoder and encoder for TF Serving."
@@ -64,7 +63,7 @@ def main(argv=None):
         workers.join()
         devices.start()
         train(config, run)
-    except (TrainingStopped, workers.WorkerLost) as stopped:
+    except (TrainingStopped, WorkerLost) as stopped:
         raise UsageError(stopped) from stopped
     except KeyboardInterrupt:
         raise UsageError("stopped by Ctrl-C before training began") from None

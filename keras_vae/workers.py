@@ -13,15 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_vae import devices
-from keras_vae.command_line import UsageError
+from keras_vae.errors import UsageError, WorkerLost
 from keras_vae.lazy import tf
 
 LONGEST = 256  # bytes of what one worker tells the others
 SILENCE = 60  # seconds
-
-
-class WorkerLost(Exception):
-    """A step cannot be taken together any more; the message says what to do."""
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ import tensorflow as tf  # before the library: in the other order the process di
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import predict_pb2
 
+from keras_vae.errors import StatusError
 from keras_vae.serving.signatures import check_inputs, check_outputs, find_signature
-from keras_vae.serving.status import StatusError
 
 LIBRARY = pathlib.Path(tf.__file__).parent / "libtensorflow_cc.so.2"
 CODES = {3: "INVALID_ARGUMENT", 5: "NOT_FOUND", 9: "FAILED_PRECONDITION", 12: "UNIMPLEMENTED", 13: "INTERNAL"}

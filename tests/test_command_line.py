@@ -12,7 +12,8 @@ from typing import Literal
 import pytest
 
 from keras_vae import command_line
-from keras_vae.command_line import UsageError, from_json, option, to_json
+from keras_vae.command_line import from_json, option, to_json
+from keras_vae.errors import UsageError
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from test_diagnosis import SCHEMA, explained, nulls
 
 from keras_vae import evaluate
 from keras_vae.autoencoder import Autoencoder, Step
-from keras_vae.command_line import UsageError
 from keras_vae.datasets import Annotations, LoadOptions, in_memory
 from keras_vae.densities import MAX_LOG_VAR, MIN_LOG_VAR, soft_bounds
+from keras_vae.errors import UsageError
 from keras_vae.evaluation.subject import check_subject, from_export, from_model
 from keras_vae.export import export
 from keras_vae.lazy import keras, ops

@@ -9,14 +9,15 @@ import pytest
 from PIL import Image
 
 from keras_vae.autoencoder import Autoencoder
-from keras_vae.command_line import UsageError, from_json, to_json
+from keras_vae.command_line import from_json, to_json
 from keras_vae.config import FOUND, Config, read_settings
 from keras_vae.data.classes import number_classes
 from keras_vae.data.image_size import describe_fit, own_size
 from keras_vae.data.split_folders import find_splits
 from keras_vae.data.value_range import check_range, found_range, parse_range, show_range
-from keras_vae.datasets import Arrays, DatasetError, ImageFolder, load_dataset
+from keras_vae.datasets import Arrays, ImageFolder, load_dataset
 from keras_vae.datasets.splits import split_indices
+from keras_vae.errors import DatasetError, UsageError
 from keras_vae.export import Description
 from keras_vae.files import write_json
 from keras_vae.networks import Convolutional

@@ -8,7 +8,6 @@ import pytest
 from keras_vae.datasets import (
     DATASETS,
     Arrays,
-    DatasetError,
     Digits,
     ImageFolder,
     Sprites,
@@ -19,6 +18,7 @@ from keras_vae.datasets import (
 from keras_vae.datasets.augment import AUGMENTATIONS, augment_batch, check_augmentations
 from keras_vae.datasets.fitting import fit, with_channels
 from keras_vae.datasets.splits import split_indices
+from keras_vae.errors import DatasetError
 from keras_vae.lazy import tf
 
 

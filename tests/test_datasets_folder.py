@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_vae.datasets import DatasetError, ImageFolder, load_dataset
+from keras_vae.datasets import ImageFolder, load_dataset
+from keras_vae.errors import DatasetError
 from keras_vae.lazy import tf
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_vae.datasets import DatasetError, load_dataset, preparing, tensorflow_datasets
+from keras_vae.datasets import load_dataset, preparing, tensorflow_datasets
+from keras_vae.errors import DatasetError
 from keras_vae.files import locked
 
 MNIST = Path(__file__).resolve().parents[2] / "shared" / "data" / "mnist"

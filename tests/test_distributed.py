@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from keras_vae import load_dataset, workers
-from keras_vae.command_line import UsageError
 from keras_vae.datasets.shares import Share
+from keras_vae.errors import UsageError
 from keras_vae.runs import Follower, Run
 
 TRAIN = pathlib.Path(__file__).parent.parent / "train.py"

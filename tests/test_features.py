@@ -9,8 +9,9 @@ from scipy.ndimage import gaussian_filter
 
 from keras_vae import load_dataset
 from keras_vae.datasets import Annotations, LoadOptions, in_memory
+from keras_vae.errors import FeatureError
 from keras_vae.evaluation import features as module
-from keras_vae.evaluation.features import FeatureError, build_inception, choose_features
+from keras_vae.evaluation.features import build_inception, choose_features
 from keras_vae.evaluation.metrics.frechet import frechet_distance
 from keras_vae.evaluation.metrics.kernel import kernel_distance
 from keras_vae.evaluation.metrics.manifold import dead_zone, density_and_coverage

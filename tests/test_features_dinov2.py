@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from keras_vae import load_dataset
-from keras_vae.evaluation.features import DINOV2_SIDE, FeatureError, choose_features
+from keras_vae.errors import FeatureError
+from keras_vae.evaluation.features import DINOV2_SIDE, choose_features
 
 MEAN, DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 

@@ -7,9 +7,8 @@ import tensorflow as tf
 
 import keras_vae
 from keras_vae.autoencoder import Autoencoder
-from keras_vae.command_line import UsageError
 from keras_vae.config import Config
-from keras_vae.datasets import DatasetError
+from keras_vae.errors import DatasetError, UsageError
 from keras_vae.evaluation.given import cut, dataset_of, model_of
 from keras_vae.evaluation.settings import Evaluation
 from keras_vae.training import train

@@ -11,7 +11,7 @@ from test_report import spread_code
 
 import keras_vae
 from keras_vae import report
-from keras_vae.command_line import UsageError
+from keras_vae.errors import UsageError
 from keras_vae.evaluation.results import Results
 from keras_vae.evaluation.results.schema import results_schema
 from keras_vae.evaluation.results_file import check, read_results

@@ -26,18 +26,19 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from keras_vae.serving import DecoderClient
-from keras_vae.serving.app import make_app
-from keras_vae.serving.client_errors import (
+from keras_vae.errors import (
     BadInput,
     NoSuchModel,
     ServerGone,
     ServingError,
+    StatusError,
     StillLoading,
     TimedOut,
 )
+from keras_vae.serving import DecoderClient
+from keras_vae.serving.app import make_app
 from keras_vae.serving.over_rest import place
-from keras_vae.serving.status import StatusError, invalid
+from keras_vae.serving.status import invalid
 
 ROUNDING = 1e-6
 

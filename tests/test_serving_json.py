@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
 
+from keras_vae.errors import StatusError
 from keras_vae.serving.json_tensors import dumps, parse, read_tensors, show, signature_name, write_tensors
-from keras_vae.serving.status import StatusError
 
 
 def info(dtype, *shape):

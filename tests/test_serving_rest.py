@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from exported import make_codes, make_images, running, write_run
 
-from keras_vae.command_line import UsageError
+from keras_vae.errors import UsageError
 from keras_vae.runs import Run
 from keras_vae.serving.app import make_app, servable_names
 from keras_vae.serving.models import Model, Watcher

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_vae.autoencoder import Autoencoder
-from keras_vae.command_line import UsageError
+from keras_vae.errors import UsageError
 from keras_vae.evaluation.subject import (
     from_export,
     from_files,

@@ -12,7 +12,7 @@ import sys
 import pytest
 from sweep_runs import leave, results_of, swept
 
-from keras_vae.command_line import UsageError
+from keras_vae.errors import UsageError
 from keras_vae.runs import Run
 from keras_vae.sweep import places
 from keras_vae.sweep.__main__ import compared, default_name, main, recommended

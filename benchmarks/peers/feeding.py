@@ -10,7 +10,8 @@ from peers.task import LEARNING_RATE, generated_images, report, timed, whole_bat
 
 import keras_vae
 from keras_vae import devices
-from keras_vae.datasets import Annotations, DatasetError, LoadOptions, in_memory
+from keras_vae.datasets import Annotations, LoadOptions, in_memory
+from keras_vae.errors import DatasetError
 
 BATCH, REPEATS = 128, 3
 

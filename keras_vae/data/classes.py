@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_vae.data.errors import DatasetError
+from keras_vae.errors import DatasetError
 
 MOST_CLASSES = 100_000  # more different labels are identifiers, not classes
 

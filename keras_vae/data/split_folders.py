@@ -3,7 +3,7 @@
 import os
 import re
 
-from keras_vae.data.errors import DatasetError
+from keras_vae.errors import DatasetError
 
 NAMES = {
     "train": ("train", "training", "trn"),

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from keras_vae.data.errors import DatasetError
+from keras_vae.errors import DatasetError
 
 BYTES = (0.0, 255.0)
 DARK = 4  # images that reach no more than a quarter of their range are probably meant to be scaled

@@ -15,7 +15,6 @@ from keras_vae.datasets.arrays import Arrays
 from keras_vae.datasets.augment import AUGMENTATIONS, check_augmentations
 from keras_vae.datasets.dataset import Annotations, Dataset, LoadOptions, Split, in_memory, make_dataset
 from keras_vae.datasets.digits import Digits
-from keras_vae.datasets.errors import DatasetError
 from keras_vae.datasets.files import is_image_name
 from keras_vae.datasets.folder import ImageFolder, holds_images
 from keras_vae.datasets.shares import spread
@@ -23,6 +22,7 @@ from keras_vae.datasets.sizes import as_image_size, check_whole, parse_image_siz
 from keras_vae.datasets.sprites import Sprites
 from keras_vae.datasets.stores import spoken
 from keras_vae.datasets.tensorflow_datasets import TensorFlowDatasets
+from keras_vae.errors import DatasetError
 
 __all__ = [
     "load_dataset",

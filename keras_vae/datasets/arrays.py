@@ -19,8 +19,8 @@ from keras_vae.data.value_range import (
     scaled,
 )
 from keras_vae.datasets.dataset import Annotations, in_memory
-from keras_vae.datasets.errors import DatasetError
 from keras_vae.datasets.splits import SPLITS
+from keras_vae.errors import DatasetError
 
 # Names of the arrays of images and labels, of all splits together or of each.
 IMAGE_KEYS = ("images", "x", "imgs", "data", "arr_0")

@@ -3,7 +3,7 @@
 import difflib
 import math
 
-from keras_vae.datasets.errors import DatasetError
+from keras_vae.errors import DatasetError
 from keras_vae.lazy import tf
 
 # Each function that moves pixels maps (count, seed) to float32 matrices [count, 3, 3] from a place (x, y, 1)

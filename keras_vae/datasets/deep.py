@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from keras_vae.datasets.errors import UnreadableImageError
 from keras_vae.datasets.fitting import LUMA
+from keras_vae.errors import UnreadableImageError
 from keras_vae.lazy import tf
 
 BITS_PER_SAMPLE = 258  # TIFF's tag

@@ -19,9 +19,9 @@ import numpy as np
 
 from keras_vae.data import rules
 from keras_vae.datasets.deep import decode_deep, is_deep
-from keras_vae.datasets.errors import DatasetError, UnreadableImageError
 from keras_vae.datasets.fitting import as_type, cover, with_channels
 from keras_vae.datasets.stores import as_float
+from keras_vae.errors import DatasetError, UnreadableImageError
 from keras_vae.lazy import tf
 
 FIRST_EXTENSIONS = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_vae.datasets.errors import DatasetError
 from keras_vae.datasets.progress import notice
+from keras_vae.errors import DatasetError
 from keras_vae.files import locked
 
 PROBE_SECONDS = 3

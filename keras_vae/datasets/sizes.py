@@ -4,7 +4,7 @@ import operator
 
 import numpy as np
 
-from keras_vae.datasets.errors import DatasetError
+from keras_vae.errors import DatasetError
 
 LARGEST_SIDE = 2**15  # of an image, in pixels
 

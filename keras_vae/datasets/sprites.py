@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from keras_vae.datasets.dataset import Annotations, in_memory
-from keras_vae.datasets.errors import DatasetError
+from keras_vae.errors import DatasetError
 
 SHAPES = ("square", "ellipse", "heart")
 FACTOR_NAMES = ("shape", "scale", "orientation", "x", "y")

@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from keras_vae.datasets.errors import DatasetError
+from keras_vae.errors import DatasetError
 from keras_vae.lazy import tf
 
 

@@ -18,6 +18,7 @@ import zlib
 import numpy as np
 
 from keras_vae.datasets.progress import progress
+from keras_vae.errors import FeatureError
 from keras_vae.files import whole
 from keras_vae.lazy import keras, tf
 
@@ -49,10 +50,6 @@ SECONDS_TO_CONNECT = 5
 DINOV2_PRESETS = ("dinov2_base", "dinov2_small")  # folders of KerasHub presets, the first that is there
 DINOV2_SIDE = 224  # 16 patches of 14 pixels
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-
-class FeatureError(ValueError):
-    """The features that were asked for cannot be had: one sentence, with the way out."""
 
 
 class Features:

@@ -1,6 +1,7 @@
 """Checks results.json against the types of the results on writing and on reading."""
 
-from keras_vae.command_line import UsageError, read_json
+from keras_vae.command_line import read_json
+from keras_vae.errors import UsageError
 
 
 def check(results):

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_vae.checksums import check_sealed
-from keras_vae.command_line import UsageError
+from keras_vae.errors import UsageError
 from keras_vae.evaluation.ranges import DECODER_RANGES, ENCODER_RANGES, Ranges, check_range
 from keras_vae.export import DESCRIPTION, Description, float32_twin, read_prior
 from keras_vae.latents import POINT_LOG_VAR, Codebook, Point, show_shape

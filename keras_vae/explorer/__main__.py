@@ -4,8 +4,8 @@ import shlex
 from dataclasses import dataclass
 
 from keras_vae import devices
-from keras_vae.command_line import UsageError, command, option, parse
-from keras_vae.datasets import DatasetError
+from keras_vae.command_line import command, option, parse
+from keras_vae.errors import DatasetError, UsageError
 from keras_vae.files import whole
 from keras_vae.runs import Run
 

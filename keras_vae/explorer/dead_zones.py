@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from keras_vae.command_line import UsageError
 from keras_vae.datasets.preparing import cache_folder
+from keras_vae.errors import UsageError
 from keras_vae.evaluation.features import choose_features
 from keras_vae.evaluation.metrics.manifold import dead_zone, distances_to
 from keras_vae.evaluation.sections.codes import held_out, in_batches

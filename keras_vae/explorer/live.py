@@ -19,8 +19,7 @@ import threading
 
 import numpy as np
 
-from keras_vae.command_line import UsageError
-from keras_vae.datasets import DatasetError
+from keras_vae.errors import DatasetError, UsageError
 from keras_vae.explorer.network import FeatureMaps
 from keras_vae.explorer.packing import to_text
 from keras_vae.explorer.page import STATIC, live_page

@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 
-from keras_vae.command_line import UsageError
+from keras_vae.errors import UsageError
 from keras_vae.explorer.dead_zones import grid_codes, labels_of
 from keras_vae.explorer.network import CannotCompute, computable
 from keras_vae.explorer.packing import to_text

@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 
-from keras_vae.command_line import UsageError
+from keras_vae.errors import UsageError
 from keras_vae.evaluation.results_file import read_results
 from keras_vae.evaluation.sections.codes import in_batches
 from keras_vae.evaluation.subject import from_model, load_model, prior_name

@@ -22,7 +22,7 @@ import zlib
 
 import numpy as np
 
-from keras_vae.command_line import UsageError
+from keras_vae.errors import UsageError
 from keras_vae.files import whole
 from keras_vae.runtime.programs import program
 from keras_vae.samplers.codes import Codes

@@ -8,17 +8,17 @@ import warnings
 import numpy as np
 
 from keras_vae.data.value_range import check_range, clipped, scaled
-from keras_vae.serving.client_errors import (
+from keras_vae.errors import (
     BadInput,
     NoSuchModel,
     ServerGone,
     ServingError,
+    StatusError,
     StillLoading,
     TimedOut,
 )
 from keras_vae.serving.over_grpc import Grpc
 from keras_vae.serving.over_rest import Rest
-from keras_vae.serving.status import StatusError
 
 TRANSPORTS = {"http": Rest, "https": Rest, "grpc": lambda url: Grpc(urllib.parse.urlsplit(url).netloc)}
 ERRORS = {

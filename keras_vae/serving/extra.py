@@ -2,7 +2,7 @@
 
 import importlib
 
-from keras_vae.command_line import UsageError
+from keras_vae.errors import UsageError
 
 
 def extra(module):

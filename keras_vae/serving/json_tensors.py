@@ -13,9 +13,10 @@ import json
 
 import numpy as np
 
+from keras_vae.errors import StatusError
 from keras_vae.serving.extra import extra
 from keras_vae.serving.signatures import dtype_of
-from keras_vae.serving.status import StatusError, invalid
+from keras_vae.serving.status import invalid
 
 JSON_TYPES = {type(None): "Null", bool: "Bool", dict: "Object", list: "Array", str: "String"}
 TYPE_NAMES = {"float32": "float", "float64": "double", "object": "string"}

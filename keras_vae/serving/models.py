@@ -10,7 +10,7 @@ import re
 import threading
 
 from keras_vae.checksums import check_sealed
-from keras_vae.command_line import UsageError
+from keras_vae.errors import StatusError, UsageError
 from keras_vae.serving.signatures import (
     check_inputs,
     check_outputs,
@@ -20,7 +20,7 @@ from keras_vae.serving.signatures import (
     read_signatures,
     shape_of,
 )
-from keras_vae.serving.status import StatusError, invalid
+from keras_vae.serving.status import invalid
 from keras_vae.serving.warmup import example_inputs, takes_numbers
 
 POLL_SECONDS = 1.0  # TF Serving's --file_system_poll_wait_seconds

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from keras_vae.errors import StatusError
 from keras_vae.serving.extra import extra
 from keras_vae.serving.signatures import dtype_of, predicting, shape_of
-from keras_vae.serving.status import StatusError
 
 APIS = "tensorflow_serving.apis"
 UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]

@@ -5,10 +5,10 @@ import urllib.parse
 
 import numpy as np
 
+from keras_vae.errors import StatusError
 from keras_vae.serving import json_tensors
 from keras_vae.serving.extra import extra
 from keras_vae.serving.signatures import METHOD
-from keras_vae.serving.status import StatusError
 
 # Statuses that stand for more than one code get the one that our models can cause; 413 is a proxy's, or ours.
 CODES = {

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from keras_vae.command_line import UsageError, option
+from keras_vae.command_line import option
+from keras_vae.errors import UsageError
 from keras_vae.files import whole
 from keras_vae.serving.models import Model
 from keras_vae.serving.warmup import write_warmup

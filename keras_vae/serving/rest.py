@@ -3,9 +3,10 @@
 import re
 import urllib.parse
 
+from keras_vae.errors import StatusError
 from keras_vae.serving import json_tensors
 from keras_vae.serving.signatures import DEFAULT
-from keras_vae.serving.status import HTTP_STATUS, StatusError, invalid
+from keras_vae.serving.status import HTTP_STATUS, invalid
 
 # model_servers/http_rest_api_util.cc
 VERSION = r"(?:(?:/versions/(\d+))|(?:/labels/([^/:]+)))?"

@@ -4,7 +4,7 @@ import contextlib
 import signal
 import socket
 
-from keras_vae.command_line import UsageError
+from keras_vae.errors import UsageError
 from keras_vae.serving.extra import extra
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")

@@ -6,7 +6,8 @@ The rules and their messages are those of `servables/tensorflow/predict_util.cc`
 
 import pathlib
 
-from keras_vae.serving.status import StatusError, invalid
+from keras_vae.errors import StatusError
+from keras_vae.serving.status import invalid
 
 DEFAULT = "serving_default"
 METHOD = "tensorflow/serving/predict"

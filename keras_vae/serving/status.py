@@ -1,5 +1,7 @@
 """What a server answers when it cannot: TensorFlow's status codes, and the HTTP statuses that stand for them."""
 
+from keras_vae.errors import StatusError
+
 # TF Serving, model_servers/http_server.cc, ToHTTPStatusCode.
 HTTP_STATUS = {
     "OK": 200,
@@ -20,19 +22,6 @@ HTTP_STATUS = {
     "UNAVAILABLE": 503,
     "DEADLINE_EXCEEDED": 504,
 }
-
-
-class StatusError(Exception):
-    """A request failed.
-
-    Attributes:
-        code: A key of `HTTP_STATUS`.
-        message: One sentence.
-    """
-
-    def __init__(self, code, message):
-        super().__init__(f"{code}: {message}")
-        self.code, self.message = code, message
 
 
 def invalid(message):

@@ -8,8 +8,8 @@ import subprocess
 import sys
 import textwrap
 
-from keras_vae.command_line import Parser, UsageError, command, parse
-from keras_vae.datasets import DatasetError
+from keras_vae.command_line import Parser, command, parse
+from keras_vae.errors import DatasetError, UsageError
 from keras_vae.runs import Run
 from keras_vae.sweep.comparison import of_runs, of_sweep, write_comparison
 from keras_vae.sweep.folder import Sweep

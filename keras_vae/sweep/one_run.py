@@ -10,11 +10,9 @@ import threading
 
 from keras_vae import devices
 from keras_vae.cli.evaluate import measure_run
-from keras_vae.command_line import UsageError, command
-from keras_vae.datasets import DatasetError
-from keras_vae.evaluation.features import FeatureError
+from keras_vae.command_line import command
+from keras_vae.errors import DatasetError, FeatureError, TrainingStopped, UsageError
 from keras_vae.runs import Run
-from keras_vae.stopping import TrainingStopped
 from keras_vae.sweep.folder import Sweep
 from keras_vae.training import train
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 from dataclasses import dataclass
 
-from keras_vae.command_line import UsageError
+from keras_vae.errors import UsageError
 
 
 @dataclass(frozen=True)

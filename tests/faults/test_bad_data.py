@@ -20,8 +20,9 @@ from keras_vae.autoencoder import Autoencoder
 from keras_vae.cli import evaluate as evaluation
 from keras_vae.command_line import read_config
 from keras_vae.config import Config
-from keras_vae.datasets import DatasetError, load_dataset
+from keras_vae.datasets import load_dataset
 from keras_vae.datasets.files import UnreadableImageError, check_files, decode_with_pillow
+from keras_vae.errors import DatasetError
 
 SIDE = 50_000
 MEGABYTE = 2**20

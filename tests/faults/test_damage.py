@@ -12,9 +12,8 @@ from killing import check_same_end, check_whole, rows_of
 from PIL import Image
 
 from keras_vae import checksums
-from keras_vae.checksums import Damaged
-from keras_vae.command_line import UsageError
-from keras_vae.datasets import DatasetError, ImageFolder, load_dataset, spoken
+from keras_vae.datasets import ImageFolder, load_dataset, spoken
+from keras_vae.errors import Damaged, DatasetError, UsageError
 from keras_vae.runs import Run
 
 SEED = 20261121

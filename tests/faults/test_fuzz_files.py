@@ -18,8 +18,8 @@ import keras_vae.evaluation.sections
 import keras_vae.sweep.running
 from keras_vae import checksums, training
 from keras_vae.cli import evaluate as evaluation
-from keras_vae.command_line import UsageError
-from keras_vae.datasets import DatasetError, ImageFolder, load_dataset
+from keras_vae.datasets import ImageFolder, load_dataset
+from keras_vae.errors import DatasetError, UsageError
 from keras_vae.explorer.__main__ import main as explore
 from keras_vae.export import DESCRIPTION
 from keras_vae.runs import Run

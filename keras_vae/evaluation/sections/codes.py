@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from keras_vae.command_line import UsageError
+from keras_vae.errors import UsageError
 from keras_vae.evaluation.subject import POINT, check_codes
 from keras_vae.samplers import Codes
 
