@@ -12,7 +12,7 @@ import argparse
 import numpy as np
 
 import keras_vae
-from keras_vae.lazy import keras
+from keras_vae.runtime.lazy import keras
 
 NUM_SAMPLES = (1, 16)
 

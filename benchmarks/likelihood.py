@@ -20,11 +20,11 @@ import numpy as np
 from tqdm import tqdm
 
 import keras_vae
-from keras_vae import devices
 from keras_vae.evaluation.metrics.importance import importance_weighted
 from keras_vae.export import twin_in
-from keras_vae.lazy import keras, tf
 from keras_vae.runs import Run
+from keras_vae.runtime import devices
+from keras_vae.runtime.lazy import keras, tf
 from keras_vae.training import load
 
 DECODED_AT_ONCE = 5000  # codes; as large as fills the cores and not the memory

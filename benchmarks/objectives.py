@@ -16,7 +16,7 @@ import time
 
 import numpy as np
 
-from keras_vae.files import write_json
+from keras_vae.runtime.files import write_json
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = pathlib.Path(__file__).resolve().parent / "results" / "objectives.json"
@@ -203,8 +203,8 @@ def measure_codes(run):
     total correlation of a Gaussian:  -1/2 log det correlation(z)
     KL(N(m, S) || N(0, I)) = 1/2 (tr S + m'm - d - log det S)
     """
-    from keras_vae.lazy import keras
     from keras_vae.runs import Run
+    from keras_vae.runtime.lazy import keras
     from keras_vae.training import load
 
     model = keras.saving.load_model(run / "model.keras")

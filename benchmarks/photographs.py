@@ -29,7 +29,7 @@ from keras_vae.evaluation.sections import measure
 from keras_vae.evaluation.settings import Evaluation
 from keras_vae.evaluation.verdict import judge
 from keras_vae.figures import grid
-from keras_vae.lazy import keras
+from keras_vae.runtime.lazy import keras
 
 RESULTS = pathlib.Path(__file__).parent / "results" / "photographs"
 SETS = ("animals", "sprites", "mnist")  # in this order

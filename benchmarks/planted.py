@@ -13,7 +13,7 @@ import keras_vae
 from keras_vae import training
 from keras_vae.datasets import Annotations, LoadOptions, in_memory
 from keras_vae.evaluation.metrics.neighbours import nearest
-from keras_vae.lazy import keras
+from keras_vae.runtime.lazy import keras
 
 DATA = {
     "mnist": "--dataset mnist --limit 10000 --epochs 6",

@@ -15,9 +15,9 @@ from benchmarks.planted import judge_saved
 from benchmarks.study.trials import kept
 from benchmarks.study.verdicts import TESTED, in_words, is_right
 from keras_vae.evaluation.verdict import judge
-from keras_vae.files import write_json
-from keras_vae.lazy import keras
 from keras_vae.report.tables import plain
+from keras_vae.runtime.files import write_json
+from keras_vae.runtime.lazy import keras
 
 FIXTURES = pathlib.Path(__file__).parent.parent / "tests" / "planted"
 NEEDED = (

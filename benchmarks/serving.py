@@ -20,8 +20,8 @@ import time
 
 import numpy as np
 
-from keras_vae import devices
 from keras_vae.runs import Run
+from keras_vae.runtime import devices
 from keras_vae.serving import DecoderClient
 from keras_vae.serving.models import Model
 from keras_vae.serving.signatures import predicting

@@ -15,9 +15,9 @@ import numpy as np
 
 from benchmarks.planted import PLANTS, grow
 from keras_vae.evaluation.verdict import THRESHOLDS, Facts, judge
-from keras_vae.files import write_json
-from keras_vae.lazy import keras
 from keras_vae.report.tables import plain
+from keras_vae.runtime.files import write_json
+from keras_vae.runtime.lazy import keras
 
 
 @dataclass(frozen=True)

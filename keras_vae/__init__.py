@@ -6,7 +6,7 @@ TensorFlow. Our layers and models register with Keras as soon as both packages a
 
 import importlib
 
-from keras_vae.lazy import AfterImport
+from keras_vae.runtime.lazy import AfterImport
 
 # What the package offers, and the module that has it.
 PUBLIC = {

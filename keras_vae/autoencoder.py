@@ -32,7 +32,6 @@ from keras_vae.inputs import (
     unpack,
 )
 from keras_vae.latents import latent_shape, show_shape, whole
-from keras_vae.lazy import keras, ops
 from keras_vae.likelihoods import LIKELIHOODS
 from keras_vae.model import compiled
 from keras_vae.model.batches import images_at_once, in_batches
@@ -44,6 +43,7 @@ from keras_vae.model.streams import checked_stream, is_arrays, refusing
 from keras_vae.networks import NETWORKS
 from keras_vae.objectives import OBJECTIVES
 from keras_vae.priors import PRIORS
+from keras_vae.runtime.lazy import keras, ops
 from keras_vae.soundness import Soundness
 
 # Each use of noise within a step draws from a stream of its own; objectives have those from FREE on.

@@ -7,7 +7,7 @@ shape and range.
 
 from dataclasses import dataclass, field
 
-from keras_vae.lazy import keras, ops
+from keras_vae.runtime.lazy import keras, ops
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ what, is said by `sum_per_image` and in one place by the model, which takes the 
 
 import math
 
-from keras_vae.lazy import ops
+from keras_vae.runtime.lazy import ops
 
 LOG_2_PI = math.log(2 * math.pi)
 # Of log-variances: exp(-14) is below what float32 sums resolve beside 1; exp(6) is 20 standard deviations of the prior.

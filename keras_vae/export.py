@@ -39,20 +39,20 @@ import warnings
 from dataclasses import MISSING, dataclass
 from pathlib import Path
 
-from keras_vae import checksums
 from keras_vae.command_line import option, read_config, to_json
-from keras_vae.devices import need_tensorflow
 from keras_vae.errors import WriteError
-from keras_vae.files import rename, unfinished, why, write_json
-from keras_vae.graphs import release_graphs
 from keras_vae.latents import show_shape
-from keras_vae.lazy import tf
 from keras_vae.likelihoods import LIKELIHOODS
 from keras_vae.model import twin
 from keras_vae.model.scoring import NUM_SAMPLES, check_num_samples, check_scorable, noise_of, scores
 from keras_vae.objectives import OBJECTIVES
 from keras_vae.priors import PRIORS
+from keras_vae.runtime import checksums
+from keras_vae.runtime.devices import need_tensorflow
 from keras_vae.runtime.empty import of_any_count
+from keras_vae.runtime.files import rename, unfinished, why, write_json
+from keras_vae.runtime.graphs import release_graphs
+from keras_vae.runtime.lazy import tf
 from keras_vae.samplers import Prior, load, save
 
 # TensorFlow leaves that folder to others.

@@ -8,7 +8,7 @@ of its input at once. `docs/performance.md` has the times.
 
 from keras_vae import fused
 from keras_vae.layers import PACKAGE
-from keras_vae.lazy import keras, ops, tf
+from keras_vae.runtime.lazy import keras, ops, tf
 from keras_vae.window import Window
 
 CHANNELS_A_PLACE = 10  # measured: at 7x7 places and 512 channels a product takes half as long, at 256 as long

@@ -2,7 +2,7 @@
 
 import functools
 
-from keras_vae.lazy import keras, tf
+from keras_vae.runtime.lazy import keras, tf
 
 
 def pays(dtype):

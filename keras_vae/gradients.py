@@ -1,7 +1,7 @@
 """Where gradients go and where not, and derivatives of functions of tensors."""
 
 from keras_vae import backends
-from keras_vae.lazy import ops
+from keras_vae.runtime.lazy import ops
 
 
 def frozen(network, inputs, training=False):

@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 
-from keras_vae.lazy import keras, ops, tf
+from keras_vae.runtime.lazy import keras, ops, tf
 
 ROUNDING = 1e-3  # images that were resized, or are float16, lie this far outside of [0, 1]
 

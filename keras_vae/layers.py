@@ -2,7 +2,7 @@
 
 from keras_vae import backends
 from keras_vae.densities import soft_bounds
-from keras_vae.lazy import keras, ops
+from keras_vae.runtime.lazy import keras, ops
 
 PACKAGE = "keras_vae"  # the name that our classes are registered under with Keras
 SQUARINGS = 8

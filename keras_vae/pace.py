@@ -2,7 +2,7 @@
 
 import math
 
-from keras_vae.lazy import tf
+from keras_vae.runtime.lazy import tf
 
 # A call's own cost, some milliseconds, is 6% of a step of 5 GFLOP on two cores. What a call takes is how long Ctrl-C waits.
 MOST_STEPS = 10

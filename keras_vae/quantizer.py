@@ -2,7 +2,7 @@
 
 from keras_vae import backends
 from keras_vae.layers import PACKAGE
-from keras_vae.lazy import keras, ops
+from keras_vae.runtime.lazy import keras, ops
 
 USE_DECAY = 0.99  # of the running use of the entries, where they are trained by gradients
 FRESH = 2.0  # times the use at which an entry is dead is what a moved one starts with

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from keras_vae.errors import TrainingStopped
-from keras_vae.lazy import keras
+from keras_vae.runtime.lazy import keras
 
 # Of the loss in float16, which halves it at each step whose gradients are no numbers, and leaves the weights alone.
 LEAST_SCALE = 2.0**-14

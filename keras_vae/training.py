@@ -10,18 +10,19 @@ import warnings
 
 import numpy as np
 
-from keras_vae import devices, pace, workers
+from keras_vae import pace
 from keras_vae.command_line import command, parse
 from keras_vae.config import FOUND, Config, read_settings
 from keras_vae.data.classes import names_of
 from keras_vae.datasets import load_dataset, spoken, spread
-from keras_vae.devices import say
 from keras_vae.errors import DatasetError, TrainingStopped, UsageError, WorkerLost, WriteError, printable
 from keras_vae.latents import latent_shape, show_shape
-from keras_vae.lazy import keras, tf
 from keras_vae.likelihoods import Automatic
 from keras_vae.objectives import OBJECTIVES
 from keras_vae.runs import Follower, Run, State, check_place, check_utf_8
+from keras_vae.runtime import devices, workers
+from keras_vae.runtime.devices import say
+from keras_vae.runtime.lazy import keras, tf
 from keras_vae.runtime.programs import command_line, program, typed_path
 
 DESCRIPTION = (

@@ -1,6 +1,6 @@
 """What a convolution's kernel sees, as rows of a matrix."""
 
-from keras_vae.lazy import tf
+from keras_vae.runtime.lazy import tf
 
 
 class Window:

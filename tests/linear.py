@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from keras_vae.lazy import keras
+from keras_vae.runtime.lazy import keras
 
 
 @dataclasses.dataclass(frozen=True)

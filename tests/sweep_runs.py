@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from keras_vae.files import write_json
 from keras_vae.report.sections import ladder
+from keras_vae.runtime.files import write_json
 from keras_vae.sweep.folder import Sweep
 from keras_vae.sweep.grid import Axis, Grid
 

@@ -19,10 +19,10 @@ from keras_vae.autoencoder import (
     Step,
     component,
 )
-from keras_vae.lazy import keras, tf
 from keras_vae.likelihoods import LIKELIHOODS, Bernoulli, Gaussian
 from keras_vae.networks import Convolutional
 from keras_vae.objectives import OBJECTIVES, BetaVAE, PlainAutoencoder, VariationalBound
+from keras_vae.runtime.lazy import keras, tf
 
 NETWORK = Convolutional(widths=(4,), dense=6, activation="elu")
 GREY = Bernoulli("none")  # no noise in what is observed

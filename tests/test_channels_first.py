@@ -5,10 +5,10 @@ import pytest
 
 from keras_vae.autoencoder import Autoencoder
 from keras_vae.evaluation import features
-from keras_vae.lazy import keras
 from keras_vae.networks.convolutional import Convolutional
 from keras_vae.networks.mlp import Perceptron
 from keras_vae.networks.residual import Residual
+from keras_vae.runtime.lazy import keras
 from keras_vae.samplers.pixel_cnn import PixelCNN
 
 SMALL = {"widths": (4, 8), "dense": 8}

@@ -392,7 +392,7 @@ def disturbed(tmp_path_factory):
     processes = [drive("SIGKILL", STEP, 2, *RESUMED, *TINY, cwd=cwd)]  # in the first epoch
     assert not (cwd / "run" / "model.keras").exists()
     # The checkpoint of the third epoch has weights and a state, but no checksums yet.
-    processes.append(drive("SIGKILL", "keras_vae.checksums:seal", 3, *resume, cwd=cwd))
+    processes.append(drive("SIGKILL", "keras_vae.runtime.checksums:seal", 3, *resume, cwd=cwd))
     newest = cwd / "run/checkpoints/epoch-000002/model.weights.h5"
     os.truncate(newest, newest.stat().st_size // 2)
     processes.append(drive("SIGKILL", STEP, 5, *resume, cwd=cwd))  # from epoch 1, so: in the third
@@ -484,9 +484,7 @@ def test_ctrl_c_before_training_is_one_line_and_no_run(tmp_path):
 
 
 def test_what_is_said_to_a_closed_pipe_is_dropped():
-    code = (
-        "import keras_vae.devices as d, sys\nfor _ in range(3): d.say('line')\nd.say('end', file=sys.stderr)"
-    )
+    code = "import keras_vae.runtime.devices as d, sys\nfor _ in range(3): d.say('line')\nd.say('end', file=sys.stderr)"
     reader, writer = os.pipe()
     os.close(reader)
     process = subprocess.run(

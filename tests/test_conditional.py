@@ -17,10 +17,10 @@ from keras_vae.densities import MAX_LOG_VAR, MIN_LOG_VAR, soft_bounds
 from keras_vae.errors import UsageError
 from keras_vae.evaluation.subject import check_subject, from_export, from_model
 from keras_vae.export import export
-from keras_vae.lazy import keras, ops
 from keras_vae.likelihoods import Gaussian
 from keras_vae.objectives import ConditionalVAE
 from keras_vae.priors import Mixture, Vamp
+from keras_vae.runtime.lazy import keras, ops
 
 SHAPE, SIGMA, NUM_CLASSES = (2, 2, 1), 0.5, 3
 NETWORK = {"kind": "convolutional", "widths": [4], "dense": 6}

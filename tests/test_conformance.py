@@ -7,10 +7,10 @@ import pytest
 import sklearn.datasets
 
 from keras_vae.autoencoder import Autoencoder, Step
-from keras_vae.lazy import keras, tf
 from keras_vae.model.regularizers import REGULARIZERS
 from keras_vae.networks import Convolutional
 from keras_vae.objectives import OBJECTIVES
+from keras_vae.runtime.lazy import keras, tf
 
 POLICIES = ("float32", "mixed_bfloat16")
 LATENTS = ((3,), (2, 2, 3))

@@ -5,7 +5,7 @@ import pytest
 import scipy.stats
 
 from keras_vae.corruptions import CORRUPTIONS, GaussianNoise, Mask, NoCorruption, SaltAndPepper
-from keras_vae.lazy import tf
+from keras_vae.runtime.lazy import tf
 
 SHAPE = (40, 25, 20, 3)
 PIXELS = math.prod(SHAPE[:3])

@@ -19,8 +19,8 @@ from keras_vae.datasets import Arrays, ImageFolder, load_dataset
 from keras_vae.datasets.splits import split_indices
 from keras_vae.errors import DatasetError, UsageError
 from keras_vae.export import Description
-from keras_vae.files import write_json
 from keras_vae.networks import Convolutional
+from keras_vae.runtime.files import write_json
 from keras_vae.training import load, read_command_line, settle
 
 RANDOM = np.random.default_rng(0)

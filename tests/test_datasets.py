@@ -19,7 +19,7 @@ from keras_vae.datasets.augment import AUGMENTATIONS, augment_batch, check_augme
 from keras_vae.datasets.fitting import fit, with_channels
 from keras_vae.datasets.splits import split_indices
 from keras_vae.errors import DatasetError
-from keras_vae.lazy import tf
+from keras_vae.runtime.lazy import tf
 
 
 def first(batches, count):

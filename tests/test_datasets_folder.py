@@ -8,7 +8,7 @@ from PIL import Image
 
 from keras_vae.datasets import ImageFolder, load_dataset
 from keras_vae.errors import DatasetError
-from keras_vae.lazy import tf
+from keras_vae.runtime.lazy import tf
 
 
 def picture(seed, height=40, width=30):

@@ -10,7 +10,7 @@ import pytest
 
 from keras_vae.datasets import load_dataset, preparing, tensorflow_datasets
 from keras_vae.errors import DatasetError
-from keras_vae.files import locked
+from keras_vae.runtime.files import locked
 
 MNIST = Path(__file__).resolve().parents[2] / "shared" / "data" / "mnist"
 needs_mnist = pytest.mark.skipif(not MNIST.is_dir(), reason="MNIST's own files are not beside the checkout")

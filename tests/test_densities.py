@@ -11,7 +11,7 @@ from keras_vae.densities import (
     standard_normal_log_density,
     sum_per_image,
 )
-from keras_vae.lazy import keras
+from keras_vae.runtime.lazy import keras
 
 
 def as_float32(*values):

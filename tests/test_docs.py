@@ -8,7 +8,7 @@ import pytest
 
 import keras_vae
 from keras_vae import catalogue
-from keras_vae.lazy import keras
+from keras_vae.runtime.lazy import keras
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 

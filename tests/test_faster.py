@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from keras_vae import faster
 from keras_vae.gradients import derivative_along
-from keras_vae.lazy import keras
+from keras_vae.runtime.lazy import keras
 from keras_vae.window import Window
 
 RANDOM = np.random.default_rng(0)

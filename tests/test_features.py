@@ -15,7 +15,7 @@ from keras_vae.evaluation.features import build_inception, choose_features
 from keras_vae.evaluation.metrics.frechet import frechet_distance
 from keras_vae.evaluation.metrics.kernel import kernel_distance
 from keras_vae.evaluation.metrics.manifold import dead_zone, density_and_coverage
-from keras_vae.lazy import keras
+from keras_vae.runtime.lazy import keras
 
 MNIST = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data" / "mnist"
 NUM_IMAGES = 1000

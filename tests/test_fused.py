@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from keras_vae.fused import fused
 from keras_vae.gradients import derivative_along
-from keras_vae.lazy import keras
 from keras_vae.networks.fields import ACTIVATIONS
+from keras_vae.runtime.lazy import keras
 
 INPUTS = np.random.default_rng(0).normal(size=(4, 6)).astype("float32") * 3
 

@@ -8,9 +8,9 @@ import sklearn.datasets
 
 from keras_vae.autoencoder import Autoencoder
 from keras_vae.inputs import InputSpec, class_weights, unpack
-from keras_vae.lazy import keras, tf
 from keras_vae.likelihoods import Bernoulli
 from keras_vae.networks import Convolutional
+from keras_vae.runtime.lazy import keras, tf
 
 DIGITS = sklearn.datasets.load_digits()
 IMAGES = (DIGITS.images[:32, ..., None] / 16).astype("float32")

@@ -11,7 +11,7 @@ import jax_session
 import numpy as np
 import pytest
 
-from keras_vae.lazy import keras
+from keras_vae.runtime.lazy import keras
 
 SESSION = pathlib.Path(jax_session.__file__)
 # Compiling takes nearly all of the time, and less where the programs need not be fast.

@@ -4,7 +4,7 @@ import pytest
 from keras_vae.densities import MAX_LOG_VAR, MIN_LOG_VAR
 from keras_vae.latents import POINT_LOG_VAR, DiagonalGaussian, Point
 from keras_vae.layers import AppendLogSigma, GivenSeed, Sampling, SoftBounds
-from keras_vae.lazy import keras, tf
+from keras_vae.runtime.lazy import keras, tf
 
 
 def test_sampling_draws_the_moments_that_it_is_given():

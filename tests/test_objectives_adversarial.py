@@ -8,7 +8,6 @@ import sklearn.datasets
 
 from keras_vae.autoencoder import Autoencoder, Step
 from keras_vae.layers import GivenSeed
-from keras_vae.lazy import keras, ops, tf
 from keras_vae.networks import Convolutional
 from keras_vae.objectives.adversarial import (
     AdversarialAutoencoder,
@@ -17,6 +16,7 @@ from keras_vae.objectives.adversarial import (
     log_ratio,
     permute_dims,
 )
+from keras_vae.runtime.lazy import keras, ops, tf
 
 NETWORK = Convolutional(widths=(4,), dense=8, activation="elu")
 OBJECTIVES = [FactorVAE(critic_widths=(16, 16)), AdversarialAutoencoder(critic_widths=(16, 16))]

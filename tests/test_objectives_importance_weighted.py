@@ -6,7 +6,6 @@ import scipy.stats
 from linear import Linear
 
 from keras_vae.autoencoder import Autoencoder, Step
-from keras_vae.lazy import keras, ops, tf
 from keras_vae.likelihoods import Gaussian
 from keras_vae.objectives.importance_weighted import (
     CombinedImportanceWeighted,
@@ -15,6 +14,7 @@ from keras_vae.objectives.importance_weighted import (
     PartiallyImportanceWeighted,
 )
 from keras_vae.objectives.variational import VariationalBound
+from keras_vae.runtime.lazy import keras, ops, tf
 
 SIGMA, LATENT, SHAPE = 0.5, 2, (2, 2, 1)
 IMAGE = np.random.default_rng(0).random(SHAPE).astype("float32")

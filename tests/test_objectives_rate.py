@@ -8,7 +8,6 @@ import sklearn.datasets
 
 from keras_vae.autoencoder import Autoencoder, Step
 from keras_vae.densities import batch_mean
-from keras_vae.lazy import keras, tf
 from keras_vae.networks import Convolutional
 from keras_vae.objectives import OBJECTIVES
 from keras_vae.objectives.annealing import Annealed
@@ -17,6 +16,7 @@ from keras_vae.objectives.capacity import Capacity, FreeBits
 from keras_vae.objectives.discrepancy import InfoVAE, WassersteinMMD
 from keras_vae.objectives.moments import CodesCovariance, MeansCovariance
 from keras_vae.objectives.variational import BetaVAE, VariationalBound
+from keras_vae.runtime.lazy import keras, tf
 
 NETWORK = Convolutional(widths=(4,), dense=6, activation="elu")
 ANNEALED = sorted(name for name, kind in OBJECTIVES.items() if issubclass(kind, Annealed))

@@ -9,7 +9,6 @@ import sklearn.datasets
 from keras_vae.autoencoder import Autoencoder, Step
 from keras_vae.gradients import derivative_along
 from keras_vae.layers import UnitSpectralNorm, spectral_norm
-from keras_vae.lazy import keras, ops, tf
 from keras_vae.likelihoods import Bernoulli, Gaussian
 from keras_vae.networks import Convolutional
 from keras_vae.objectives.regularized import (
@@ -18,6 +17,7 @@ from keras_vae.objectives.regularized import (
     RegularizedSpectral,
     kernels,
 )
+from keras_vae.runtime.lazy import keras, ops, tf
 
 NETWORK = Convolutional(widths=(4, 6), dense=8, activation="elu")
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from commands import run_well
 
-from keras_vae.lazy import keras, tf
+from keras_vae.runtime.lazy import keras, tf
 
 OLDER = pathlib.Path(__file__).parent / "older" / "a302b9d"
 MODELS = sorted(path.stem for path in OLDER.glob("*.keras"))

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 from keras_vae import VAE, pace
-from keras_vae.lazy import keras
 from keras_vae.networks import Convolutional
+from keras_vae.runtime.lazy import keras
 
 
 def small(widths=(4,)):

@@ -10,7 +10,6 @@ import scipy.fft
 from keras_vae.autoencoder import Autoencoder, Step
 from keras_vae.command_line import from_json, parse, to_json
 from keras_vae.config import Config
-from keras_vae.lazy import keras, ops
 from keras_vae.likelihoods import Gaussian
 from keras_vae.model.regularizers import (
     REGULARIZERS,
@@ -21,6 +20,7 @@ from keras_vae.model.regularizers import (
 )
 from keras_vae.model.regularizers.maps import cosines, shares
 from keras_vae.networks import Convolutional
+from keras_vae.runtime.lazy import keras, ops
 
 NETWORK = Convolutional(widths=(4, 5), activation="elu")
 SIGMA = 0.5

@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
-from keras_vae.lazy import tf
+from keras_vae.runtime.lazy import tf
 from keras_vae.samplers import Codes, PixelCNN, UniformCodes, load, save
 from keras_vae.samplers.learned import flatten
 from keras_vae.samplers.pixel_cnn import Conditionals

@@ -16,8 +16,8 @@ from keras_vae.evaluation.given import Given, source_of
 from keras_vae.evaluation.settings import Evaluation
 from keras_vae.evaluation.verdict import Source, judge
 from keras_vae.evaluation.verdict.steps import PHRASES
-from keras_vae.files import write_json
 from keras_vae.runs import Run
+from keras_vae.runtime.files import write_json
 
 PLANTED = {
     file.stem: json.loads(file.read_text(encoding="utf-8"))

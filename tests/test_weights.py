@@ -6,13 +6,13 @@ import sklearn.datasets
 
 from keras_vae.autoencoder import Autoencoder
 from keras_vae.densities import batch_mean, gaussian_kernel, maximum_mean_discrepancy
-from keras_vae.lazy import keras, ops
 from keras_vae.likelihoods import LIKELIHOODS
 from keras_vae.networks.convolutional import Convolutional
 from keras_vae.networks.mlp import Perceptron
 from keras_vae.objectives import OBJECTIVES
 from keras_vae.objectives.adversarial import permute_dims
 from keras_vae.objectives.total_correlation import log_aggregate
+from keras_vae.runtime.lazy import keras, ops
 
 DIGITS = (sklearn.datasets.load_digits().images[:64, ..., None] / 16).astype("float32")
 LABELS = sklearn.datasets.load_digits().target[:64]

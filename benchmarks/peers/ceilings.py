@@ -8,7 +8,7 @@ import tensorflow as tf
 from measure import machine
 from peers.task import fastest, report
 
-from keras_vae import devices
+from keras_vae.runtime import devices
 
 
 def gigaflops(dtype, size, seconds):

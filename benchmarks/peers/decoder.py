@@ -4,9 +4,10 @@ import sys
 
 from peers.task import report
 
-from keras_vae import devices, pace
+from keras_vae import pace
 from keras_vae.evaluation.subject import load_model
 from keras_vae.runs import Run
+from keras_vae.runtime import devices
 
 
 def main():

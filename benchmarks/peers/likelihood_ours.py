@@ -5,7 +5,7 @@ from likelihood import measure
 from peers.own_networks import build
 from peers.task import generated_images, likelihood_arguments, report, timed
 
-from keras_vae import devices
+from keras_vae.runtime import devices
 
 
 def main():

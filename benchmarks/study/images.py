@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_vae.datasets.augment import augment_batch
 from keras_vae.datasets.sprites import draw_factors, render
-from keras_vae.files import whole
+from keras_vae.runtime.files import whole
 
 SIDE, FACTOR = 32, 2  # pixels; sprites are drawn at twice that
 COLOURED, SINGLE = 1500, 2000  # images

@@ -10,7 +10,7 @@ import threading
 
 from benchmarks.study.sections import trials_of
 from benchmarks.study.trials import Place, write_record
-from keras_vae import devices
+from keras_vae.runtime import devices
 from keras_vae.sweep.one_run import end_with_the_sweep
 
 

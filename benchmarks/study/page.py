@@ -6,7 +6,7 @@ from benchmarks.study.found import Found, table
 from benchmarks.study.plots import save
 from benchmarks.study.scheduling import hours
 from benchmarks.study.sections import SECTIONS, trials_of
-from keras_vae.files import whole
+from keras_vae.runtime.files import whole
 
 MARK = re.compile(r"(<!-- made: (\w+) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
 FIGURE = "latent_size_{}.png"

@@ -3,8 +3,8 @@
 import warnings
 
 from keras_vae import figures
-from keras_vae.files import whole
 from keras_vae.report.figures import BLUE, CLASSES, GREEN, MUTED, ORANGE, PURPLE, canvas, plain_ticks, style
+from keras_vae.runtime.files import whole
 
 __all__ = [
     "BLUE",

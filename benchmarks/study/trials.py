@@ -19,10 +19,10 @@ from keras_vae.evaluation.repair import Repair
 from keras_vae.evaluation.sections import measure
 from keras_vae.evaluation.settings import Evaluation
 from keras_vae.evaluation.subject import from_model
-from keras_vae.files import whole
-from keras_vae.lazy import keras
 from keras_vae.report.tables import plain
 from keras_vae.runs import Run
+from keras_vae.runtime.files import whole
+from keras_vae.runtime.lazy import keras
 
 # What all runs on a set of images have in common. A trial's own flags come after these, and win.
 BUDGETS = {

@@ -12,7 +12,7 @@ Read from here (`backends.num_replicas()`), they are those of the backend that K
 
 import importlib
 
-from keras_vae.lazy import keras
+from keras_vae.runtime.lazy import keras
 
 SUPPORTED = ("tensorflow", "jax")
 

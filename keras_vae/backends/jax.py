@@ -4,7 +4,7 @@ import itertools
 
 import jax
 
-from keras_vae.lazy import keras
+from keras_vae.runtime.lazy import keras
 
 SEED_DTYPE = "uint32"
 

@@ -2,7 +2,7 @@
 
 import math
 
-from keras_vae.lazy import tf
+from keras_vae.runtime.lazy import tf
 
 SEED_DTYPE = "int32"
 WEIGHTS_FOR_XLA = 1_000_000

@@ -4,14 +4,14 @@ import dataclasses
 import os
 import pathlib
 
-from keras_vae import devices
 from keras_vae.command_line import command, parse, to_flags
 from keras_vae.config import FOUND, DataSettings
-from keras_vae.devices import say
 from keras_vae.errors import DatasetError, FeatureError, UsageError
 from keras_vae.evaluation.settings import Evaluation
 from keras_vae.evaluation.subject import load_model
 from keras_vae.runs import Run
+from keras_vae.runtime import devices
+from keras_vae.runtime.devices import say
 from keras_vae.runtime.programs import command_line, program, typed_path
 from keras_vae.training import load
 

@@ -4,7 +4,7 @@ import difflib
 import math
 
 from keras_vae.errors import DatasetError
-from keras_vae.lazy import tf
+from keras_vae.runtime.lazy import tf
 
 # Each function that moves pixels maps (count, seed) to float32 matrices [count, 3, 3] from a place (x, y, 1)
 # in the result to the place in the image where its value is found. Both are measured in halves of the image's

@@ -16,7 +16,7 @@ from keras_vae.datasets.shares import WHOLE
 from keras_vae.datasets.splits import SPLITS, combined_digest, content_digests, split_indices
 from keras_vae.datasets.stores import MappedImages, MemoryImages
 from keras_vae.errors import DatasetError
-from keras_vae.lazy import tf
+from keras_vae.runtime.lazy import tf
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_vae.datasets.fitting import LUMA
 from keras_vae.errors import UnreadableImageError
-from keras_vae.lazy import tf
+from keras_vae.runtime.lazy import tf
 
 BITS_PER_SAMPLE = 258  # TIFF's tag
 PNG_START = b"\x89PNG\r\n\x1a\n"

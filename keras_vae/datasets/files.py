@@ -22,7 +22,7 @@ from keras_vae.datasets.deep import decode_deep, is_deep
 from keras_vae.datasets.fitting import as_type, cover, with_channels
 from keras_vae.datasets.stores import as_float
 from keras_vae.errors import DatasetError, UnreadableImageError
-from keras_vae.lazy import tf
+from keras_vae.runtime.lazy import tf
 
 FIRST_EXTENSIONS = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 EXTENSIONS = (*FIRST_EXTENSIONS, ".tif", ".tiff")

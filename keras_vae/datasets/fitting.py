@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_vae.lazy import tf
+from keras_vae.runtime.lazy import tf
 
 # ITU-R 601 luma, as JPEG, Pillow and tf.image.rgb_to_grayscale have it.
 LUMA = (0.299, 0.587, 0.114)

@@ -18,7 +18,7 @@ from keras_vae.data import rules
 from keras_vae.datasets.files import Listing
 from keras_vae.datasets.stores import ReadInPython, as_float
 from keras_vae.errors import DatasetError
-from keras_vae.files import locked, whole, why, write_json, writing
+from keras_vae.runtime.files import locked, whole, why, write_json, writing
 
 SHARD_BYTES = 2**28  # of pixels in a file: the amount that a killed start loses
 READ_AT_ONCE = 512

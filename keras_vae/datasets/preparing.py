@@ -16,7 +16,7 @@ import numpy as np
 
 from keras_vae.datasets.progress import notice
 from keras_vae.errors import DatasetError
-from keras_vae.files import locked
+from keras_vae.runtime.files import locked
 
 PROBE_SECONDS = 3
 BUILT_IN = ("digits", "sprites")  # named where a mistyped name is close to them

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from keras_vae.lazy import tf
+from keras_vae.runtime.lazy import tf
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from keras_vae.errors import DatasetError
-from keras_vae.lazy import tf
+from keras_vae.runtime.lazy import tf
 
 
 def as_float(images):

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_vae.checksums import check_sealed, seal
 from keras_vae.data import rules
 from keras_vae.data.image_size import describe_fit
 from keras_vae.datasets.dataset import Annotations, annotated_digests, make_dataset
@@ -17,10 +16,11 @@ from keras_vae.datasets.preparing import cache_folder, image_feature, is_writabl
 from keras_vae.datasets.progress import progress
 from keras_vae.datasets.splits import SPLITS, combined_digest, content_digests
 from keras_vae.datasets.stores import MappedImages, MemoryImages
-from keras_vae.devices import say
 from keras_vae.errors import Damaged, DatasetError
-from keras_vae.files import rename, unfinished, why
-from keras_vae.lazy import tf
+from keras_vae.runtime.checksums import check_sealed, seal
+from keras_vae.runtime.devices import say
+from keras_vae.runtime.files import rename, unfinished, why
+from keras_vae.runtime.lazy import tf
 
 DEFAULT_SIZE = (64, 64)  # of images of all sizes, and of sets that are large at their own size
 LARGE = 2**30  # bytes; what is larger is read from disk

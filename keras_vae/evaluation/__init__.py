@@ -4,8 +4,8 @@ Data flows one way: subject -> measurements -> repair -> verdict; the report (`k
 function of the previous steps.
 """
 
-from keras_vae import devices
 from keras_vae.evaluation.settings import Evaluation
+from keras_vae.runtime import devices
 
 __all__ = ["Evaluation", "evaluate"]
 

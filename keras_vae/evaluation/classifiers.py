@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_vae.evaluation.metrics.two_sample import Fold, area_and_error, best_threshold
-from keras_vae.lazy import keras, ops
+from keras_vae.runtime.lazy import keras, ops
 from keras_vae.runtime.threads import one_thread
 
 FOLDS = 2

@@ -19,8 +19,8 @@ import numpy as np
 
 from keras_vae.datasets.progress import progress
 from keras_vae.errors import FeatureError
-from keras_vae.files import whole
-from keras_vae.lazy import keras, tf
+from keras_vae.runtime.files import whole
+from keras_vae.runtime.lazy import keras, tf
 
 KINDS = ("auto", "classifier", "random", "inception", "dinov2")
 BATCH_SIZE = 250  # images through a network at once; fewer where they are large

@@ -15,7 +15,6 @@ import numpy as np
 from keras_vae.command_line import to_flags
 from keras_vae.config import DataSettings
 from keras_vae.datasets import Arrays, Dataset, LoadOptions
-from keras_vae.devices import say
 from keras_vae.errors import UsageError
 from keras_vae.evaluation.subject import (
     Subject,
@@ -33,9 +32,10 @@ from keras_vae.evaluation.subject import (
 )
 from keras_vae.evaluation.verdict.source import UNKNOWN, Source
 from keras_vae.export import Description
-from keras_vae.lazy import keras, tf
 from keras_vae.likelihoods import Automatic, Bernoulli
 from keras_vae.runs import Run
+from keras_vae.runtime.devices import say
+from keras_vae.runtime.lazy import keras, tf
 from keras_vae.runtime.programs import typed_path
 from keras_vae.training import LOOKED_AT, load
 

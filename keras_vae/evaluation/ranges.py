@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_vae.command_line import did_you_mean
-from keras_vae.devices import say
 from keras_vae.errors import UsageError
+from keras_vae.runtime.devices import say
 
 AUTO, USUAL = "auto", "probabilities"
 # Images in [0, 1] times the scale plus the offset, each one number or one a channel.

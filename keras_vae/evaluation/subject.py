@@ -20,15 +20,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_vae.checksums import check_sealed
 from keras_vae.errors import UsageError
 from keras_vae.evaluation.ranges import DECODER_RANGES, ENCODER_RANGES, Ranges, check_range
 from keras_vae.export import DESCRIPTION, Description, float32_twin, read_prior
 from keras_vae.latents import POINT_LOG_VAR, Codebook, Point, show_shape
-from keras_vae.lazy import keras, ops, tf
 from keras_vae.likelihoods import LIKELIHOODS, Bernoulli, LearnedGaussian, OptimalGaussian
 from keras_vae.objectives import OBJECTIVES
 from keras_vae.runs import Run
+from keras_vae.runtime.checksums import check_sealed
+from keras_vae.runtime.lazy import keras, ops, tf
 from keras_vae.runtime.programs import command_line, typed_path
 from keras_vae.samplers import Flow, Prior, UniformCodes, Vamp
 

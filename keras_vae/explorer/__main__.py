@@ -3,11 +3,11 @@
 import shlex
 from dataclasses import dataclass
 
-from keras_vae import devices
 from keras_vae.command_line import command, option, parse
 from keras_vae.errors import DatasetError, UsageError
-from keras_vae.files import whole
 from keras_vae.runs import Run
+from keras_vae.runtime import devices
+from keras_vae.runtime.files import whole
 
 DESCRIPTION = "Writes the latent explorer of a run, or of two side by side, for use without a server."
 EXAMPLES = """\

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from keras_vae.lazy import keras
+from keras_vae.runtime.lazy import keras
 
 MOST_MAPS = 64  # feature maps of a layer
 MOST_WEIGHTS = 12_000_000  # in a page without a server; 64 MB as text

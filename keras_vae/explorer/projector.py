@@ -11,8 +11,8 @@ import math
 
 import numpy as np
 
-from keras_vae.files import whole
-from keras_vae.lazy import tf
+from keras_vae.runtime.files import whole
+from keras_vae.runtime.lazy import tf
 
 MOST_SIDE = 8192  # of a sprite sheet (TensorBoard's documentation)
 MOST_NUMBERS = 4_000_000  # in codes.tsv, about 40 MB

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from keras_vae.densities import sum_per_image
 from keras_vae.latents.latent import Draw, Latent
 from keras_vae.latents.point import POINT_LOG_VAR
-from keras_vae.lazy import ops
 from keras_vae.priors.uniform import UniformCodes
+from keras_vae.runtime.lazy import ops
 
 
 @dataclass(frozen=True)

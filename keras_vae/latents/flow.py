@@ -10,7 +10,7 @@ from keras_vae.densities import gaussian_log_density, sum_per_image
 from keras_vae.latents.gaussian import DiagonalGaussian
 from keras_vae.latents.latent import Draw
 from keras_vae.latents.shapes import show_shape
-from keras_vae.lazy import ops
+from keras_vae.runtime.lazy import ops
 
 # The steps' networks have matrices of latent x width, and `moments` takes twice as many passes as dimensions.
 MOST_DIMS = 512

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from keras_vae.latents.latent import Draw, Latent
-from keras_vae.lazy import ops
+from keras_vae.runtime.lazy import ops
 
 # What stands for the log-variance of a code that is a point: no noise in float32, and still a number in JSON.
 POINT_LOG_VAR = -100.0

@@ -9,8 +9,8 @@ from keras_vae.densities import (
     continuous_bernoulli_mean,
     sum_per_image,
 )
-from keras_vae.lazy import keras, ops
 from keras_vae.likelihoods.likelihood import Likelihood
+from keras_vae.runtime.lazy import keras, ops
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass, field
 
 from keras_vae.densities import batch_mean, gaussian_log_density, soft_bounds, sum_per_image
-from keras_vae.lazy import ops
 from keras_vae.likelihoods.likelihood import LearnedScale, Located, check_scale
+from keras_vae.runtime.lazy import ops
 
 # Below exp(-6) of the grey range a deviation only measures rounding (Rybkin et al. 2021).
 MIN_LOG_SIGMA = -6.0

@@ -1,6 +1,6 @@
 """What all likelihoods share."""
 
-from keras_vae.lazy import ops
+from keras_vae.runtime.lazy import ops
 
 EIGHT_BIT = 1 / 255  # what lies between two grey values of an 8-bit image
 

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass, field
 
 from keras_vae.densities import clipped_logistic_mean, logistic_log_mass, soft_bounds, sum_per_image
-from keras_vae.lazy import ops
 from keras_vae.likelihoods.likelihood import Likelihood
+from keras_vae.runtime.lazy import ops
 
 # PixelCNN++ stops at -7, with pixels from -1 to 1.
 MIN_LOG_SCALE, MAX_LOG_SCALE = -7.0 - math.log(2), 2.0

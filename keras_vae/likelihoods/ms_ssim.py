@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass, field
 
-from keras_vae.lazy import ops
 from keras_vae.likelihoods.likelihood import Likelihood, check_scale
+from keras_vae.runtime.lazy import ops
 
 WINDOW = 11  # pixels across the window of SSIM, and the standard deviation of its Gaussian (Wang et al. 2004)
 WINDOW_SIGMA = 1.5

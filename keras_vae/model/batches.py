@@ -1,6 +1,6 @@
 """Computes functions of many rows a batch at a time, so memory does not grow with the number of rows."""
 
-from keras_vae.lazy import keras, ops
+from keras_vae.runtime.lazy import keras, ops
 
 # A network's maps take some 130 bytes for each value of an image: about 140 MB for this many.
 VALUES_AT_ONCE = 2**20

@@ -2,7 +2,7 @@
 
 import warnings
 
-from keras_vae.lazy import keras
+from keras_vae.runtime.lazy import keras
 
 
 def quantized_layers(model):

@@ -5,8 +5,8 @@ import os
 import warnings
 
 from keras_vae.command_line import did_you_mean
-from keras_vae.lazy import keras
 from keras_vae.model.quantization import quantize_layers, quantized_layers
+from keras_vae.runtime.lazy import keras
 
 # The formats of `keras.Model.export`, and how the name of a file has to end; Torch's needs Keras' torch backend.
 FORMATS = {"tf_saved_model": "", "litert": ".tflite", "onnx": "", "openvino": ".xml"}

@@ -6,9 +6,9 @@ import weakref
 import numpy as np
 
 from keras_vae.densities import log_mean_exp
-from keras_vae.lazy import keras, ops
 from keras_vae.model.batches import images_at_once, in_batches
 from keras_vae.model.twin import twin_in
+from keras_vae.runtime.lazy import keras, ops
 from keras_vae.samplers.noise import standard_normal
 
 NUM_SAMPLES = 16  # codes an image, by default

@@ -10,7 +10,7 @@ import dataclasses
 import types
 
 from keras_vae.inputs import CLEAN, Batch, unpack
-from keras_vae.lazy import keras, tf
+from keras_vae.runtime.lazy import keras, tf
 
 OF_A_BATCH = " of a batch"  # after "the images"
 adapters = keras.src.trainers.data_adapters

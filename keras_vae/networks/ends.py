@@ -1,6 +1,6 @@
 """The ends of networks: the encoder's posterior, the decoder's codes, and the parameters of its likelihood."""
 
-from keras_vae.lazy import keras
+from keras_vae.runtime.lazy import keras
 
 
 def posterior(features, latent_shape, latent):

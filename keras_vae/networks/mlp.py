@@ -3,9 +3,9 @@
 import math
 from dataclasses import dataclass, field
 
-from keras_vae.lazy import keras
 from keras_vae.networks import ends
 from keras_vae.networks.fields import check_activation, check_sizes
+from keras_vae.runtime.lazy import keras
 
 
 @dataclass(frozen=True)

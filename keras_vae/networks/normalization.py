@@ -2,7 +2,7 @@
 
 import math
 
-from keras_vae.lazy import keras
+from keras_vae.runtime.lazy import keras
 
 
 def groups(width, most=8):

@@ -3,10 +3,10 @@
 import math
 from dataclasses import dataclass, field
 
-from keras_vae.lazy import keras
 from keras_vae.networks import ends
 from keras_vae.networks.fields import check_activation, check_least, check_sizes
 from keras_vae.networks.plan import Plan
+from keras_vae.runtime.lazy import keras
 
 UNPADDED = ((0, 0), (0, 0))
 WIDTHS, LARGE = (32, 64, 128, 256), 64

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from keras_vae.lazy import keras
 from keras_vae.networks.fields import check_least
 from keras_vae.networks.normalization import groups
 from keras_vae.networks.pyramid import WIDTHS, Pyramid
+from keras_vae.runtime.lazy import keras
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from typing import ClassVar
 
 from keras_vae.gradients import frozen
 from keras_vae.latents import Point
-from keras_vae.lazy import keras, ops
 from keras_vae.objectives.objective import Objective
 from keras_vae.priors import Vamp
+from keras_vae.runtime.lazy import keras, ops
 
 
 @dataclass(frozen=True)

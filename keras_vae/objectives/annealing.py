@@ -3,8 +3,8 @@
 import dataclasses
 from dataclasses import dataclass, field
 
-from keras_vae.lazy import ops
 from keras_vae.objectives.objective import Objective
+from keras_vae.runtime.lazy import ops
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from keras_vae.densities import kl_to_standard_normal
-from keras_vae.lazy import ops
 from keras_vae.objectives.annealing import Annealed
 from keras_vae.objectives.objective import Objective
+from keras_vae.runtime.lazy import ops
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from keras_vae.densities import (
     maximum_mean_discrepancy,
 )
 from keras_vae.latents import Point
-from keras_vae.lazy import ops
 from keras_vae.objectives.annealing import Annealed
+from keras_vae.runtime.lazy import ops
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from typing import ClassVar
 
 from keras_vae.densities import log_mean_exp
 from keras_vae.gradients import frozen
-from keras_vae.lazy import ops
 from keras_vae.likelihoods.ms_ssim import MultiScaleSimilarity
 from keras_vae.objectives.objective import Objective
+from keras_vae.runtime.lazy import ops
 
 
 @dataclass(frozen=True)

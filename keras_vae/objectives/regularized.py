@@ -6,8 +6,8 @@ from typing import ClassVar
 from keras_vae.densities import sum_per_image
 from keras_vae.gradients import derivative_along
 from keras_vae.latents import Point
-from keras_vae.lazy import keras, ops
 from keras_vae.objectives.objective import Objective
+from keras_vae.runtime.lazy import keras, ops
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from keras_vae.densities import gaussian_log_density, standard_normal_log_density
-from keras_vae.lazy import ops
 from keras_vae.objectives.annealing import Annealed
+from keras_vae.runtime.lazy import ops
 
 # Dimensions of a latent whose marginals are compared: in batches of 256 a table of them takes 0.27 GB.
 MOST_DIMS = 1024

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from keras_vae.lazy import ops
 from keras_vae.priors.prior import Prior
+from keras_vae.runtime.lazy import ops
 
 # The networks of a step have three matrices of dims x width: beyond, they outgrow the model.
 MOST_DIMS = 4096

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from keras_vae.densities import LOG_2_PI, MAX_LOG_VAR, MIN_LOG_VAR
-from keras_vae.lazy import keras, ops
 from keras_vae.priors.prior import Prior
+from keras_vae.runtime.lazy import keras, ops
 
 # Where the components' means start, in standard deviations of the prior: apart, or they would stay one.
 START_SPREAD = 0.5

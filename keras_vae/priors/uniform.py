@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from keras_vae.lazy import keras, ops
 from keras_vae.priors.prior import Prior
+from keras_vae.runtime.lazy import keras, ops
 
 
 @dataclass(frozen=True)

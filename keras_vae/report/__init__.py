@@ -3,7 +3,6 @@
 import pathlib
 
 from keras_vae.evaluation.results_file import check
-from keras_vae.files import whole, write_json
 from keras_vae.report.comparison import (
     compared_facts,
     compared_ladders,
@@ -20,6 +19,7 @@ from keras_vae.report.pictures import draw_all, run_plots
 from keras_vae.report.sections import SECTIONS
 from keras_vae.report.tables import glossary, plain
 from keras_vae.report.verdict import header, navigation, plain_words, tiles, verdict_card
+from keras_vae.runtime.files import whole, write_json
 
 __all__ = ["write_comparison", "write_report"]
 

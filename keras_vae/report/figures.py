@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_vae import figures
-from keras_vae.files import whole
 from keras_vae.report.page import MINUS, as_pictures, clean, number
+from keras_vae.runtime.files import whole
 
 # The light theme's colours, and the CSS variable that each becomes.
 INK, MUTED, LINE = "#1b1f24", "#59616b", "#dedbd3"

@@ -1,6 +1,6 @@
 """Batches without rows, which TensorFlow's and Keras' layers do not all take."""
 
-from keras_vae.lazy import tf
+from keras_vae.runtime.lazy import tf
 
 
 def of_any_count(function):

@@ -23,7 +23,7 @@ import zlib
 import numpy as np
 
 from keras_vae.errors import UsageError
-from keras_vae.files import whole
+from keras_vae.runtime.files import whole
 from keras_vae.runtime.programs import program
 from keras_vae.samplers.codes import Codes
 from keras_vae.samplers.flow import Flow

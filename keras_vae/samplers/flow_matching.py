@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_vae.lazy import keras, tf
 from keras_vae.runtime.empty import of_any_count
+from keras_vae.runtime.lazy import keras, tf
 from keras_vae.samplers import ode
 from keras_vae.samplers.codes import Fitted
 from keras_vae.samplers.learned import constant_weights

@@ -7,7 +7,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from keras_vae.lazy import keras, ops, tf
+from keras_vae.runtime.lazy import keras, ops, tf
 from keras_vae.samplers.codes import Fitted
 from keras_vae.samplers.noise import standard_normal
 from keras_vae.samplers.subspace import Subspace, find_subspace

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_vae.lazy import keras, tf
+from keras_vae.runtime.lazy import keras, tf
 from keras_vae.samplers.codes import difference
 
 RATE = 1e-3  # the learning rate

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_vae.lazy import tf
 from keras_vae.principal import column_blocks, count_for_share, first_components, principal_components
+from keras_vae.runtime.lazy import tf
 from keras_vae.samplers.codes import Fitted
 from keras_vae.samplers.noise import standard_normal
 

@@ -5,8 +5,8 @@ import zipfile
 
 import numpy as np
 
-from keras_vae.files import whole
-from keras_vae.lazy import tf
+from keras_vae.runtime.files import whole
+from keras_vae.runtime.lazy import tf
 from keras_vae.samplers import ode
 from keras_vae.samplers.learned import constant_weights, flatten
 from keras_vae.samplers.learning import Learning

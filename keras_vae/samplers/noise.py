@@ -2,7 +2,7 @@
 
 import functools
 
-from keras_vae.lazy import tf
+from keras_vae.runtime.lazy import tf
 
 
 def standard_normal(seeds, shape, stream=0):

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from keras_vae.densities import LOG_2_PI
-from keras_vae.lazy import tf
+from keras_vae.runtime.lazy import tf
 
 END = math.pi / 2
 FEW = 4  # large steps, which a second network is taught to take

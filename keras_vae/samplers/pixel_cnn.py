@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_vae.lazy import keras, ops, tf
+from keras_vae.runtime.lazy import keras, ops, tf
 from keras_vae.samplers.codes import Fitted
 from keras_vae.samplers.learned import HELD_OUT, constant_weights, flatten
 from keras_vae.samplers.training import train

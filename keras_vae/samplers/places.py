@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_vae.lazy import tf
+from keras_vae.runtime.lazy import tf
 from keras_vae.samplers.low_rank import least_noise
 from keras_vae.samplers.subspace import Subspace, find_subspace, uncorrelated, whole
 

@@ -8,7 +8,7 @@ from keras_vae.densities import (
     sum_per_image,
 )
 from keras_vae.layers import GivenSeed, SoftBounds
-from keras_vae.lazy import keras, ops
+from keras_vae.runtime.lazy import keras, ops
 
 HIDDEN = 3  # layers
 # Log gamma is so many times its weight: at Adam's step of 0.002 a weight of 1 takes 500 updates.

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_vae.lazy import keras, tf
+from keras_vae.runtime.lazy import keras, tf
 
 BATCH = 256
 LEARNING_RATE = 2e-3

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from keras_vae.lazy import ops
+from keras_vae.runtime.lazy import ops
 from keras_vae.samplers.learned import Learned
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_vae.lazy import tf
+from keras_vae.runtime.lazy import tf
 from keras_vae.samplers.codes import Fitted
 from keras_vae.samplers.noise import standard_normal
 

@@ -7,7 +7,7 @@ network that is taught few steps has built in. It starts as the velocity 0, whic
 
 import numpy as np
 
-from keras_vae.lazy import keras, ops
+from keras_vae.runtime.lazy import keras, ops
 
 TIME_WIDTH = 128  # numbers that say time and label
 FREQUENCIES = np.geomspace(1, 64, 32).astype("float32")  # of the time's cosines and sines

@@ -4,10 +4,10 @@ import shlex
 import sys
 from dataclasses import dataclass
 
-from keras_vae import devices
 from keras_vae.command_line import command, did_you_mean, option, parse
 from keras_vae.errors import UsageError
 from keras_vae.runs import Run
+from keras_vae.runtime import devices
 from keras_vae.serving.prepare import Canary, prepare
 
 PROG = "python -m keras_vae.serving"

@@ -9,8 +9,8 @@ import pathlib
 import re
 import threading
 
-from keras_vae.checksums import check_sealed
 from keras_vae.errors import StatusError, UsageError
+from keras_vae.runtime.checksums import check_sealed
 from keras_vae.serving.signatures import (
     check_inputs,
     check_outputs,
@@ -35,7 +35,7 @@ class Version:
     """
 
     def __init__(self, folder):
-        from keras_vae.lazy import tf
+        from keras_vae.runtime.lazy import tf
 
         self.number = int(pathlib.Path(folder).name)
         check_sealed(folder)
@@ -59,7 +59,7 @@ class Version:
         Raises:
             StatusError: The request does not fit the signature.
         """
-        from keras_vae.lazy import tf
+        from keras_vae.runtime.lazy import tf
 
         name, signature = find_signature(self.signatures, signature_name)
         check_inputs(signature, inputs)

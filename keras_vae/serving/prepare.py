@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from keras_vae.command_line import option
 from keras_vae.errors import UsageError
-from keras_vae.files import whole
+from keras_vae.runtime.files import whole
 from keras_vae.serving.models import Model
 from keras_vae.serving.warmup import write_warmup
 

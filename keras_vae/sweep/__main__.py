@@ -141,7 +141,7 @@ def default_name(config, grid):
 
 def work(sweep, jobs):
     """Runs what is left of the sweep, compares, and ends the program with 1 where a run failed."""
-    from keras_vae.devices import say
+    from keras_vae.runtime.devices import say
     from keras_vae.sweep.running import run_all
 
     places = find_places(jobs)
@@ -191,7 +191,7 @@ def recommended(comparison):
 
 def compare_folders(folders, config):
     """Writes the page of the runs and sweeps in `folders`: of one sweep, into it."""
-    from keras_vae.devices import say
+    from keras_vae.runtime.devices import say
 
     if len(folders) == 1 and os.path.isfile(os.path.join(folders[0], "sweep.json")):
         comparison, page = compared(Sweep.open(folders[0]))

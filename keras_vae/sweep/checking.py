@@ -11,14 +11,14 @@ import io
 import json
 import sys
 
-from keras_vae import devices
 from keras_vae.command_line import command
 from keras_vae.config import DataSettings
 from keras_vae.datasets.preparing import cache_folder
 from keras_vae.datasets.progress import progress
 from keras_vae.errors import DatasetError, FeatureError, UsageError
 from keras_vae.evaluation.features import choose_features
-from keras_vae.lazy import keras
+from keras_vae.runtime import devices
+from keras_vae.runtime.lazy import keras
 from keras_vae.sweep.grid import Grid, refuse
 from keras_vae.training import build, load, settle
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from keras_vae.command_line import show, to_json
 from keras_vae.evaluation.verdict.facts import Facts
-from keras_vae.files import whole, write_json
 from keras_vae.latents import parse_shape
 from keras_vae.report.comparison import COMPARED, harmless, latent_size, scalars
 from keras_vae.report.tables import described, get, get_error, plain
 from keras_vae.report.verdict import VERDICTS
 from keras_vae.runs import Run
+from keras_vae.runtime.files import whole, write_json
 from keras_vae.sweep.folder import results_of
 from keras_vae.sweep.grid import REPLICATES, Axis, in_words
 from keras_vae.sweep.recommendation import Candidate, recommend

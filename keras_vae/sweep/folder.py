@@ -7,8 +7,8 @@ import pathlib
 from keras_vae.command_line import read_json
 from keras_vae.errors import UsageError
 from keras_vae.evaluation.results_file import read_results
-from keras_vae.files import locked, rename, unfinished, why, write_json
 from keras_vae.runs import Run
+from keras_vae.runtime.files import locked, rename, unfinished, why, write_json
 from keras_vae.sweep.grid import Grid
 
 SCHEMA_VERSION = 1

@@ -8,11 +8,11 @@ import os
 import sys
 import threading
 
-from keras_vae import devices
 from keras_vae.cli.evaluate import measure_run
 from keras_vae.command_line import command
 from keras_vae.errors import DatasetError, FeatureError, TrainingStopped, UsageError
 from keras_vae.runs import Run
+from keras_vae.runtime import devices
 from keras_vae.sweep.folder import Sweep
 from keras_vae.training import train
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from tqdm import tqdm
 
-from keras_vae.devices import say
 from keras_vae.evaluation.results_file import read_results
-from keras_vae.files import writing
 from keras_vae.report.tables import get
+from keras_vae.runtime.devices import say
+from keras_vae.runtime.files import writing
 from keras_vae.sweep.one_run import PROG
 from keras_vae.sweep.places import Place
 

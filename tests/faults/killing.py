@@ -21,8 +21,8 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 
-from keras_vae import checksums
 from keras_vae.command_line import read_json
+from keras_vae.runtime import checksums
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 LONGEST = 900  # seconds that a command may take on a machine that is busy with other things

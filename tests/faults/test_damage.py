@@ -11,10 +11,10 @@ import pytest
 from killing import check_same_end, check_whole, rows_of
 from PIL import Image
 
-from keras_vae import checksums
 from keras_vae.datasets import ImageFolder, load_dataset, spoken
 from keras_vae.errors import Damaged, DatasetError, UsageError
 from keras_vae.runs import Run
+from keras_vae.runtime import checksums
 
 SEED = 20261121
 FLIPS = 200

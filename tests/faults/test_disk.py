@@ -14,9 +14,9 @@ from killing import check_same_end, check_whole, leftovers
 from PIL import Image
 
 from keras_vae.datasets import ImageFolder, load_dataset
-from keras_vae.devices import say
 from keras_vae.errors import DatasetError, WriteError
-from keras_vae.files import whole, write_json
+from keras_vae.runtime.devices import say
+from keras_vae.runtime.files import whole, write_json
 
 SIZE = "8m"
 

@@ -16,13 +16,14 @@ from sweep_runs import swept
 
 import keras_vae.evaluation.sections
 import keras_vae.sweep.running
-from keras_vae import checksums, training
+from keras_vae import training
 from keras_vae.cli import evaluate as evaluation
 from keras_vae.datasets import ImageFolder, load_dataset
 from keras_vae.errors import DatasetError, UsageError
 from keras_vae.explorer.__main__ import main as explore
 from keras_vae.export import DESCRIPTION
 from keras_vae.runs import Run
+from keras_vae.runtime import checksums
 from keras_vae.serving import __main__ as serving
 from keras_vae.sweep import __main__ as sweep
 

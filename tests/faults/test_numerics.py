@@ -22,11 +22,11 @@ from keras_vae.datasets import Annotations, LoadOptions, in_memory
 from keras_vae.densities import MAX_LOG_VAR, MIN_LOG_VAR
 from keras_vae.errors import TrainingStopped, UsageError
 from keras_vae.evaluation.subject import check_subject, from_functions
-from keras_vae.lazy import ops
 from keras_vae.likelihoods import LIKELIHOODS
 from keras_vae.networks import NETWORKS
 from keras_vae.objectives import OBJECTIVES, VariationalBound
 from keras_vae.priors import PRIORS
+from keras_vae.runtime.lazy import ops
 
 pytestmark = pytest.mark.filterwarnings("ignore:the loss weighs the rate")
 SMALL = NETWORKS["convolutional"](widths=(4,), dense=8)

@@ -6,9 +6,9 @@ from typing import ClassVar, NamedTuple
 
 from keras_vae.gradients import aside
 from keras_vae.latents import show_shape
-from keras_vae.lazy import keras, ops
 from keras_vae.model.regularizers.maps import product, shares
 from keras_vae.model.regularizers.regularizer import Regularizer, check_map, check_weight
+from keras_vae.runtime.lazy import keras, ops
 
 
 @dataclass(frozen=True)

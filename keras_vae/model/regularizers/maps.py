@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_vae.lazy import ops
+from keras_vae.runtime.lazy import ops
 
 
 def product(values, rows, columns):

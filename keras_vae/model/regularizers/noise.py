@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from keras_vae.densities import batch_mean
-from keras_vae.lazy import keras, ops
 from keras_vae.model.regularizers.regularizer import Regularizer
+from keras_vae.runtime.lazy import keras, ops
 
 LEAST_VARIANCE = 1e-12  # keeps the root's gradient finite where all codes are equal
 

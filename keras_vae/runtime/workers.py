@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_vae import devices
 from keras_vae.errors import UsageError, WorkerLost
-from keras_vae.lazy import tf
+from keras_vae.runtime import devices
+from keras_vae.runtime.lazy import tf
 
 LONGEST = 256  # bytes of what one worker tells the others
 SILENCE = 60  # seconds

@@ -9,7 +9,7 @@ model of digits.
 import inspect
 import weakref
 
-from keras_vae.lazy import tf
+from keras_vae.runtime.lazy import tf
 
 TRACED = "CustomGradient-"  # how the names of such gradients begin
 OWNED = "_keras_vae_gradients"  # the attribute of a graph that holds those of its operations

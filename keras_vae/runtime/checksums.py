@@ -9,7 +9,7 @@ import pathlib
 
 from keras_vae.command_line import read_json
 from keras_vae.errors import Damaged, UsageError
-from keras_vae.files import write_json
+from keras_vae.runtime.files import write_json
 
 FILE = "checksums.json"
 

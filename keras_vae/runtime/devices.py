@@ -7,7 +7,7 @@ import sys
 import tempfile
 
 from keras_vae.errors import UsageError, printable
-from keras_vae.lazy import keras, tf
+from keras_vae.runtime.lazy import keras, tf
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 
