@@ -12,7 +12,7 @@ import numpy as np
 
 # Whole: Keras, which imports this file, may be imported by the first use of them.
 from keras_vae import backends, layers
-from keras_vae.command_line import did_you_mean, from_json, to_json
+from keras_vae.config.flags import did_you_mean, from_json, to_json
 from keras_vae.corruptions import CORRUPTIONS
 from keras_vae.densities import batch_mean
 from keras_vae.errors import TrainingStopped

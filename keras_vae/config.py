@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from keras_vae.command_line import option, read_config, read_json, settings, settle
+from keras_vae.config.flags import option, read_config, read_json, settings, settle
 from keras_vae.corruptions import CORRUPTIONS, NoCorruption
 from keras_vae.data import rules
 from keras_vae.data.value_range import check_range, parse_range, show_range
@@ -24,7 +24,7 @@ class DataSettings:
     """Where the images come from and what is made of them: what training and evaluation have in common.
 
     Settings may be given as one would type them, `Config(dataset="mnist", latent="8x8x16")`, and are checked as those
-    on a command line are (`keras_vae.command_line.settle`).
+    on a command line are (`keras_vae.config.flags.settle`).
     """
 
     dataset: object = option(

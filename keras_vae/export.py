@@ -39,7 +39,7 @@ import warnings
 from dataclasses import MISSING, dataclass
 from pathlib import Path
 
-from keras_vae.command_line import option, read_config, to_json
+from keras_vae.config.flags import option, read_config, to_json
 from keras_vae.errors import WriteError
 from keras_vae.latents import show_shape
 from keras_vae.likelihoods import LIKELIHOODS

@@ -10,8 +10,8 @@ import platform
 import subprocess
 import sys
 
-from keras_vae.command_line import read_json, to_json
 from keras_vae.config import read_settings
+from keras_vae.config.flags import read_json, to_json
 from keras_vae.errors import Damaged, UsageError
 from keras_vae.runtime import checksums
 from keras_vae.runtime.files import locked, rename, sweep, unfinished, whole, why, write_json, writing

@@ -11,8 +11,8 @@ import warnings
 import numpy as np
 
 from keras_vae import pace
-from keras_vae.command_line import command, parse
 from keras_vae.config import FOUND, Config, read_settings
+from keras_vae.config.flags import command, parse
 from keras_vae.data.classes import names_of
 from keras_vae.datasets import load_dataset, spoken, spread
 from keras_vae.errors import DatasetError, TrainingStopped, UsageError, WorkerLost, WriteError, printable

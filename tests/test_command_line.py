@@ -11,8 +11,8 @@ from typing import Literal
 
 import pytest
 
-from keras_vae import command_line
-from keras_vae.command_line import from_json, option, to_json
+from keras_vae.config import flags as command_line
+from keras_vae.config.flags import from_json, option, to_json
 from keras_vae.errors import UsageError
 
 
@@ -461,7 +461,7 @@ def test_a_command_turns_bad_input_into_one_line_and_exit_code_2(capsys):
 
 def test_importing_takes_no_heavy_library():
     code = (
-        "import sys; import keras_vae.command_line; "
+        "import sys; import keras_vae.config.flags; "
         "sys.exit(any(name in sys.modules for name in ('numpy', 'keras', 'tensorflow')))"
     )
     root = pathlib.Path(__file__).parent.parent

@@ -20,8 +20,8 @@ import tensorflow as tf
 from PIL import Image
 
 import keras_vae.autoencoder  # noqa: F401  (registers the model with Keras)
-from keras_vae.command_line import from_json, read_config, to_json
 from keras_vae.config import Config
+from keras_vae.config.flags import from_json, read_config, to_json
 from keras_vae.export import float32_twin
 
 TRAIN = pathlib.Path(__file__).parent.parent / "train.py"

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from keras_vae.autoencoder import Autoencoder
-from keras_vae.command_line import from_json, to_json
 from keras_vae.config import FOUND, Config, read_settings
+from keras_vae.config.flags import from_json, to_json
 from keras_vae.data.classes import number_classes
 from keras_vae.data.image_size import describe_fit, own_size
 from keras_vae.data.split_folders import find_splits

@@ -2,7 +2,7 @@
 
 import pytest
 
-from keras_vae.command_line import parse, to_flags
+from keras_vae.config.flags import parse, to_flags
 from keras_vae.evaluation.settings import Evaluation
 from keras_vae.runtime.programs import command_line, program, typed_path
 

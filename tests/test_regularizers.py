@@ -8,8 +8,8 @@ import pytest
 import scipy.fft
 
 from keras_vae.autoencoder import Autoencoder, Step
-from keras_vae.command_line import from_json, parse, to_json
 from keras_vae.config import Config
+from keras_vae.config.flags import from_json, parse, to_json
 from keras_vae.likelihoods import Gaussian
 from keras_vae.model.regularizers import (
     REGULARIZERS,

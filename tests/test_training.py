@@ -21,8 +21,8 @@ from PIL import Image
 
 import keras_vae
 from keras_vae import callbacks, training
-from keras_vae.command_line import read_config
 from keras_vae.config import Config
+from keras_vae.config.flags import read_config
 from keras_vae.datasets import Digits, ImageFolder
 from keras_vae.errors import UsageError
 from keras_vae.objectives import BetaVAE

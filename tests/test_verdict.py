@@ -10,8 +10,8 @@ import pytest
 
 from benchmarks.study.verdicts import in_words, is_right
 from keras_vae import training
-from keras_vae.command_line import parse, to_json
 from keras_vae.config import Config
+from keras_vae.config.flags import parse, to_json
 from keras_vae.evaluation.given import Given, source_of
 from keras_vae.evaluation.settings import Evaluation
 from keras_vae.evaluation.verdict import Source, judge

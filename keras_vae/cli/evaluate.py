@@ -4,8 +4,8 @@ import dataclasses
 import os
 import pathlib
 
-from keras_vae.command_line import command, parse, to_flags
 from keras_vae.config import FOUND, DataSettings
+from keras_vae.config.flags import command, parse, to_flags
 from keras_vae.errors import DatasetError, FeatureError, UsageError
 from keras_vae.evaluation.settings import Evaluation
 from keras_vae.evaluation.subject import load_model

@@ -1,6 +1,6 @@
 """Checks results.json against the types of the results on writing and on reading."""
 
-from keras_vae.command_line import read_json
+from keras_vae.config.flags import read_json
 from keras_vae.errors import UsageError
 
 

@@ -3,7 +3,7 @@
 import shlex
 from dataclasses import dataclass
 
-from keras_vae.command_line import command, option, parse
+from keras_vae.config.flags import command, option, parse
 from keras_vae.errors import DatasetError, UsageError
 from keras_vae.runs import Run
 from keras_vae.runtime import devices

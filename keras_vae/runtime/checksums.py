@@ -7,7 +7,7 @@ import hashlib
 import os
 import pathlib
 
-from keras_vae.command_line import read_json
+from keras_vae.config.flags import read_json
 from keras_vae.errors import Damaged, UsageError
 from keras_vae.runtime.files import write_json
 

@@ -4,7 +4,7 @@ import shlex
 import sys
 from dataclasses import dataclass
 
-from keras_vae.command_line import command, did_you_mean, option, parse
+from keras_vae.config.flags import command, did_you_mean, option, parse
 from keras_vae.errors import UsageError
 from keras_vae.runs import Run
 from keras_vae.runtime import devices

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import textwrap
 
-from keras_vae.command_line import Parser, command, parse
+from keras_vae.config.flags import Parser, command, parse
 from keras_vae.errors import DatasetError, UsageError
 from keras_vae.runs import Run
 from keras_vae.sweep.comparison import of_runs, of_sweep, write_comparison

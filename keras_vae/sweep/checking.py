@@ -11,8 +11,8 @@ import io
 import json
 import sys
 
-from keras_vae.command_line import command
 from keras_vae.config import DataSettings
+from keras_vae.config.flags import command
 from keras_vae.datasets.preparing import cache_folder
 from keras_vae.datasets.progress import progress
 from keras_vae.errors import DatasetError, FeatureError, UsageError

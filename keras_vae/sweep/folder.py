@@ -4,7 +4,7 @@ import contextlib
 import os
 import pathlib
 
-from keras_vae.command_line import read_json
+from keras_vae.config.flags import read_json
 from keras_vae.errors import UsageError
 from keras_vae.evaluation.results_file import read_results
 from keras_vae.runs import Run

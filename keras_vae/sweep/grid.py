@@ -6,8 +6,8 @@ import itertools
 import re
 from dataclasses import dataclass
 
-from keras_vae.command_line import StrangerError, option, parse, quote
 from keras_vae.config import Config
+from keras_vae.config.flags import StrangerError, option, parse, quote
 from keras_vae.errors import UsageError
 from keras_vae.evaluation.settings import Evaluation
 

@@ -9,7 +9,7 @@ import sys
 import threading
 
 from keras_vae.cli.evaluate import measure_run
-from keras_vae.command_line import command
+from keras_vae.config.flags import command
 from keras_vae.errors import DatasetError, FeatureError, TrainingStopped, UsageError
 from keras_vae.runs import Run
 from keras_vae.runtime import devices

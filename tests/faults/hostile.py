@@ -9,7 +9,7 @@ import typing
 
 from hypothesis import strategies as st
 
-from keras_vae.command_line import alternatives, form, is_switch, settings
+from keras_vae.config.flags import alternatives, form, is_switch, settings
 
 NAMES = (
     "</script><script>hit()</script>",

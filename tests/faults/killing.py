@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 
-from keras_vae.command_line import read_json
+from keras_vae.config.flags import read_json
 from keras_vae.runtime import checksums
 
 ROOT = pathlib.Path(__file__).parent.parent.parent

@@ -11,8 +11,8 @@ import keras_vae.serving.server
 import keras_vae.sweep.running
 from keras_vae import explorer, training
 from keras_vae.cli import evaluate as evaluation
-from keras_vae.command_line import command, is_switch
 from keras_vae.config import Config
+from keras_vae.config.flags import command, is_switch
 from keras_vae.errors import DatasetError
 from keras_vae.evaluation.settings import Evaluation
 from keras_vae.explorer.__main__ import Exported
