@@ -22,9 +22,9 @@ import numpy as np
 
 import keras_vae
 from keras_vae import training
-from keras_vae.densities import batch_mean
 from keras_vae.evaluation.classifiers import tell_apart
 from keras_vae.evaluation.metrics.two_sample import told_apart
+from keras_vae.layers.densities import batch_mean
 from keras_vae.model.regularizers import CodeNoise, Equivariance, SpectralPenalty
 from keras_vae.networks import Convolutional
 from keras_vae.objectives import BetaVAE

@@ -38,7 +38,7 @@ def measure(model, images, samples, seed):
 
     @tf.function
     def weigh(batch, number):
-        return model.log_weights(batch, draws, keras_vae.layers.GivenSeed(seed, number))
+        return model.log_weights(batch, draws, keras_vae.layers.basic.GivenSeed(seed, number))
 
     weights = np.empty((len(observed), samples))
     number = 0

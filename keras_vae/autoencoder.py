@@ -1,6 +1,6 @@
 """The model: encoder, latent, decoder, likelihood and objective in one `keras.Model`.
 
-Its one `train_step` stands in `keras_vae.backends`, for each backend of Keras.
+Its one `train_step` stands in `keras_vae.layers.backends`, for each backend of Keras.
 """
 
 import dataclasses
@@ -10,13 +10,9 @@ import warnings
 
 import numpy as np
 
-# Whole: Keras, which imports this file, may be imported by the first use of them.
-from keras_vae import backends, layers
 from keras_vae.config.flags import did_you_mean, from_json, to_json
 from keras_vae.corruptions import CORRUPTIONS
-from keras_vae.densities import batch_mean
 from keras_vae.errors import TrainingStopped
-from keras_vae.gradients import batch_counter
 from keras_vae.inputs import (
     CLEAN,
     Batch,
@@ -32,6 +28,12 @@ from keras_vae.inputs import (
     unpack,
 )
 from keras_vae.latents import latent_shape, show_shape, whole
+
+# Whole: Keras, which imports this file, may be imported by the first use of them.
+from keras_vae.layers import backends
+from keras_vae.layers.basic import basic as layers
+from keras_vae.layers.densities import batch_mean
+from keras_vae.layers.gradients import batch_counter
 from keras_vae.likelihoods import LIKELIHOODS
 from keras_vae.model import compiled
 from keras_vae.model.batches import images_at_once, in_batches

@@ -34,7 +34,7 @@ def test_a_corruption_is_a_function_of_the_seed(name, images):
 
 @every_corruption
 def test_a_corruption_runs_in_a_graph_on_batches_of_any_size_with_the_seed_of_a_step(name, images):
-    from keras_vae.layers import GivenSeed
+    from keras_vae.layers.basic import GivenSeed
 
     @tf.function(input_signature=[tf.TensorSpec((None, *SHAPE[1:])), tf.TensorSpec((), "int32")])
     def graph(images, step):

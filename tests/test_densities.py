@@ -3,7 +3,7 @@ import pytest
 import scipy.special
 import scipy.stats
 
-from keras_vae.densities import (
+from keras_vae.layers.densities import (
     bernoulli_log_density,
     gaussian_log_density,
     kl_to_standard_normal,

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_vae import faster
-from keras_vae.gradients import derivative_along
+from keras_vae.layers.gradients import derivative_along
+from keras_vae.layers.kernels import layers as faster
+from keras_vae.layers.kernels.window import Window
 from keras_vae.runtime.lazy import keras
-from keras_vae.window import Window
 
 RANDOM = np.random.default_rng(0)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_vae.flows import STEPS, Flow
+from keras_vae.layers.flows import STEPS, Flow
 
 # Kind, dim, context_dim. Each property test runs over all rows.
 ROWS = [(kind, dim, context) for kind in STEPS for dim, context in [(3, 0), (6, 0), (4, 2)]]

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_vae.fused import fused
-from keras_vae.gradients import derivative_along
+from keras_vae.layers.gradients import derivative_along
+from keras_vae.layers.kernels.fused import fused
 from keras_vae.networks.fields import ACTIVATIONS
 from keras_vae.runtime.lazy import keras
 

@@ -4,8 +4,8 @@ import scipy.ndimage
 import scipy.special
 import scipy.stats
 
-from keras_vae.densities import soft_bounds
 from keras_vae.evaluation.metrics.reconstruction import ssim
+from keras_vae.layers.densities import soft_bounds
 from keras_vae.likelihoods import (
     LIKELIHOODS,
     Bernoulli,

@@ -7,7 +7,7 @@ import pytest
 import sklearn.datasets
 
 from keras_vae.autoencoder import Autoencoder, Step
-from keras_vae.layers import GivenSeed
+from keras_vae.layers.basic import GivenSeed
 from keras_vae.networks import Convolutional
 from keras_vae.objectives.adversarial import (
     AdversarialAutoencoder,

@@ -10,7 +10,7 @@ import scipy.spatial
 import scipy.stats
 
 from keras_vae.autoencoder import Autoencoder
-from keras_vae.densities import (
+from keras_vae.layers.densities import (
     batch_mean,
     gaussian_kernel,
     inverse_multiquadratic,

@@ -8,7 +8,7 @@ import scipy.special
 
 from keras_vae.autoencoder import Autoencoder
 from keras_vae.latents import DiagonalGaussian, FlowedGaussian
-from keras_vae.layers import GivenSeed
+from keras_vae.layers.basic import GivenSeed
 from keras_vae.objectives.flow_posterior import InverseAutoregressiveFlow, PlanarFlow
 from keras_vae.objectives.variational import VariationalBound
 from keras_vae.runtime.lazy import keras, ops, tf

@@ -9,9 +9,9 @@ import sklearn.datasets
 
 from keras_vae.autoencoder import Autoencoder, Step
 from keras_vae.latents import Codebook
+from keras_vae.layers.quantizer import Quantizer
 from keras_vae.networks import Convolutional
 from keras_vae.objectives.quantized import VectorQuantized
-from keras_vae.quantizer import Quantizer
 from keras_vae.runtime.lazy import keras, ops, tf
 
 NETWORK = Convolutional(widths=(6, 8), dense=16)

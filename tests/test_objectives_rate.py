@@ -7,7 +7,7 @@ import pytest
 import sklearn.datasets
 
 from keras_vae.autoencoder import Autoencoder, Step
-from keras_vae.densities import batch_mean
+from keras_vae.layers.densities import batch_mean
 from keras_vae.networks import Convolutional
 from keras_vae.objectives import OBJECTIVES
 from keras_vae.objectives.annealing import Annealed

@@ -7,8 +7,8 @@ import pytest
 import sklearn.datasets
 
 from keras_vae.autoencoder import Autoencoder, Step
-from keras_vae.gradients import derivative_along
-from keras_vae.layers import UnitSpectralNorm, spectral_norm
+from keras_vae.layers.basic import UnitSpectralNorm, spectral_norm
+from keras_vae.layers.gradients import derivative_along
 from keras_vae.likelihoods import Bernoulli, Gaussian
 from keras_vae.networks import Convolutional
 from keras_vae.objectives.regularized import (

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from scipy.stats import multivariate_normal
 
-from keras_vae import flows
+from keras_vae.layers import flows
 from keras_vae.samplers import SAMPLERS, Codes, Flow, Gaussian, TwoStage, Vamp
 from keras_vae.samplers.second_stage import GAIN, SecondStage
 from keras_vae.samplers.subspace import find_subspace

@@ -8,7 +8,7 @@ import sklearn.datasets
 
 from keras_vae.autoencoder import Autoencoder
 from keras_vae.export import export_encoder
-from keras_vae.layers import PixelVariance
+from keras_vae.layers.basic import PixelVariance
 from keras_vae.model import batches
 from keras_vae.model.scoring import noise_of
 from keras_vae.networks.convolutional import Convolutional

@@ -5,7 +5,7 @@ import pytest
 import sklearn.datasets
 
 from keras_vae.autoencoder import Autoencoder
-from keras_vae.densities import batch_mean, gaussian_kernel, maximum_mean_discrepancy
+from keras_vae.layers.densities import batch_mean, gaussian_kernel, maximum_mean_discrepancy
 from keras_vae.likelihoods import LIKELIHOODS
 from keras_vae.networks.convolutional import Convolutional
 from keras_vae.networks.mlp import Perceptron

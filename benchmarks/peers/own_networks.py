@@ -14,7 +14,7 @@ from peers.networks import IMAGE_SHAPE, NETWORKS
 from peers.task import LEARNING_RATE
 
 import keras_vae
-from keras_vae import faster
+from keras_vae.layers.kernels import layers as faster
 from keras_vae.likelihoods import Bernoulli
 from keras_vae.networks import ends
 

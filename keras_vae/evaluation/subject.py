@@ -149,7 +149,7 @@ def from_model(model, name=None):
 
 def weighing(model):
     """Returns the fields that only an `Autoencoder` provides to a `Subject`, a dict: its draws and their weights."""
-    from keras_vae.layers import GivenSeed
+    from keras_vae.layers.basic import GivenSeed
 
     images, labels = tf.TensorSpec((None, *model.image_shape), "float32"), labels_spec(model.num_classes)
     seed = tf.TensorSpec((), "int32")
@@ -543,7 +543,7 @@ def load_model(run):
 
 def load_keras_file(path):
     """Returns the model in a `.keras` file."""
-    from keras_vae.layers import Sampling
+    from keras_vae.layers.basic import Sampling
 
     # Most variational autoencoders have a layer of this name; ours does what theirs do.
     return keras.saving.load_model(path, custom_objects={"Sampling": Sampling}, compile=False)

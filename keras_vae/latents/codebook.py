@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from keras_vae.densities import sum_per_image
 from keras_vae.latents.latent import Draw, Latent
 from keras_vae.latents.point import POINT_LOG_VAR
+from keras_vae.layers.densities import sum_per_image
 from keras_vae.priors.uniform import UniformCodes
 from keras_vae.runtime.lazy import ops
 
@@ -50,7 +50,7 @@ class Codebook(Latent):
 
     def sampling(self, latent_shape):
         """Returns the layer that holds the codebook."""
-        from keras_vae.quantizer import Quantizer
+        from keras_vae.layers.quantizer import Quantizer
 
         return Quantizer(self.size, latent_shape[-1], self.decay, self.revive, name="codebook")
 

@@ -6,10 +6,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from keras_vae.densities import gaussian_log_density, sum_per_image
 from keras_vae.latents.gaussian import DiagonalGaussian
 from keras_vae.latents.latent import Draw
 from keras_vae.latents.shapes import show_shape
+from keras_vae.layers.densities import gaussian_log_density, sum_per_image
 from keras_vae.runtime.lazy import ops
 
 # The steps' networks have matrices of latent x width, and `moments` takes twice as many passes as dimensions.
@@ -26,7 +26,7 @@ class FlowedGaussian(DiagonalGaussian):
     Monte-Carlo estimate from it (Rezende and Mohamed 2015, equation 15). A spatial latent is taken flat.
 
     Attributes:
-        kind: A name in `keras_vae.flows.STEPS`.
+        kind: A name in `keras_vae.layers.flows.STEPS`.
         depth: Steps of the flow.
         width: Of their networks, where they have some.
     """
@@ -55,7 +55,7 @@ class FlowedGaussian(DiagonalGaussian):
 
     def sampling(self, latent_shape):
         """Returns the layer that draws codes and holds the flow."""
-        from keras_vae.flows import FlowSampling
+        from keras_vae.layers.flows import FlowSampling
 
         return FlowSampling(math.prod(latent_shape), self.kind, self.depth, self.width, name="sampling")
 

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from keras_vae.densities import (
+from keras_vae.latents.latent import Draw, Latent
+from keras_vae.layers.densities import (
     MAX_LOG_VAR,
     MIN_LOG_VAR,
     gaussian_log_density,
     kl_to_standard_normal,
     sum_per_image,
 )
-from keras_vae.latents.latent import Draw, Latent
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class DiagonalGaussian(Latent):
 
     def bound(self, posterior):
         """Returns the posterior with its log-variance kept between -14 and 6."""
-        from keras_vae.layers import SoftBounds
+        from keras_vae.layers.basic import SoftBounds
 
         bounds = SoftBounds(MIN_LOG_VAR, MAX_LOG_VAR, dtype="float32", name="bounded_log_var")
         return {"mean": posterior["mean"], "log_var": bounds(posterior["log_var"])}
@@ -33,7 +33,7 @@ class DiagonalGaussian(Latent):
     def sampling(self, latent_shape):
         """Returns the layer that draws codes by the reparameterisation trick."""
         del latent_shape
-        from keras_vae.layers import Sampling
+        from keras_vae.layers.basic import Sampling
 
         return Sampling(name="sampling")
 

@@ -20,6 +20,6 @@ class Sphere(Point):
 
 def unit_rms(name):
     """Returns the layer that normalizes codes."""
-    from keras_vae.layers import UnitRootMeanSquare
+    from keras_vae.layers.basic import UnitRootMeanSquare
 
     return UnitRootMeanSquare(dtype="float32", name=name)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from keras_vae.densities import (
+from keras_vae.layers.densities import (
     bernoulli_log_density,
     continuous_bernoulli_log_density,
     continuous_bernoulli_mean,

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field
 
-from keras_vae.densities import batch_mean, gaussian_log_density, soft_bounds, sum_per_image
+from keras_vae.layers.densities import batch_mean, gaussian_log_density, soft_bounds, sum_per_image
 from keras_vae.likelihoods.likelihood import LearnedScale, Located, check_scale
 from keras_vae.runtime.lazy import ops
 
@@ -82,7 +82,7 @@ class OptimalGaussian(Located):
 
     def memory(self):
         """Returns the layer that holds the variance."""
-        from keras_vae.layers import PixelVariance
+        from keras_vae.layers.basic import PixelVariance
 
         return PixelVariance(name="pixel_variance")
 

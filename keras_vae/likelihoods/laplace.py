@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field
 
-from keras_vae.densities import laplace_log_density, sum_per_image
+from keras_vae.layers.densities import laplace_log_density, sum_per_image
 from keras_vae.likelihoods.likelihood import LearnedScale, Located, check_scale
 
 

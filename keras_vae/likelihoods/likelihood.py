@@ -82,7 +82,7 @@ class LearnedScale(Located):
 
     def head(self):
         """Returns the layer that holds the learned logarithm of the scale."""
-        from keras_vae.layers import AppendLogSigma
+        from keras_vae.layers.basic import AppendLogSigma
 
         return [AppendLogSigma(self.min_log_scale, dtype="float32", name=self.scale_name)]
 

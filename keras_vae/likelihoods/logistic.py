@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field
 
-from keras_vae.densities import clipped_logistic_mean, logistic_log_mass, soft_bounds, sum_per_image
+from keras_vae.layers.densities import clipped_logistic_mean, logistic_log_mass, soft_bounds, sum_per_image
 from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.runtime.lazy import ops
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_vae import backends
+from keras_vae.layers import backends
 
 
 def check_loss(given):

@@ -5,7 +5,7 @@ import weakref
 
 import numpy as np
 
-from keras_vae.densities import log_mean_exp
+from keras_vae.layers.densities import log_mean_exp
 from keras_vae.model.batches import images_at_once, in_batches
 from keras_vae.model.twin import twin_in
 from keras_vae.runtime.lazy import keras, ops

@@ -17,7 +17,7 @@ class Convolutional(Pyramid):
 
     def stage(self, rising, features, width, strides, name, policy):
         """Returns `features` after one size's convolutions, the first of them with `strides`."""
-        from keras_vae.faster import Activation, Conv2D, Conv2DTranspose
+        from keras_vae.layers.kernels.layers import Activation, Conv2D, Conv2DTranspose
 
         plain = self.normalization == "none"
         for index in range(self.depth):

@@ -15,7 +15,7 @@ def groups(width, most=8):
 
 def batch_normalization(**names):
     """Returns the layer, of whatever width."""
-    from keras_vae.faster import BatchNormalization
+    from keras_vae.layers.kernels.layers import BatchNormalization
 
     return BatchNormalization(**names)
 

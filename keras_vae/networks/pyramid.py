@@ -73,7 +73,7 @@ class Pyramid:
 
     def decoder(self, image_shape, latent_shape, likelihood, policy, first=None):
         """Returns the model that maps codes to what the likelihood reads."""
-        from keras_vae.faster import Conv2D
+        from keras_vae.layers.kernels.layers import Conv2D
 
         plan = Plan(image_shape, latent_shape, self.channels(image_shape))
         inputs, features = ends.codes(latent_shape, first)
@@ -112,7 +112,7 @@ class Pyramid:
 
     def hidden(self, features, units, policy, name):
         """Returns `features` after a dense layer, or as they are where it has no units."""
-        from keras_vae.faster import Dense
+        from keras_vae.layers.kernels.layers import Dense
 
         if units == 0:
             return features

@@ -76,7 +76,7 @@ class Residual(Pyramid):
 
     def convolution(self, features, width, strides, name, policy, transposed=False, **options):
         """Returns `features` after a convolution."""
-        from keras_vae.faster import Conv2D, Conv2DTranspose
+        from keras_vae.layers.kernels.layers import Conv2D, Conv2DTranspose
 
         layer = Conv2DTranspose if transposed else Conv2D
         return layer(
@@ -89,7 +89,7 @@ class Residual(Pyramid):
 
     def activated(self, features, width, name, policy):
         """Returns `features` after normalization and activation."""
-        from keras_vae.faster import Activation
+        from keras_vae.layers.kernels.layers import Activation
 
         normalize = keras.layers.GroupNormalization(
             groups(width, self.groups), dtype=policy, name=f"{name}_normalization"

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from keras_vae.gradients import frozen
 from keras_vae.latents import Point
+from keras_vae.layers.gradients import frozen
 from keras_vae.objectives.objective import Objective
 from keras_vae.priors import Vamp
 from keras_vae.runtime.lazy import keras, ops

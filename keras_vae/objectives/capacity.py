@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from keras_vae.densities import kl_to_standard_normal
+from keras_vae.layers.densities import kl_to_standard_normal
 from keras_vae.objectives.annealing import Annealed
 from keras_vae.objectives.objective import Objective
 from keras_vae.runtime.lazy import ops

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from keras_vae.densities import (
+from keras_vae.latents import Point
+from keras_vae.layers.densities import (
     gaussian_kernel,
     inverse_multiquadratic,
     maximum_mean_discrepancy,
 )
-from keras_vae.latents import Point
 from keras_vae.objectives.annealing import Annealed
 from keras_vae.runtime.lazy import ops
 

@@ -4,8 +4,8 @@ import functools
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from keras_vae.densities import log_mean_exp
-from keras_vae.gradients import frozen
+from keras_vae.layers.densities import log_mean_exp
+from keras_vae.layers.gradients import frozen
 from keras_vae.likelihoods.ms_ssim import MultiScaleSimilarity
 from keras_vae.objectives.objective import Objective
 from keras_vae.runtime.lazy import ops

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from keras_vae.densities import shares_of
+from keras_vae.layers.densities import shares_of
 from keras_vae.objectives.annealing import Annealed
 from keras_vae.runtime.lazy import ops
 

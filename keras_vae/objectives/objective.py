@@ -64,7 +64,7 @@ class Objective:
 
         `model.critic` is it. The objective's term `critic_loss`, which it then gives and which is no part of
         `loss`, trains the critic; its gradients must reach nothing else (`ops.stop_gradient`), and the loss must
-        reach the critic's inputs alone (`frozen(model.critic, inputs)` of `keras_vae.gradients`). A VAE-GAN
+        reach the critic's inputs alone (`frozen(model.critic, inputs)` of `keras_vae.layers.gradients`). A VAE-GAN
         (Larsen et al. 2016) fits this: its critic takes images and gives a layer of features beside its verdict,
         and `frozen` and `ops.stop_gradient` say who learns from which term.
         """

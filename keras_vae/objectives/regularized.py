@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from keras_vae.densities import sum_per_image
-from keras_vae.gradients import derivative_along
 from keras_vae.latents import Point
+from keras_vae.layers.densities import sum_per_image
+from keras_vae.layers.gradients import derivative_along
 from keras_vae.objectives.objective import Objective
 from keras_vae.runtime.lazy import keras, ops
 
@@ -111,7 +111,7 @@ class RegularizedSpectral(Regularized):
 
     def constrain(self, decoder):
         """Returns the decoder, its kernels brought to norm 1 and held there by whatever optimizer trains it."""
-        from keras_vae.layers import UnitSpectralNorm
+        from keras_vae.layers.basic import UnitSpectralNorm
 
         for kernel in kernels(decoder):
             kernel.constraint = UnitSpectralNorm()

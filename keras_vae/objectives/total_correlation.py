@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from keras_vae.densities import gaussian_log_density, standard_normal_log_density
+from keras_vae.layers.densities import gaussian_log_density, standard_normal_log_density
 from keras_vae.objectives.annealing import Annealed
 from keras_vae.runtime.lazy import ops
 

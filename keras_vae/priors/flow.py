@@ -36,7 +36,7 @@ class FlowPrior(Prior):
         Raises:
             ValueError: The latent is too large.
         """
-        from keras_vae.flows import Flow
+        from keras_vae.layers.flows import Flow
 
         del image_shape
         dims = math.prod(latent_shape)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from keras_vae.densities import LOG_2_PI, MAX_LOG_VAR, MIN_LOG_VAR
+from keras_vae.layers.densities import LOG_2_PI, MAX_LOG_VAR, MIN_LOG_VAR
 from keras_vae.priors.prior import Prior
 from keras_vae.runtime.lazy import keras, ops
 
@@ -56,7 +56,7 @@ class Mixture(MixtureOfGaussians):
 
     def layer(self, image_shape, latent_shape):
         """Returns the layer of `[components, *latent]` means and log-variances, and `[components]` log weights."""
-        from keras_vae.layers import Between, Weights
+        from keras_vae.layers.basic import Between, Weights
 
         del image_shape
         shape = (self.components, *latent_shape)
@@ -94,7 +94,7 @@ class Vamp(MixtureOfGaussians):
 
     def layer(self, image_shape, latent_shape):
         """Returns the layer of the pseudo-inputs' logits, `[components, *image]`."""
-        from keras_vae.layers import Weights
+        from keras_vae.layers.basic import Weights
 
         del latent_shape
         start = keras.initializers.RandomNormal(-1.0)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from keras_vae.densities import standard_normal_log_density, sum_per_image
+from keras_vae.layers.densities import standard_normal_log_density, sum_per_image
 from keras_vae.priors.prior import Prior
 from keras_vae.runtime.lazy import keras
 

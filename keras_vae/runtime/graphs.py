@@ -1,6 +1,6 @@
 """Graphs that TensorFlow would keep for ever.
 
-`tf.custom_gradient`, of which Keras' silu and the layers of `keras_vae.faster` are made, enters the gradient of each operation
+`tf.custom_gradient`, of which Keras' silu and the layers of `keras_vae.layers.kernels.layers` are made, enters the gradient of each operation
 that it traces into a registry which nothing is ever taken out of. The gradient knows tensors of the graph that was
 traced, so the graph stays (TensorFlow 2.21; tensorflow#97697): 13 MiB for an export and an evaluation of the small default
 model of digits.

@@ -13,7 +13,7 @@ ROWS = 4096  # codes whose density is taken at once
 
 @dataclass(frozen=True, eq=False)
 class Flow(Learned):
-    """A flow (`keras_vae.flows`) of the codes' coordinates, fitted by maximum likelihood to draws from the posteriors.
+    """A flow (`keras_vae.layers.flows`) of the codes' coordinates, fitted by maximum likelihood to draws from the posteriors.
 
     Its density is exact, also where the latent is larger than `rank`. Drawing from RealNVP takes two
     passes a step, from a MAF one a dimension and step; on curved codes of 32 dimensions both fit as well.
@@ -28,7 +28,7 @@ class Flow(Learned):
 
     @classmethod
     def of_flow(cls, flow, latent_shape):
-        """Returns the density of `flow`, a trained `keras_vae.flows.Flow` on flat codes, as it is.
+        """Returns the density of `flow`, a trained `keras_vae.layers.flows.Flow` on flat codes, as it is.
 
         Raises:
             ValueError: The latent has another number of dimensions, or the flow takes a context.
@@ -43,7 +43,7 @@ class Flow(Learned):
         return cls(latent_shape, rank=size, updates=0, **kept, density=Learnt(whole(size), flatten(flow)))
 
     def network(self, dim):
-        from keras_vae import flows
+        from keras_vae.layers import flows
 
         return flows.Flow(dim, self.kind, self.depth, self.width, seed=self.seed)
 

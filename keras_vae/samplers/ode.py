@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from keras_vae.densities import LOG_2_PI
+from keras_vae.layers.densities import LOG_2_PI
 from keras_vae.runtime.lazy import tf
 
 END = math.pi / 2

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from keras_vae.densities import standard_normal_log_density, sum_per_image
+from keras_vae.layers.densities import standard_normal_log_density, sum_per_image
 from keras_vae.samplers.noise import standard_normal
 
 

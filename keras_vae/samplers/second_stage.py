@@ -1,13 +1,13 @@
 """The second autoencoder of Dai and Wipf (2019): layers on flat codes, in float32."""
 
-from keras_vae.densities import (
+from keras_vae.layers.basic import GivenSeed, SoftBounds
+from keras_vae.layers.densities import (
     MAX_LOG_VAR,
     MIN_LOG_VAR,
     gaussian_log_density,
     kl_to_standard_normal,
     sum_per_image,
 )
-from keras_vae.layers import GivenSeed, SoftBounds
 from keras_vae.runtime.lazy import keras, ops
 
 HIDDEN = 3  # layers

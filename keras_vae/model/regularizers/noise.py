@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from keras_vae.densities import batch_mean
+from keras_vae.layers.densities import batch_mean
 from keras_vae.model.regularizers.regularizer import Regularizer
 from keras_vae.runtime.lazy import keras, ops
 

@@ -10,7 +10,7 @@ SEED_DTYPE = "uint32"
 
 
 class Steps:
-    """What `fit` and `evaluate` do with a batch: what `keras_vae.backends.tensorflow` does, on values handed through.
+    """What `fit` and `evaluate` do with a batch: what `keras_vae.layers.backends.tensorflow` does, on values handed through.
 
     Keras' own steps call the model before they ask for the loss, which would be a second pass through the networks and
     their moving averages; they know one optimizer; and of what a pass assigns to weights that are trained, such as

@@ -1,7 +1,7 @@
 """The layer that holds a codebook."""
 
-from keras_vae import backends
-from keras_vae.layers import PACKAGE
+from keras_vae.layers import backends
+from keras_vae.layers.basic import PACKAGE
 from keras_vae.runtime.lazy import keras, ops
 
 USE_DECAY = 0.99  # of the running use of the entries, where they are trained by gradients

@@ -1,6 +1,6 @@
 """Where gradients go and where not, and derivatives of functions of tensors."""
 
-from keras_vae import backends
+from keras_vae.layers import backends
 from keras_vae.runtime.lazy import ops
 
 

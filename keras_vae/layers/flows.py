@@ -19,8 +19,8 @@ or realnvp begins as the identity. All is float32, whatever the dtype policy: lo
 
 import numpy as np
 
-from keras_vae.densities import standard_normal_log_density, sum_per_image
-from keras_vae.layers import PACKAGE, Sampling
+from keras_vae.layers.basic import PACKAGE, Sampling
+from keras_vae.layers.densities import standard_normal_log_density, sum_per_image
 from keras_vae.runtime.lazy import keras, ops
 
 # A step scales by at most e^3, and at least e^-3: a code far from all others cannot make it overflow.

@@ -1,7 +1,7 @@
 """The layers that Keras lacks."""
 
-from keras_vae import backends
-from keras_vae.densities import soft_bounds
+from keras_vae.layers import backends
+from keras_vae.layers.densities import soft_bounds
 from keras_vae.runtime.lazy import keras, ops
 
 PACKAGE = "keras_vae"  # the name that our classes are registered under with Keras
@@ -56,7 +56,7 @@ class Sampling(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class SoftBounds(keras.layers.Layer):
-    """Keeps values between `low` and `high` smoothly (`keras_vae.densities.soft_bounds`)."""
+    """Keeps values between `low` and `high` smoothly (`keras_vae.layers.densities.soft_bounds`)."""
 
     def __init__(self, low, high, **kwargs):
         super().__init__(**kwargs)

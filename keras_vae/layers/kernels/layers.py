@@ -1,15 +1,15 @@
 """Keras' own layers with their weights and values, faster in bfloat16 on a CPU.
 
-What is done to each element (bias, activation) is one pass over memory (`keras_vae.fused`), and so is a normalization.
+What is done to each element (bias, activation) is one pass over memory (`keras_vae.layers.kernels.fused`), and so is a normalization.
 Where maps are small and have many channels, products of matrices, at which the matrix unit AMX is good, take the place
 of what oneDNN is slow at: of the gradient by the kernel (two to twenty times), and of a convolution whose kernel sees all
 of its input at once. `docs/performance.md` has the times.
 """
 
-from keras_vae import fused
-from keras_vae.layers import PACKAGE
+from keras_vae.layers.basic import PACKAGE
+from keras_vae.layers.kernels import fused
+from keras_vae.layers.kernels.window import Window
 from keras_vae.runtime.lazy import keras, ops, tf
-from keras_vae.window import Window
 
 CHANNELS_A_PLACE = 10  # measured: at 7x7 places and 512 channels a product takes half as long, at 256 as long
 

@@ -1,7 +1,7 @@
 """What Keras' backends do differently, one file each, of the same names.
 
     Steps                                        `train_step` and `test_step` of the model, a class to derive it from
-    derivative_along(function, inputs, directions)   as `keras_vae.gradients` says
+    derivative_along(function, inputs, directions)   as `keras_vae.layers.gradients` says
     is_readable(values)                          whether a tensor has values that can be looked at, outside of all graphs
     num_replicas(), replica_number()             how many times a step runs side by side, and which of these this is
     mean_over_replicas(values)                   of a tensor or a list of them
@@ -25,4 +25,4 @@ def __getattr__(name):
         raise ImportError(
             f"Keras runs on {backend}, and keras_vae on {' and '.join(SUPPORTED)} alone: set KERAS_BACKEND"
         )
-    return getattr(importlib.import_module(f"keras_vae.backends.{backend}"), name)
+    return getattr(importlib.import_module(f"keras_vae.layers.backends.{backend}"), name)
