@@ -25,9 +25,9 @@ from keras_vae import training
 from keras_vae.evaluation.classifiers import tell_apart
 from keras_vae.evaluation.metrics.two_sample import told_apart
 from keras_vae.layers.densities import batch_mean
+from keras_vae.model.networks import Convolutional
+from keras_vae.model.objectives import BetaVAE
 from keras_vae.model.regularizers import CodeNoise, Equivariance, SpectralPenalty
-from keras_vae.networks import Convolutional
-from keras_vae.objectives import BetaVAE
 from keras_vae.runtime.lazy import keras
 from keras_vae.samplers import SAMPLERS, Codes
 

@@ -23,9 +23,9 @@ from keras_vae.evaluation.classifiers import tell_apart
 from keras_vae.evaluation.features import random_features
 from keras_vae.evaluation.metrics import forecast
 from keras_vae.evaluation.metrics.two_sample import told_apart
+from keras_vae.model.networks import Convolutional
+from keras_vae.model.objectives import BetaVAE
 from keras_vae.model.regularizers import Equivariance
-from keras_vae.networks import Convolutional
-from keras_vae.objectives import BetaVAE
 from keras_vae.runtime.lazy import keras
 from keras_vae.samplers import FlowMatching, Gaussian
 from keras_vae.samplers.places import find_places

@@ -15,9 +15,9 @@ import argparse
 import numpy as np
 
 import keras_vae
-from keras_vae.networks import Convolutional
-from keras_vae.objectives import OBJECTIVES
-from keras_vae.objectives.total_correlation import log_aggregate
+from keras_vae.model.networks import Convolutional
+from keras_vae.model.objectives import OBJECTIVES
+from keras_vae.model.objectives.total_correlation import log_aggregate
 from keras_vae.runtime.lazy import keras
 
 MEASURED, BATCH, LATENT = 1500, 64, 6

@@ -11,10 +11,10 @@ import numpy as np
 from tqdm import tqdm
 
 from keras_vae.figures import grid
+from keras_vae.model.soundness import largest_weight, learning_rate
 from keras_vae.runtime.devices import say
 from keras_vae.runtime.files import writing
 from keras_vae.runtime.lazy import keras, tf
-from keras_vae.soundness import largest_weight, learning_rate
 
 CHECKPOINT_SECONDS = 15.0  # between two checkpoints; writing one may cost as much as a short epoch
 SHOWN_IMAGES = 8

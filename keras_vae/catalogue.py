@@ -9,12 +9,12 @@ import pathlib
 import re
 import sys
 
-from keras_vae.corruptions import CORRUPTIONS
-from keras_vae.likelihoods import LIKELIHOODS
+from keras_vae.model.corruptions import CORRUPTIONS
+from keras_vae.model.likelihoods import LIKELIHOODS
+from keras_vae.model.networks import NETWORKS
+from keras_vae.model.objectives import OBJECTIVES
+from keras_vae.model.priors import PRIORS
 from keras_vae.model.regularizers import REGULARIZERS
-from keras_vae.networks import NETWORKS
-from keras_vae.objectives import OBJECTIVES
-from keras_vae.priors import PRIORS
 from keras_vae.samplers import SAMPLERS
 
 START, END = "<!-- catalogue -->", "<!-- end of catalogue -->"

@@ -4,16 +4,16 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from keras_vae.config.flags import option, read_config, read_json, settings, settle
-from keras_vae.corruptions import CORRUPTIONS, NoCorruption
 from keras_vae.data import rules
 from keras_vae.data.value_range import check_range, parse_range, show_range
 from keras_vae.datasets import DATASETS, Digits, check_augmentations, find_source, parse_image_size
-from keras_vae.latents import parse_shape, show_shape
-from keras_vae.likelihoods import LIKELIHOODS, Automatic
+from keras_vae.model.corruptions import CORRUPTIONS, NoCorruption
+from keras_vae.model.likelihoods import LIKELIHOODS, Automatic
+from keras_vae.model.networks import NETWORKS, Convolutional
+from keras_vae.model.objectives import OBJECTIVES, VariationalBound
+from keras_vae.model.posteriors import parse_shape, show_shape
+from keras_vae.model.priors import PRIORS, StandardNormal
 from keras_vae.model.regularizers import REGULARIZERS, NoRegularizer
-from keras_vae.networks import NETWORKS, Convolutional
-from keras_vae.objectives import OBJECTIVES, VariationalBound
-from keras_vae.priors import PRIORS, StandardNormal
 from keras_vae.runtime.devices import PRECISIONS
 
 LARGE = 2**31  # what counts something lies below it: TensorFlow counts in 32 bits here and there

@@ -41,12 +41,12 @@ from pathlib import Path
 
 from keras_vae.config.flags import option, read_config, to_json
 from keras_vae.errors import WriteError
-from keras_vae.latents import show_shape
-from keras_vae.likelihoods import LIKELIHOODS
 from keras_vae.model import twin
+from keras_vae.model.likelihoods import LIKELIHOODS
+from keras_vae.model.objectives import OBJECTIVES
+from keras_vae.model.posteriors import show_shape
+from keras_vae.model.priors import PRIORS
 from keras_vae.model.scoring import NUM_SAMPLES, check_num_samples, check_scorable, noise_of, scores
-from keras_vae.objectives import OBJECTIVES
-from keras_vae.priors import PRIORS
 from keras_vae.runtime import checksums
 from keras_vae.runtime.devices import need_tensorflow
 from keras_vae.runtime.empty import of_any_count

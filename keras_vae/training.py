@@ -16,9 +16,9 @@ from keras_vae.config.flags import command, parse
 from keras_vae.data.classes import names_of
 from keras_vae.datasets import load_dataset, spoken, spread
 from keras_vae.errors import DatasetError, TrainingStopped, UsageError, WorkerLost, WriteError, printable
-from keras_vae.latents import latent_shape, show_shape
-from keras_vae.likelihoods import Automatic
-from keras_vae.objectives import OBJECTIVES
+from keras_vae.model.likelihoods import Automatic
+from keras_vae.model.objectives import OBJECTIVES
+from keras_vae.model.posteriors import latent_shape, show_shape
 from keras_vae.runs import Follower, Run, State, check_place, check_utf_8
 from keras_vae.runtime import devices, workers
 from keras_vae.runtime.devices import say
@@ -300,7 +300,7 @@ def build(config, dataset):
     Raises:
         UsageError: Its parts do not go with each other or with the images.
     """
-    from keras_vae.autoencoder import Autoencoder
+    from keras_vae.model.autoencoder import Autoencoder
 
     steps = config.epochs * steps_per_epoch(config, dataset)
     with warnings.catch_warnings(record=True) as caught:

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 import uvicorn
 
-from keras_vae.autoencoder import Autoencoder
 from keras_vae.config import Config
 from keras_vae.export import export
+from keras_vae.model.autoencoder import Autoencoder
 from keras_vae.runs import Run
 from keras_vae.serving.server import address, listen
 

@@ -19,12 +19,12 @@ import sklearn.datasets
 
 import keras_vae
 from keras_vae.evaluation import metrics
-from keras_vae.likelihoods import LIKELIHOODS
+from keras_vae.model.likelihoods import LIKELIHOODS
+from keras_vae.model.networks import Convolutional, Perceptron, Residual
+from keras_vae.model.objectives import OBJECTIVES
+from keras_vae.model.objectives.quantized import VectorQuantized
+from keras_vae.model.priors import FlowPrior, Mixture, Vamp
 from keras_vae.model.regularizers import REGULARIZERS
-from keras_vae.networks import Convolutional, Perceptron, Residual
-from keras_vae.objectives import OBJECTIVES
-from keras_vae.objectives.quantized import VectorQuantized
-from keras_vae.priors import FlowPrior, Mixture, Vamp
 from keras_vae.runtime.lazy import keras, ops
 
 IMAGES = (sklearn.datasets.load_digits().images[:48, ..., None] / 16).astype("float32")

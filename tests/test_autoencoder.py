@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import sklearn.datasets
 
-from keras_vae.autoencoder import (
+from keras_vae.model.autoencoder import (
     CODES,
     OBSERVATION,
     STREAMS,
@@ -19,9 +19,9 @@ from keras_vae.autoencoder import (
     Step,
     component,
 )
-from keras_vae.likelihoods import LIKELIHOODS, Bernoulli, Gaussian
-from keras_vae.networks import Convolutional
-from keras_vae.objectives import OBJECTIVES, BetaVAE, PlainAutoencoder, VariationalBound
+from keras_vae.model.likelihoods import LIKELIHOODS, Bernoulli, Gaussian
+from keras_vae.model.networks import Convolutional
+from keras_vae.model.objectives import OBJECTIVES, BetaVAE, PlainAutoencoder, VariationalBound
 from keras_vae.runtime.lazy import keras, tf
 
 NETWORK = Convolutional(widths=(4,), dense=6, activation="elu")
@@ -406,8 +406,8 @@ tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
 import keras
 from keras_vae import VAE, Autoencoder
-from keras_vae.likelihoods import Bernoulli
-from keras_vae.networks import Convolutional
+from keras_vae.model.likelihoods import Bernoulli
+from keras_vae.model.networks import Convolutional
 
 images = np.random.default_rng(0).random((11, 8, 8, 1)).astype("float32")
 network = Convolutional(widths=(4,), dense=6, activation="elu")

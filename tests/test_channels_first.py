@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from keras_vae.autoencoder import Autoencoder
 from keras_vae.evaluation import features
-from keras_vae.networks.convolutional import Convolutional
-from keras_vae.networks.mlp import Perceptron
-from keras_vae.networks.residual import Residual
+from keras_vae.model.autoencoder import Autoencoder
+from keras_vae.model.networks.convolutional import Convolutional
+from keras_vae.model.networks.mlp import Perceptron
+from keras_vae.model.networks.residual import Residual
 from keras_vae.runtime.lazy import keras
 from keras_vae.samplers.pixel_cnn import PixelCNN
 

@@ -19,7 +19,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-import keras_vae.autoencoder  # noqa: F401  (registers the model with Keras)
+import keras_vae.model.autoencoder  # noqa: F401  (registers the model with Keras)
 from keras_vae.config import Config
 from keras_vae.config.flags import from_json, read_config, to_json
 from keras_vae.export import float32_twin

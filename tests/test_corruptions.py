@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from keras_vae.corruptions import CORRUPTIONS, GaussianNoise, Mask, NoCorruption, SaltAndPepper
+from keras_vae.model.corruptions import CORRUPTIONS, GaussianNoise, Mask, NoCorruption, SaltAndPepper
 from keras_vae.runtime.lazy import tf
 
 SHAPE = (40, 25, 20, 3)

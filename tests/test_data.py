@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_vae.autoencoder import Autoencoder
 from keras_vae.config import FOUND, Config, read_settings
 from keras_vae.config.flags import from_json, to_json
 from keras_vae.data.classes import number_classes
@@ -19,7 +18,8 @@ from keras_vae.datasets import Arrays, ImageFolder, load_dataset
 from keras_vae.datasets.splits import split_indices
 from keras_vae.errors import DatasetError, UsageError
 from keras_vae.export import Description
-from keras_vae.networks import Convolutional
+from keras_vae.model.autoencoder import Autoencoder
+from keras_vae.model.networks import Convolutional
 from keras_vae.runtime.files import write_json
 from keras_vae.training import load, read_command_line, settle
 

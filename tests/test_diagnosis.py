@@ -16,8 +16,8 @@ from keras_vae.evaluation.results import Results
 from keras_vae.evaluation.results.schema import results_schema
 from keras_vae.evaluation.sections import SECTIONS
 from keras_vae.evaluation.sections.evidence import Evidence
-from keras_vae.likelihoods import Bernoulli, Gaussian, LearnedGaussian
-from keras_vae.objectives import OBJECTIVES
+from keras_vae.model.likelihoods import Bernoulli, Gaussian, LearnedGaussian
+from keras_vae.model.objectives import OBJECTIVES
 from keras_vae.report.tables import plain
 
 SCHEMA = results_schema()

@@ -33,8 +33,8 @@ import numpy as np
 import tensorflow as tf
 from keras_vae import Autoencoder, load_dataset
 from keras_vae.datasets import spread
-from keras_vae.likelihoods import Bernoulli
-from keras_vae.networks import Convolutional
+from keras_vae.model.likelihoods import Bernoulli
+from keras_vae.model.networks import Convolutional
 
 def train(strategy):
     keras.utils.set_random_seed(1)

@@ -18,8 +18,8 @@ from keras_vae.evaluation.metrics import paths
 from keras_vae.explorer import World, explorer_routes, static_page
 from keras_vae.explorer.network import FeatureMaps, graph
 from keras_vae.explorer.packing import to_text
-from keras_vae.likelihoods import LIKELIHOODS
-from keras_vae.networks import NETWORKS
+from keras_vae.model.likelihoods import LIKELIHOODS
+from keras_vae.model.networks import NETWORKS
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 PATIENCE = 30  # seconds

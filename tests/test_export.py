@@ -17,7 +17,6 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from keras_vae.autoencoder import VAE, Autoencoder
 from keras_vae.export import (
     Description,
     export,
@@ -26,6 +25,7 @@ from keras_vae.export import (
     publish,
     unfinished_version,
 )
+from keras_vae.model.autoencoder import VAE, Autoencoder
 from keras_vae.samplers import Codes, FlowMatching, Prior, standard_normal
 
 SMALL = {"kind": "convolutional", "widths": [4, 8], "dense": 16}
@@ -425,7 +425,7 @@ def test_what_a_killed_export_left_is_swept_by_the_next_one(tmp_path):
     script = textwrap.dedent("""
         import os, signal, sys
         import tensorflow as tf
-        from keras_vae.autoencoder import VAE
+        from keras_vae.model.autoencoder import VAE
         from keras_vae.export import export
         save = tf.saved_model.save
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from keras_vae.layers.gradients import derivative_along
 from keras_vae.layers.kernels.fused import fused
-from keras_vae.networks.fields import ACTIVATIONS
+from keras_vae.model.networks.fields import ACTIVATIONS
 from keras_vae.runtime.lazy import keras
 
 INPUTS = np.random.default_rng(0).normal(size=(4, 6)).astype("float32") * 3

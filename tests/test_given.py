@@ -6,11 +6,11 @@ import pytest
 import tensorflow as tf
 
 import keras_vae
-from keras_vae.autoencoder import Autoencoder
 from keras_vae.config import Config
 from keras_vae.errors import DatasetError, UsageError
 from keras_vae.evaluation.given import cut, dataset_of, model_of
 from keras_vae.evaluation.settings import Evaluation
+from keras_vae.model.autoencoder import Autoencoder
 from keras_vae.training import train
 
 SETTINGS = Evaluation()

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import sklearn.datasets
 
-from keras_vae.autoencoder import Autoencoder
-from keras_vae.inputs import InputSpec, class_weights, unpack
-from keras_vae.likelihoods import Bernoulli
-from keras_vae.networks import Convolutional
+from keras_vae.model.autoencoder import Autoencoder
+from keras_vae.model.inputs import InputSpec, class_weights, unpack
+from keras_vae.model.likelihoods import Bernoulli
+from keras_vae.model.networks import Convolutional
 from keras_vae.runtime.lazy import keras, tf
 
 DIGITS = sklearn.datasets.load_digits()

@@ -130,8 +130,8 @@ def test_the_package_alone_imports_no_heavy_library():
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    from keras_vae.autoencoder import VAE
-    from keras_vae.networks import Convolutional
+    from keras_vae.model.autoencoder import VAE
+    from keras_vae.model.networks import Convolutional
 
     path = tmp_path_factory.mktemp("saved") / "model.keras"
     VAE((4, 4, 1), 2, network=Convolutional(widths=(2,), dense=0)).save(path)
@@ -144,7 +144,7 @@ def saved(tmp_path_factory):
 )
 def test_a_saved_model_loads_in_whatever_order_the_packages_are_imported(order, saved):
     code = f"import sys, {order}\nprint(type(keras.saving.load_model(sys.argv[1])).__module__)"
-    assert python(code, saved).strip() == "keras_vae.autoencoder"
+    assert python(code, saved).strip() == "keras_vae.model.autoencoder"
 
 
 def test_a_saved_model_loads_through_tensorflow_alone_after_the_package(saved):

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from keras_vae.latents import POINT_LOG_VAR, DiagonalGaussian, Point
 from keras_vae.layers.basic import AppendLogSigma, GivenSeed, Sampling, SoftBounds
 from keras_vae.layers.densities import MAX_LOG_VAR, MIN_LOG_VAR
+from keras_vae.model.posteriors import POINT_LOG_VAR, DiagonalGaussian, Point
 from keras_vae.runtime.lazy import keras, tf
 
 

@@ -6,7 +6,7 @@ import scipy.stats
 
 from keras_vae.evaluation.metrics.reconstruction import ssim
 from keras_vae.layers.densities import soft_bounds
-from keras_vae.likelihoods import (
+from keras_vae.model.likelihoods import (
     LIKELIHOODS,
     Bernoulli,
     ContinuousBernoulli,
@@ -20,9 +20,9 @@ from keras_vae.likelihoods import (
     MultiScaleSimilarity,
     OptimalGaussian,
 )
-from keras_vae.likelihoods.gaussian import MIN_LOG_SIGMA
-from keras_vae.likelihoods.logistic import MAX_LOG_SCALE, MIN_LOG_SCALE
-from keras_vae.likelihoods.ms_ssim import gaussian_window, multi_scale_similarity, num_scales
+from keras_vae.model.likelihoods.gaussian import MIN_LOG_SIGMA
+from keras_vae.model.likelihoods.logistic import MAX_LOG_SCALE, MIN_LOG_SCALE
+from keras_vae.model.likelihoods.ms_ssim import gaussian_window, multi_scale_similarity, num_scales
 from keras_vae.runtime.lazy import keras, tf
 
 SHAPE = (5, 4, 3, 2)  # batch, height, width, channels

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from keras_vae import principal
 from keras_vae.evaluation.metrics import mismatch
 from keras_vae.evaluation.metrics.rate import measure_rate
+from keras_vae.samplers import principal
 
 
 def normal(*shape, seed=0):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from keras_vae import principal
 from keras_vae.evaluation.metrics import rate
+from keras_vae.samplers import principal
 
 
 def signal(num_codes, dims, variance=1.0, seed=0):

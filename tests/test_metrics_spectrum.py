@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from keras_vae import principal
 from keras_vae.evaluation.metrics import spectrum
-from keras_vae.principal import principal_components, project
+from keras_vae.samplers import principal
+from keras_vae.samplers.principal import principal_components, project
 
 
 def normal(*shape, seed=0):

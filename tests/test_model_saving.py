@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_vae.autoencoder import Autoencoder
 from keras_vae.export import export
 from keras_vae.model import saving
+from keras_vae.model.autoencoder import Autoencoder
 
 SMALL = {"kind": "convolutional", "widths": [4], "dense": 8}
 IMAGES = np.random.default_rng(0).random((5, 8, 8, 1)).astype("float32")

@@ -3,9 +3,9 @@ import types
 import numpy as np
 import pytest
 
-from keras_vae.autoencoder import Dims
-from keras_vae.latents import DiagonalGaussian, Point
-from keras_vae.objectives import BetaVAE, PlainAutoencoder, VariationalBound
+from keras_vae.model.autoencoder import Dims
+from keras_vae.model.objectives import BetaVAE, PlainAutoencoder, VariationalBound
+from keras_vae.model.posteriors import DiagonalGaussian, Point
 
 DISTORTION, RATE = np.array([10.0, 20.0, 30.0], "float32"), np.array([1.0, 2.0, 4.0], "float32")
 DIMS = Dims(pixels=784, latents=16)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import sklearn.datasets
 
-from keras_vae.autoencoder import Autoencoder, Step
 from keras_vae.layers.basic import GivenSeed
-from keras_vae.networks import Convolutional
-from keras_vae.objectives.adversarial import (
+from keras_vae.model.autoencoder import Autoencoder, Step
+from keras_vae.model.networks import Convolutional
+from keras_vae.model.objectives.adversarial import (
     AdversarialAutoencoder,
     FactorVAE,
     critic_loss,

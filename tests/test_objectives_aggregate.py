@@ -9,7 +9,6 @@ import pytest
 import scipy.spatial
 import scipy.stats
 
-from keras_vae.autoencoder import Autoencoder
 from keras_vae.layers.densities import (
     batch_mean,
     gaussian_kernel,
@@ -17,11 +16,12 @@ from keras_vae.layers.densities import (
     maximum_mean_discrepancy,
     squared_distances,
 )
-from keras_vae.networks import Convolutional
-from keras_vae.objectives import OBJECTIVES
-from keras_vae.objectives.discrepancy import InfoVAE, WassersteinMMD
-from keras_vae.objectives.moments import CodesCovariance, MeansCovariance
-from keras_vae.objectives.total_correlation import BetaTCVAE, log_aggregate, stratified_log_weights
+from keras_vae.model.autoencoder import Autoencoder
+from keras_vae.model.networks import Convolutional
+from keras_vae.model.objectives import OBJECTIVES
+from keras_vae.model.objectives.discrepancy import InfoVAE, WassersteinMMD
+from keras_vae.model.objectives.moments import CodesCovariance, MeansCovariance
+from keras_vae.model.objectives.total_correlation import BetaTCVAE, log_aggregate, stratified_log_weights
 
 
 def make(objective, latent):

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import scipy.special
 
-from keras_vae.autoencoder import Autoencoder
-from keras_vae.latents import DiagonalGaussian, FlowedGaussian
 from keras_vae.layers.basic import GivenSeed
-from keras_vae.objectives.flow_posterior import InverseAutoregressiveFlow, PlanarFlow
-from keras_vae.objectives.variational import VariationalBound
+from keras_vae.model.autoencoder import Autoencoder
+from keras_vae.model.objectives.flow_posterior import InverseAutoregressiveFlow, PlanarFlow
+from keras_vae.model.objectives.variational import VariationalBound
+from keras_vae.model.posteriors import DiagonalGaussian, FlowedGaussian
 from keras_vae.runtime.lazy import keras, ops, tf
 
 KINDS = ("planar", "iaf")

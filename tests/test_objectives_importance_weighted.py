@@ -5,15 +5,15 @@ import pytest
 import scipy.stats
 from linear import Linear
 
-from keras_vae.autoencoder import Autoencoder, Step
-from keras_vae.likelihoods import Gaussian
-from keras_vae.objectives.importance_weighted import (
+from keras_vae.model.autoencoder import Autoencoder, Step
+from keras_vae.model.likelihoods import Gaussian
+from keras_vae.model.objectives.importance_weighted import (
     CombinedImportanceWeighted,
     ImportanceWeighted,
     MultipleImportanceWeighted,
     PartiallyImportanceWeighted,
 )
-from keras_vae.objectives.variational import VariationalBound
+from keras_vae.model.objectives.variational import VariationalBound
 from keras_vae.runtime.lazy import keras, ops, tf
 
 SIGMA, LATENT, SHAPE = 0.5, 2, (2, 2, 1)

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import sklearn.datasets
 
-from keras_vae.autoencoder import Autoencoder, Step
-from keras_vae.latents import Codebook
 from keras_vae.layers.quantizer import Quantizer
-from keras_vae.networks import Convolutional
-from keras_vae.objectives.quantized import VectorQuantized
+from keras_vae.model.autoencoder import Autoencoder, Step
+from keras_vae.model.networks import Convolutional
+from keras_vae.model.objectives.quantized import VectorQuantized
+from keras_vae.model.posteriors import Codebook
 from keras_vae.runtime.lazy import keras, ops, tf
 
 NETWORK = Convolutional(widths=(6, 8), dense=16)
@@ -171,9 +171,9 @@ tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
 import keras
 from keras_vae import Autoencoder
-from keras_vae.likelihoods import Bernoulli
-from keras_vae.networks import Convolutional
-from keras_vae.objectives.quantized import VectorQuantized
+from keras_vae.model.likelihoods import Bernoulli
+from keras_vae.model.networks import Convolutional
+from keras_vae.model.objectives.quantized import VectorQuantized
 
 images = np.random.default_rng(0).random((12, 8, 8, 1)).astype("float32")
 network = Convolutional(widths=(4,), dense=6, activation="elu")

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import sklearn.datasets
 
-from keras_vae.autoencoder import Autoencoder, Step
 from keras_vae.layers.densities import batch_mean
-from keras_vae.networks import Convolutional
-from keras_vae.objectives import OBJECTIVES
-from keras_vae.objectives.annealing import Annealed
-from keras_vae.objectives.autoencoding import DenoisingAutoencoder
-from keras_vae.objectives.capacity import Capacity, FreeBits
-from keras_vae.objectives.discrepancy import InfoVAE, WassersteinMMD
-from keras_vae.objectives.moments import CodesCovariance, MeansCovariance
-from keras_vae.objectives.variational import BetaVAE, VariationalBound
+from keras_vae.model.autoencoder import Autoencoder, Step
+from keras_vae.model.networks import Convolutional
+from keras_vae.model.objectives import OBJECTIVES
+from keras_vae.model.objectives.annealing import Annealed
+from keras_vae.model.objectives.autoencoding import DenoisingAutoencoder
+from keras_vae.model.objectives.capacity import Capacity, FreeBits
+from keras_vae.model.objectives.discrepancy import InfoVAE, WassersteinMMD
+from keras_vae.model.objectives.moments import CodesCovariance, MeansCovariance
+from keras_vae.model.objectives.variational import BetaVAE, VariationalBound
 from keras_vae.runtime.lazy import keras, tf
 
 NETWORK = Convolutional(widths=(4,), dense=6, activation="elu")

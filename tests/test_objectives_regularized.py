@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import sklearn.datasets
 
-from keras_vae.autoencoder import Autoencoder, Step
 from keras_vae.layers.basic import UnitSpectralNorm, spectral_norm
 from keras_vae.layers.gradients import derivative_along
-from keras_vae.likelihoods import Bernoulli, Gaussian
-from keras_vae.networks import Convolutional
-from keras_vae.objectives.regularized import (
+from keras_vae.model.autoencoder import Autoencoder, Step
+from keras_vae.model.likelihoods import Bernoulli, Gaussian
+from keras_vae.model.networks import Convolutional
+from keras_vae.model.objectives.regularized import (
     RegularizedGradientPenalty,
     RegularizedL2,
     RegularizedSpectral,

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from keras_vae import VAE, pace
-from keras_vae.networks import Convolutional
+from keras_vae.model.networks import Convolutional
 from keras_vae.runtime.lazy import keras
 
 

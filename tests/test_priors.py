@@ -9,17 +9,17 @@ import tensorflow
 from test_diagnosis import entropy, linear_data, linear_model, posterior_variance, within
 
 from keras_vae import evaluate
-from keras_vae.autoencoder import Autoencoder, Step
 from keras_vae.datasets import Annotations, LoadOptions, in_memory
 from keras_vae.evaluation.sections.evidence import gather
 from keras_vae.evaluation.sections.likelihood import log_weights
 from keras_vae.evaluation.settings import Evaluation
 from keras_vae.evaluation.subject import from_export, from_model, weighing
 from keras_vae.export import export, export_decoder
-from keras_vae.networks import Convolutional
-from keras_vae.objectives import OBJECTIVES
-from keras_vae.priors import PRIORS, FlowPrior, Mixture, Vamp
-from keras_vae.priors.mixture import mixture_log_density
+from keras_vae.model.autoencoder import Autoencoder, Step
+from keras_vae.model.networks import Convolutional
+from keras_vae.model.objectives import OBJECTIVES
+from keras_vae.model.priors import PRIORS, FlowPrior, Mixture, Vamp
+from keras_vae.model.priors.mixture import mixture_log_density
 from keras_vae.runtime.lazy import keras, tf
 from keras_vae.samplers import Prior, load, save
 from keras_vae.samplers import Vamp as Components

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import scipy.fft
 
-from keras_vae.autoencoder import Autoencoder, Step
 from keras_vae.config import Config
 from keras_vae.config.flags import from_json, parse, to_json
-from keras_vae.likelihoods import Gaussian
+from keras_vae.model.autoencoder import Autoencoder, Step
+from keras_vae.model.likelihoods import Gaussian
+from keras_vae.model.networks import Convolutional
 from keras_vae.model.regularizers import (
     REGULARIZERS,
     CodeNoise,
@@ -19,7 +20,6 @@ from keras_vae.model.regularizers import (
     SpectralPenalty,
 )
 from keras_vae.model.regularizers.maps import cosines, shares
-from keras_vae.networks import Convolutional
 from keras_vae.runtime.lazy import keras, ops
 
 NETWORK = Convolutional(widths=(4, 5), activation="elu")

@@ -6,13 +6,13 @@ import scipy.special
 import scipy.stats
 import sklearn.datasets
 
-from keras_vae.autoencoder import Autoencoder
 from keras_vae.export import export_encoder
 from keras_vae.layers.basic import PixelVariance
 from keras_vae.model import batches
+from keras_vae.model.autoencoder import Autoencoder
+from keras_vae.model.networks.convolutional import Convolutional
+from keras_vae.model.networks.mlp import Perceptron
 from keras_vae.model.scoring import noise_of
-from keras_vae.networks.convolutional import Convolutional
-from keras_vae.networks.mlp import Perceptron
 from keras_vae.runtime.lazy import keras, ops, tf
 
 DIGITS = (sklearn.datasets.load_digits().images[:40, ..., None] / 16).astype("float32")

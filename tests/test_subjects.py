@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 
-from keras_vae.autoencoder import Autoencoder
 from keras_vae.errors import UsageError
 from keras_vae.evaluation.subject import (
     from_export,
@@ -15,7 +14,8 @@ from keras_vae.evaluation.subject import (
     observe,
 )
 from keras_vae.export import DESCRIPTION, export
-from keras_vae.likelihoods import (
+from keras_vae.model.autoencoder import Autoencoder
+from keras_vae.model.likelihoods import (
     Bernoulli,
     ContinuousBernoulli,
     Gaussian,

@@ -25,7 +25,7 @@ from keras_vae.config import Config
 from keras_vae.config.flags import read_config
 from keras_vae.datasets import Digits, ImageFolder
 from keras_vae.errors import UsageError
-from keras_vae.objectives import BetaVAE
+from keras_vae.model.objectives import BetaVAE
 from keras_vae.runs import Run
 
 README = pathlib.Path(__file__).parent.parent / "README.md"

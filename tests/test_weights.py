@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import sklearn.datasets
 
-from keras_vae.autoencoder import Autoencoder
 from keras_vae.layers.densities import batch_mean, gaussian_kernel, maximum_mean_discrepancy
-from keras_vae.likelihoods import LIKELIHOODS
-from keras_vae.networks.convolutional import Convolutional
-from keras_vae.networks.mlp import Perceptron
-from keras_vae.objectives import OBJECTIVES
-from keras_vae.objectives.adversarial import permute_dims
-from keras_vae.objectives.total_correlation import log_aggregate
+from keras_vae.model.autoencoder import Autoencoder
+from keras_vae.model.likelihoods import LIKELIHOODS
+from keras_vae.model.networks.convolutional import Convolutional
+from keras_vae.model.networks.mlp import Perceptron
+from keras_vae.model.objectives import OBJECTIVES
+from keras_vae.model.objectives.adversarial import permute_dims
+from keras_vae.model.objectives.total_correlation import log_aggregate
 from keras_vae.runtime.lazy import keras, ops
 
 DIGITS = (sklearn.datasets.load_digits().images[:64, ..., None] / 16).astype("float32")

@@ -15,8 +15,8 @@ from peers.task import LEARNING_RATE
 
 import keras_vae
 from keras_vae.layers.kernels import layers as faster
-from keras_vae.likelihoods import Bernoulli
-from keras_vae.networks import ends
+from keras_vae.model.likelihoods import Bernoulli
+from keras_vae.model.networks import ends
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from peers.task import LEARNING_RATE, generated_images, report, report_training,
 import keras_vae
 from keras_vae import pace
 from keras_vae.datasets import Annotations, LoadOptions, in_memory
-from keras_vae.latents import parse_shape
+from keras_vae.model.posteriors import parse_shape
 from keras_vae.runtime import devices
 
 

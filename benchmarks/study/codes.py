@@ -8,7 +8,7 @@ from scipy import stats
 
 from keras_vae.evaluation.metrics.spectrum import participation_ratio
 from keras_vae.evaluation.sections.codes import encode_split, number_of_codes
-from keras_vae.principal import column_blocks, count_for_share, principal_components
+from keras_vae.samplers.principal import column_blocks, count_for_share, principal_components
 
 RANKED, COMPARED, PAIRED = 2000, 300, 100  # codes that ranks, densities, and overlaps of pairs are taken of
 SHARES = (80, 90, 95, 99)  # percent of the means' variance

@@ -32,7 +32,7 @@ from keras_vae.evaluation.subject import (
 )
 from keras_vae.evaluation.verdict.source import UNKNOWN, Source
 from keras_vae.export import Description
-from keras_vae.likelihoods import Automatic, Bernoulli
+from keras_vae.model.likelihoods import Automatic, Bernoulli
 from keras_vae.runs import Run
 from keras_vae.runtime.devices import say
 from keras_vae.runtime.lazy import keras, tf
@@ -69,7 +69,7 @@ def model_of(model):
     Raises:
         UsageError: It is of another kind, or cannot be read.
     """
-    from keras_vae.autoencoder import Autoencoder
+    from keras_vae.model.autoencoder import Autoencoder
 
     if isinstance(model, Subject):
         return Given(lambda dataset, settings: with_ranges(model, settings))

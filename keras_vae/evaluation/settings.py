@@ -8,7 +8,7 @@ from keras_vae.config.flags import did_you_mean, option
 from keras_vae.evaluation.features import KINDS
 from keras_vae.evaluation.ranges import DECODER_RANGES, ENCODER_RANGES, check_range
 from keras_vae.evaluation.subject import SPREADS
-from keras_vae.likelihoods import LIKELIHOODS, Automatic
+from keras_vae.model.likelihoods import LIKELIHOODS, Automatic
 from keras_vae.samplers import FITTED
 
 

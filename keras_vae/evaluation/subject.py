@@ -23,9 +23,9 @@ import numpy as np
 from keras_vae.errors import UsageError
 from keras_vae.evaluation.ranges import DECODER_RANGES, ENCODER_RANGES, Ranges, check_range
 from keras_vae.export import DESCRIPTION, Description, float32_twin, read_prior
-from keras_vae.latents import POINT_LOG_VAR, Codebook, Point, show_shape
-from keras_vae.likelihoods import LIKELIHOODS, Bernoulli, LearnedGaussian, OptimalGaussian
-from keras_vae.objectives import OBJECTIVES
+from keras_vae.model.likelihoods import LIKELIHOODS, Bernoulli, LearnedGaussian, OptimalGaussian
+from keras_vae.model.objectives import OBJECTIVES
+from keras_vae.model.posteriors import POINT_LOG_VAR, Codebook, Point, show_shape
 from keras_vae.runs import Run
 from keras_vae.runtime.checksums import check_sealed
 from keras_vae.runtime.lazy import keras, ops, tf
@@ -289,7 +289,7 @@ def from_functions(encode, decode, likelihood=None, name="model", encoder_range=
     Args:
         encode: images -> (mean, log_var), or the code alone for a plain autoencoder.
         decode: codes -> images.
-        likelihood: One of `keras_vae.likelihoods` that needs only the images; None leaves out the measurements that
+        likelihood: One of `keras_vae.model.likelihoods` that needs only the images; None leaves out the measurements that
             need one.
         name: The model's name. encoder_range, decoder_range: The value ranges that `encode` expects and `decode` gives,
         one of
@@ -526,7 +526,7 @@ def load_model(run):
     Raises:
         UsageError: The run does not have a model yet, or its file is damaged.
     """
-    from keras_vae.autoencoder import Autoencoder
+    from keras_vae.model.autoencoder import Autoencoder
 
     resume = command_line("train", "--resume", typed_path(run.path))
     if not run.model_file.is_file():

@@ -14,15 +14,15 @@ from keras_vae.evaluation.verdict.facts import Facts
 from keras_vae.explorer.dead_zones import shade
 from keras_vae.explorer.network import layer_facts
 from keras_vae.export import float32_twin
-from keras_vae.latents import Codebook, show_shape
-from keras_vae.likelihoods import Gaussian, OptimalGaussian
-from keras_vae.principal import principal_components, project
+from keras_vae.model.likelihoods import Gaussian, OptimalGaussian
+from keras_vae.model.posteriors import Codebook, show_shape
 from keras_vae.report.page import NAME, clean
 from keras_vae.report.verdict import VERDICTS, plain_words
 from keras_vae.runtime.lazy import tf
 from keras_vae.runtime.programs import command_line, typed_path
 from keras_vae.samplers import Codes, Mixture
 from keras_vae.samplers import load as load_sampler
+from keras_vae.samplers.principal import principal_components, project
 from keras_vae.training import load as load_dataset
 
 MOST_IMAGES, FEWEST_IMAGES, IMAGE_BUDGET = (

@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import types
 
-from keras_vae.inputs import CLEAN, Batch, unpack
+from keras_vae.model.inputs import CLEAN, Batch, unpack
 from keras_vae.runtime.lazy import keras, tf
 
 OF_A_BATCH = " of a batch"  # after "the images"

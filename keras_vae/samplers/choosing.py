@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_vae.principal import count_for_share, evenly, first_components, principal_components, project
 from keras_vae.runtime.threads import one_thread
 from keras_vae.samplers.codes import difference, posterior_draws
 from keras_vae.samplers.low_rank import (
@@ -22,6 +21,13 @@ from keras_vae.samplers.low_rank import (
     left_over,
     make_density,
     square_root,
+)
+from keras_vae.samplers.principal import (
+    count_for_share,
+    evenly,
+    first_components,
+    principal_components,
+    project,
 )
 
 CODES_PER_COMPONENT = 2  # fewer codes than this for each dimension in each component: fewer components

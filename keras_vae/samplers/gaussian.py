@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_vae.principal import first_components, principal_components, project
 from keras_vae.samplers.low_rank import LowRank, make_density, noise_variances, square_root
+from keras_vae.samplers.principal import first_components, principal_components, project
 
 
 @dataclass(frozen=True, eq=False)

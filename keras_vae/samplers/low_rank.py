@@ -10,10 +10,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_vae.principal import column_blocks, count_for_share, first_components, principal_components
 from keras_vae.runtime.lazy import tf
 from keras_vae.samplers.codes import Fitted
 from keras_vae.samplers.noise import standard_normal
+from keras_vae.samplers.principal import (
+    column_blocks,
+    count_for_share,
+    first_components,
+    principal_components,
+)
 
 # Noise below this share of the codes' mean variance is raised to it, or a plain autoencoder's codes, which have
 # none, would have no density. Its standard deviation is a thousandth of the codes'.

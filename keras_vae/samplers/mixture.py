@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from keras_vae.principal import first_components, principal_components, project
 from keras_vae.samplers.choosing import FEWEST_CODES, Candidates, Choice, Search, affordable, fit_mixture
 from keras_vae.samplers.low_rank import LowRank, few_components, make_density, noise_variances
+from keras_vae.samplers.principal import first_components, principal_components, project
 
 
 @dataclass(frozen=True, eq=False)

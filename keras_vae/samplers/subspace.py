@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_vae.layers.densities import LOG_2_PI
-from keras_vae.principal import column_blocks, project
 from keras_vae.runtime.lazy import tf
 from keras_vae.samplers.low_rank import few_components, least_noise, noise_variances
+from keras_vae.samplers.principal import column_blocks, project
 
 
 class Subspace(NamedTuple):

@@ -8,12 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_vae.layers.densities import LOG_2_PI
-from keras_vae.principal import column_blocks, project
 from keras_vae.runtime.lazy import tf
 from keras_vae.runtime.threads import one_thread
 from keras_vae.samplers.codes import Fitted, difference, posterior_draws
 from keras_vae.samplers.low_rank import LEAST_NOISE, few_components, quantiles
 from keras_vae.samplers.noise import standard_normal
+from keras_vae.samplers.principal import column_blocks, project
 
 RANK = 32  # principal directions in which the components are chosen
 CODES_PER_COMPONENT = 2

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from keras_vae.config.flags import show, to_json
 from keras_vae.evaluation.verdict.facts import Facts
-from keras_vae.latents import parse_shape
+from keras_vae.model.posteriors import parse_shape
 from keras_vae.report.comparison import COMPARED, harmless, latent_size, scalars
 from keras_vae.report.tables import described, get, get_error, plain
 from keras_vae.report.verdict import VERDICTS

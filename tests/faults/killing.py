@@ -38,7 +38,7 @@ SERVER = """
 
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     import h5py, matplotlib.figure, scipy.linalg, sklearn.mixture, keras, tensorflow
-    import keras_vae.autoencoder, keras_vae.evaluation.sections, keras_vae.export, keras_vae.report
+    import keras_vae.model.autoencoder, keras_vae.evaluation.sections, keras_vae.export, keras_vae.report
     from keras_vae import callbacks, training
     from keras_vae.cli import evaluate
 

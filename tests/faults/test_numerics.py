@@ -16,16 +16,16 @@ from test_conformance import DIGITS, SIZES, goes_with, labels_of
 
 import keras_vae
 from keras_vae import pace
-from keras_vae.autoencoder import Autoencoder
 from keras_vae.config import Config
 from keras_vae.datasets import Annotations, LoadOptions, in_memory
 from keras_vae.errors import TrainingStopped, UsageError
 from keras_vae.evaluation.subject import check_subject, from_functions
 from keras_vae.layers.densities import MAX_LOG_VAR, MIN_LOG_VAR
-from keras_vae.likelihoods import LIKELIHOODS
-from keras_vae.networks import NETWORKS
-from keras_vae.objectives import OBJECTIVES, VariationalBound
-from keras_vae.priors import PRIORS
+from keras_vae.model.autoencoder import Autoencoder
+from keras_vae.model.likelihoods import LIKELIHOODS
+from keras_vae.model.networks import NETWORKS
+from keras_vae.model.objectives import OBJECTIVES, VariationalBound
+from keras_vae.model.priors import PRIORS
 from keras_vae.runtime.lazy import ops
 
 pytestmark = pytest.mark.filterwarnings("ignore:the loss weighs the rate")

@@ -9,7 +9,7 @@ import numpy as np
 from keras_vae.evaluation.metrics.frechet import frechet_distance
 from keras_vae.evaluation.metrics.neighbours import nearest
 from keras_vae.model.regularizers.maps import cosines, product, shares
-from keras_vae.principal import principal_components
+from keras_vae.samplers.principal import principal_components
 
 LEAST_SIDE = 2  # of a map that can be halved
 HALF = 0.5

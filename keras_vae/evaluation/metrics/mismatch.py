@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_vae.evaluation.metrics.spectrum import area_under_curve
-from keras_vae.principal import column_blocks, combine, covariance, evenly_spaced, gram, largest
+from keras_vae.samplers.principal import column_blocks, combine, covariance, evenly_spaced, gram, largest
 
 TINY = 1e-12  # a positive variance, for dimensions that never vary
 PAIRS = 5e10  # largest codes squared times dimensions for the bounds on the information: a second or two

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_vae.principal import column_blocks, count_for_share
+from keras_vae.samplers.principal import column_blocks, count_for_share
 
 ACTIVE = 0.01  # variance of a unit's mean, Burda et al. 2016
 COLLAPSED_RATE, COLLAPSED_SHARE = 0.01, 0.01  # epsilon (nats) and delta, Lucas et al. 2019

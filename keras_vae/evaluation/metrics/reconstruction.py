@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from keras_vae.likelihoods.ms_ssim import SSIM_CONSTANTS, gaussian_window
+from keras_vae.model.likelihoods.ms_ssim import SSIM_CONSTANTS, gaussian_window
 
 LARGEST_PSNR = 100.0  # decibels: equal images are given this, so that means stay finite
 PIXELS_AT_ONCE = 2**23  # bounds the working memory to some hundred MiB
@@ -80,7 +80,7 @@ def bits_per_dim(nats, num_dims, bin_width=1.0):
     Args:
         nats: Negative log density or log mass of whole images.
         num_dims: height x width x channels.
-        bin_width: As in the likelihood (`keras_vae.likelihoods.likelihood`).
+        bin_width: As in the likelihood (`keras_vae.model.likelihoods.likelihood`).
     """
     return (np.asarray(nats) / num_dims - math.log(bin_width)) / math.log(2)
 

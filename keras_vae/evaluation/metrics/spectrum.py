@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_vae.principal import (
+from keras_vae.runtime.threads import one_thread
+from keras_vae.samplers.principal import (
     column_blocks,
     count_for_share,
     evenly_spaced,
@@ -16,7 +17,6 @@ from keras_vae.principal import (
     principal_components,
     project,
 )
-from keras_vae.runtime.threads import one_thread
 
 __all__ = [
     "Directions",

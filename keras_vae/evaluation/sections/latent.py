@@ -7,7 +7,7 @@ import numpy as np
 from keras_vae.evaluation.metrics import rate, spectrum
 from keras_vae.evaluation.sections.evidence import NOT_STANDARD
 from keras_vae.evaluation.sections.found import Found, missing
-from keras_vae.principal import principal_components
+from keras_vae.samplers.principal import principal_components
 
 FEW_CODES = "there are too few codes for so many directions"
 OF_RATES = ("collapsed_units", "kl_spectrum", "kl_dims90", "second_moment")

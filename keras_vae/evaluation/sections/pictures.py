@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_vae.evaluation.metrics import paths
 from keras_vae.evaluation.sections.found import Found
-from keras_vae.principal import project
+from keras_vae.samplers.principal import project
 
 
 def take_pictures(evidence, latent, ladder):

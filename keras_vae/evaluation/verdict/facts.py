@@ -3,8 +3,8 @@
 from keras_vae.evaluation.metrics.estimate import SURE, Estimate, beyond_error
 from keras_vae.evaluation.verdict.source import UNKNOWN
 from keras_vae.evaluation.verdict.thresholds import THRESHOLDS
-from keras_vae.likelihoods import LIKELIHOODS
-from keras_vae.objectives import OBJECTIVES
+from keras_vae.model.likelihoods import LIKELIHOODS
+from keras_vae.model.objectives import OBJECTIVES
 
 STANDARD = ("standard", "N(0, I)", None)  # N(0, I): what results of older versions call it
 RARE = 0.05  # share of the decoded codes in the region where samples count as off

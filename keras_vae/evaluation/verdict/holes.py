@@ -6,7 +6,7 @@ from keras_vae.evaluation.verdict.facts import above, below
 from keras_vae.evaluation.verdict.steps import train_again
 from keras_vae.evaluation.verdict.thresholds import THRESHOLDS
 from keras_vae.evaluation.verdict.words import number, percent
-from keras_vae.objectives import OBJECTIVES
+from keras_vae.model.objectives import OBJECTIVES
 
 LONGER = 100  # epochs, where it is not known how many there were
 

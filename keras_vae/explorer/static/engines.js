@@ -63,7 +63,7 @@ function inBrowser(world) {
     return image;
   }
 
-  /** Images or codes with the label as further channels, one a class, as keras_vae.autoencoder has them. */
+  /** Images or codes with the label as further channels, one a class, as keras_vae.model.autoencoder has them. */
   function labelled(values, depth, label) {
     if (label === null) return values;
     const each = depth + world.label_names.length, found = new Float32Array((values.length / depth) * each);

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
-from keras_vae.latents import show_shape
 from keras_vae.layers.gradients import aside
+from keras_vae.model.posteriors import show_shape
 from keras_vae.model.regularizers.maps import product, shares
 from keras_vae.model.regularizers.regularizer import Regularizer, check_map, check_weight
 from keras_vae.runtime.lazy import keras, ops

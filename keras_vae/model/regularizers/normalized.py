@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from keras_vae.latents import Sphere
+from keras_vae.model.posteriors import Sphere
 from keras_vae.model.regularizers.regularizer import Regularizer, named
 
 

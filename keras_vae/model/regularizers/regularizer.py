@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from keras_vae.latents import Codebook, show_shape
-from keras_vae.objectives import OBJECTIVES
+from keras_vae.model.objectives import OBJECTIVES
+from keras_vae.model.posteriors import Codebook, show_shape
 
 
 class Regularizer:

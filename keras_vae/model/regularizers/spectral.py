@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from keras_vae.latents import show_shape
 from keras_vae.layers.densities import sum_per_image
+from keras_vae.model.posteriors import show_shape
 from keras_vae.model.regularizers.maps import cosines, product
 from keras_vae.model.regularizers.regularizer import Regularizer, check_map, check_weight
 from keras_vae.runtime.lazy import ops

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_vae.evaluation.metrics import mismatch
 from keras_vae.evaluation.sections.found import Found
-from keras_vae.principal import project
+from keras_vae.samplers.principal import project
 
 MOST_DIMS = 512  # numbers in a latent whose information is measured on all codes
 MOST_PAIRED = 10_000

@@ -1,0 +1,912 @@
+"""The model: encoder, latent, decoder, likelihood and objective in one `keras.Model`.
+
+Its one `train_step` stands in `keras_vae.layers.backends`, for each backend of Keras.
+"""
+
+import dataclasses
+import inspect
+import math
+import warnings
+
+import numpy as np
+
+from keras_vae.config.flags import did_you_mean, from_json, to_json
+from keras_vae.errors import TrainingStopped
+
+# Whole: Keras, which imports this file, may be imported by the first use of them.
+from keras_vae.layers import backends
+from keras_vae.layers.basic import basic as layers
+from keras_vae.layers.densities import batch_mean
+from keras_vae.layers.gradients import batch_counter
+from keras_vae.model import compiled
+from keras_vae.model.batches import images_at_once, in_batches
+from keras_vae.model.corruptions import CORRUPTIONS
+from keras_vae.model.inputs import (
+    CLEAN,
+    Batch,
+    InputSpec,
+    as_arrays,
+    as_images,
+    as_labels,
+    as_numbers,
+    check_class_weight,
+    check_some_count,
+    check_values,
+    to_numpy,
+    unpack,
+)
+from keras_vae.model.likelihoods import LIKELIHOODS
+from keras_vae.model.networks import NETWORKS
+from keras_vae.model.objectives import OBJECTIVES
+from keras_vae.model.posteriors import latent_shape, show_shape, whole
+from keras_vae.model.priors import PRIORS
+from keras_vae.model.regularizers import REGULARIZERS
+from keras_vae.model.rows import apply, check_count
+from keras_vae.model.saving import Saving
+from keras_vae.model.scoring import NUM_SAMPLES, score
+from keras_vae.model.soundness import Soundness
+from keras_vae.model.streams import checked_stream, is_arrays, refusing
+from keras_vae.runtime.lazy import keras, ops
+
+# Each use of noise within a step draws from a stream of its own; objectives have those from FREE on.
+TRAINING, EVALUATION = 0, 1
+OBSERVATION, CODES, CORRUPTION, PRIOR, FREE = range(5)
+STREAMS = 16  # the last of them are the regularizer's
+
+SETTLED = 1e9  # an optimizer step by which every schedule has ended
+
+USUAL_CHANNELS = (1, 2, 3, 4)  # grey or colour, with or without alpha
+
+# Beyond these the weight of the rate is worth a word: means in the place of sums are off by factors of 10 to 100.
+LOW_BETA, HIGH_BETA = 0.5, 2.0
+LOW_SIGMA, HIGH_SIGMA = 0.01, 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Dims:
+    """How many numbers an image has and how many its code has."""
+
+    pixels: int
+    latents: int
+
+
+def once(function):
+    """Returns a property that is computed when it is first read.
+
+    `functools.cached_property` holds a lock meanwhile (before Python 3.12), at which replicas wait for each other for
+    ever where one of them synchronises: moving averages do.
+    """
+
+    def read(step):
+        if function not in step.known:
+            step.known[function] = function(step)
+        return step.known[function]
+
+    return property(read, doc=function.__doc__)
+
+
+class Step:
+    """One pass of a batch through the model, computed as far as an objective asks for it.
+
+    Attributes:
+        images: What the encoder sees, `[batch, height, width, channels]`.
+        targets: What the decoder is to give: the images before they were corrupted, or the pairs' second ones.
+        labels: What a conditional model is told of each image, `[batch]`, else None.
+        iteration: Number of optimizer steps so far, a float32 scalar; schedules are functions of it. In evaluation
+            it is past the end of all of them: what is measured is what is trained in the end.
+        training: Whether the networks are in training mode.
+        weights: What each image counts in everything that is computed from the whole batch, `[batch]`; None where
+            all count alike (`mean`).
+        counter: Numbers the noise; by default the model's counters do.
+    """
+
+    def __init__(self, model, images, targets, training, weights=None, counter=None):
+        self.model, self.training, self.known, self.weights = model, training, {}, weights
+        self.counter = model.noise_counter(training) if counter is None else counter
+        self.iteration = ops.cast(model.iteration(), "float32") if training else SETTLED
+        self.labels = None
+        if model.conditional:
+            self.labels, targets = targets, None
+
+        def observed(values):
+            return model.likelihood.observe(as_images(values, model.image_shape), self.seed(OBSERVATION))
+
+        self.images = observed(images)
+        self.targets = self.images if targets is None else observed(targets)
+        if training:
+            self.images = model.corruption(self.images, self.seed(CORRUPTION))
+
+    def seed(self, use):
+        """Returns the seed of this step for `use`: a function of the model's seed and its counters alone."""
+        mode = TRAINING if self.training else EVALUATION
+        stream = (self.model.seed * 2 + mode) * STREAMS + use
+        return layers.GivenSeed(stream % 2**31, self.counter)
+
+    def mean(self, values):
+        """Returns the mean of `[batch, ...]` over the images by their weights, `[...]` (on each device)."""
+        return batch_mean(values, self.weights)
+
+    def own_seed(self, number=0):
+        """Returns the seed of this step for an objective's own use, of which it may have several, from 0."""
+        return self.seed(FREE + number)
+
+    def regularizer_seed(self, number=0):
+        """Returns the seed of this step for the regularizer; `number` tells its draws apart, from 0 on."""
+        return self.seed(STREAMS - 1 - number)
+
+    def perturbed(self, codes, weights):
+        """Returns the codes that the decoder sees, `[batch, *latent]`: in training as the regularizer changes them."""
+        if not self.training:
+            return codes
+        return self.model.regularizer.perturb(codes, self.regularizer_seed, weights)
+
+    @once
+    def posterior(self):
+        """The encoder's output, a dict of `[batch, *latent]`."""
+        return apply(self.model.encoder, self.model.labelled(self.images, self.labels), self.training)
+
+    @once
+    def draw(self):
+        """One code an image, drawn from the posterior, and its log density there (`keras_vae.model.posteriors.Draw`)."""
+        return self.model.draw(self.posterior, self.seed(CODES), self.training, self.weights)
+
+    @property
+    def codes(self):
+        """One code an image, drawn from the posterior, `[batch, *latent]`."""
+        return self.draw.codes
+
+    @once
+    def prior_codes(self):
+        """As many codes of the prior as there are images, `[batch, *latent]`."""
+        return self.model.prior.draw(self.model, ops.shape(self.images)[0], self.seed(PRIOR))
+
+    @once
+    def decoded(self):
+        """The parameters of the likelihood at the codes."""
+        return self.decode(self.perturbed(self.codes, self.weights))
+
+    def decode(self, codes):
+        """Returns the parameters of the likelihood at any codes, `[batch, *latent]`, of these images."""
+        return apply(self.model.decoder, self.model.labelled(codes, self.labels), self.training)
+
+    @once
+    def distortion(self):
+        """-log p(targets | codes), `[batch]`, in nats."""
+        return -self.model.log_prob(self.targets, self.decoded, self.weights, self.training)
+
+    @once
+    def rate(self):
+        """KL(posterior || prior), `[batch]`, in nats: in closed form where there is one, else at the codes."""
+        return self.model.rate(self.posterior, self.draw)
+
+    def draws(self, count):
+        """Returns `count` codes an image and what they weigh, `Draws`; the decoder sees `count` times the batch."""
+        seed = self.seed(CODES)
+        given = self.labels, count, seed, self.training, self.weights, self.perturbed
+        return Draws(self.model, self.posterior, self.targets, *given)
+
+
+class Draws:
+    """Several codes an image, `count`, drawn from its posterior by `seed`.
+
+    Attributes:
+        codes: `[batch * count, *latent]`, the codes of an image beside each other.
+        log_ratio: log p(z) - log q(z|x), `[batch, count]`, in nats.
+    """
+
+    def __init__(
+        self, model, posterior, targets, labels, count, seed, training, weights=None, perturbed=None
+    ):
+        self.model, self.count, self.training, self.known = model, count, training, {}
+        self.perturbed = perturbed or (lambda codes, weights: codes)
+        self.targets = ops.repeat(targets, count, axis=0)
+        self.weights = None if weights is None else ops.repeat(weights, count, axis=0)
+        self.labels = None if labels is None else ops.repeat(labels, count, axis=0)
+        repeated = {name: ops.repeat(value, count, axis=0) for name, value in posterior.items()}
+        draw = model.draw(repeated, seed, training)
+        if draw.log_density is None:
+            raise ValueError(
+                f"the codes of a {type(model.latent).__name__} latent have no density to weigh them by"
+            )
+        self.codes = draw.codes
+        self.log_ratio = self.per_image(model.prior.log_prob(model, draw.codes) - draw.log_density)
+
+    def log_prob(self, codes, decoder):
+        """Returns log p(targets | codes), `[batch, count]`, by `decoder`, a function of labelled codes."""
+        decoded = decoder(self.model.labelled(self.perturbed(codes, self.weights), self.labels))
+        return self.per_image(self.model.log_prob(self.targets, decoded, self.weights, self.training))
+
+    @once
+    def log_likelihood(self):
+        """log p(targets | codes), `[batch, count]`, in nats."""
+        return self.log_prob(self.codes, lambda codes: self.model.decoder(codes, training=self.training))
+
+    @property
+    def log_weights(self):
+        """log p(x|z) + log p(z) - log q(z|x), `[batch, count]` (Burda et al. 2016, equation 8)."""
+        return self.log_likelihood + self.log_ratio
+
+    def per_image(self, values):
+        """Returns `values`, `[batch * count]`, as `[batch, count]`."""
+        return ops.reshape(values, (-1, self.count))
+
+
+@keras.saving.register_keras_serializable(layers.PACKAGE)
+class Autoencoder(backends.Steps, Saving, keras.Model):
+    """An autoencoder, plain or variational as its objective says.
+
+    It is an ordinary Keras model: `compile`, `fit(images)`, `evaluate`, `predict` (reconstructions), callbacks,
+    `save` and `keras.saving.load_model` work, and so does any dtype policy.
+
+    ```python
+    model = keras_vae.VAE((28, 28, 1), latent=32)
+    model.compile("adam")
+    model.fit(images, epochs=10)            # [n, 28, 28, 1], in [0, 1]
+    model.sample(16)                        # [16, 28, 28, 1], decoded from the prior
+    ```
+
+    `fit` also takes pairs, `fit(noisy, clean)`, sample weights, one an image, and batches that are dicts, as TFDS
+    gives them (`keras_vae.model.inputs`). Its logs, in nats per image: `loss`, and the terms that the objective names,
+    `distortion` and `rate`; and the metrics that `compile` is given.
+
+    Args:
+        image_shape: `(height, width, channels)`.
+        latent: The latent's shape: `32`, `(8, 8, 1024)` or `"8x8x1024"`.
+        objective: A name in `keras_vae.OBJECTIVES` or an objective.
+        likelihood: A name in `keras_vae.LIKELIHOODS` or a likelihood; by default `bernoulli` for grey images
+            and `gaussian_optimal` for colour.
+        network: A name in `keras_vae.NETWORKS` or a network.
+        prior: A name in `keras_vae.PRIORS` or a prior, trained with the model where it can be.
+        corruption: A name in `keras_vae.CORRUPTIONS` or a corruption: what is done in training to the images that
+            the encoder sees, and not to those that the decoder is to give; by default the objective's own.
+        regularizer: A name in `keras_vae.REGULARIZERS` or a regularizer: what training does, beside the objective, to
+            make codes easy to sample.
+        num_classes: How many labels there are; for a conditional objective, which is then trained by
+            `fit(images, labels)`, labels whole numbers from 0.
+        value_range: The values of the training images that became 0 and 1, `(low, high)`, where these are not bytes
+            or in [0, 1] already. Kept with the model for those who use it; images are given in [0, 1].
+        label_names: What the labels 0, 1, ... of a conditional model are called; `sample` takes these names too.
+        seed: Seed of all noise; weights are initialised by Keras' own (`keras.utils.set_random_seed`).
+        **kwargs: As `keras.Model` takes them: `name`, `dtype` (the policy of the hidden layers).
+
+    Raises:
+        ValueError: A shape that is none, an unknown name, a latent larger than the image.
+
+    Warns:
+        UserWarning: The loss weighs the rate far from 1 (`advice`), or the shape's channels seem to come first.
+    """
+
+    def __init__(
+        self,
+        image_shape,
+        latent=16,
+        objective="vae",
+        likelihood=None,
+        network="convolutional",
+        seed=0,
+        prior="standard",
+        corruption="none",
+        num_classes=None,
+        value_range=None,
+        label_names=None,
+        regularizer="none",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.image_shape = check_image_shape(image_shape)
+        self.latent_shape = latent_shape(latent, self.image_shape)
+        self.objective = component(objective, OBJECTIVES, "objective")
+        self.network = component(network, NETWORKS, "network")
+        likelihood = likelihood or ("bernoulli" if self.image_shape[-1] == 1 else "gaussian_optimal")
+        self.likelihood = component(likelihood, LIKELIHOODS, "likelihood")
+        self.chosen_prior = component(prior, PRIORS, "prior")
+        self.corruption = component(corruption, CORRUPTIONS, "corruption")
+        if self.corruption == CORRUPTIONS["none"]():
+            self.corruption = component(self.objective.corruption, CORRUPTIONS, "corruption")
+        self.regularizer = component(regularizer, REGULARIZERS, "regularizer")
+        self.seed = seed
+        self.latent = self.regularizer.latent(self.objective.latent)
+        self.prior = self.latent.prior(self.chosen_prior)
+        self.conditional = self.objective.conditional
+        self.num_classes = check_classes(num_classes, self.conditional)
+        self.value_range = tuple(value_range) if value_range else None
+        self.label_names = check_label_names(label_names, self.num_classes)
+        self.dims = Dims(math.prod(self.image_shape), math.prod(self.latent_shape))
+        self.objective.check(self)
+        seen, decoded = (widened(shape, self.num_classes) for shape in (self.image_shape, self.latent_shape))
+        self.encoder = self.network.encoder(seen, self.latent_shape, self.latent, self.dtype_policy)
+        self.sampling = self.latent.sampling(self.latent_shape)
+        first = self.latent.decoder_input()
+        self.decoder = self.objective.constrain(
+            self.network.decoder(
+                self.image_shape,
+                decoded,
+                self.likelihood,
+                self.dtype_policy,
+                **({"first": first} if first else {}),
+            )
+        )
+        self.regularizer.check(self)
+        self.prior_layer = self.prior.layer(self.image_shape, self.latent_shape)
+        self.likelihood_memory = self.likelihood.memory()
+        self.critic = self.objective.critic(self.image_shape, self.latent_shape)
+        if self.critic is not None:
+            # Built here, so that its state is in every file that the model is saved to.
+            self.critic_optimizer = self.objective.critic_optimizer()
+            if (
+                self.dtype_policy.name == "mixed_float16"
+            ):  # as compile does: a step that overflows is passed over
+                self.critic_optimizer = keras.optimizers.LossScaleOptimizer(self.critic_optimizer)
+            self.critic_optimizer.build(self.critic.trainable_variables)
+        self.trackers = {
+            name: keras.metrics.Mean(name=name, dtype="float32")
+            for name in ("loss", *self.objective.terms, *self.regularizer.terms)
+        }
+        # Tells the layer its shapes, for summary(), with a batch of any size.
+        self.draw(self.encoder.output, seed=None)
+        # train_step never calls the model, so nothing else would tell Keras that its weights exist.
+        self.built = True
+        self.learned_from_noise = False  # whether `fit` was given noisy images with clean ones
+        if advice := self.advice():
+            warnings.warn(advice, stacklevel=2)
+
+    def adapt(self, images):
+        """Starts from training images what learns better so, before `fit`: VampPrior's pseudo-inputs.
+
+        Args:
+            images: Some thousand of them at most, `[n, height, width, channels]` in [0, 1].
+        """
+        self.prior.adapt(self, self.readable(images))
+
+    def __call__(self, inputs, *args, **kwargs):
+        """Returns what `call` does; inputs that it cannot use are refused here, without Keras' words around it."""
+        return super().__call__(self.readable_inputs(inputs), *args, **kwargs)
+
+    def call(self, inputs, training=False):
+        """Returns the reconstructions, decoded from the means: `[batch, height, width, channels]` in [0, 1].
+
+        `inputs` are images; of a conditional model `(images, labels)`.
+        """
+        batch = unpack(inputs, self.conditional)
+        images, labels = batch.images, batch.labels
+        return self.decode(self.encode(images, labels, training)[0], labels, training)
+
+    def encode(self, images, labels=None, training=False):
+        """Returns the mean and the log-variance of the codes of `images`, each `[n, *latent]`.
+
+        Many images are encoded a batch at a time; in training mode all at once, as batch normalization asks for.
+        """
+        images = self.readable(images)
+
+        def moments(images, labels):
+            posterior = self.encoder(self.labelled(images, labels), training=training)
+            return self.latent.moments(self.sampling, posterior)
+
+        return self.in_batches(moments, images, labels, training)
+
+    def in_batches(self, function, values, labels=None, training=False):
+        """Returns `function(values, labels)` of `n` rows, computed a batch at a time, in training mode at once."""
+        count = values.shape[0]
+        if training or count is None:
+            return function(values, labels)
+        if labels is not None and self.conditional:
+            labels = self.class_numbers(labels, count)
+        return in_batches(function, images_at_once(self.dims.pixels), values, labels)
+
+    def log_weights(self, observed, count, seed, labels=None):
+        """Returns log p(x|z) + log p(z) - log q(z|x) at `count` codes of each posterior, `[batch, count]`, in nats.
+
+        The log of their mean over codes is a lower bound on log p(x), and that in the end (Burda et al. 2016,
+        equation 8); `keras_vae.evaluation.metrics.importance` says whether it may be called so.
+
+        Args:
+            observed: Images as the likelihood has them, `[batch, height, width, channels]` (`likelihood.observe`).
+            count: Codes an image; the decoder sees `batch * count` codes at a time.
+            seed: As in `keras.random`.
+            labels: Of a conditional model.
+
+        Raises:
+            ValueError: The posterior has no density.
+        """
+        observed = self.readable(observed)
+        posterior = self.encoder(self.labelled(observed, labels), training=False)
+        return Draws(self, posterior, observed, labels, count, seed, False).log_weights
+
+    def decode(self, codes, labels=None, training=False):
+        """Returns the images that `codes` stand for, `[n, height, width, channels]` in [0, 1].
+
+        Many are decoded a batch at a time; in training mode all at once.
+        """
+
+        def decoded(codes, labels):
+            return self.likelihood.mean(self.decoder(self.labelled(codes, labels), training=training))
+
+        return self.in_batches(decoded, codes, labels, training)
+
+    def sample(self, count, seed=0, labels=None):
+        """Returns `count` images decoded from codes of the prior, by `seed` alone.
+
+        A conditional model shows `labels`, `[count]` or one for all, by default each in turn.
+
+        Raises:
+            ValueError: `count` is negative or not a whole number, or the labels do not go with it.
+        """
+        if labels is not None and not self.conditional:
+            raise ValueError("the model is not conditional: it has learned no labels (leave them out)")
+        count = check_count(count)
+        if self.conditional and labels is None:
+            labels = ops.arange(count) % self.num_classes
+        return self.decode(self.prior.draw(self, count, seed), labels)
+
+    def score(self, images, labels=None, num_samples=NUM_SAMPLES, seed=0):
+        """Returns how strange each image is to the model, `[n]`, in nats: the higher, the stranger.
+
+        For a variational model it is an upper bound on -log p(image), the importance-weighted one of Burda et al. 2016,
+        and for codes without noise the distortion (`keras_vae.model.scoring.scores`). It depends on the image, the seed
+        and `num_samples` alone: not on the other images, their order or number, nor on what was evaluated before. It
+        is computed in float32 whatever the model's precision, and the exported encoder's signature `score` gives the
+        same. All images share the noise of a seed.
+
+        Args:
+            images: `[n, height, width, channels]` in [0, 1].
+            labels: Of a conditional model.
+            num_samples: Codes drawn for an image. More make the bound tighter and take as many decoder passes.
+            seed: Seed of the codes, a whole number, or one for each image, `[n]`.
+
+        Raises:
+            ValueError: These are no such images, labels, seeds or numbers; or the likelihood is `gaussian_optimal`,
+                whose variance comes from training, and the model is untrained.
+        """
+        return score(self, images, labels, num_samples, seed)
+
+    def draw(self, posterior, seed, training=False, weights=None):
+        """Returns a `keras_vae.model.posteriors.Draw` of one code for each posterior; images may have `weights`, `[batch]`."""
+        return self.latent.draw(self.sampling, posterior, seed, training, weights)
+
+    def log_prob(self, images, decoded, weights=None, training=False):
+        """Returns the likelihood of a batch, `[batch]`, in nats; in training the likelihood remembers what it needs."""
+        if training and self.likelihood_memory is not None:
+            self.likelihood.remember(self.likelihood_memory, images, decoded, weights)
+        return self.likelihood.log_prob_in_batch(images, decoded, weights)
+
+    def rate(self, posterior, draw):
+        """Returns KL(posterior || prior), `[batch]`, in nats.
+
+        In closed form where there is one, else log q(z|x) - log p(z) at the codes drawn, which has it as its mean.
+        """
+        rate = self.latent.rate(posterior) if self.prior.is_standard else None
+        return draw.log_density - self.prior.log_prob(self, draw.codes) if rate is None else rate
+
+    def labelled(self, values, labels):
+        """Returns images or codes, `[batch, ..., channels]`, with the labels as further channels, one a class.
+
+        Values of an unconditional model are returned as they are.
+        """
+        if not self.conditional:
+            return values
+        labels = self.class_numbers(labels, values.shape[0])
+        labels = ops.one_hot(labels, self.num_classes, dtype="float32")
+        spatial = tuple(values.shape[1:-1])
+        labels = ops.reshape(labels, (-1, *(1 for _ in spatial), self.num_classes))
+        planes = ops.broadcast_to(labels, (ops.shape(values)[0], *spatial, self.num_classes))
+        return ops.concatenate([values, planes], axis=-1)
+
+    def class_numbers(self, labels, count):
+        """Returns labels, or names of classes, as int32 `[count]`, or `[1]` of one for all; see `as_labels`."""
+        if labels is None:
+            raise ValueError("the model is conditional: give the labels too, whole numbers [batch]")
+        labels = to_numpy(labels) if is_readable(labels) else labels
+        return as_labels(as_numbers(labels, self.label_names), self.num_classes, count)
+
+    def advice(self):
+        """Returns one sentence on a rate weighed far from 1 by the loss, or None.
+
+        Squared error has its weight in the decoder's standard deviation: sigma times the root of beta is what the
+        loss implies, and pixels between 0 and 1 have deviations between a few grey levels and a half.
+        """
+        beta = self.objective.effective_beta(self.dims)
+        if beta is None:
+            return None
+        sigma = getattr(self.likelihood, "sigma", None)
+        if sigma is not None and not LOW_SIGMA <= sigma * math.sqrt(beta) <= HIGH_SIGMA:
+            return (
+                f"the loss has an effective beta of {beta:.3g} and implies a pixel noise of"
+                f" {sigma * math.sqrt(beta):.3g} on images from 0 to 1, where {LOW_SIGMA} to {HIGH_SIGMA} is plausible"
+                " (try --likelihood gaussian_optimal)"
+            )
+        if LOW_BETA <= beta <= HIGH_BETA:
+            return None
+        effect = (
+            "codes will spread beyond the prior and N(0, I) will decode to garbage"
+            if beta < 1
+            else "the rate will be squeezed, which blurs images and may collapse the code"
+        )
+        return f"the loss weighs the rate by an effective beta of {beta:.3g} where the bound has 1: {effect}"
+
+    def terms(self, images, targets=None):
+        """Returns the loss of each image and its terms as evaluation has them, a dict of `[batch]`, in nats.
+
+        `targets` are what the decoder is to give, or the labels of a conditional model. The noise is that of the first
+        batch of an evaluation, whatever was evaluated before. It depends on an image's place in the batch, and some
+        terms depend on the other images: to compare images with each other, use `score`.
+        """
+        spec = self.input_spec_of()
+        batch = unpack((images, targets), self.conditional)
+        for values, bounds in ((batch.images, spec.bounds(batch)), (batch.targets, CLEAN)):
+            if is_readable(values) and np.size(values):
+                check_values(values, bounds)
+        return self.terms_of(Step(self, images, targets, training=False, counter=0))
+
+    def terms_of(self, step):
+        """Returns the loss of each image of a `Step` and its terms, a dict of `[batch]`, in nats."""
+        terms, added = self.objective(self, step), self.regularizer(self, step)
+        return {**added, **terms, "loss": terms["loss"] + added["loss"]}
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Returns the mean loss of a batch and updates the metrics; all means over the batch are taken here.
+
+        An image of weight 2 counts as two images, one of weight 0 as none, also in what the objective and the
+        likelihood compute from the whole batch (`Step.mean`). `loss` includes the layers' own losses (regularizers). The
+        mean over replicas of what they return is the mean over the global batch, however it was divided.
+        """
+        del y_pred
+        if getattr(self, "_compile_loss", None) is not None:
+            raise ValueError("compile was given a loss: the model's objective is its loss (leave `loss` out)")
+        if sample_weight is not None:
+            sample_weight = ops.reshape(ops.cast(sample_weight, "float32"), (-1,))
+        step = Step(self, x, y, training, sample_weight)
+        terms = self.terms_of(step)
+        penalties = sum(ops.cast(value, "float32") for value in self.losses)
+        terms = {**terms, "loss": terms["loss"] + penalties}
+        weights = ops.ones_like(terms["loss"]) if sample_weight is None else sample_weight
+        for name, tracker in self.trackers.items():
+            tracker.update_state(terms[name], sample_weight=weights)
+        total = terms["loss"] + terms.get("critic_loss", 0.0)
+        share = backends.mean_over_replicas(ops.sum(weights))
+        return ops.divide_no_nan(ops.sum(weights * total), share)
+
+    def unpack(self, data):
+        """Returns the `Batch` in what Keras hands to a step."""
+        return unpack(data, self.conditional)
+
+    def compute_batch_loss(self, batch, training):
+        """Returns `compute_loss` of a `Batch`."""
+        y = batch.labels if self.conditional else batch.targets
+        return self.compute_loss(batch.images, y, sample_weight=batch.weights, training=training)
+
+    def update_metrics(self, batch):
+        """Updates the metrics that `compile` was given by a `Batch`."""
+        compiled.update(self, batch)
+
+    def updates(self, gradients):
+        """Returns what each optimizer is to do: `(optimizer, gradients, weights)`.
+
+        Args:
+            gradients: Of the loss as the model's optimizer scales it, by each of `trainable_weights`.
+        """
+        known = {id(weight): gradient for weight, gradient in zip(self.trainable_weights, gradients)}
+        updates = []
+        if self.critic is not None:
+            # The critic's optimizer has a scale of its own.
+            scale = self.critic_optimizer.scale_loss(1.0) / self.optimizer.scale_loss(1.0)
+            weights = self.critic.trainable_weights
+            updates.append(
+                (self.critic_optimizer, [known[id(weight)] * scale for weight in weights], weights)
+            )
+        weights = self.own_weights
+        return [*updates, (self.optimizer, [known[id(weight)] for weight in weights], weights)]
+
+    @property
+    def own_weights(self):
+        """The weights that the model's optimizer trains: all but the critic's."""
+        others = {id(weight) for weight in self.critic.weights} if self.critic is not None else ()
+        return [weight for weight in self.trainable_weights if id(weight) not in others]
+
+    def compile(self, *args, **kwargs):
+        """As `keras.Model.compile`, without `loss`: the objective is the loss.
+
+        `metrics` and `weighted_metrics` compare images with their reconstructions, as `predict` gives them, in
+        training and in evaluation; this takes one more pass through the networks. `weighted_metrics` heed the
+        sample weights. The logs have their names: `mae`, `val_mae`.
+
+        Raises:
+            ValueError: `loss` or `loss_weights` is given, or a metric cannot compare images or has a term's name.
+        """
+        given = inspect.signature(super().compile).bind(*args, **kwargs).arguments
+        compiled.check_loss(given)
+        super().compile(**given)
+        compiled.build(self)
+        self.optimizer.build(self.own_weights)
+
+    def fit(self, x=None, y=None, *args, **kwargs):
+        """Trains the model, as `keras.Model.fit` does.
+
+        Raises:
+            ValueError: Images are not within [0, 1], labels are not classes, weights are not one number an image, or
+                there is nothing to learn from (`keras_vae.model.inputs`).
+            TrainingStopped: A term of the loss or a weight became NaN or infinite. Model and optimizer have the state
+                of the last good epoch again.
+        """
+        given = inspect.signature(super().fit).bind(x, y, *args, **kwargs).arguments
+        check_some_count(given.get("sample_weight"))
+        self.examine(given, class_weight=given.pop("class_weight", None), learns=True)
+        held_out = given.get("validation_data")
+        if held_out is not None:
+            names = ("x", "y", "sample_weight")
+            held_out = dict(zip(names, keras.utils.unpack_x_y_sample_weight(held_out)))
+            self.examine(held_out)
+            given["validation_data"] = tuple(held_out[name] for name in names)
+        if not is_arrays(x) and not isinstance(x, keras.utils.PyDataset):
+            given.setdefault(
+                "shuffle", False
+            )  # by default Keras asks for it, and warns that it cannot be had
+        soundness = Soundness()
+        given["callbacks"] = [soundness, *keras.tree.flatten(given.get("callbacks") or [])]
+        try:
+            with refusing(given["x"], held_out and held_out["x"]):
+                return super().fit(**given)
+        except TrainingStopped:
+            soundness.restore()
+            raise
+
+    def evaluate(self, x=None, y=None, *args, **kwargs):
+        """Measures the loss, its terms and the metrics, as `keras.Model.evaluate` does; takes what `fit` takes."""
+        given = inspect.signature(super().evaluate).bind(x, y, *args, **kwargs).arguments
+        given.update(given.pop("kwargs", {}))
+        if not given.get("_use_cached_eval_dataset"):  # which `fit` has examined
+            self.examine(given)
+        with refusing(given["x"]):
+            return super().evaluate(**given)
+
+    def predict(self, x, *args, **kwargs):
+        """Returns the reconstructions, `[n, height, width, channels]`, as `keras.Model.predict` does.
+
+        `x` is what `fit` takes. Targets and weights in it are left out; a conditional model takes the labels.
+        """
+        given = inspect.signature(super().predict).bind(x, *args, **kwargs).arguments
+        given["x"] = self.examine_for_call(x, steps_per_epoch=given.get("steps"))
+        with refusing(given["x"]):
+            return super().predict(**given)
+
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
+        """Takes one step, as `keras.Model.train_on_batch` does."""
+        given = {"x": x, "y": y, "sample_weight": sample_weight}
+        self.examine(given, class_weight=class_weight, learns=True)
+        return super().train_on_batch(**given, return_dict=return_dict)
+
+    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
+        """Measures one batch, as `keras.Model.test_on_batch` does."""
+        given = {"x": x, "y": y, "sample_weight": sample_weight}
+        self.examine(given)
+        return super().test_on_batch(**given, return_dict=return_dict)
+
+    def predict_on_batch(self, x):
+        """Returns the reconstructions of one batch, as `keras.Model.predict_on_batch` does."""
+        return super().predict_on_batch(self.examine_for_call(x))
+
+    def input_spec_of(self, for_call=False, class_weight=None):
+        """Returns the `InputSpec` of the model.
+
+        Args:
+            for_call: Whether nothing is learned from the images: they may be noisy then, where noise is removed.
+            class_weight: As in `fit`.
+        """
+        if class_weight is not None:
+            check_class_weight(class_weight, self.num_classes)
+        noisy = for_call and self.removes_noise
+        return InputSpec(self.image_shape, self.num_classes, noisy, class_weight, inputs_alone=for_call)
+
+    @property
+    def removes_noise(self):
+        """Whether the model was trained on images with noise, and so may be given some."""
+        return self.learned_from_noise or self.corruption != CORRUPTIONS["none"]()
+
+    def examine(self, given, class_weight=None, learns=False):
+        """Examines the `x`, `y` and `sample_weight` among arguments, and puts in their place what the steps take.
+
+        Args:
+            given: Arguments by name, which are changed.
+            class_weight: As in `fit`.
+            learns: Whether the model is trained by them.
+        """
+        spec = self.input_spec_of(class_weight=class_weight)
+        x = as_arrays(given.get("x"))
+        parts = x, given.get("y"), given.get("sample_weight")
+        if is_arrays(parts):
+            batch = spec.examine(parts)
+            if learns and batch.is_noisy():
+                self.learns_from_noise()
+            packed = batch.pack()
+            parts = (
+                (packed, None, None)
+                if isinstance(packed, dict)
+                else keras.utils.unpack_x_y_sample_weight(packed)
+            )
+        else:
+            how = {"shuffle": given.get("shuffle", False), "steps_per_epoch": given.get("steps_per_epoch")}
+            noticed = self.learns_from_noise if learns and not self.removes_noise else None
+            parts = checked_stream(*parts, spec, noticed=noticed, **how), None, None
+        given.update(zip(("x", "y", "sample_weight"), parts))
+
+    def examine_for_call(self, x, steps_per_epoch=None):
+        """Returns what the model is called with, examined: of images, of a batch in any layout, or of a stream."""
+        spec = self.input_spec_of(for_call=True)
+        x = as_arrays(x)
+        if not is_arrays(x):
+            return checked_stream(x, None, None, spec, for_call=True, steps_per_epoch=steps_per_epoch)
+        return spec.examine(x).inputs()
+
+    def readable(self, images):
+        """Returns images to encode as float32; raises a ValueError where their values, if they are known, are wrong."""
+        images = images if hasattr(images, "shape") else as_arrays(images)
+        converted = as_images(images, self.image_shape)
+        if is_readable(images) and np.size(images):
+            check_values(images, self.input_spec_of(for_call=True).bounds(Batch(images)))
+        return converted
+
+    def readable_inputs(self, inputs):
+        """Returns what the model is called with; raises a ValueError where its values, if they are known, are wrong."""
+        inputs = as_arrays(inputs)
+        batch = unpack(inputs, self.conditional)
+        if self.conditional:
+            self.class_numbers(batch.labels, batch.images.shape[0])
+        self.readable(batch.images)
+        return inputs
+
+    def learns_from_noise(self):
+        """Notes that the model is trained on noisy images, and so may be given some from now on."""
+        self.learned_from_noise = True
+
+    def compile_from_config(self, config):
+        """Compiles a model that is being loaded, without the loss that earlier versions took and never used."""
+        given = dict(config)
+        self.learned_from_noise |= given.pop("learned_from_noise", False)
+        given = keras.saving.deserialize_keras_object(given)
+        self.compile(**{name: value for name, value in given.items() if name not in ("loss", "loss_weights")})
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        learned_from_noise = config.pop("learned_from_noise", False)
+        model = super().from_config(config, custom_objects)
+        model.learned_from_noise = learned_from_noise
+        return model
+
+    @property
+    def metrics(self):
+        """The loss and the objective's terms, means over all images of the epoch, in nats per image; and compile's."""
+        given = [] if self._compile_metrics is None else [self._compile_metrics]
+        return [*self.trackers.values(), *given]
+
+    def iteration(self):
+        """Returns the number of batches trained on, int32."""
+        optimizer = getattr(self, "optimizer", None)
+        return ops.cast(batch_counter(optimizer) if optimizer else 0, "int32")
+
+    def noise_counter(self, training):
+        """Returns what numbers the noise: by steps or, in evaluation, by images seen; and by replicas."""
+        counter = self.iteration() if training else ops.cast(self.trackers["loss"].count, "int32")
+        return counter * backends.num_replicas() + backends.replica_number()
+
+    def summary(self, *args, expand_nested=True, **kwargs):
+        """As `keras.Model.summary`, with the layers of encoder and decoder, and what the model is in a line."""
+        print_line = kwargs.get("print_fn") or print
+        chosen = [self.objective, self.likelihood]
+        if self.regularizer != REGULARIZERS["none"]():
+            chosen.append(self.regularizer)
+        print_line(
+            f"images {show_shape(self.image_shape)}, latent {show_shape(self.latent_shape)} ({self.dims.latents / self.dims.pixels:.3g}"
+            f" numbers a pixel value), {', '.join(map(str, chosen))}"
+        )
+        super().summary(*args, expand_nested=expand_nested, **kwargs)
+
+    def get_config(self):
+        facts = {"value_range": self.value_range, "label_names": self.label_names}
+        regularizer = component_to_json(self.regularizer, REGULARIZERS)
+        return {
+            # Left out where there are none: older versions of this package read the file then.
+            **{name: list(values) for name, values in facts.items() if values},
+            **({} if regularizer["kind"] == "none" else {"regularizer": regularizer}),
+            "image_shape": list(self.image_shape),
+            "latent": list(self.latent_shape),
+            "objective": component_to_json(self.objective, OBJECTIVES),
+            "likelihood": component_to_json(self.likelihood, LIKELIHOODS),
+            "network": component_to_json(self.network, NETWORKS),
+            "prior": component_to_json(self.chosen_prior, PRIORS),
+            "corruption": component_to_json(self.corruption, CORRUPTIONS),
+            "num_classes": self.num_classes or None,
+            "seed": self.seed,
+            **({"learned_from_noise": True} if self.learned_from_noise else {}),
+            "name": self.name,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            **super().get_config(),
+        }
+
+
+@keras.saving.register_keras_serializable(layers.PACKAGE)
+class VAE(Autoencoder):
+    """A variational autoencoder: `Autoencoder` with the evidence lower bound as its objective."""
+
+
+def is_readable(values):
+    """Returns whether `values` is an array or a tensor outside of all graphs."""
+    return isinstance(values, np.ndarray) or backends.is_readable(values)
+
+
+def component(given, choices, name):
+    """Returns `given` as a component: by its name among `choices`, from its JSON, or as it is.
+
+    The fields of a component are checked where its class is among `choices`; one of another class is trusted.
+    """
+    if type(given) in choices.values():
+        given = component_to_json(given, choices)
+    if dataclasses.is_dataclass(given) and not isinstance(given, type):
+        return given
+    fields = dict(given) if isinstance(given, dict) else {"kind": given}
+    kind = fields.pop("kind", None)
+    if kind not in choices:
+        hint = did_you_mean(str(kind), choices)
+        raise ValueError(f"{name} is {kind!r}: expected one of {', '.join(choices)}{hint}")
+    try:
+        return from_json(choices[kind], fields)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def component_to_json(given, choices):
+    """Returns the JSON of a component whose class is among `choices`."""
+    kind = next((name for name, choice in choices.items() if choice is type(given)), None)
+    if kind is None:
+        raise ValueError(
+            f"{type(given).__name__} has no name to be saved under, as {', '.join(choices)} have: enter it in the"
+            " dict of its kind (keras_vae.OBJECTIVES, LIKELIHOODS, NETWORKS), when saving and when loading"
+        )
+    return {"kind": kind, **to_json(given)}
+
+
+def check_classes(num_classes, conditional):
+    """Returns the number of labels that the networks are told of, 0 where the model is not conditional."""
+    if not conditional:
+        return 0
+    if num_classes is None or num_classes < 2:
+        raise ValueError(
+            f"num_classes is {num_classes}: a conditional objective takes images of two classes or more (a dataset"
+            " with labels)"
+        )
+    return num_classes
+
+
+def check_label_names(names, num_classes):
+    """Returns the names of the classes as a tuple, () where there are none; raises a ValueError for another number."""
+    names = tuple(names) if names and num_classes else ()
+    if names and len(names) != num_classes:
+        raise ValueError(f"label_names has {len(names)} names: expected {num_classes}, one for each class")
+    return names
+
+
+def widened(shape, channels):
+    """Returns `shape` with so many more channels."""
+    return (*shape[:-1], shape[-1] + channels)
+
+
+def check_image_shape(shape):
+    """Returns `shape` as a tuple of three positive whole numbers.
+
+    Warns:
+        UserWarning: The channels seem to come first.
+    """
+    wanted = "expected (height, width, channels), such as (28, 28, 1)"
+    try:
+        sizes = whole(tuple(shape), "image_shape")
+    except (TypeError, ValueError):  # TypeError: one number
+        raise ValueError(f"image_shape is {shape!r}: {wanted}") from None
+    if len(sizes) != 3 or min(sizes) < 1:
+        raise ValueError(f"image_shape is {sizes}: {wanted}")
+    if sizes[0] in USUAL_CHANNELS and min(sizes[1:]) > max(USUAL_CHANNELS):
+        height, width, channels = sizes
+        warnings.warn(
+            f"image_shape is {sizes}, {channels} channels of {height}x{width} pixels: if the channels come first, put them"
+            f" last, image_shape {(width, channels, height)} and np.moveaxis(images, 1, -1)",
+            stacklevel=3,
+        )
+    return sizes

@@ -1,0 +1,65 @@
+"""Posteriors that are no Gaussians: draws of a diagonal Gaussian, sent through a flow."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from keras_vae.model.objectives.variational import VariationalBound
+from keras_vae.model.posteriors import FlowedGaussian
+from keras_vae.model.priors import Vamp
+from keras_vae.model.priors.flow import MOST_STEPS
+
+
+@dataclass(frozen=True)
+class PlanarFlow(VariationalBound):
+    """The bound with planar flows (Rezende and Mohamed 2015, equations 10 to 15).
+
+    log q(z_K|x) = log q(z_0|x) - sum_k log |1 + u_k' psi_k(z_(k-1))|; a step bends the density across one plane. Its
+    parameters are linear in a further output of the encoder, as many numbers as the latent has.
+    """
+
+    formula: ClassVar = "D + E log q(z|x) - log p(z), z bent by planes"
+    paper: ClassVar = "Rezende and Mohamed 2015"
+    good_for: ClassVar = "small latents whose posteriors are bent or have two modes"
+    kind: ClassVar = "planar"
+    width: ClassVar = 1  # a planar step has no network
+
+    depth: int = field(default=10, metadata={"help": "steps of the flow"})
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ("depth", "width"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"objective.{name} is {getattr(self, name)}: it must be at least 1")
+        if self.depth > MOST_STEPS:
+            raise ValueError(f"objective.depth is {self.depth}: a flow has at most {MOST_STEPS} steps")
+
+    @property
+    def latent(self):
+        """The Gaussian with its flow."""
+        return FlowedGaussian(self.kind, self.depth, self.width)
+
+    def check(self, model):
+        """Refuses VampPrior, a mixture of posteriors: a flow tells the density of its own draws, not of any code."""
+        super().check(model)
+        if isinstance(model.prior, Vamp):
+            raise ValueError(
+                "prior vamp is made of the encoder's posteriors, and those with a flow have a density at their own draws"
+                " alone (try --prior mixture)"
+            )
+
+
+@dataclass(frozen=True)
+class InverseAutoregressiveFlow(PlanarFlow):
+    """The bound with inverse autoregressive flows (Kingma et al. 2016, algorithm 1, gated).
+
+    The defaults are the smallest flow of their table 1. The networks see the latent, in an order that each step
+    reverses, and a further output of the encoder, as many numbers as the latent has.
+    """
+
+    formula: ClassVar = "D + E log q(z|x) - log p(z), z through autoregressive steps"
+    paper: ClassVar = "Kingma et al. 2016"
+    good_for: ClassVar = "a tighter bound, in latents of some hundred numbers too"
+    kind: ClassVar = "iaf"
+
+    depth: int = field(default=2, metadata={"help": "steps of the flow"})
+    width: int = field(default=320, metadata={"help": "units in the two hidden layers of a step's network"})

@@ -1,0 +1,61 @@
+"""A normalizing flow as the prior, trained with the model."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+from keras_vae.model.priors.prior import Prior
+from keras_vae.runtime.lazy import ops
+
+# The networks of a step have three matrices of dims x width: beyond, they outgrow the model.
+MOST_DIMS = 4096
+MOST_STEPS = 1000  # what is deeper would be built for hours
+
+
+@dataclass(frozen=True)
+class FlowPrior(Prior):
+    """A density whose codes an invertible map takes to N(0, I): RealNVP or MAF (Chen et al. 2017, section 3.2).
+
+    It starts as N(0, I) itself. Drawing from a MAF takes as many passes as there are dimensions.
+    """
+
+    form: Literal["realnvp", "maf"] = field(default="realnvp", metadata={"help": "of the flow's steps"})
+    depth: int = field(default=6, metadata={"help": "steps of the flow"})
+    width: int = field(default=256, metadata={"help": "units in the two hidden layers of a step's network"})
+
+    def __post_init__(self):
+        for name in ("depth", "width"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"prior.{name} is {getattr(self, name)}: it must be at least 1")
+        if self.depth > MOST_STEPS:
+            raise ValueError(f"prior.depth is {self.depth}: a flow has at most {MOST_STEPS} steps")
+
+    def layer(self, image_shape, latent_shape):
+        """Returns the flow.
+
+        Raises:
+            ValueError: The latent is too large.
+        """
+        from keras_vae.layers.flows import Flow
+
+        del image_shape
+        dims = math.prod(latent_shape)
+        if dims > MOST_DIMS:
+            raise ValueError(
+                f"the latent has {dims:,} dimensions: a flow takes at most {MOST_DIMS:,} as a prior (try --prior mixture)"
+            )
+        return Flow(dims, self.form, self.depth, self.width, name="prior")
+
+    def log_prob(self, model, codes):
+        """Returns log p(codes), `[batch]`, by the change of variables."""
+        return model.prior_layer.log_prob(ops.reshape(codes, (-1, model.dims.latents)))
+
+    def draw(self, model, count, seed):
+        """Returns codes of the flow, `[count, *latent]`."""
+        return ops.reshape(model.prior_layer.sample(count, seed), (-1, *model.latent_shape))
+
+    def sampler(self, model):
+        """Returns the flow as a sampler, with the weights that it has now."""
+        from keras_vae import samplers
+
+        return samplers.Flow.of_flow(model.prior_layer, model.latent_shape)

@@ -1,0 +1,147 @@
+"""Mixtures of diagonal Gaussians as priors: learned freely, or the encoder's posteriors at learned images."""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from keras_vae.layers.densities import LOG_2_PI, MAX_LOG_VAR, MIN_LOG_VAR
+from keras_vae.model.priors.prior import Prior
+from keras_vae.runtime.lazy import keras, ops
+
+# Where the components' means start, in standard deviations of the prior: apart, or they would stay one.
+START_SPREAD = 0.5
+# Pseudo-inputs are sigmoids of what is learned; of an image's pixels no more is kept at the start.
+DARKEST = 0.01
+
+
+class MixtureOfGaussians(Prior):
+    """The common part: `components_of(model)` gives log weights `[k]`, means and log-variances, `[k, *latent]`."""
+
+    def __post_init__(self):
+        if self.components < 1:
+            raise ValueError(f"prior.components is {self.components}: it must be at least 1")
+
+    def log_prob(self, model, codes):
+        """Returns log sum_k weight_k N(codes; mean_k, var_k), `[batch]`."""
+        return mixture_log_density(codes, *self.components_of(model))
+
+    def draw(self, model, count, seed):
+        """Returns codes of components drawn by their weights, `[count, *latent]`."""
+        log_weights, means, log_vars = self.components_of(model)
+        noise = keras.random.normal((count, 1 + model.dims.latents), dtype="float32", seed=seed)
+        # The first number of a row chooses the component: a normal one is below x with probability cdf(x).
+        number = place_in(log_weights, 0.5 + 0.5 * ops.erf(noise[:, 0] / math.sqrt(2)))
+        noise = ops.reshape(noise[:, 1:], (-1, *model.latent_shape))
+        return ops.take(means, number, axis=0) + ops.exp(0.5 * ops.take(log_vars, number, axis=0)) * noise
+
+    def sampler(self, model):
+        """Returns the mixture as a sampler, with the components that it has now."""
+        from keras_vae import samplers
+
+        log_weights, means, log_vars = map(ops.convert_to_numpy, self.components_of(model))
+        return samplers.Vamp.from_arrays(np.exp(log_weights), means, log_vars)
+
+
+@dataclass(frozen=True)
+class Mixture(MixtureOfGaussians):
+    """A mixture of Gaussians of diagonal covariance, its means, variances and weights learned with the model.
+
+    At first its components lie half a standard deviation around 0 and are as wide as leaves the whole at N(0, I).
+    The log-variances are kept within the posteriors' bounds, -14 and 6: a component on a single code would otherwise
+    become ever narrower and its density infinite. They are moved back to the nearer bound after each training step.
+    """
+
+    components: int = field(default=50, metadata={"help": "Gaussians in the mixture"})
+
+    def layer(self, image_shape, latent_shape):
+        """Returns the layer of `[components, *latent]` means and log-variances, and `[components]` log weights."""
+        from keras_vae.layers.basic import Between, Weights
+
+        del image_shape
+        shape = (self.components, *latent_shape)
+        spread = START_SPREAD if self.components > 1 else 0.0
+        layer = Weights(
+            "prior",
+            means=(shape, keras.initializers.RandomNormal(stddev=spread)),
+            log_vars=(shape, keras.initializers.Constant(math.log(1 - spread**2))),
+            logits=((self.components,), keras.initializers.Zeros()),
+        )
+        layer.log_vars.constraint = Between(MIN_LOG_VAR, MAX_LOG_VAR)
+        return layer
+
+    def components_of(self, model):
+        """Returns the log weights and the Gaussians."""
+        layer = model.prior_layer
+        log_weights = ops.log_softmax(ops.convert_to_tensor(layer.logits))
+        # Weights from a file may lie beyond the bounds.
+        log_vars = ops.clip(ops.convert_to_tensor(layer.log_vars), MIN_LOG_VAR, MAX_LOG_VAR)
+        return log_weights, ops.convert_to_tensor(layer.means), log_vars
+
+
+@dataclass(frozen=True)
+class Vamp(MixtureOfGaussians):
+    """The mixture of the posteriors of learned images, the pseudo-inputs (Tomczak and Welling 2018, equation 9).
+
+        p(z) = 1/k sum_i q(z | u_i)
+
+    The encoder sees the pseudo-inputs beside each batch: at 500 of them, as in the paper, and batches of 64 a
+    step takes about five times as long. `train.py` starts them at training images (`use_training_data_init` of the
+    authors' code), in code `model.adapt(images)` does; else they are random.
+    """
+
+    components: int = field(default=100, metadata={"help": "pseudo-inputs; the paper's 500 take longer"})
+
+    def layer(self, image_shape, latent_shape):
+        """Returns the layer of the pseudo-inputs' logits, `[components, *image]`."""
+        from keras_vae.layers.basic import Weights
+
+        del latent_shape
+        start = keras.initializers.RandomNormal(-1.0)
+        return Weights("prior", pseudo_inputs=((self.components, *image_shape), start))
+
+    def adapt(self, model, images):
+        """Starts the pseudo-inputs at the first of `images`, `[n, height, width, channels]`, as far as they go."""
+        pseudo_inputs = model.prior_layer.pseudo_inputs
+        values = ops.convert_to_numpy(pseudo_inputs).copy()
+        grey = np.clip(images[: self.components], DARKEST, 1 - DARKEST)
+        values[: len(grey)] = np.log(grey / (1 - grey))
+        pseudo_inputs.assign(values)
+
+    def components_of(self, model):
+        """Returns equal log weights and the posteriors at the pseudo-inputs."""
+        images = ops.sigmoid(ops.convert_to_tensor(model.prior_layer.pseudo_inputs))
+        means, log_vars = model.encode(images)
+        return ops.zeros((self.components,)) - math.log(self.components), means, log_vars
+
+
+def mixture_log_density(codes, log_weights, means, log_vars):
+    """Returns log sum_k weight_k N(codes; mean_k, exp(log_var_k)), `[n]`, in nats.
+
+        (z - m)' P (z - m) = z^2 . P - 2 z . (P m) + m^2 . P,  P = exp(-log_var)
+
+    two matrix products in the place of an array of n x k x d. Centred on the means' mean, or float32 would lose
+    what little two large terms differ by.
+
+    Args:
+        codes: `[n, *latent]`.
+        log_weights: `[k]`.
+        means, log_vars: `[k, *latent]`.
+    """
+    size = math.prod(means.shape[1:])
+    codes, means, log_vars = (ops.reshape(values, (-1, size)) for values in (codes, means, log_vars))
+    center = ops.mean(means, axis=0)
+    codes, means, precision = codes - center, means - center, ops.exp(-log_vars)
+    squared = (
+        ops.matmul(ops.square(codes), ops.transpose(precision))
+        - 2 * ops.matmul(codes, ops.transpose(means * precision))
+        + ops.sum(ops.square(means) * precision, axis=1)
+    )
+    log_densities = -0.5 * (size * LOG_2_PI + ops.sum(log_vars, axis=1) + squared)
+    return ops.logsumexp(log_densities + log_weights, axis=1)
+
+
+def place_in(log_weights, uniform):
+    """Returns which component each of `uniform`, numbers from 0 to 1, `[n]`, falls to, by the weights; int32 `[n]`."""
+    ends = ops.cumsum(ops.exp(log_weights))[:-1]
+    return ops.sum(ops.cast(uniform[:, None] > ends, "int32"), axis=1)

@@ -1,0 +1,34 @@
+"""The standard normal prior."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from keras_vae.layers.densities import standard_normal_log_density, sum_per_image
+from keras_vae.model.priors.prior import Prior
+from keras_vae.runtime.lazy import keras
+
+
+@dataclass(frozen=True)
+class StandardNormal(Prior):
+    """N(0, I) (Kingma and Welling 2014). A plain autoencoder's codes have no prior; this one stands in."""
+
+    is_standard: ClassVar = True
+
+    def layer(self, image_shape, latent_shape):
+        """Returns None: nothing is learned."""
+        del image_shape, latent_shape
+
+    def log_prob(self, model, codes):
+        """Returns log N(codes; 0, I), `[batch]`."""
+        del model
+        return sum_per_image(standard_normal_log_density(codes))
+
+    def draw(self, model, count, seed):
+        """Returns codes of N(0, I), `[count, *latent]`."""
+        return keras.random.normal((count, *model.latent_shape), dtype="float32", seed=seed)
+
+    def sampler(self, model):
+        """Returns the sampler of N(0, I)."""
+        from keras_vae import samplers
+
+        return samplers.Prior(model.latent_shape)

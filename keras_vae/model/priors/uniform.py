@@ -1,0 +1,38 @@
+"""The prior of discrete codes."""
+
+import math
+from dataclasses import dataclass
+
+from keras_vae.model.priors.prior import Prior
+from keras_vae.runtime.lazy import keras, ops
+
+
+@dataclass(frozen=True)
+class UniformCodes(Prior):
+    """At each position any entry of the codebook, all alike (van den Oord et al. 2017, section 3.1).
+
+    A codebook chooses it itself. The rate against it is constant: positions * log(entries) nats.
+    """
+
+    def layer(self, image_shape, latent_shape):
+        """Returns None: nothing is learned."""
+        del image_shape, latent_shape
+
+    def log_prob(self, model, codes):
+        """Returns the log probability of `codes` that are entries, `[batch]`, each the same."""
+        positions = math.prod(model.latent_shape[:-1])
+        return ops.zeros_like(codes[:, 0, 0, 0]) - positions * math.log(model.sampling.size)
+
+    def draw(self, model, count, seed):
+        """Returns random entries, `[count, *latent]`."""
+        shape = (count, *model.latent_shape[:-1])
+        indices = keras.random.randint(shape, 0, model.sampling.size, dtype="int32", seed=seed)
+        return ops.take(ops.convert_to_tensor(model.sampling.codebook), indices, axis=0)
+
+    def sampler(self, model):
+        """Returns it as a sampler, with the codebook as it is now."""
+        from keras_vae import samplers
+
+        return samplers.UniformCodes.of_codebook(
+            ops.convert_to_numpy(model.sampling.codebook), model.latent_shape
+        )
