@@ -21,7 +21,6 @@ import warnings
 import numpy as np
 
 import keras_vae
-from keras_vae import training
 from keras_vae.evaluation.classifiers import tell_apart
 from keras_vae.evaluation.metrics.two_sample import told_apart
 from keras_vae.layers.densities import batch_mean
@@ -30,6 +29,7 @@ from keras_vae.model.objectives import BetaVAE
 from keras_vae.model.regularizers import CodeNoise, Equivariance, SpectralPenalty
 from keras_vae.runtime.lazy import keras
 from keras_vae.samplers import SAMPLERS, Codes
+from keras_vae.training.training import training
 
 AUTOENCODER = {"objective": "autoencoder"}
 # What is given to `Config`, by the variant's name.

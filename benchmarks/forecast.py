@@ -17,7 +17,6 @@ import numpy as np
 import keras_vae
 from benchmarks.easy_latents import draws_of
 from benchmarks.study.found import table
-from keras_vae import training
 from keras_vae.datasets import Sprites
 from keras_vae.evaluation.classifiers import tell_apart
 from keras_vae.evaluation.features import random_features
@@ -29,6 +28,7 @@ from keras_vae.model.regularizers import Equivariance
 from keras_vae.runtime.lazy import keras
 from keras_vae.samplers import FlowMatching, Gaussian
 from keras_vae.samplers.places import find_places
+from keras_vae.training.training import training
 
 RESULTS = pathlib.Path(__file__).parent / "results" / "forecast.json"
 SETS = ("mnist", "sprites", "animals")

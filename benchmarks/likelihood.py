@@ -22,10 +22,10 @@ from tqdm import tqdm
 import keras_vae
 from keras_vae.evaluation.metrics.importance import importance_weighted
 from keras_vae.export import twin_in
-from keras_vae.runs import Run
 from keras_vae.runtime import devices
 from keras_vae.runtime.lazy import keras, tf
-from keras_vae.training import load
+from keras_vae.training.run_folder import Run
+from keras_vae.training.training import load
 
 DECODED_AT_ONCE = 5000  # codes; as large as fills the cores and not the memory
 

@@ -203,9 +203,9 @@ def measure_codes(run):
     total correlation of a Gaussian:  -1/2 log det correlation(z)
     KL(N(m, S) || N(0, I)) = 1/2 (tr S + m'm - d - log det S)
     """
-    from keras_vae.runs import Run
     from keras_vae.runtime.lazy import keras
-    from keras_vae.training import load
+    from keras_vae.training.run_folder import Run
+    from keras_vae.training.training import load
 
     model = keras.saving.load_model(run / "model.keras")
     test = load(Run.open(run).read_config()).test

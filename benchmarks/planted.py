@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 import keras_vae
-from keras_vae import training
 from keras_vae.datasets import Annotations, LoadOptions, in_memory
 from keras_vae.evaluation.metrics.neighbours import nearest
 from keras_vae.runtime.lazy import keras
+from keras_vae.training.training import training
 
 DATA = {
     "mnist": "--dataset mnist --limit 10000 --epochs 6",

@@ -20,12 +20,12 @@ import time
 
 import numpy as np
 
-from keras_vae.runs import Run
 from keras_vae.runtime import devices
 from keras_vae.serving import DecoderClient
 from keras_vae.serving.models import Model
 from keras_vae.serving.signatures import predicting
 from keras_vae.serving.warmup import example_inputs
+from keras_vae.training.run_folder import Run
 
 BATCHES = (1, 4, 16, 64, 256)
 

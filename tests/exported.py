@@ -8,11 +8,11 @@ import keras
 import numpy as np
 import uvicorn
 
-from keras_vae.config import Config
 from keras_vae.export import export
 from keras_vae.model.autoencoder import Autoencoder
-from keras_vae.runs import Run
 from keras_vae.serving.server import address, listen
+from keras_vae.training.config import Config
+from keras_vae.training.run_folder import Run
 
 SMALL = {"kind": "convolutional", "widths": [4, 8], "dense": 16}
 

@@ -20,19 +20,20 @@ import tensorflow as tf
 from PIL import Image
 
 import keras_vae.model.autoencoder  # noqa: F401  (registers the model with Keras)
-from keras_vae.config import Config
 from keras_vae.config.flags import from_json, read_config, to_json
 from keras_vae.export import float32_twin
+from keras_vae.training.config import Config
 
 TRAIN = pathlib.Path(__file__).parent.parent / "train.py"
 TINY = ["--network.widths", "4", "--network.dense", "8", "--latent", "2", "--batch_size", "32"]
 
 # Runs train.py's main with a checkpoint every epoch, and sends the process a signal as it calls something for
-# the n-th time: `SIGKILL keras_vae.runs:digest 3 --resume ...`.
+# the n-th time: `SIGKILL keras_vae.training.run_folder:digest 3 --resume ...`.
 DRIVER = """
     import importlib, os, signal, sys
-    from keras_vae import callbacks, pace
-    from keras_vae.training import main
+    from keras_vae.training import callbacks
+    from keras_vae.training import pace
+    from keras_vae.training.training import main
 
     signal_name, moment, count, *arguments = sys.argv[1:]
     callbacks.CHECKPOINT_SECONDS = 0
@@ -53,7 +54,7 @@ DRIVER = """
     setattr(owner, name, replacement)
     main(arguments)
 """
-STEP = "keras_vae.callbacks:Guard.on_train_batch_end"
+STEP = "keras_vae.training.callbacks:Guard.on_train_batch_end"
 
 
 def run(*arguments, cwd):
@@ -266,7 +267,7 @@ MISFITS = {
 # All of them in one process: it must not have imported TensorFlow at the end.
 TABLE = """
     import contextlib, io, json, sys
-    from keras_vae.training import main
+    from keras_vae.training.training import main
 
     results = {}
     for name, arguments in json.load(sys.stdin).items():
@@ -476,7 +477,7 @@ def test_ctrl_c_keeps_and_exports_what_there_is_and_resume_goes_on(tmp_path):
 
 
 def test_ctrl_c_before_training_is_one_line_and_no_run(tmp_path):
-    process = drive("SIGINT", "keras_vae.training:load", 1, *TINY, cwd=tmp_path)
+    process = drive("SIGINT", "keras_vae.training.training:load", 1, *TINY, cwd=tmp_path)
     assert process.returncode == 2
     assert "Traceback" not in process.stderr
     assert process.stderr.splitlines()[-1] == "train.py: error: stopped by Ctrl-C before training began"

@@ -18,8 +18,8 @@ import pytest
 from keras_vae import load_dataset
 from keras_vae.datasets.shares import Share
 from keras_vae.errors import UsageError
-from keras_vae.runs import Follower, Run
 from keras_vae.runtime import workers
+from keras_vae.training.run_folder import Follower, Run
 
 TRAIN = pathlib.Path(__file__).parent.parent / "train.py"
 SECONDS = 280  # that anything here may take, on a machine that has other things to do, too
@@ -77,7 +77,8 @@ assert_same(train(alone), train(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"
 TWO_WORKERS = (
     """
 import os, signal
-from keras_vae import callbacks, training
+from keras_vae.training import callbacks
+from keras_vae.training.training import training
 from keras_vae.runtime import workers
 strategy = workers.join()
 """

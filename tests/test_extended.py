@@ -32,7 +32,7 @@ from keras_vae.evaluation.metrics.annealing import Annealing
 from keras_vae.evaluation.metrics.mismatch import contrast
 from keras_vae.evaluation.sections.extended import Earlier
 from keras_vae.evaluation.sections.extended.codes import mutual_information
-from keras_vae.training import main as train
+from keras_vae.training.training import main as train
 
 
 def linear_score(images, codes):

@@ -6,12 +6,12 @@ import pytest
 import tensorflow as tf
 
 import keras_vae
-from keras_vae.config import Config
 from keras_vae.errors import DatasetError, UsageError
 from keras_vae.evaluation.given import cut, dataset_of, model_of
 from keras_vae.evaluation.settings import Evaluation
 from keras_vae.model.autoencoder import Autoencoder
-from keras_vae.training import train
+from keras_vae.training.config import Config
+from keras_vae.training.training import train
 
 SETTINGS = Evaluation()
 DIGITS = keras_vae.load_dataset("digits")

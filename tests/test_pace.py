@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_vae import VAE, pace
+from keras_vae import VAE
 from keras_vae.model.networks import Convolutional
 from keras_vae.runtime.lazy import keras
+from keras_vae.training import pace
 
 
 def small(widths=(4,)):

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import scipy.fft
 
-from keras_vae.config import Config
 from keras_vae.config.flags import from_json, parse, to_json
 from keras_vae.model.autoencoder import Autoencoder, Step
 from keras_vae.model.likelihoods import Gaussian
@@ -21,6 +20,7 @@ from keras_vae.model.regularizers import (
 )
 from keras_vae.model.regularizers.maps import cosines, shares
 from keras_vae.runtime.lazy import keras, ops
+from keras_vae.training.config import Config
 
 NETWORK = Convolutional(widths=(4, 5), activation="elu")
 SIGMA = 0.5

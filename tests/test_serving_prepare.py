@@ -12,9 +12,9 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, te
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from keras_vae.errors import UsageError
-from keras_vae.runs import Run
 from keras_vae.serving.__main__ import main
 from keras_vae.serving.prepare import BATCH_SIZES, Canary, prepare
+from keras_vae.training.run_folder import Run
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,11 @@ import tensorflow as tf
 from exported import make_codes, make_images, running, write_run
 
 from keras_vae.errors import UsageError
-from keras_vae.runs import Run
 from keras_vae.serving.app import make_app, servable_names
 from keras_vae.serving.models import Model, Watcher
 from keras_vae.serving.rest import answer
 from keras_vae.serving.status import HTTP_STATUS
+from keras_vae.training.run_folder import Run
 
 
 @pytest.fixture(scope="module")

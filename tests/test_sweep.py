@@ -13,7 +13,6 @@ import pytest
 from sweep_runs import leave, results_of, swept
 
 from keras_vae.errors import UsageError
-from keras_vae.runs import Run
 from keras_vae.sweep import places
 from keras_vae.sweep.__main__ import compared, default_name, main, recommended
 from keras_vae.sweep.comparison import candidates, compare, of_runs, of_sweep
@@ -21,6 +20,7 @@ from keras_vae.sweep.folder import Sweep
 from keras_vae.sweep.grid import Axis, Grid, Trial, names_of
 from keras_vae.sweep.recommendation import Candidate, recommend
 from keras_vae.sweep.running import why_failed
+from keras_vae.training.run_folder import Run
 
 
 def grid(*overs, flags=()):

@@ -3,11 +3,11 @@
 import pytest
 from sweep_runs import leave, results_of, swept
 
-from keras_vae.runs import Run
 from keras_vae.sweep.__main__ import compared
 from keras_vae.sweep.comparison import of_runs, write_comparison
 from keras_vae.sweep.folder import Sweep
 from keras_vae.sweep.grid import Axis, Grid, Trial
+from keras_vae.training.run_folder import Run
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 MISSING = "\N{EN DASH}"

@@ -20,13 +20,14 @@ from commands import TINY, is_finite, rows_of, run_main, run_well
 from PIL import Image
 
 import keras_vae
-from keras_vae import callbacks, training
-from keras_vae.config import Config
 from keras_vae.config.flags import read_config
 from keras_vae.datasets import Digits, ImageFolder
 from keras_vae.errors import UsageError
 from keras_vae.model.objectives import BetaVAE
-from keras_vae.runs import Run
+from keras_vae.training import callbacks
+from keras_vae.training.config import Config
+from keras_vae.training.run_folder import Run
+from keras_vae.training.training import training
 
 README = pathlib.Path(__file__).parent.parent / "README.md"
 
@@ -257,7 +258,7 @@ HELD_OUT = {"val_loss": 9.0, "val_distortion": 5.0, "val_rate": 2.0}
     ],
 )
 def test_a_model_is_judged_by_what_it_is_trained_for(logs, value):
-    from keras_vae.callbacks import judged
+    from keras_vae.training.callbacks import judged
 
     assert judged(logs) == value
 

@@ -4,10 +4,10 @@ import sys
 
 from peers.task import report
 
-from keras_vae import pace
 from keras_vae.evaluation.subject import load_model
-from keras_vae.runs import Run
 from keras_vae.runtime import devices
+from keras_vae.training import pace
+from keras_vae.training.run_folder import Run
 
 
 def main():

@@ -11,8 +11,8 @@ from peers.own_networks import build
 from peers.task import LEARNING_RATE, generated_images, report_training
 
 import keras_vae
-from keras_vae import pace
 from keras_vae.model.networks.residual import Residual
+from keras_vae.training import pace
 
 WIDE = Residual(widths=(128, 256, 512), depth=2)
 SIZES = {"residual, 64x64": 64, "residual, 128x128": 128}

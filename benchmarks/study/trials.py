@@ -13,16 +13,16 @@ from benchmarks.planted import Plant, grow
 from benchmarks.study.codes import measure_codes
 from benchmarks.study.fitting import measure_fitting
 from benchmarks.study.history import measure_history
-from keras_vae import training
 from keras_vae.evaluation.conclusion import conclude
 from keras_vae.evaluation.repair import Repair
 from keras_vae.evaluation.sections import measure
 from keras_vae.evaluation.settings import Evaluation
 from keras_vae.evaluation.subject import from_model
 from keras_vae.report.tables import plain
-from keras_vae.runs import Run
 from keras_vae.runtime.files import whole
 from keras_vae.runtime.lazy import keras
+from keras_vae.training.run_folder import Run
+from keras_vae.training.training import training
 
 # What all runs on a set of images have in common. A trial's own flags come after these, and win.
 BUDGETS = {

@@ -4,16 +4,16 @@ import dataclasses
 import os
 import pathlib
 
-from keras_vae.config import FOUND, DataSettings
 from keras_vae.config.flags import command, parse, to_flags
 from keras_vae.errors import DatasetError, FeatureError, UsageError
 from keras_vae.evaluation.settings import Evaluation
 from keras_vae.evaluation.subject import load_model
-from keras_vae.runs import Run
 from keras_vae.runtime import devices
 from keras_vae.runtime.devices import say
 from keras_vae.runtime.programs import command_line, program, typed_path
-from keras_vae.training import load
+from keras_vae.training.config import FOUND, DataSettings
+from keras_vae.training.run_folder import Run
+from keras_vae.training.training import load
 
 DESCRIPTION = (
     "Measures whether a trained model's latent space can generate, says why not, and repairs it if possible."

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_vae.config import DataSettings
 from keras_vae.config.flags import to_flags
 from keras_vae.datasets import Arrays, Dataset, LoadOptions
 from keras_vae.errors import UsageError
@@ -33,11 +32,12 @@ from keras_vae.evaluation.subject import (
 from keras_vae.evaluation.verdict.source import UNKNOWN, Source
 from keras_vae.export import Description
 from keras_vae.model.likelihoods import Automatic, Bernoulli
-from keras_vae.runs import Run
 from keras_vae.runtime.devices import say
 from keras_vae.runtime.lazy import keras, tf
 from keras_vae.runtime.programs import typed_path
-from keras_vae.training import LOOKED_AT, load
+from keras_vae.training.config import DataSettings
+from keras_vae.training.run_folder import Run
+from keras_vae.training.training import LOOKED_AT, load
 
 MODELS = (
     "a Run, the path of a run's folder, of a .keras file or of an export, a model of ours, a Keras model, a pair (encoder,"

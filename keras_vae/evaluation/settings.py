@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from keras_vae.config import DataSettings
 from keras_vae.config.flags import did_you_mean, option
 from keras_vae.evaluation.features import KINDS
 from keras_vae.evaluation.ranges import DECODER_RANGES, ENCODER_RANGES, check_range
 from keras_vae.evaluation.subject import SPREADS
 from keras_vae.model.likelihoods import LIKELIHOODS, Automatic
 from keras_vae.samplers import FITTED
+from keras_vae.training.config import DataSettings
 
 
 @dataclass(frozen=True)

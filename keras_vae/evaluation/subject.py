@@ -26,11 +26,11 @@ from keras_vae.export import DESCRIPTION, Description, float32_twin, read_prior
 from keras_vae.model.likelihoods import LIKELIHOODS, Bernoulli, LearnedGaussian, OptimalGaussian
 from keras_vae.model.objectives import OBJECTIVES
 from keras_vae.model.posteriors import POINT_LOG_VAR, Codebook, Point, show_shape
-from keras_vae.runs import Run
 from keras_vae.runtime.checksums import check_sealed
 from keras_vae.runtime.lazy import keras, ops, tf
 from keras_vae.runtime.programs import command_line, typed_path
 from keras_vae.samplers import Flow, Prior, UniformCodes, Vamp
+from keras_vae.training.run_folder import Run
 
 # Common names of an encoder's outputs, and the meaning of the second by its name.
 MEAN_NAMES = ("mean", "means", "mu", "loc")

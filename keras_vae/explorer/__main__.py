@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from keras_vae.config.flags import command, option, parse
 from keras_vae.errors import DatasetError, UsageError
-from keras_vae.runs import Run
 from keras_vae.runtime import devices
 from keras_vae.runtime.files import whole
+from keras_vae.training.run_folder import Run
 
 DESCRIPTION = "Writes the latent explorer of a run, or of two side by side, for use without a server."
 EXAMPLES = """\

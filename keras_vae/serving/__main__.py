@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from keras_vae.config.flags import command, did_you_mean, option, parse
 from keras_vae.errors import UsageError
-from keras_vae.runs import Run
 from keras_vae.runtime import devices
 from keras_vae.serving.prepare import Canary, prepare
+from keras_vae.training.run_folder import Run
 
 PROG = "python -m keras_vae.serving"
 HELP = f"""\

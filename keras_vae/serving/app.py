@@ -45,7 +45,7 @@ def make_app(runs, max_request_bytes=32 << 20, max_batch=1024):
     The other versions are loaded once the application is started, and those that are exported while it runs.
 
     Args:
-        runs: A list of `keras_vae.runs.Run`.
+        runs: A list of `keras_vae.training.run_folder.Run`.
         max_request_bytes: A longer body is refused with 413.
         max_batch: A prediction of more rows is refused with 400.
 

@@ -81,7 +81,7 @@ def prepare(run, canary=Canary()):
     """Writes all that TF Serving needs into the run's folder `serving`.
 
     Args:
-        run: A `keras_vae.runs.Run` that has been exported.
+        run: A `keras_vae.training.run_folder.Run` that has been exported.
         canary: A `Canary`.
 
     Returns:

@@ -10,13 +10,13 @@ import textwrap
 
 from keras_vae.config.flags import Parser, command, parse
 from keras_vae.errors import DatasetError, UsageError
-from keras_vae.runs import Run
 from keras_vae.sweep.comparison import of_runs, of_sweep, write_comparison
 from keras_vae.sweep.folder import Sweep
 from keras_vae.sweep.grid import LONGEST_NAME, Axis, Grid, Trial, plain
 from keras_vae.sweep.one_run import PROG
 from keras_vae.sweep.places import find_places
-from keras_vae.training import check_paths, check_place
+from keras_vae.training.run_folder import Run
+from keras_vae.training.training import check_paths, check_place
 
 DESCRIPTION = (
     "Trains and evaluates every combination of settings, and says which latent is as small as it may be."

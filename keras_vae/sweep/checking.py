@@ -11,7 +11,6 @@ import io
 import json
 import sys
 
-from keras_vae.config import DataSettings
 from keras_vae.config.flags import command
 from keras_vae.datasets.preparing import cache_folder
 from keras_vae.datasets.progress import progress
@@ -20,7 +19,8 @@ from keras_vae.evaluation.features import choose_features
 from keras_vae.runtime import devices
 from keras_vae.runtime.lazy import keras
 from keras_vae.sweep.grid import Grid, refuse
-from keras_vae.training import build, load, settle
+from keras_vae.training.config import DataSettings
+from keras_vae.training.training import build, load, settle
 
 
 @command("keras_vae.sweep", bad_input=(DatasetError, FeatureError))

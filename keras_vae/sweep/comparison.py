@@ -11,11 +11,11 @@ from keras_vae.model.posteriors import parse_shape
 from keras_vae.report.comparison import COMPARED, harmless, latent_size, scalars
 from keras_vae.report.tables import described, get, get_error, plain
 from keras_vae.report.verdict import VERDICTS
-from keras_vae.runs import Run
 from keras_vae.runtime.files import whole, write_json
 from keras_vae.sweep.folder import results_of
 from keras_vae.sweep.grid import REPLICATES, Axis, in_words
 from keras_vae.sweep.recommendation import Candidate, recommend
+from keras_vae.training.run_folder import Run
 
 SCHEMA_VERSION = 1
 NO_AXES = (

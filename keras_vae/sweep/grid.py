@@ -6,10 +6,10 @@ import itertools
 import re
 from dataclasses import dataclass
 
-from keras_vae.config import Config
 from keras_vae.config.flags import StrangerError, option, parse, quote
 from keras_vae.errors import UsageError
 from keras_vae.evaluation.settings import Evaluation
+from keras_vae.training.config import Config
 
 NOT_SWEPT = {
     "name": "runs are named by what varies",

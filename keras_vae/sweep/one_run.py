@@ -11,10 +11,10 @@ import threading
 from keras_vae.cli.evaluate import measure_run
 from keras_vae.config.flags import command
 from keras_vae.errors import DatasetError, FeatureError, TrainingStopped, UsageError
-from keras_vae.runs import Run
 from keras_vae.runtime import devices
 from keras_vae.sweep.folder import Sweep
-from keras_vae.training import train
+from keras_vae.training.run_folder import Run
+from keras_vae.training.training import train
 
 PROG = "keras_vae.sweep"
 

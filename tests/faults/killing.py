@@ -28,7 +28,7 @@ ROOT = pathlib.Path(__file__).parent.parent.parent
 LONGEST = 900  # seconds that a command may take on a machine that is busy with other things
 SLICE = 0.001  # seconds
 MODULES = {
-    "train": "keras_vae.training",
+    "train": "keras_vae.training.training",
     "evaluate": "keras_vae.cli.evaluate",
     "one_run": "keras_vae.sweep.one_run",
 }
@@ -39,7 +39,8 @@ SERVER = """
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     import h5py, matplotlib.figure, scipy.linalg, sklearn.mixture, keras, tensorflow
     import keras_vae.model.autoencoder, keras_vae.evaluation.sections, keras_vae.export, keras_vae.report
-    from keras_vae import callbacks, training
+    from keras_vae.training import callbacks
+    from keras_vae.training.training import training
     from keras_vae.cli import evaluate
 
     def serve(order):

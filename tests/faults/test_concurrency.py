@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from killing import check_same_end, check_same_results, check_whole, leftovers
 
-from keras_vae.runs import Run
 from keras_vae.runtime.files import unfinished
+from keras_vae.training.run_folder import Run
 
 pytestmark = [
     pytest.mark.timeout(3600),

@@ -13,8 +13,8 @@ from PIL import Image
 
 from keras_vae.datasets import ImageFolder, load_dataset, spoken
 from keras_vae.errors import Damaged, DatasetError, UsageError
-from keras_vae.runs import Run
 from keras_vae.runtime import checksums
+from keras_vae.training.run_folder import Run
 
 SEED = 20261121
 FLIPS = 200

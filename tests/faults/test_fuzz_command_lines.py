@@ -9,9 +9,8 @@ import keras_vae.evaluation.sections
 import keras_vae.explorer
 import keras_vae.serving.server
 import keras_vae.sweep.running
-from keras_vae import explorer, training
+from keras_vae import explorer
 from keras_vae.cli import evaluate as evaluation
-from keras_vae.config import Config
 from keras_vae.config.flags import command, is_switch
 from keras_vae.errors import DatasetError
 from keras_vae.evaluation.settings import Evaluation
@@ -22,6 +21,8 @@ from keras_vae.serving.__main__ import Serve
 from keras_vae.serving.prepare import Canary
 from keras_vae.sweep import __main__ as sweep
 from keras_vae.sweep.grid import Trial
+from keras_vae.training.config import Config
+from keras_vae.training.training import training
 
 # Words that go before and behind each: the network is left alone, and the images are few and small.
 LAST = ["--no-download", "--limit=64"]

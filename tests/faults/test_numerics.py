@@ -15,8 +15,6 @@ from PIL import Image
 from test_conformance import DIGITS, SIZES, goes_with, labels_of
 
 import keras_vae
-from keras_vae import pace
-from keras_vae.config import Config
 from keras_vae.datasets import Annotations, LoadOptions, in_memory
 from keras_vae.errors import TrainingStopped, UsageError
 from keras_vae.evaluation.subject import check_subject, from_functions
@@ -27,6 +25,8 @@ from keras_vae.model.networks import NETWORKS
 from keras_vae.model.objectives import OBJECTIVES, VariationalBound
 from keras_vae.model.priors import PRIORS
 from keras_vae.runtime.lazy import ops
+from keras_vae.training import pace
+from keras_vae.training.config import Config
 
 pytestmark = pytest.mark.filterwarnings("ignore:the loss weighs the rate")
 SMALL = NETWORKS["convolutional"](widths=(4,), dense=8)

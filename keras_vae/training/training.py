@@ -10,8 +10,6 @@ import warnings
 
 import numpy as np
 
-from keras_vae import pace
-from keras_vae.config import FOUND, Config, read_settings
 from keras_vae.config.flags import command, parse
 from keras_vae.data.classes import names_of
 from keras_vae.datasets import load_dataset, spoken, spread
@@ -19,11 +17,13 @@ from keras_vae.errors import DatasetError, TrainingStopped, UsageError, WorkerLo
 from keras_vae.model.likelihoods import Automatic
 from keras_vae.model.objectives import OBJECTIVES
 from keras_vae.model.posteriors import latent_shape, show_shape
-from keras_vae.runs import Follower, Run, State, check_place, check_utf_8
 from keras_vae.runtime import devices, workers
 from keras_vae.runtime.devices import say
 from keras_vae.runtime.lazy import keras, tf
 from keras_vae.runtime.programs import command_line, program, typed_path
+from keras_vae.training import pace
+from keras_vae.training.config import FOUND, Config, read_settings
+from keras_vae.training.run_folder import Follower, Run, State, check_place, check_utf_8
 
 DESCRIPTION = (
     "Trains an autoencoder, plain or variational, and exports its decoder and encoder for TF Serving."
@@ -411,7 +411,7 @@ def other_images(run, dataset):
 
 def mend(run, model, state):
     """Puts what the checkpoint knows, `model` at `state`, in the place of files of `run` that are damaged or gone."""
-    from keras_vae.callbacks import judged
+    from keras_vae.training.callbacks import judged
 
     if fault := run.fault(run.history_file):
         say(f"warning: {fault}; it is written anew")
@@ -479,7 +479,7 @@ def fit(model, dataset, config, run, state):
     Returns:
         None, or the `TrainingStopped` that ended it. Ctrl-C ends it like the last epoch does.
     """
-    from keras_vae import callbacks
+    from keras_vae.training import callbacks
 
     keeper = callbacks.Keeper(run, state, config.patience)
     guard, progress = callbacks.Guard(), callbacks.Progress()
