@@ -17,7 +17,7 @@ import numpy as np
 import keras_vae
 from benchmarks.easy_latents import draws_of
 from benchmarks.study.found import table
-from keras_vae.datasets import Sprites
+from keras_vae.data import Sprites
 from keras_vae.evaluation.classifiers import tell_apart
 from keras_vae.evaluation.features import random_features
 from keras_vae.evaluation.metrics import forecast

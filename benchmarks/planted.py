@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 import keras_vae
-from keras_vae.datasets import Annotations, LoadOptions, in_memory
+from keras_vae.data import Annotations, LoadOptions, in_memory
 from keras_vae.evaluation.metrics.neighbours import nearest
 from keras_vae.runtime.lazy import keras
 from keras_vae.training.training import training

@@ -11,7 +11,7 @@ from linear import Linear
 from test_diagnosis import SCHEMA, explained, nulls
 
 from keras_vae import evaluate
-from keras_vae.datasets import Annotations, LoadOptions, in_memory
+from keras_vae.data import Annotations, LoadOptions, in_memory
 from keras_vae.errors import UsageError
 from keras_vae.evaluation.subject import check_subject, from_export, from_model
 from keras_vae.export import export

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from keras_vae.config.flags import parse
-from keras_vae.datasets import load_dataset
+from keras_vae.data import load_dataset
 from keras_vae.errors import DatasetError
 from keras_vae.evaluation.settings import Evaluation
 from keras_vae.training import run_folder as runs

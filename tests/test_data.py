@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 
 from keras_vae.config.flags import from_json, to_json
+from keras_vae.data import Arrays, ImageFolder, load_dataset
 from keras_vae.data.classes import number_classes
 from keras_vae.data.image_size import describe_fit, own_size
 from keras_vae.data.split_folders import find_splits
+from keras_vae.data.splits import split_indices
 from keras_vae.data.value_range import check_range, found_range, parse_range, show_range
-from keras_vae.datasets import Arrays, ImageFolder, load_dataset
-from keras_vae.datasets.splits import split_indices
 from keras_vae.errors import DatasetError, UsageError
 from keras_vae.export import Description
 from keras_vae.model.autoencoder import Autoencoder
@@ -293,7 +293,7 @@ def test_a_bar_at_the_edge_of_wide_images_is_kept(tmp_path, cached):
 
 
 def test_one_image_of_another_size_among_many_is_found(tmp_path, monkeypatch):
-    monkeypatch.setattr("keras_vae.datasets.folder.LOOKED_AT", 2)
+    monkeypatch.setattr("keras_vae.data.sources.folder.LOOKED_AT", 2)
     for number in range(6):
         Image.new("L", (9 if number == 4 else 8, 8)).save(tmp_path / f"{number}.png")
     assert load_dataset(str(tmp_path)).image_shape == (64, 64, 1)
@@ -321,7 +321,7 @@ def test_grey_images_have_one_channel(tmp_path, kind, cached):
 
 @pytest.mark.parametrize("cached", [False, True])
 def test_one_colour_image_among_many_grey_ones_keeps_its_colours(tmp_path, cached, monkeypatch):
-    monkeypatch.setattr("keras_vae.datasets.folder.LOOKED_AT", 2)
+    monkeypatch.setattr("keras_vae.data.sources.folder.LOOKED_AT", 2)
 
     (tmp_path / "set").mkdir()
     for number in range(6):

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from keras_vae.datasets import (
+from keras_vae.data import (
     DATASETS,
     Arrays,
     Digits,
@@ -15,9 +15,9 @@ from keras_vae.datasets import (
     find_source,
     load_dataset,
 )
-from keras_vae.datasets.augment import AUGMENTATIONS, augment_batch, check_augmentations
-from keras_vae.datasets.fitting import fit, with_channels
-from keras_vae.datasets.splits import split_indices
+from keras_vae.data.augment import AUGMENTATIONS, augment_batch, check_augmentations
+from keras_vae.data.resize import fit, with_channels
+from keras_vae.data.splits import split_indices
 from keras_vae.errors import DatasetError
 from keras_vae.runtime.lazy import tf
 
@@ -32,7 +32,7 @@ def digits():
 
 
 def test_importing_the_sources_imports_neither_tensorflow_nor_scikit_learn():
-    code = "import sys, keras_vae.datasets; print({'tensorflow', 'sklearn', 'PIL'} & set(sys.modules))"
+    code = "import sys, keras_vae.data; print({'tensorflow', 'sklearn', 'PIL'} & set(sys.modules))"
     heavy = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert heavy.strip() == "set()"
 
@@ -244,7 +244,7 @@ def test_sprites_are_deterministic_and_different_by_seed():
 
 
 def test_sprites_show_their_factors():
-    from keras_vae.datasets.sprites import render
+    from keras_vae.data.sources.sprites import render
 
     images = (
         render(np.array([[0, 5, 0, 0, 31], [0, 0, 0, 31, 0], [1, 5, 0, 16, 16], [2, 5, 0, 16, 16]]))[..., 0]
@@ -261,7 +261,7 @@ def test_sprites_show_their_factors():
 
 
 def test_sprites_repeat_a_combination_only_when_all_are_used():
-    from keras_vae.datasets.sprites import draw_factors
+    from keras_vae.data.sources.sprites import draw_factors
 
     factors = draw_factors(737280 + 10, seed=2)
     assert len(np.unique(np.ravel_multi_index(factors[:737280].T, (3, 6, 40, 32, 32)))) == 737280

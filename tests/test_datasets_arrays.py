@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_vae.datasets import load_dataset
+from keras_vae.data import load_dataset
 from keras_vae.errors import DatasetError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 6, 5, 3), dtype=np.uint8)

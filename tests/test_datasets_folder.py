@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_vae.datasets import ImageFolder, load_dataset
+from keras_vae.data import ImageFolder, load_dataset
 from keras_vae.errors import DatasetError
 from keras_vae.runtime.lazy import tf
 
@@ -276,10 +276,10 @@ def cached(pictures, **options):
 
 
 def test_cached_images_are_the_folders_own_and_no_file_is_read_again(pictures, monkeypatch):
-    monkeypatch.setattr("keras_vae.datasets.packed.SHARD_BYTES", 12 * 16 * 16 * 3)  # three files
+    monkeypatch.setattr("keras_vae.data.packed.SHARD_BYTES", 12 * 16 * 16 * 3)  # three files
     plain = load_dataset(str(pictures[0]), image_size=16)
     first = cached(pictures)
-    monkeypatch.setattr("keras_vae.datasets.folder.check_files", None)
+    monkeypatch.setattr("keras_vae.data.sources.folder.check_files", None)
     again = cached(pictures)
     for dataset in (first, again):
         assert (dataset.fingerprint, dataset.skipped) == (plain.fingerprint, plain.skipped)
@@ -305,8 +305,8 @@ def test_a_cache_is_made_anew_where_the_folder_or_the_size_changes(pictures):
 
 
 def test_a_cache_that_was_not_finished_is_gone_on_with(pictures, monkeypatch):
-    monkeypatch.setattr("keras_vae.datasets.packed.SHARD_BYTES", 12 * 16 * 16 * 3)
-    from keras_vae.datasets import folder
+    monkeypatch.setattr("keras_vae.data.packed.SHARD_BYTES", 12 * 16 * 16 * 3)
+    from keras_vae.data.sources import folder
 
     check, read = folder.check_files, []
 

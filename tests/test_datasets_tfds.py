@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_vae.datasets import load_dataset, preparing, tensorflow_datasets
+from keras_vae.data import load_dataset, preparing
+from keras_vae.data.sources import tensorflow_datasets
 from keras_vae.errors import DatasetError
 from keras_vae.runtime.files import locked
 

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from keras_vae import VAE, Autoencoder, evaluate, from_functions, samplers
-from keras_vae.datasets import Annotations, LoadOptions, in_memory
+from keras_vae.data import Annotations, LoadOptions, in_memory
 from keras_vae.evaluation.results import Results
 from keras_vae.evaluation.results.schema import results_schema
 from keras_vae.evaluation.sections import SECTIONS

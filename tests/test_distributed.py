@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from keras_vae import load_dataset
-from keras_vae.datasets.shares import Share
+from keras_vae.data.sharding import Share
 from keras_vae.errors import UsageError
 from keras_vae.runtime import workers
 from keras_vae.training.run_folder import Follower, Run
@@ -32,7 +32,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras_vae import Autoencoder, load_dataset
-from keras_vae.datasets import spread
+from keras_vae.data import spread
 from keras_vae.model.likelihoods import Bernoulli
 from keras_vae.model.networks import Convolutional
 

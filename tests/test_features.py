@@ -8,7 +8,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from keras_vae import load_dataset
-from keras_vae.datasets import Annotations, LoadOptions, in_memory
+from keras_vae.data import Annotations, LoadOptions, in_memory
 from keras_vae.errors import FeatureError
 from keras_vae.evaluation import features as module
 from keras_vae.evaluation.features import build_inception, choose_features

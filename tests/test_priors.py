@@ -9,7 +9,7 @@ import tensorflow
 from test_diagnosis import entropy, linear_data, linear_model, posterior_variance, within
 
 from keras_vae import evaluate
-from keras_vae.datasets import Annotations, LoadOptions, in_memory
+from keras_vae.data import Annotations, LoadOptions, in_memory
 from keras_vae.evaluation.sections.evidence import gather
 from keras_vae.evaluation.sections.likelihood import log_weights
 from keras_vae.evaluation.settings import Evaluation

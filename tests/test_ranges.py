@@ -5,7 +5,7 @@ import pytest
 from test_diagnosis import check
 
 from keras_vae import evaluate, from_functions
-from keras_vae.datasets import Annotations, LoadOptions, in_memory
+from keras_vae.data import Annotations, LoadOptions, in_memory
 from keras_vae.errors import UsageError
 from keras_vae.evaluation.ranges import check_range, range_named
 from keras_vae.evaluation.settings import Evaluation

@@ -21,7 +21,7 @@ from PIL import Image
 
 import keras_vae
 from keras_vae.config.flags import read_config
-from keras_vae.datasets import Digits, ImageFolder
+from keras_vae.data import Digits, ImageFolder
 from keras_vae.errors import UsageError
 from keras_vae.model.objectives import BetaVAE
 from keras_vae.training import callbacks

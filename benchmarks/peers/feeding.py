@@ -9,7 +9,7 @@ from peers.own_networks import build
 from peers.task import LEARNING_RATE, generated_images, report, timed, whole_batches
 
 import keras_vae
-from keras_vae.datasets import Annotations, LoadOptions, in_memory
+from keras_vae.data import Annotations, LoadOptions, in_memory
 from keras_vae.errors import DatasetError
 from keras_vae.runtime import devices
 

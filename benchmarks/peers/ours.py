@@ -7,7 +7,7 @@ from peers.networks import NETWORKS
 from peers.own_networks import build
 from peers.task import generated_images, report_training, timed, training_arguments, whole_batches
 
-from keras_vae.datasets import Annotations, LoadOptions, in_memory
+from keras_vae.data import Annotations, LoadOptions, in_memory
 from keras_vae.runtime import devices
 from keras_vae.training import pace
 

@@ -7,7 +7,7 @@ from peers.keras_networks import EpochTimes, num_trained
 from peers.task import LEARNING_RATE, generated_images, report, report_training, whole_batches
 
 import keras_vae
-from keras_vae.datasets import Annotations, LoadOptions, in_memory
+from keras_vae.data import Annotations, LoadOptions, in_memory
 from keras_vae.model.posteriors import parse_shape
 from keras_vae.runtime import devices
 from keras_vae.training import pace

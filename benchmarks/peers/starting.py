@@ -5,7 +5,7 @@ import argparse
 from peers.task import report, timed
 
 import keras_vae
-from keras_vae.datasets import DATASETS
+from keras_vae.data import DATASETS
 from keras_vae.runtime import devices
 
 SIZE, BATCH, BATCHES = 32, 128, 400

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from keras_vae.datasets.augment import augment_batch
-from keras_vae.datasets.sprites import draw_factors, render
+from keras_vae.data.augment import augment_batch
+from keras_vae.data.sources.sprites import draw_factors, render
 from keras_vae.runtime.files import whole
 
 SIDE, FACTOR = 32, 2  # pixels; sprites are drawn at twice that

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_vae.config.flags import to_flags
-from keras_vae.datasets import Arrays, Dataset, LoadOptions
+from keras_vae.data import Arrays, Dataset, LoadOptions
 from keras_vae.errors import UsageError
 from keras_vae.evaluation.subject import (
     Subject,

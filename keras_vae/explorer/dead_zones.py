@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_vae.datasets.preparing import cache_folder
+from keras_vae.data.preparing import cache_folder
 from keras_vae.errors import UsageError
 from keras_vae.evaluation.features import choose_features
 from keras_vae.evaluation.metrics.manifold import dead_zone, distances_to

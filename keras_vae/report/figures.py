@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_vae import figures
+from keras_vae.data import figures
 from keras_vae.report.page import MINUS, as_pictures, clean, number
 from keras_vae.runtime.files import whole
 

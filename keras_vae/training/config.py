@@ -4,9 +4,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from keras_vae.config.flags import option, read_config, read_json, settings, settle
-from keras_vae.data import rules
+from keras_vae.data import DATASETS, Digits, check_augmentations, find_source, parse_image_size, rules
 from keras_vae.data.value_range import check_range, parse_range, show_range
-from keras_vae.datasets import DATASETS, Digits, check_augmentations, find_source, parse_image_size
 from keras_vae.model.corruptions import CORRUPTIONS, NoCorruption
 from keras_vae.model.likelihoods import LIKELIHOODS, Automatic
 from keras_vae.model.networks import NETWORKS, Convolutional

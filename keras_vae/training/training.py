@@ -11,8 +11,8 @@ import warnings
 import numpy as np
 
 from keras_vae.config.flags import command, parse
+from keras_vae.data import load_dataset, spoken, spread
 from keras_vae.data.classes import names_of
-from keras_vae.datasets import load_dataset, spoken, spread
 from keras_vae.errors import DatasetError, TrainingStopped, UsageError, WorkerLost, WriteError, printable
 from keras_vae.model.likelihoods import Automatic
 from keras_vae.model.objectives import OBJECTIVES
@@ -588,7 +588,7 @@ def describe_test(terms, is_density):
 
 def preview(run, model, dataset, title):
     """Writes the picture of reconstructions and samples."""
-    from keras_vae.figures import preview as draw
+    from keras_vae.data.figures import preview as draw
 
     split = dataset.test if len(dataset.test) else dataset.train
     images = split.images(0, PREVIEW_COLUMNS)

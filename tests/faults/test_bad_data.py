@@ -18,8 +18,8 @@ from test_conformance import DIGITS, LABELS
 
 from keras_vae.cli import evaluate as evaluation
 from keras_vae.config.flags import read_config
-from keras_vae.datasets import load_dataset
-from keras_vae.datasets.files import UnreadableImageError, check_files, decode_with_pillow
+from keras_vae.data import load_dataset
+from keras_vae.data.image_files import UnreadableImageError, check_files, decode_with_pillow
 from keras_vae.errors import DatasetError
 from keras_vae.model.autoencoder import Autoencoder
 from keras_vae.training.config import Config

@@ -11,7 +11,7 @@ import pytest
 from killing import check_same_end, check_whole, rows_of
 from PIL import Image
 
-from keras_vae.datasets import ImageFolder, load_dataset, spoken
+from keras_vae.data import ImageFolder, load_dataset, spoken
 from keras_vae.errors import Damaged, DatasetError, UsageError
 from keras_vae.runtime import checksums
 from keras_vae.training.run_folder import Run

@@ -13,7 +13,7 @@ import pytest
 from killing import check_same_end, check_whole, leftovers
 from PIL import Image
 
-from keras_vae.datasets import ImageFolder, load_dataset
+from keras_vae.data import ImageFolder, load_dataset
 from keras_vae.errors import DatasetError, WriteError
 from keras_vae.runtime.devices import say
 from keras_vae.runtime.files import whole, write_json

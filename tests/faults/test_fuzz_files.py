@@ -17,7 +17,7 @@ from sweep_runs import swept
 import keras_vae.evaluation.sections
 import keras_vae.sweep.running
 from keras_vae.cli import evaluate as evaluation
-from keras_vae.datasets import ImageFolder, load_dataset
+from keras_vae.data import ImageFolder, load_dataset
 from keras_vae.errors import DatasetError, UsageError
 from keras_vae.explorer.__main__ import main as explore
 from keras_vae.export import DESCRIPTION

@@ -15,7 +15,7 @@ from PIL import Image
 from test_conformance import DIGITS, SIZES, goes_with, labels_of
 
 import keras_vae
-from keras_vae.datasets import Annotations, LoadOptions, in_memory
+from keras_vae.data import Annotations, LoadOptions, in_memory
 from keras_vae.errors import TrainingStopped, UsageError
 from keras_vae.evaluation.subject import check_subject, from_functions
 from keras_vae.layers.densities import MAX_LOG_VAR, MIN_LOG_VAR

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from keras_vae.datasets.preparing import cache_folder
+from keras_vae.data.preparing import cache_folder
 from keras_vae.evaluation.features import choose_features
 from keras_vae.evaluation.sections.clock import Clock
 from keras_vae.evaluation.sections.completeness import measure_completeness

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from keras_vae.data import rules
-from keras_vae.datasets.files import Listing
-from keras_vae.datasets.stores import ReadInPython, as_float
+from keras_vae.data.image_files import Listing
+from keras_vae.data.stores import ReadInPython, as_float
 from keras_vae.errors import DatasetError
 from keras_vae.runtime.files import locked, whole, why, write_json, writing
 

@@ -12,11 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from keras_vae.data import rules
-from keras_vae.data.image_size import DEFAULT_SIZE, default_size, describe_fit
-from keras_vae.data.split_folders import find_splits
-from keras_vae.data.value_range import BYTES, describe_asked, describe_bytes, describe_found, found_range
-from keras_vae.datasets.dataset import Annotations, annotated_digests, make_dataset
-from keras_vae.datasets.files import (
+from keras_vae.data.dataset import Annotations, annotated_digests, make_dataset
+from keras_vae.data.image_files import (
     EXTENSIONS,
     FileImages,
     Listing,
@@ -24,9 +21,12 @@ from keras_vae.datasets.files import (
     header_facts,
     is_image_name,
 )
-from keras_vae.datasets.packed import packed, remembered
-from keras_vae.datasets.progress import progress
-from keras_vae.datasets.splits import SPLITS, combined_digest
+from keras_vae.data.image_size import DEFAULT_SIZE, default_size, describe_fit
+from keras_vae.data.packed import packed, remembered
+from keras_vae.data.progress import progress
+from keras_vae.data.split_folders import find_splits
+from keras_vae.data.splits import SPLITS, combined_digest
+from keras_vae.data.value_range import BYTES, describe_asked, describe_bytes, describe_found, found_range
 from keras_vae.errors import DatasetError, UnreadableImageError
 
 LOOKED_AT = 64  # files whose size is checked before all files are read

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_vae.datasets.progress import notice
+from keras_vae.data.progress import notice
 from keras_vae.errors import DatasetError
 from keras_vae.runtime.files import locked
 

@@ -9,6 +9,8 @@ import numpy as np
 
 from keras_vae.data import rules
 from keras_vae.data.classes import describe_classes, number_classes
+from keras_vae.data.dataset import Annotations, in_memory
+from keras_vae.data.splits import SPLITS
 from keras_vae.data.value_range import (
     BYTES,
     describe_asked,
@@ -18,8 +20,6 @@ from keras_vae.data.value_range import (
     found_range,
     scaled,
 )
-from keras_vae.datasets.dataset import Annotations, in_memory
-from keras_vae.datasets.splits import SPLITS
 from keras_vae.errors import DatasetError
 
 # Names of the arrays of images and labels, of all splits together or of each.

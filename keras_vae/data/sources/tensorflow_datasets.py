@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from keras_vae.data import rules
+from keras_vae.data.dataset import Annotations, annotated_digests, make_dataset
 from keras_vae.data.image_size import describe_fit
-from keras_vae.datasets.dataset import Annotations, annotated_digests, make_dataset
-from keras_vae.datasets.fitting import cover, with_channels
-from keras_vae.datasets.preparing import cache_folder, image_feature, is_writable, prepared_builder, quiet
-from keras_vae.datasets.progress import progress
-from keras_vae.datasets.splits import SPLITS, combined_digest, content_digests
-from keras_vae.datasets.stores import MappedImages, MemoryImages
+from keras_vae.data.preparing import cache_folder, image_feature, is_writable, prepared_builder, quiet
+from keras_vae.data.progress import progress
+from keras_vae.data.resize import cover, with_channels
+from keras_vae.data.splits import SPLITS, combined_digest, content_digests
+from keras_vae.data.stores import MappedImages, MemoryImages
 from keras_vae.errors import Damaged, DatasetError
 from keras_vae.runtime.checksums import check_sealed, seal
 from keras_vae.runtime.devices import say

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_vae.datasets.fitting import LUMA
+from keras_vae.data.resize import LUMA
 from keras_vae.errors import UnreadableImageError
 from keras_vae.runtime.lazy import tf
 

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from keras_vae.data import rules
+from keras_vae.data.augment import augment_batch, check_augmentations
 from keras_vae.data.classes import names_of
 from keras_vae.data.image_size import describe_fit
-from keras_vae.datasets.augment import augment_batch, check_augmentations
-from keras_vae.datasets.fitting import fit
-from keras_vae.datasets.shares import WHOLE
-from keras_vae.datasets.splits import SPLITS, combined_digest, content_digests, split_indices
-from keras_vae.datasets.stores import MappedImages, MemoryImages
+from keras_vae.data.resize import fit
+from keras_vae.data.sharding import WHOLE
+from keras_vae.data.splits import SPLITS, combined_digest, content_digests, split_indices
+from keras_vae.data.stores import MappedImages, MemoryImages
 from keras_vae.errors import DatasetError
 from keras_vae.runtime.lazy import tf
 

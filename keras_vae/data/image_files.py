@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from keras_vae.data import rules
-from keras_vae.datasets.deep import decode_deep, is_deep
-from keras_vae.datasets.fitting import as_type, cover, with_channels
-from keras_vae.datasets.stores import as_float
+from keras_vae.data.deep_images import decode_deep, is_deep
+from keras_vae.data.resize import as_type, cover, with_channels
+from keras_vae.data.stores import as_float
 from keras_vae.errors import DatasetError, UnreadableImageError
 from keras_vae.runtime.lazy import tf
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from keras_vae.datasets.dataset import Annotations, in_memory
+from keras_vae.data.dataset import Annotations, in_memory
 from keras_vae.errors import DatasetError
 
 SHAPES = ("square", "ellipse", "heart")
