@@ -29,7 +29,7 @@ from keras_vae.model.objectives import BetaVAE
 from keras_vae.model.regularizers import CodeNoise, Equivariance, SpectralPenalty
 from keras_vae.runtime.lazy import keras
 from keras_vae.samplers import SAMPLERS, Codes
-from keras_vae.training.training import training
+from keras_vae.training import training
 
 AUTOENCODER = {"objective": "autoencoder"}
 # What is given to `Config`, by the variant's name.

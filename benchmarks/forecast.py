@@ -28,7 +28,7 @@ from keras_vae.model.regularizers import Equivariance
 from keras_vae.runtime.lazy import keras
 from keras_vae.samplers import FlowMatching, Gaussian
 from keras_vae.samplers.places import find_places
-from keras_vae.training.training import training
+from keras_vae.training import training
 
 RESULTS = pathlib.Path(__file__).parent / "results" / "forecast.json"
 SETS = ("mnist", "sprites", "animals")

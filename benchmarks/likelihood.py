@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 import keras_vae
 from keras_vae.evaluation.metrics.importance import importance_weighted
-from keras_vae.export import twin_in
+from keras_vae.export.saved_models import twin_in
 from keras_vae.runtime import devices
 from keras_vae.runtime.lazy import keras, tf
 from keras_vae.training.run_folder import Run

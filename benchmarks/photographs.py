@@ -20,16 +20,16 @@ from benchmarks.replant import file_name, write_fixture
 from benchmarks.study.found import table
 from benchmarks.study.photographs import CONDITIONS, TESTED_ON_PHOTOGRAPHS
 from benchmarks.study.verdicts import in_words, is_right
-from keras_vae.data.figures import grid
+from keras_vae.evaluation.adapters import model_of
 from keras_vae.evaluation.conclusion import conclude
-from keras_vae.evaluation.given import model_of
 from keras_vae.evaluation.metrics.two_sample import share_low
 from keras_vae.evaluation.repair import Repair
 from keras_vae.evaluation.sections import measure
 from keras_vae.evaluation.settings import Evaluation
 from keras_vae.evaluation.verdict import judge
+from keras_vae.runtime.figures import grid
 from keras_vae.runtime.lazy import keras
-from keras_vae.training.training import training
+from keras_vae.training import training
 
 RESULTS = pathlib.Path(__file__).parent / "results" / "photographs"
 SETS = ("animals", "sprites", "mnist")  # in this order

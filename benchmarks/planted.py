@@ -13,7 +13,7 @@ import keras_vae
 from keras_vae.data import Annotations, LoadOptions, in_memory
 from keras_vae.evaluation.metrics.neighbours import nearest
 from keras_vae.runtime.lazy import keras
-from keras_vae.training.training import training
+from keras_vae.training import training
 
 DATA = {
     "mnist": "--dataset mnist --limit 10000 --epochs 6",

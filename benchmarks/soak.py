@@ -115,11 +115,11 @@ def train_on(folder, seconds):
     """Trains, exports and evaluates a run in `folder`, epoch by epoch, until the time is over."""
     from keras_vae.cli.evaluate import measure_run
     from keras_vae.evaluation.settings import Evaluation
-    from keras_vae.export import export
+    from keras_vae.export.saved_models import export
     from keras_vae.runtime import devices
+    from keras_vae.training import training
     from keras_vae.training.config import Config
     from keras_vae.training.run_folder import State
-    from keras_vae.training.training import training
 
     devices.start()
     config = Config(

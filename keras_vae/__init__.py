@@ -10,20 +10,20 @@ from keras_vae.runtime.lazy import AfterImport
 
 # What the package offers, and the module that has it.
 PUBLIC = {
-    "VAE": "autoencoder",
-    "Autoencoder": "autoencoder",
-    "Sampling": "layers",
-    "load_dataset": "datasets",
-    "DATASETS": "datasets",
-    "OBJECTIVES": "objectives",
-    "LIKELIHOODS": "likelihoods",
-    "NETWORKS": "networks",
-    "PRIORS": "priors",
-    "CORRUPTIONS": "corruptions",
+    "VAE": "model.autoencoder",
+    "Autoencoder": "model.autoencoder",
+    "Sampling": "layers.basic",
+    "load_dataset": "data",
+    "DATASETS": "data",
+    "OBJECTIVES": "model.objectives",
+    "LIKELIHOODS": "model.likelihoods",
+    "NETWORKS": "model.networks",
+    "PRIORS": "model.priors",
+    "CORRUPTIONS": "model.corruptions",
     "REGULARIZERS": "model.regularizers",
     "SAMPLERS": "samplers",
-    "Config": "config",
-    "train": "training",
+    "Config": "training.config",
+    "train": "training.training",
     "evaluate": "evaluation",
     "from_functions": "evaluation.subject",
 }
@@ -40,5 +40,5 @@ def __dir__():
     return sorted([*globals(), *PUBLIC])
 
 
-for module in ("autoencoder", "faster"):
+for module in ("model.autoencoder", "layers.kernels.layers"):
     AfterImport("keras", f"keras_vae.{module}").install()

@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 
-from keras_vae.training.training import training
+from keras_vae.training import training
 
 TINY = ["--network.widths", "4", "--network.dense", "8", "--latent", "2", "--batch_size", "32"]
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import uvicorn
 
-from keras_vae.export import export
+from keras_vae.export.saved_models import export
 from keras_vae.model.autoencoder import Autoencoder
 from keras_vae.serving.server import address, listen
 from keras_vae.training.config import Config

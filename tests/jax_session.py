@@ -183,8 +183,8 @@ def same(one, other):
 
 def refusals(network, folder):
     """Returns what those parts say that are written in TensorFlow."""
-    from keras_vae import export
-    from keras_vae.training.training import training
+    from keras_vae.export import saved_models as export
+    from keras_vae.training import training
 
     said = []
     for use in (

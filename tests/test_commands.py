@@ -21,7 +21,7 @@ from PIL import Image
 
 import keras_vae.model.autoencoder  # noqa: F401  (registers the model with Keras)
 from keras_vae.config.flags import from_json, read_config, to_json
-from keras_vae.export import float32_twin
+from keras_vae.export.saved_models import float32_twin
 from keras_vae.training.config import Config
 
 TRAIN = pathlib.Path(__file__).parent.parent / "train.py"
@@ -397,7 +397,9 @@ def disturbed(tmp_path_factory):
     newest = cwd / "run/checkpoints/epoch-000002/model.weights.h5"
     os.truncate(newest, newest.stat().st_size // 2)
     processes.append(drive("SIGKILL", STEP, 5, *resume, cwd=cwd))  # from epoch 1, so: in the third
-    processes.append(drive("SIGKILL", "keras_vae.export:publish", 2, *resume, cwd=cwd))  # decoder, no encoder
+    processes.append(
+        drive("SIGKILL", "keras_vae.export.saved_models:publish", 2, *resume, cwd=cwd)
+    )  # decoder, no encoder
     half = sorted(path.name for path in (cwd / "run/serving/encoder").iterdir())
     processes.append(run(*resume, cwd=cwd))
     return cwd / "run", processes, half

@@ -14,7 +14,7 @@ from keras_vae import evaluate
 from keras_vae.data import Annotations, LoadOptions, in_memory
 from keras_vae.errors import UsageError
 from keras_vae.evaluation.subject import check_subject, from_export, from_model
-from keras_vae.export import export
+from keras_vae.export.saved_models import export
 from keras_vae.layers.densities import MAX_LOG_VAR, MIN_LOG_VAR, soft_bounds
 from keras_vae.model.autoencoder import Autoencoder, Step
 from keras_vae.model.likelihoods import Gaussian

@@ -16,7 +16,7 @@ from keras_vae.data.split_folders import find_splits
 from keras_vae.data.splits import split_indices
 from keras_vae.data.value_range import check_range, found_range, parse_range, show_range
 from keras_vae.errors import DatasetError, UsageError
-from keras_vae.export import Description
+from keras_vae.export.saved_models import Description
 from keras_vae.model.autoencoder import Autoencoder
 from keras_vae.model.networks import Convolutional
 from keras_vae.runtime.files import write_json

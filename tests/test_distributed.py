@@ -78,7 +78,7 @@ TWO_WORKERS = (
     """
 import os, signal
 from keras_vae.training import callbacks
-from keras_vae.training.training import training
+from keras_vae.training import training
 from keras_vae.runtime import workers
 strategy = workers.join()
 """

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import keras_vae
-from keras_vae import catalogue
+from keras_vae.cli import catalogue
 from keras_vae.runtime.lazy import keras
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -52,7 +52,7 @@ def test_the_guide_on_anomalies_finds_them_and_is_served_the_same_scores(tmp_pat
 
 def test_the_readme_has_the_catalogue_of_the_registries():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert catalogue.catalogue() in text, "python -m keras_vae.catalogue README.md writes it anew"
+    assert catalogue.catalogue() in text, "python -m keras_vae.cli.catalogue README.md writes it anew"
 
 
 @pytest.mark.parametrize("name", keras_vae.OBJECTIVES)

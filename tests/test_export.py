@@ -17,7 +17,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from keras_vae.export import (
+from keras_vae.export.saved_models import (
     Description,
     export,
     export_decoder,
@@ -342,7 +342,7 @@ def test_a_new_version_is_one_above_the_largest_number_of_its_own_folder(tmp_pat
 def test_processes_that_publish_at_once_neither_clash_nor_lose_a_version(tmp_path):
     script = textwrap.dedent("""
         import json, pathlib, sys, time
-        from keras_vae.export import publish
+        from keras_vae.export.saved_models import publish
         folder, process = pathlib.Path(sys.argv[1]), sys.argv[2]
         (folder / f"ready-{process}").touch()
         while not (folder / "go").exists():
@@ -426,7 +426,7 @@ def test_what_a_killed_export_left_is_swept_by_the_next_one(tmp_path):
         import os, signal, sys
         import tensorflow as tf
         from keras_vae.model.autoencoder import VAE
-        from keras_vae.export import export
+        from keras_vae.export.saved_models import export
         save = tf.saved_model.save
 
         def save_and_die(*arguments):

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import keras_vae
 from keras_vae.errors import DatasetError, UsageError
-from keras_vae.evaluation.given import cut, dataset_of, model_of
+from keras_vae.evaluation.adapters import cut, dataset_of, model_of
 from keras_vae.evaluation.settings import Evaluation
 from keras_vae.model.autoencoder import Autoencoder
 from keras_vae.training.config import Config

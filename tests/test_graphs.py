@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae import evaluate, load_dataset
-from keras_vae.export import export
+from keras_vae.export.saved_models import export
 from keras_vae.model.autoencoder import VAE
 from keras_vae.runtime.graphs import release_graphs
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_vae.export import export
+from keras_vae.export.saved_models import export
 from keras_vae.model import saving
 from keras_vae.model.autoencoder import Autoencoder
 

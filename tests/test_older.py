@@ -66,7 +66,7 @@ def test_a_sampler_draws(run, name):
 
 
 def test_results_are_read(run):
-    from keras_vae.evaluation.results_file import read_results
+    from keras_vae.evaluation.results.file import read_results
 
     results = read_results(run / "report" / "results.json")
     assert results["run"] == "old-digits"

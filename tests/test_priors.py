@@ -14,7 +14,7 @@ from keras_vae.evaluation.sections.evidence import gather
 from keras_vae.evaluation.sections.likelihood import log_weights
 from keras_vae.evaluation.settings import Evaluation
 from keras_vae.evaluation.subject import from_export, from_model, weighing
-from keras_vae.export import export, export_decoder
+from keras_vae.export.saved_models import export, export_decoder
 from keras_vae.model.autoencoder import Autoencoder, Step
 from keras_vae.model.networks import Convolutional
 from keras_vae.model.objectives import OBJECTIVES

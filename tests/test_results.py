@@ -13,8 +13,8 @@ import keras_vae
 from keras_vae import report
 from keras_vae.errors import UsageError
 from keras_vae.evaluation.results import Results
+from keras_vae.evaluation.results.file import check, read_results
 from keras_vae.evaluation.results.schema import results_schema
-from keras_vae.evaluation.results_file import check, read_results
 from keras_vae.report.comparison import COMPARED
 from keras_vae.report.tables import described, get, get_error, plain, table, value_of
 from keras_vae.sweep.comparison import BEST

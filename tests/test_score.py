@@ -6,7 +6,7 @@ import scipy.special
 import scipy.stats
 import sklearn.datasets
 
-from keras_vae.export import export_encoder
+from keras_vae.export.saved_models import export_encoder
 from keras_vae.layers.basic import PixelVariance
 from keras_vae.model import batches
 from keras_vae.model.autoencoder import Autoencoder

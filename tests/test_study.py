@@ -12,7 +12,7 @@ from benchmarks.study import advice, codes, history, images, page, remedies, sta
 from benchmarks.study.__main__ import PAGE
 from benchmarks.study.found import Found
 from benchmarks.study.sections import SECTIONS, covering, trials_of
-from keras_vae.training.training import training
+from keras_vae.training import training
 
 
 def normal(*shape, seed=0):

@@ -13,7 +13,7 @@ from keras_vae.evaluation.subject import (
     image_log_prob,
     observe,
 )
-from keras_vae.export import DESCRIPTION, export
+from keras_vae.export.saved_models import DESCRIPTION, export
 from keras_vae.model.autoencoder import Autoencoder
 from keras_vae.model.likelihoods import (
     Bernoulli,

@@ -24,10 +24,9 @@ from keras_vae.config.flags import read_config
 from keras_vae.data import Digits, ImageFolder
 from keras_vae.errors import UsageError
 from keras_vae.model.objectives import BetaVAE
-from keras_vae.training import callbacks
+from keras_vae.training import callbacks, training
 from keras_vae.training.config import Config
 from keras_vae.training.run_folder import Run
-from keras_vae.training.training import training
 
 README = pathlib.Path(__file__).parent.parent / "README.md"
 
@@ -146,7 +145,7 @@ def interrupt_at(monkeypatch, owner, name):
 
 
 def test_ctrl_c_while_the_run_is_finished_leaves_no_half_export_and_resume_completes_it(copy, monkeypatch):
-    from keras_vae import export
+    from keras_vae.export import saved_models as export
 
     shutil.rmtree(copy / "serving")
     with monkeypatch.context() as patch:

@@ -10,14 +10,14 @@ import pytest
 
 from benchmarks.study.verdicts import in_words, is_right
 from keras_vae.config.flags import parse, to_json
-from keras_vae.evaluation.given import Given, source_of
+from keras_vae.evaluation.adapters import Given, source_of
 from keras_vae.evaluation.settings import Evaluation
 from keras_vae.evaluation.verdict import Source, judge
 from keras_vae.evaluation.verdict.steps import PHRASES
 from keras_vae.runtime.files import write_json
+from keras_vae.training import training
 from keras_vae.training.config import Config
 from keras_vae.training.run_folder import Run
-from keras_vae.training.training import training
 
 PLANTED = {
     file.stem: json.loads(file.read_text(encoding="utf-8"))

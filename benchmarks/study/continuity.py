@@ -5,8 +5,8 @@ import numpy as np
 from benchmarks.study.found import over_seeds, sampled, table
 from benchmarks.study.plots import CLASSES, canvas
 from benchmarks.study.statistics import show
-from keras_vae.data import figures as pictures_of
 from keras_vae.report.figures import INK
+from keras_vae.runtime import figures as pictures_of
 
 TITLE = "Autoencoder against VAE"
 PLAIN = "--objective autoencoder"

@@ -2,8 +2,8 @@
 
 import warnings
 
-from keras_vae.data import figures
 from keras_vae.report.figures import BLUE, CLASSES, GREEN, MUTED, ORANGE, PURPLE, canvas, plain_ticks, style
+from keras_vae.runtime import figures
 from keras_vae.runtime.files import whole
 
 __all__ = [

@@ -21,8 +21,8 @@ from keras_vae.evaluation.subject import from_model
 from keras_vae.report.tables import plain
 from keras_vae.runtime.files import whole
 from keras_vae.runtime.lazy import keras
+from keras_vae.training import training
 from keras_vae.training.run_folder import Run
-from keras_vae.training.training import training
 
 # What all runs on a set of images have in common. A trial's own flags come after these, and win.
 BUDGETS = {

@@ -123,7 +123,7 @@ def as_trained(settings, given):
     which stay.
     """
     from keras_vae.evaluation.subject import run_of
-    from keras_vae.export import Description
+    from keras_vae.export.saved_models import Description
 
     known = {}
     if run := run_of(settings.decoder):
@@ -171,7 +171,7 @@ def source_of(settings, given, run, config):
 
 def subject_of(settings, dataset):
     """Returns the `Subject` of the files, as they describe themselves unless another likelihood is requested."""
-    from keras_vae.evaluation.given import from_pair
+    from keras_vae.evaluation.adapters import from_pair
 
     return from_pair(settings.encoder, settings.decoder, settings, dataset)
 

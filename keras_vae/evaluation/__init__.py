@@ -25,8 +25,8 @@ def evaluate(model, dataset=None, **settings):
     Raises:
         UsageError, DatasetError: The model or the images cannot be used.
     """
+    from keras_vae.evaluation.adapters import dataset_of, model_of, source_of
     from keras_vae.evaluation.conclusion import conclude
-    from keras_vae.evaluation.given import dataset_of, model_of, source_of
     from keras_vae.evaluation.repair import Repair
     from keras_vae.evaluation.sections import measure
 

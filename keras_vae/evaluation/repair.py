@@ -59,7 +59,7 @@ def repair(run, model, measured, checksum, classes=()):
     Returns:
         A `Repair`.
     """
-    from keras_vae.export import export_decoder
+    from keras_vae.export.saved_models import export_decoder
 
     if run.model_checksum() != checksum:
         return Repair("outdated")

@@ -22,7 +22,7 @@ import numpy as np
 
 from keras_vae.errors import UsageError
 from keras_vae.evaluation.ranges import DECODER_RANGES, ENCODER_RANGES, Ranges, check_range
-from keras_vae.export import DESCRIPTION, Description, float32_twin, read_prior
+from keras_vae.export.saved_models import DESCRIPTION, Description, float32_twin, read_prior
 from keras_vae.model.likelihoods import LIKELIHOODS, Bernoulli, LearnedGaussian, OptimalGaussian
 from keras_vae.model.objectives import OBJECTIVES
 from keras_vae.model.posteriors import POINT_LOG_VAR, Codebook, Point, show_shape

@@ -9,7 +9,7 @@ from keras_vae.errors import UsageError
 from keras_vae.explorer.dead_zones import grid_codes, labels_of
 from keras_vae.explorer.network import CannotCompute, computable
 from keras_vae.explorer.packing import to_text
-from keras_vae.single_page import filled, inlined
+from keras_vae.report.single_page import filled, inlined
 
 STATIC = pathlib.Path(__file__).parent / "static"
 TEMPLATE = STATIC / "index.html"

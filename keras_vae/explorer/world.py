@@ -7,13 +7,13 @@ import warnings
 import numpy as np
 
 from keras_vae.errors import UsageError
-from keras_vae.evaluation.results_file import read_results
+from keras_vae.evaluation.results.file import read_results
 from keras_vae.evaluation.sections.codes import in_batches
 from keras_vae.evaluation.subject import from_model, load_model, prior_name
 from keras_vae.evaluation.verdict.facts import Facts
 from keras_vae.explorer.dead_zones import shade
 from keras_vae.explorer.network import layer_facts
-from keras_vae.export import float32_twin
+from keras_vae.export.saved_models import float32_twin
 from keras_vae.model.likelihoods import Gaussian, OptimalGaussian
 from keras_vae.model.posteriors import Codebook, show_shape
 from keras_vae.report.page import NAME, clean

@@ -15,7 +15,7 @@ from keras_vae.errors import TrainingStopped
 
 # Whole: Keras, which imports this file, may be imported by the first use of them.
 from keras_vae.layers import backends
-from keras_vae.layers.basic import basic as layers
+from keras_vae.layers import basic as layers
 from keras_vae.layers.densities import batch_mean
 from keras_vae.layers.gradients import batch_counter
 from keras_vae.model import compiled

@@ -9,7 +9,7 @@ def apply(network, rows, training=False):
     """Returns `network` of a batch, which may have no rows.
 
     oneDNN's fused convolution gives an empty batch a wrong shape (TensorFlow 2.21). So a row of zeros is used, and its
-    results are cut off. Within a graph the number of rows is unknown; exports handle this case (`keras_vae.export`).
+    results are cut off. Within a graph the number of rows is unknown; exports handle this case (`keras_vae.export.saved_models`).
     """
     if rows.shape[0] != 0:
         return network(rows, training=training)

@@ -31,7 +31,7 @@ class Saving:
 
         The model need not have been called. A SavedModel has the endpoints `serve` and `serving_default`, which take
         `image`, float32 `[n, height, width, channels]`, and of a conditional model also `label`, int64 `[n]`:
-        `serve((images, labels))`. `keras_vae.export.export` writes decoder and encoder instead.
+        `serve((images, labels))`. `keras_vae.export.saved_models.export` writes decoder and encoder instead.
 
         Args:
             filepath: The file or folder to write; a LiteRT file ends in `.tflite`, an OpenVINO file in `.xml`.

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from keras_vae.evaluation.results_file import check
+from keras_vae.evaluation.results.file import check
 from keras_vae.report.comparison import (
     compared_facts,
     compared_ladders,

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_vae.data import figures
 from keras_vae.report.page import MINUS, as_pictures, clean, number
+from keras_vae.runtime import figures
 from keras_vae.runtime.files import whole
 
 # The light theme's colours, and the CSS variable that each becomes.

@@ -14,7 +14,7 @@ import unicodedata
 
 import numpy as np
 
-from keras_vae.data import figures
+from keras_vae.runtime import figures
 
 MOST_PIXELS = 96  # of a side of an image in the page: the files in figures/ have them whole
 PLUS_MINUS, TIMES, MINUS, DASH, RAISED = (

@@ -10,7 +10,7 @@ all of them:
     log_prob(codes)  the log density of codes, `[n, *latent]`, `[n]`, in nats; two_stage has none
 
 and `settings` is a dict of what it was fitted with. `sample` is also traced into the decoder's SavedModel
-(`keras_vae.export`), so it is written in TensorFlow, for any n, 0 included, and draws its noise with
+(`keras_vae.export.saved_models`), so it is written in TensorFlow, for any n, 0 included, and draws its noise with
 `standard_normal`. What a fitted sampler holds, its field `density`, is a NamedTuple of arrays, or of such: they
 go into the export as constants, and into an NPZ file by their names.
 """

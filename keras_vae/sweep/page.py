@@ -7,9 +7,9 @@ import urllib.parse
 
 from keras_vae.explorer.page import STATIC as EXPLORER
 from keras_vae.report.page import STYLE
+from keras_vae.report.single_page import filled, inlined
 from keras_vae.report.tables import get
 from keras_vae.report.verdict import VERDICTS
-from keras_vae.single_page import filled, inlined
 from keras_vae.sweep.ladders import read_ladder
 
 STATIC = pathlib.Path(__file__).parent / "static"

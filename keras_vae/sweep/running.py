@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from tqdm import tqdm
 
-from keras_vae.evaluation.results_file import read_results
+from keras_vae.evaluation.results.file import read_results
 from keras_vae.report.tables import get
 from keras_vae.runtime.devices import say
 from keras_vae.runtime.files import writing

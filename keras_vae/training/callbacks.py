@@ -10,9 +10,9 @@ import time
 import numpy as np
 from tqdm import tqdm
 
-from keras_vae.data.figures import grid
 from keras_vae.model.soundness import largest_weight, learning_rate
 from keras_vae.runtime.devices import say
+from keras_vae.runtime.figures import grid
 from keras_vae.runtime.files import writing
 from keras_vae.runtime.lazy import keras, tf
 

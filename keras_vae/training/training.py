@@ -542,7 +542,7 @@ def too_large(config):
 
 def finish(run, dataset, state, begun):
     """Measures, pictures and exports the best model, and prints where everything is."""
-    from keras_vae.export import export
+    from keras_vae.export.saved_models import export
 
     if not run.model_file.is_file():
         return
@@ -588,7 +588,7 @@ def describe_test(terms, is_density):
 
 def preview(run, model, dataset, title):
     """Writes the picture of reconstructions and samples."""
-    from keras_vae.data.figures import preview as draw
+    from keras_vae.runtime.figures import preview as draw
 
     split = dataset.test if len(dataset.test) else dataset.train
     images = split.images(0, PREVIEW_COLUMNS)

@@ -38,9 +38,9 @@ SERVER = """
 
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     import h5py, matplotlib.figure, scipy.linalg, sklearn.mixture, keras, tensorflow
-    import keras_vae.model.autoencoder, keras_vae.evaluation.sections, keras_vae.export, keras_vae.report
+    import keras_vae.model.autoencoder, keras_vae.evaluation.sections, keras_vae.export.saved_models, keras_vae.report
     from keras_vae.training import callbacks
-    from keras_vae.training.training import training
+    from keras_vae.training import training
     from keras_vae.cli import evaluate
 
     def serve(order):

@@ -21,8 +21,8 @@ from keras_vae.serving.__main__ import Serve
 from keras_vae.serving.prepare import Canary
 from keras_vae.sweep import __main__ as sweep
 from keras_vae.sweep.grid import Trial
+from keras_vae.training import training
 from keras_vae.training.config import Config
-from keras_vae.training.training import training
 
 # Words that go before and behind each: the network is left alone, and the images are few and small.
 LAST = ["--no-download", "--limit=64"]

@@ -20,12 +20,12 @@ from keras_vae.cli import evaluate as evaluation
 from keras_vae.data import ImageFolder, load_dataset
 from keras_vae.errors import DatasetError, UsageError
 from keras_vae.explorer.__main__ import main as explore
-from keras_vae.export import DESCRIPTION
+from keras_vae.export.saved_models import DESCRIPTION
 from keras_vae.runtime import checksums
 from keras_vae.serving import __main__ as serving
 from keras_vae.sweep import __main__ as sweep
+from keras_vae.training import training
 from keras_vae.training.run_folder import Run
-from keras_vae.training.training import training
 
 MOST = settings.default.max_examples
 TINY = ["--network.widths=4", "--network.dense=8", "--latent=2", "--epochs=1", "--limit=64", "--no-download"]

@@ -18,11 +18,11 @@ from keras_vae.cli import evaluate as evaluation
 from keras_vae.explorer.__main__ import main as explore
 from keras_vae.report.page import NAME, clean
 from keras_vae.serving import __main__ as serving
+from keras_vae.serving import prepare
 from keras_vae.serving.app import make_app
-from keras_vae.serving.prepare import prepare
 from keras_vae.sweep import __main__ as sweep
+from keras_vae.training import training
 from keras_vae.training.run_folder import Run
-from keras_vae.training.training import training
 
 TINY = ["--network.widths=4", "--network.dense=8", "--latent=2", "--epochs=1", "--no-download"]
 # What a folder can be called; "/" and NUL it cannot.

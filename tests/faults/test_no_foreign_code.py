@@ -16,7 +16,7 @@ import keras_vae
 from keras_vae.cli import evaluate as evaluation
 from keras_vae.evaluation.features import load_classifier
 from keras_vae.explorer.__main__ import main as explore
-from keras_vae.training.training import training
+from keras_vae.training import training
 
 ROOT = pathlib.Path(keras_vae.__file__).parent
 FILES = sorted([*ROOT.rglob("*.py"), ROOT.parent / "train.py", ROOT.parent / "evaluate.py"])

@@ -30,7 +30,7 @@ from keras_vae.evaluation.subject import (
     run_of,
 )
 from keras_vae.evaluation.verdict.source import UNKNOWN, Source
-from keras_vae.export import Description
+from keras_vae.export.saved_models import Description
 from keras_vae.model.likelihoods import Automatic, Bernoulli
 from keras_vae.runtime.devices import say
 from keras_vae.runtime.lazy import keras, tf

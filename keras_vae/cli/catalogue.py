@@ -1,4 +1,4 @@
-"""What there is to choose from, as Markdown tables made from the registries: `python -m keras_vae.catalogue`.
+"""What there is to choose from, as Markdown tables made from the registries: `python -m keras_vae.cli.catalogue`.
 
 The README's section between the two marks is what this prints; with the README's path as an argument it is
 written there.
