@@ -29,7 +29,7 @@ from keras_vae.model.objectives import BetaVAE
 from keras_vae.model.regularizers import CodeNoise, Equivariance, SpectralPenalty
 from keras_vae.runtime.lazy import keras
 from keras_vae.samplers import SAMPLERS, Codes
-from keras_vae.training import training
+from keras_vae.training import setup
 
 AUTOENCODER = {"objective": "autoencoder"}
 # What is given to `Config`, by the variant's name.
@@ -90,7 +90,7 @@ def trained(config, dataset, images, variant, arguments):
     if path and path.is_file():
         return keras.saving.load_model(path), 0.0
     keras.utils.set_random_seed(config.seed)
-    model, begun = training.build(config, dataset), time.monotonic()
+    model, begun = setup.build(config, dataset), time.monotonic()
     model.fit(images, batch_size=config.batch_size, epochs=config.epochs, verbose=0)
     seconds = time.monotonic() - begun
     if path:
@@ -103,7 +103,7 @@ def measure(variant, arguments, seed, dataset):
     """Returns the figures of one trained variant, a dict."""
     config = config_of(variant, arguments, seed)
     images = dataset.train.images()
-    model, seconds = trained(training.settle(config, dataset), dataset, images, variant, arguments)
+    model, seconds = trained(setup.settle(config, dataset), dataset, images, variant, arguments)
     held_out = dataset.test.images(0, 2 * arguments.count)
     terms = model.evaluate(held_out, verbose=0, return_dict=True)
     codes, _ = draws_of(model, held_out, seed)
@@ -184,7 +184,7 @@ def main():
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("easy_latents.json"))
     parser.add_argument("--table", action="store_true", help="only print what the file has")
     arguments = parser.parse_args()
-    dataset = None if arguments.table else training.load(config_of("vae", arguments, 0))
+    dataset = None if arguments.table else setup.load(config_of("vae", arguments, 0))
     results = json.loads(arguments.output.read_text()) if arguments.output.is_file() else {}
     for seed in range(0 if arguments.table else arguments.seeds):
         for variant in arguments.variants:

@@ -28,7 +28,7 @@ from keras_vae.model.regularizers import Equivariance
 from keras_vae.runtime.lazy import keras
 from keras_vae.samplers import FlowMatching, Gaussian
 from keras_vae.samplers.places import find_places
-from keras_vae.training import training
+from keras_vae.training import setup
 
 RESULTS = pathlib.Path(__file__).parent / "results" / "forecast.json"
 SETS = ("mnist", "sprites", "animals")
@@ -65,7 +65,7 @@ def main():
     arguments = parser.parse_args()
     results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
     for name in () if arguments.table else SETS:
-        dataset = training.load(config_of(name, "4", arguments))
+        dataset = setup.load(config_of(name, "4", arguments))
         for variant in VARIANTS:
             if f"{name}, {variant}" in results:
                 continue
@@ -95,14 +95,14 @@ def config_of(name, variant, arguments):
 
 def measure(name, variant, arguments, dataset):
     """Returns the numbers of one model, a dict."""
-    config = training.settle(config_of(name, variant, arguments), dataset)
+    config = setup.settle(config_of(name, variant, arguments), dataset)
     path = arguments.models / f"{name}, {variant}.keras"
     images, labels = dataset.train.images(), np.asarray(dataset.train.labels)
     if path.is_file():
         model = keras.saving.load_model(path)
     else:
         keras.utils.set_random_seed(config.seed)
-        model = training.build(config, dataset)
+        model = setup.build(config, dataset)
         model.fit(images, batch_size=config.batch_size, epochs=config.epochs, verbose=0)
         path.parent.mkdir(parents=True, exist_ok=True)
         model.save(path)

@@ -25,7 +25,7 @@ from keras_vae.export.saved_models import twin_in
 from keras_vae.runtime import devices
 from keras_vae.runtime.lazy import keras, tf
 from keras_vae.training.run_folder import Run
-from keras_vae.training.training import load
+from keras_vae.training.setup import load
 
 DECODED_AT_ONCE = 5000  # codes; as large as fills the cores and not the memory
 

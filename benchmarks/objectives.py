@@ -205,7 +205,7 @@ def measure_codes(run):
     """
     from keras_vae.runtime.lazy import keras
     from keras_vae.training.run_folder import Run
-    from keras_vae.training.training import load
+    from keras_vae.training.setup import load
 
     model = keras.saving.load_model(run / "model.keras")
     test = load(Run.open(run).read_config()).test

@@ -29,7 +29,7 @@ from keras_vae.evaluation.settings import Evaluation
 from keras_vae.evaluation.verdict import judge
 from keras_vae.runtime.figures import grid
 from keras_vae.runtime.lazy import keras
-from keras_vae.training import training
+from keras_vae.training import setup
 
 RESULTS = pathlib.Path(__file__).parent / "results" / "photographs"
 SETS = ("animals", "sprites", "mnist")  # in this order
@@ -132,7 +132,7 @@ def make(plant, folder, images):
 def read_or_trained(plant, file, images):
     """Returns the trained model of a plant and its images; the model is read from `file` if that is there, else written."""
     if file.exists():
-        return keras.saving.load_model(file), training.load(config_of(plant, images))
+        return keras.saving.load_model(file), setup.load(config_of(plant, images))
     model, dataset = trained(plant, images)
     file.parent.mkdir(parents=True, exist_ok=True)
     model.save(file)

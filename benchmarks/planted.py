@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 import keras_vae
+from keras_vae.cli import train
 from keras_vae.data import Annotations, LoadOptions, in_memory
 from keras_vae.evaluation.metrics.neighbours import nearest
 from keras_vae.runtime.lazy import keras
-from keras_vae.training import training
+from keras_vae.training import setup
 
 DATA = {
     "mnist": "--dataset mnist --limit 10000 --epochs 6",
@@ -101,13 +102,13 @@ def grow(plant, data_dir, **settings):
 def trained(plant, data_dir):
     """Returns the model that `plant` is made of, trained to its last epoch, and the images that it was trained on."""
     config = config_of(plant, data_dir)
-    dataset = training.load(config)
-    config = training.settle(config, dataset)
+    dataset = setup.load(config)
+    config = setup.settle(config, dataset)
     keras.utils.set_random_seed(config.seed)
-    model = training.build(config, dataset)
+    model = setup.build(config, dataset)
     model.fit(
         dataset.train.training_batches(config.batch_size, seed=config.seed),
-        steps_per_epoch=training.steps_per_epoch(config, dataset),
+        steps_per_epoch=setup.steps_per_epoch(config, dataset),
         epochs=config.epochs,
         verbose=0,
     )
@@ -124,7 +125,7 @@ def judge_saved(plant, path, data_dir=None, data_rules=1, **settings):
         data_rules: The rules of the splits that it was trained on.
         **settings: Of `keras_vae.evaluate`.
     """
-    dataset = training.load(replace(config_of(plant, data_dir), data_rules=data_rules))
+    dataset = setup.load(replace(config_of(plant, data_dir), data_rules=data_rules))
     return measured(plant, keras.saving.load_model(path), dataset, settings)
 
 
@@ -132,7 +133,7 @@ def config_of(plant, data_dir):
     """Returns the configuration of a plant, as train.py reads it."""
     flags = shlex.split(f"{DATA[plant.data]} {plant.flags} --seed {plant.seed}")
     flags += [FOLDERS[plant.data], str(data_dir)] if data_dir and plant.data in FOLDERS else []
-    return training.read_command_line(flags)[0]
+    return train.read_command_line(flags)[0]
 
 
 def measured(plant, model, dataset, settings):

@@ -113,11 +113,11 @@ def judged(rows):
 
 def train_on(folder, seconds):
     """Trains, exports and evaluates a run in `folder`, epoch by epoch, until the time is over."""
-    from keras_vae.cli.evaluate import measure_run
     from keras_vae.evaluation.settings import Evaluation
     from keras_vae.export.saved_models import export
+    from keras_vae.report.runs import measure_run
     from keras_vae.runtime import devices
-    from keras_vae.training import training
+    from keras_vae.training import loop, setup
     from keras_vae.training.config import Config
     from keras_vae.training.run_folder import State
 
@@ -125,13 +125,13 @@ def train_on(folder, seconds):
     config = Config(
         output=str(folder), name="run", limit=IMAGES, epochs=ALWAYS, precision="float32", schedule="constant"
     )
-    dataset = training.load(config)
-    config = training.settle(config, dataset)
-    model, run = training.build(config, dataset), training.folder(None, config, dataset)
+    dataset = setup.load(config)
+    config = setup.settle(config, dataset)
+    model, run = setup.build(config, dataset), loop.folder(None, config, dataset)
     run.write_config(config)
     state, begun = State(fingerprint=dataset.fingerprint), time.monotonic()
     while time.monotonic() - begun < seconds or not state.epoch:
-        training.fit(model, dataset, dataclasses.replace(config, epochs=state.epoch + 1), run, state)
+        loop.fit(model, dataset, dataclasses.replace(config, epochs=state.epoch + 1), run, state)
         export(model, run.serving)
         measure_run(Evaluation(repair_minutes=0.0), run, {})  # a minute of learning each would leave few
         for servable in ("decoder", "encoder"):

@@ -23,7 +23,7 @@ PUBLIC = {
     "REGULARIZERS": "model.regularizers",
     "SAMPLERS": "samplers",
     "Config": "training.config",
-    "train": "training.training",
+    "train": "training.loop",
     "evaluate": "evaluation",
     "from_functions": "evaluation.subject",
 }

@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 
-from keras_vae.training import training
+from keras_vae.cli import train
 
 TINY = ["--network.widths", "4", "--network.dense", "8", "--latent", "2", "--batch_size", "32"]
 
@@ -16,7 +16,7 @@ def run_main(*arguments):
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            training.main(list(map(str, arguments)))
+            train.main(list(map(str, arguments)))
         except SystemExit as exit:
             return exit.code, out.getvalue(), err.getvalue()
     return 0, out.getvalue(), err.getvalue()

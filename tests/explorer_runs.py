@@ -3,8 +3,8 @@
 import contextlib
 import pathlib
 
+from keras_vae.cli.train import main as train
 from keras_vae.training.run_folder import Run
-from keras_vae.training.training import main as train
 
 TINY = [
     "--limit",

@@ -183,8 +183,8 @@ def same(one, other):
 
 def refusals(network, folder):
     """Returns what those parts say that are written in TensorFlow."""
+    from keras_vae.cli import train
     from keras_vae.export import saved_models as export
-    from keras_vae.training import training
 
     said = []
     for use in (
@@ -198,7 +198,7 @@ def refusals(network, folder):
             said.append(str(error))
     with contextlib.redirect_stderr(io.StringIO()) as stderr:
         try:
-            training.main(["--output", str(folder)])
+            train.main(["--output", str(folder)])
         except SystemExit as stopped:
             said.append(f"{stopped.code}: {stderr.getvalue()}")
     return said

@@ -1,3 +1,4 @@
+import argparse
 import dataclasses
 import json
 import math
@@ -11,9 +12,10 @@ from typing import Literal
 
 import pytest
 
-from keras_vae.config import flags as command_line
-from keras_vae.config.flags import from_json, option, to_json
+from keras_vae.config import codec, flags
+from keras_vae.config.codec import from_json, option, to_json
 from keras_vae.errors import UsageError
+from keras_vae.runtime import json_file
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ class Config:
 
 
 def parse(*words, **named):
-    return command_line.parse(Config, list(words), prog="train.py", **named)
+    return flags.parse(Config, list(words), prog="train.py", **named)
 
 
 def config(*words, **named):
@@ -135,7 +137,7 @@ def help_text(capsys, monkeypatch, columns=100, **named):
 
 
 def test_no_words_give_the_defaults():
-    assert parse() == (Config(), command_line.argparse.Namespace(), set())
+    assert parse() == (Config(), argparse.Namespace(), set())
 
 
 @pytest.mark.parametrize(
@@ -351,11 +353,11 @@ def test_optional_parsed_fields_and_mixed_unions_survive_both_ways():
         fast: bool | None = None
 
     words = ["--crop", "2x2", "--width", "3", "--flags", "true,false", "--no-fast"]
-    sizes = command_line.parse(Sizes, words, prog="x").config
+    sizes = flags.parse(Sizes, words, prog="x").config
     assert sizes == Sizes(crop=(2, 2), width=3, flags=(True, False), fast=False)
     for value in (sizes, Sizes(), Sizes(width=None), Sizes(width="wide")):
         assert from_json(Sizes, json.loads(json.dumps(to_json(value)))) == value
-    assert command_line.parse(Sizes, ["--crop", "none"], base=sizes, prog="x").config.crop is None
+    assert flags.parse(Sizes, ["--crop", "none"], base=sizes, prog="x").config.crop is None
 
 
 def test_a_type_that_has_no_flag_is_a_defect_of_the_configuration():
@@ -364,7 +366,7 @@ def test_a_type_that_has_no_flag_is_a_defect_of_the_configuration():
         table: dict = field(default_factory=dict)
 
     with pytest.raises(TypeError, match="dict"):
-        command_line.parse(Odd, [], prog="x")
+        flags.parse(Odd, [], prog="x")
 
 
 def test_choices_that_disagree_on_a_switch_are_a_defect_of_the_configuration():
@@ -377,15 +379,15 @@ def test_choices_that_disagree_on_a_switch_are_a_defect_of_the_configuration():
         part: object = option(Switch(), "part", choices={"switch": Switch, "beta_vae": BetaVAE})
 
     with pytest.raises(TypeError, match=r"--part\.beta"):
-        command_line.parse(Odd, [], prog="x")
+        flags.parse(Odd, [], prog="x")
 
 
 def test_a_file_gives_its_configuration_or_one_sentence_that_names_it(tmp_path):
     path = tmp_path / "config.json"
     with pytest.raises(UsageError, match=r"config\.json cannot be read: No such file"):
-        command_line.read_json(path)
+        json_file.read_json(path)
     with pytest.raises(UsageError, match="cannot be read"):
-        command_line.read_json(tmp_path)
+        json_file.read_json(tmp_path)
     for content, message in [
         (b"", "is not JSON"),
         (b"\xff\xfe", "is not JSON"),
@@ -395,9 +397,9 @@ def test_a_file_gives_its_configuration_or_one_sentence_that_names_it(tmp_path):
     ]:
         path.write_bytes(content)
         with pytest.raises(UsageError, match=f"config.json:? {message}"):
-            command_line.read_config(Config, path)
+            codec.read_config(Config, path)
     path.write_text(json.dumps(to_json(Config(epochs=3))))
-    assert command_line.read_config(Config, str(path)) == Config(epochs=3)
+    assert codec.read_config(Config, str(path)) == Config(epochs=3)
 
 
 def test_help_lists_every_flag_choice_and_default(capsys, monkeypatch):
@@ -443,7 +445,7 @@ def test_help_fits_the_terminal_and_shows_the_values_of_base(capsys, monkeypatch
 
 
 def test_a_command_turns_bad_input_into_one_line_and_exit_code_2(capsys):
-    @command_line.command("train.py", bad_input=(KeyError,))
+    @flags.command("train.py", bad_input=(KeyError,))
     def main(error):
         raise error
 

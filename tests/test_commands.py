@@ -20,7 +20,7 @@ import tensorflow as tf
 from PIL import Image
 
 import keras_vae.model.autoencoder  # noqa: F401  (registers the model with Keras)
-from keras_vae.config.flags import from_json, read_config, to_json
+from keras_vae.config.codec import from_json, read_config, to_json
 from keras_vae.export.saved_models import float32_twin
 from keras_vae.training.config import Config
 
@@ -33,7 +33,7 @@ DRIVER = """
     import importlib, os, signal, sys
     from keras_vae.training import callbacks
     from keras_vae.training import pace
-    from keras_vae.training.training import main
+    from keras_vae.cli.train import main
 
     signal_name, moment, count, *arguments = sys.argv[1:]
     callbacks.CHECKPOINT_SECONDS = 0
@@ -267,7 +267,7 @@ MISFITS = {
 # All of them in one process: it must not have imported TensorFlow at the end.
 TABLE = """
     import contextlib, io, json, sys
-    from keras_vae.training.training import main
+    from keras_vae.cli.train import main
 
     results = {}
     for name, arguments in json.load(sys.stdin).items():
@@ -479,7 +479,7 @@ def test_ctrl_c_keeps_and_exports_what_there_is_and_resume_goes_on(tmp_path):
 
 
 def test_ctrl_c_before_training_is_one_line_and_no_run(tmp_path):
-    process = drive("SIGINT", "keras_vae.training.training:load", 1, *TINY, cwd=tmp_path)
+    process = drive("SIGINT", "keras_vae.training.setup:load", 1, *TINY, cwd=tmp_path)
     assert process.returncode == 2
     assert "Traceback" not in process.stderr
     assert process.stderr.splitlines()[-1] == "train.py: error: stopped by Ctrl-C before training began"

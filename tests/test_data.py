@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_vae.config.flags import from_json, to_json
+from keras_vae.cli.train import read_command_line
+from keras_vae.config.codec import from_json, to_json
 from keras_vae.data import Arrays, ImageFolder, load_dataset
 from keras_vae.data.classes import number_classes
 from keras_vae.data.image_size import describe_fit, own_size
@@ -21,7 +22,7 @@ from keras_vae.model.autoencoder import Autoencoder
 from keras_vae.model.networks import Convolutional
 from keras_vae.runtime.files import write_json
 from keras_vae.training.config import FOUND, Config, read_settings
-from keras_vae.training.training import load, read_command_line, settle
+from keras_vae.training.setup import load, settle
 
 RANDOM = np.random.default_rng(0)
 SPLITS = ("train", "validation", "test")

@@ -78,7 +78,7 @@ TWO_WORKERS = (
     """
 import os, signal
 from keras_vae.training import callbacks
-from keras_vae.training import training
+from keras_vae.cli import train
 from keras_vae.runtime import workers
 strategy = workers.join()
 """
@@ -89,7 +89,7 @@ if workers.is_chief():
     assert_same(train(alone), together)
 
 callbacks.CHECKPOINT_SECONDS = 0  # one after each epoch
-training.main([*sys.argv[1:], "--name", "whole"])
+train.main([*sys.argv[1:], "--name", "whole"])
 
 class Deadly(callbacks.Guard):
     def on_train_batch_end(self, batch, logs=None):
@@ -98,7 +98,7 @@ class Deadly(callbacks.Guard):
         super().on_train_batch_end(batch, logs)
 
 callbacks.Guard = Deadly
-training.main([*sys.argv[1:], "--name", "broken"])
+train.main([*sys.argv[1:], "--name", "broken"])
 """
 )
 

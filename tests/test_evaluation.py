@@ -14,9 +14,9 @@ from test_diagnosis import SCHEMA, explained, nulls
 
 from keras_vae import Autoencoder, evaluate, load_dataset, samplers
 from keras_vae.cli.evaluate import main
+from keras_vae.cli.train import main as train
 from keras_vae.evaluation.subject import from_export, from_model
 from keras_vae.export.saved_models import export
-from keras_vae.training.training import main as train
 
 EVALUATE = pathlib.Path(__file__).parent.parent / "evaluate.py"
 TINY = ["--network.widths", "4", "--network.dense", "8", "--batch_size", "32", "--epochs", "2"]

@@ -15,10 +15,10 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from keras_vae import DATASETS, Autoencoder, load_dataset
+from keras_vae.cli.explore import main
 from keras_vae.errors import UsageError
 from keras_vae.evaluation.metrics.manifold import DEAD_ZONE_SHARE
 from keras_vae.explorer import World, dead_zones, explorer_routes, static_page, write_projector
-from keras_vae.explorer.__main__ import main
 from keras_vae.explorer.network import CannotCompute, FeatureMaps, computable
 from keras_vae.explorer.packing import to_text
 from keras_vae.layers.densities import bernoulli_log_density, gaussian_log_density

@@ -28,11 +28,11 @@ from test_diagnosis import (
 
 from keras_vae import evaluate, samplers
 from keras_vae.cli.evaluate import main
+from keras_vae.cli.train import main as train
 from keras_vae.evaluation.metrics.annealing import Annealing
 from keras_vae.evaluation.metrics.mismatch import contrast
 from keras_vae.evaluation.sections.extended import Earlier
 from keras_vae.evaluation.sections.extended.codes import mutual_information
-from keras_vae.training.training import main as train
 
 
 def linear_score(images, codes):

@@ -11,7 +11,7 @@ from keras_vae.evaluation.adapters import cut, dataset_of, model_of
 from keras_vae.evaluation.settings import Evaluation
 from keras_vae.model.autoencoder import Autoencoder
 from keras_vae.training.config import Config
-from keras_vae.training.training import train
+from keras_vae.training.loop import train
 
 SETTINGS = Evaluation()
 DIGITS = keras_vae.load_dataset("digits")

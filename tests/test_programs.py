@@ -15,7 +15,7 @@ def place(tmp_path, monkeypatch):
 
 def test_a_checkout_has_scripts_and_an_installation_has_commands(place):
     assert program("train") == "keras-vae-train"
-    (place / "train.py").write_text("from keras_vae.training.training import main\nmain()\n")
+    (place / "train.py").write_text("from keras_vae.cli.train import main\nmain()\n")
     assert program("train") == "python train.py"
     assert program("evaluate") == "keras-vae-evaluate"
 
@@ -28,7 +28,7 @@ def test_an_environment_below_the_directory_that_is_not_active_is_named(place, m
         (own / name).chmod(0o755)
     monkeypatch.setattr("sys.executable", str(own / "python"))
     assert program("train") == ".venv/bin/keras-vae-train"
-    (place / "train.py").write_text("from keras_vae.training.training import main\nmain()\n")
+    (place / "train.py").write_text("from keras_vae.cli.train import main\nmain()\n")
     assert program("train") == ".venv/bin/python train.py"
     monkeypatch.setenv("PATH", str(own))
     assert program("train") == "python train.py"

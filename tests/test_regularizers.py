@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import scipy.fft
 
-from keras_vae.config.flags import from_json, parse, to_json
+from keras_vae.config.codec import from_json, to_json
+from keras_vae.config.flags import parse
 from keras_vae.model.autoencoder import Autoencoder, Step
 from keras_vae.model.likelihoods import Gaussian
 from keras_vae.model.networks import Convolutional

@@ -11,8 +11,8 @@ from exported import write_run
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
+from keras_vae.cli.serve import main
 from keras_vae.errors import UsageError
-from keras_vae.serving.__main__ import main
 from keras_vae.serving.prepare import BATCH_SIZES, Canary, prepare
 from keras_vae.training.run_folder import Run
 

@@ -12,7 +12,7 @@ from benchmarks.study import advice, codes, history, images, page, remedies, sta
 from benchmarks.study.__main__ import PAGE
 from benchmarks.study.found import Found
 from benchmarks.study.sections import SECTIONS, covering, trials_of
-from keras_vae.training import training
+from keras_vae.cli import train
 
 
 def normal(*shape, seed=0):
@@ -299,7 +299,7 @@ def test_flags_are_understood(name, sets):
     else:
         flags = f"{trials.BUDGETS[trial.data]} --latent {trial.latent} {trial.flags}"
     words = f"{flags} --output {sets} --seed 0".format(data=sets).split()
-    config, _ = training.read_command_line(words)
+    config, _ = train.read_command_line(words)
     assert math.prod(config.latent) >= 1
 
 

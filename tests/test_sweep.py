@@ -12,9 +12,9 @@ import sys
 import pytest
 from sweep_runs import leave, results_of, swept
 
+from keras_vae.cli.sweep import compared, default_name, main, recommended
 from keras_vae.errors import UsageError
 from keras_vae.sweep import places
-from keras_vae.sweep.__main__ import compared, default_name, main, recommended
 from keras_vae.sweep.comparison import candidates, compare, of_runs, of_sweep
 from keras_vae.sweep.folder import Sweep
 from keras_vae.sweep.grid import Axis, Grid, Trial, names_of
@@ -151,7 +151,7 @@ def test_bad_input_ends_with_2_and_one_line_before_anything_runs(name, capsys, t
 
 def test_help_has_everything_within_a_second_and_without_tensorflow(tmp_path):
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    code = "import sys; from keras_vae.sweep.__main__ import main\ntry: main(['--help'])\nfinally: assert 'tensorflow' not in sys.modules"
+    code = "import sys; from keras_vae.cli.sweep import main\ntry: main(['--help'])\nfinally: assert 'tensorflow' not in sys.modules"
     process = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert (process.returncode, process.stderr) == (0, "")

@@ -3,7 +3,7 @@
 import pytest
 from sweep_runs import leave, results_of, swept
 
-from keras_vae.sweep.__main__ import compared
+from keras_vae.cli.sweep import compared
 from keras_vae.sweep.comparison import of_runs, write_comparison
 from keras_vae.sweep.folder import Sweep
 from keras_vae.sweep.grid import Axis, Grid, Trial

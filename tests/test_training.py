@@ -20,11 +20,12 @@ from commands import TINY, is_finite, rows_of, run_main, run_well
 from PIL import Image
 
 import keras_vae
-from keras_vae.config.flags import read_config
+from keras_vae.cli import train
+from keras_vae.config.codec import read_config
 from keras_vae.data import Digits, ImageFolder
 from keras_vae.errors import UsageError
 from keras_vae.model.objectives import BetaVAE
-from keras_vae.training import callbacks, training
+from keras_vae.training import callbacks, loop
 from keras_vae.training.config import Config
 from keras_vae.training.run_folder import Run
 
@@ -100,7 +101,7 @@ def test_checkpoints_of_epochs_to_come_do_not_crowd_out_the_good_ones(tmp_path):
     model.compile("sgd")
     (run.checkpoints / "epoch-000009").mkdir(parents=True)  # could not be read
     for epoch in (2, 3, 4):
-        run.write_checkpoint(model, training.State(epoch=epoch))
+        run.write_checkpoint(model, loop.State(epoch=epoch))
     assert [path.name for path in run.list_checkpoints()] == ["epoch-000004", "epoch-000003"]
 
 
@@ -220,9 +221,9 @@ def test_a_run_that_accumulates_gradients_resumes_within_a_step(tmp_path):
 def test_the_name_in_a_configuration_is_kept_where_it_is_free(tmp_path):
     file = tmp_path / "config.json"
     file.write_text(f'{{"name": "mine", "output": "{tmp_path}"}}')
-    assert training.read_command_line(["--config", str(file)])[0].name == "mine"
+    assert train.read_command_line(["--config", str(file)])[0].name == "mine"
     (tmp_path / "mine").mkdir()
-    assert training.read_command_line(["--config", str(file)])[0].name is None
+    assert train.read_command_line(["--config", str(file)])[0].name is None
 
 
 def test_patience_stops_early_and_resume_says_what_would_go_on(tmp_path):
@@ -264,8 +265,8 @@ def test_a_model_is_judged_by_what_it_is_trained_for(logs, value):
 
 def test_an_elbo_is_spoken_of_only_where_the_distortion_is_of_a_density():
     terms = {"distortion": 3.0, "rate": 2.0}
-    assert training.describe_test(terms, True).startswith("test: ELBO -5.00 nats an image")
-    assert training.describe_test(terms, False).startswith(
+    assert loop.describe_test(terms, True).startswith("test: ELBO -5.00 nats an image")
+    assert loop.describe_test(terms, False).startswith(
         "test: distortion 3.00 + rate 2.00 nats an image, and no ELBO"
     )
 

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from benchmarks.study.verdicts import in_words, is_right
-from keras_vae.config.flags import parse, to_json
+from keras_vae.cli import train
+from keras_vae.config.codec import to_json
+from keras_vae.config.flags import parse
 from keras_vae.evaluation.adapters import Given, source_of
 from keras_vae.evaluation.settings import Evaluation
 from keras_vae.evaluation.verdict import Source, judge
 from keras_vae.evaluation.verdict.steps import PHRASES
 from keras_vae.runtime.files import write_json
-from keras_vae.training import training
 from keras_vae.training.config import Config
 from keras_vae.training.run_folder import Run
 
@@ -147,7 +148,7 @@ def check_training(step, before):
     """The command can be read, changes the configuration, and its sentence names every changed value, and no other."""
     words = shlex.split(step["command"])
     words = words[words.index("--config") :]
-    after = parse(Config, words, base=training.starting_point, extra=training.add_arguments).config
+    after = parse(Config, words, base=train.starting_point, extra=train.add_arguments).config
     assert after.data_dir == "images"
     assert after != before
     flags = dict(zip((word.removeprefix("--") for word in words[4::2]), words[5::2]))

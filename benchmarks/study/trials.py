@@ -13,6 +13,7 @@ from benchmarks.planted import Plant, grow
 from benchmarks.study.codes import measure_codes
 from benchmarks.study.fitting import measure_fitting
 from benchmarks.study.history import measure_history
+from keras_vae.cli import train
 from keras_vae.evaluation.conclusion import conclude
 from keras_vae.evaluation.repair import Repair
 from keras_vae.evaluation.sections import measure
@@ -21,7 +22,7 @@ from keras_vae.evaluation.subject import from_model
 from keras_vae.report.tables import plain
 from keras_vae.runtime.files import whole
 from keras_vae.runtime.lazy import keras
-from keras_vae.training import training
+from keras_vae.training import loop, setup
 from keras_vae.training.run_folder import Run
 
 # What all runs on a set of images have in common. A trial's own flags come after these, and win.
@@ -118,7 +119,7 @@ class Trained:
         run = timed(seconds, "training", self.trained, place)
         if resumed:
             del seconds["training"]  # those of a part
-        model, dataset = keras.saving.load_model(run.model_file), training.load(run.read_config())
+        model, dataset = keras.saving.load_model(run.model_file), setup.load(run.read_config())
         features = "random" if self.data in NO_CLASSIFIER else "auto"
         settings = Evaluation(seed=self.seed, samplers=self.samplers, features=features)
         subject = from_model(model, self.name)
@@ -141,14 +142,14 @@ class Trained:
         """Returns the run, trained from wherever it stands."""
         run = Run(place.runs / self.name)
         if run.config_file.is_file():
-            return training.train(run.read_config(), Run.open(run.path))
+            return loop.train(run.read_config(), Run.open(run.path))
         shutil.rmtree(run.path, ignore_errors=True)  # killed before it had written what it is
         flags = f"{BUDGETS[self.data].format(data=place.data)} --latent {self.latent} {self.flags}"
         flags += f" --seed {self.seed} --output {place.runs} --name {self.name}"
         words = shlex.split(f"{flags} {SMOKE if place.smoke else ''}")
         if place.data_dir and self.data == "mnist":
             words += ["--data_dir", place.data_dir]
-        return training.train(training.read_command_line(words)[0])
+        return loop.train(train.read_command_line(words)[0])
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ from keras_vae.runtime.lazy import keras, tf
 from keras_vae.runtime.programs import typed_path
 from keras_vae.training.config import DataSettings
 from keras_vae.training.run_folder import Run
-from keras_vae.training.training import LOOKED_AT, load
+from keras_vae.training.setup import LOOKED_AT, load
 
 MODELS = (
     "a Run, the path of a run's folder, of a .keras file or of an export, a model of ours, a Keras model, a pair (encoder,"

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_vae.config.flags import did_you_mean
+from keras_vae.config.codec import did_you_mean
 from keras_vae.errors import UsageError
 from keras_vae.runtime.devices import say
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from keras_vae.config.flags import did_you_mean, option
+from keras_vae.config.codec import did_you_mean, option
 from keras_vae.evaluation.features import KINDS
 from keras_vae.evaluation.ranges import DECODER_RANGES, ENCODER_RANGES, check_range
 from keras_vae.evaluation.subject import SPREADS

@@ -23,7 +23,7 @@ from keras_vae.runtime.programs import command_line, typed_path
 from keras_vae.samplers import Codes, Mixture
 from keras_vae.samplers import load as load_sampler
 from keras_vae.samplers.principal import principal_components, project
-from keras_vae.training.training import load as load_dataset
+from keras_vae.training.setup import load as load_dataset
 
 MOST_IMAGES, FEWEST_IMAGES, IMAGE_BUDGET = (
     1500,

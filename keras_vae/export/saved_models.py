@@ -39,7 +39,7 @@ import warnings
 from dataclasses import MISSING, dataclass
 from pathlib import Path
 
-from keras_vae.config.flags import option, read_config, to_json
+from keras_vae.config.codec import option, read_config, to_json
 from keras_vae.errors import WriteError
 from keras_vae.model import twin
 from keras_vae.model.likelihoods import LIKELIHOODS

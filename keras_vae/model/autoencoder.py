@@ -10,7 +10,7 @@ import warnings
 
 import numpy as np
 
-from keras_vae.config.flags import did_you_mean, from_json, to_json
+from keras_vae.config.codec import did_you_mean, from_json, to_json
 from keras_vae.errors import TrainingStopped
 
 # Whole: Keras, which imports this file, may be imported by the first use of them.

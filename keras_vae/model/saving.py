@@ -4,7 +4,7 @@ import importlib.util
 import os
 import warnings
 
-from keras_vae.config.flags import did_you_mean
+from keras_vae.config.codec import did_you_mean
 from keras_vae.model.quantization import quantize_layers, quantized_layers
 from keras_vae.runtime.lazy import keras
 

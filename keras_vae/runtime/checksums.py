@@ -7,9 +7,9 @@ import hashlib
 import os
 import pathlib
 
-from keras_vae.config.flags import read_json
 from keras_vae.errors import Damaged, UsageError
 from keras_vae.runtime.files import write_json
+from keras_vae.runtime.json_file import read_json
 
 FILE = "checksums.json"
 

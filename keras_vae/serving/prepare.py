@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from keras_vae.config.flags import option
+from keras_vae.config.codec import option
 from keras_vae.errors import UsageError
 from keras_vae.runtime.files import whole
 from keras_vae.serving.models import Model

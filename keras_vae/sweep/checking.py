@@ -20,7 +20,7 @@ from keras_vae.runtime import devices
 from keras_vae.runtime.lazy import keras
 from keras_vae.sweep.grid import Grid, refuse
 from keras_vae.training.config import DataSettings
-from keras_vae.training.training import build, load, settle
+from keras_vae.training.setup import build, load, settle
 
 
 @command("keras_vae.sweep", bad_input=(DatasetError, FeatureError))

@@ -5,7 +5,7 @@ import io
 import math
 from dataclasses import dataclass
 
-from keras_vae.config.flags import show, to_json
+from keras_vae.config.codec import show, to_json
 from keras_vae.evaluation.verdict.facts import Facts
 from keras_vae.model.posteriors import parse_shape
 from keras_vae.report.comparison import COMPARED, harmless, latent_size, scalars

@@ -4,10 +4,10 @@ import contextlib
 import os
 import pathlib
 
-from keras_vae.config.flags import read_json
 from keras_vae.errors import UsageError
 from keras_vae.evaluation.results.file import read_results
 from keras_vae.runtime.files import locked, rename, unfinished, why, write_json
+from keras_vae.runtime.json_file import read_json
 from keras_vae.sweep.grid import Grid
 from keras_vae.training.run_folder import Run
 

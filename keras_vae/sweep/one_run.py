@@ -8,13 +8,13 @@ import os
 import sys
 import threading
 
-from keras_vae.cli.evaluate import measure_run
 from keras_vae.config.flags import command
 from keras_vae.errors import DatasetError, FeatureError, TrainingStopped, UsageError
+from keras_vae.report.runs import measure_run
 from keras_vae.runtime import devices
 from keras_vae.sweep.folder import Sweep
+from keras_vae.training.loop import train
 from keras_vae.training.run_folder import Run
-from keras_vae.training.training import train
 
 PROG = "keras_vae.sweep"
 

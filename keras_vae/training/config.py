@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from keras_vae.config.flags import option, read_config, read_json, settings, settle
+from keras_vae.config.codec import option, read_config, settings, settle
 from keras_vae.data import DATASETS, Digits, check_augmentations, find_source, parse_image_size, rules
 from keras_vae.data.value_range import check_range, parse_range, show_range
 from keras_vae.model.corruptions import CORRUPTIONS, NoCorruption
@@ -14,6 +14,7 @@ from keras_vae.model.posteriors import parse_shape, show_shape
 from keras_vae.model.priors import PRIORS, StandardNormal
 from keras_vae.model.regularizers import REGULARIZERS, NoRegularizer
 from keras_vae.runtime.devices import PRECISIONS
+from keras_vae.runtime.json_file import read_json
 
 LARGE = 2**31  # what counts something lies below it: TensorFlow counts in 32 bits here and there
 
@@ -23,7 +24,7 @@ class DataSettings:
     """Where the images come from and what is made of them: what training and evaluation have in common.
 
     Settings may be given as one would type them, `Config(dataset="mnist", latent="8x8x16")`, and are checked as those
-    on a command line are (`keras_vae.config.flags.settle`).
+    on a command line are (`keras_vae.config.codec.settle`).
     """
 
     dataset: object = option(

@@ -10,10 +10,11 @@ import platform
 import subprocess
 import sys
 
-from keras_vae.config.flags import read_json, to_json
+from keras_vae.config.codec import to_json
 from keras_vae.errors import Damaged, UsageError
 from keras_vae.runtime import checksums
 from keras_vae.runtime.files import locked, rename, sweep, unfinished, whole, why, write_json, writing
+from keras_vae.runtime.json_file import read_json
 from keras_vae.training.config import read_settings
 
 WEIGHTS, STATE = "model.weights.h5", "state.json"  # of a checkpoint

@@ -9,7 +9,8 @@ import typing
 
 from hypothesis import strategies as st
 
-from keras_vae.config.flags import alternatives, form, is_switch, settings
+from keras_vae.config.codec import alternatives, form, settings
+from keras_vae.config.flags import is_switch
 
 NAMES = (
     "</script><script>hit()</script>",

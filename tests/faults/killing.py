@@ -21,14 +21,14 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 
-from keras_vae.config.flags import read_json
 from keras_vae.runtime import checksums
+from keras_vae.runtime.json_file import read_json
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 LONGEST = 900  # seconds that a command may take on a machine that is busy with other things
 SLICE = 0.001  # seconds
 MODULES = {
-    "train": "keras_vae.training.training",
+    "train": "keras_vae.cli.train",
     "evaluate": "keras_vae.cli.evaluate",
     "one_run": "keras_vae.sweep.one_run",
 }
@@ -40,8 +40,8 @@ SERVER = """
     import h5py, matplotlib.figure, scipy.linalg, sklearn.mixture, keras, tensorflow
     import keras_vae.model.autoencoder, keras_vae.evaluation.sections, keras_vae.export.saved_models, keras_vae.report
     from keras_vae.training import callbacks
-    from keras_vae.training import training
-    from keras_vae.cli import evaluate
+
+
 
     def serve(order):
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -16,8 +16,8 @@ from commands import TINY, rows_of, run_main, run_well
 from PIL import Image
 from test_conformance import DIGITS, LABELS
 
-from keras_vae.cli import evaluate as evaluation
-from keras_vae.config.flags import read_config
+from keras_vae.cli import evaluate
+from keras_vae.config.codec import read_config
 from keras_vae.data import load_dataset
 from keras_vae.data.image_files import UnreadableImageError, check_files, decode_with_pillow
 from keras_vae.errors import DatasetError
@@ -261,7 +261,7 @@ def test_one_image_is_trained_on_and_not_measured(tmp_path, capsys):
     arguments = ["--image_size", 8, "--epochs", 1, *TINY, "--name", "run"]
     assert "too few images" in run_well("--dataset", tmp_path / "one.png", *arguments, "--output", tmp_path)
     with pytest.raises(SystemExit) as ended:
-        evaluation.main([str(tmp_path / "run")])
+        evaluate.main([str(tmp_path / "run")])
     said = capsys.readouterr().err
     assert (ended.value.code, said.count("\n")) == (2, 1)
     assert "1 training, 0 validation and 0 test images: at least 6" in said

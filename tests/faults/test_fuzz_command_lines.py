@@ -10,18 +10,18 @@ import keras_vae.explorer
 import keras_vae.serving.server
 import keras_vae.sweep.running
 from keras_vae import explorer
-from keras_vae.cli import evaluate as evaluation
+from keras_vae.cli import evaluate, train
+from keras_vae.cli import serve as serving
+from keras_vae.cli import sweep as sweep
+from keras_vae.cli.explore import Exported
+from keras_vae.cli.explore import main as explore
+from keras_vae.cli.serve import Serve
 from keras_vae.config.flags import command, is_switch
 from keras_vae.errors import DatasetError
 from keras_vae.evaluation.settings import Evaluation
-from keras_vae.explorer.__main__ import Exported
-from keras_vae.explorer.__main__ import main as explore
-from keras_vae.serving import __main__ as serving
-from keras_vae.serving.__main__ import Serve
 from keras_vae.serving.prepare import Canary
-from keras_vae.sweep import __main__ as sweep
 from keras_vae.sweep.grid import Trial
-from keras_vae.training import training
+from keras_vae.training import loop
 from keras_vae.training.config import Config
 
 # Words that go before and behind each: the network is left alone, and the images are few and small.
@@ -45,9 +45,9 @@ def place(tmp_path_factory):
         patch.chdir(folder)
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         patch.setenv("TFDS_DATA_DIR", str(folder / "prepared"))
-        found = answer(training.main, [*TINY, *LAST, "--output=.", "--name=run"])
+        found = answer(train.main, [*TINY, *LAST, "--output=.", "--name=run"])
         assert found.code == 0, found.err
-        patch.setattr(training, "folder", done)
+        patch.setattr(loop, "folder", done)
         patch.setattr(keras_vae.evaluation.sections, "measure", done)
         patch.setattr(sweep, "check_models", done)
         patch.setattr(keras_vae.sweep.running, "run_all", done)
@@ -74,7 +74,7 @@ def option(*names):
 
 
 def test_every_flag_takes_or_refuses_every_hostile_text(place):
-    read = command("train.py", bad_input=(DatasetError,))(training.read_command_line)
+    read = command("train.py", bad_input=(DatasetError,))(train.read_command_line)
     for flag in flags_of(Config):
         for text in ["true"] if is_switch(flag.field, flag.annotation) else TEXTS:
             check(answer(read, [*flag.chosen, f"{flag.name}={text}"]))
@@ -83,13 +83,13 @@ def test_every_flag_takes_or_refuses_every_hostile_text(place):
 @settings(max_examples=2 * MOST)
 @given(command_lines(Config), option("--config", "--resume"))
 def test_training_begins_or_is_refused(place, words, others):
-    check(answer(training.main, [*TINY, *words, *others, *LAST]))
+    check(answer(train.main, [*TINY, *words, *others, *LAST]))
 
 
 @settings(max_examples=MOST)
 @given(command_lines(Evaluation), mostly("run", *PATHS), rarely("run"))
 def test_an_evaluation_begins_or_is_refused(place, words, first, second):
-    check(answer(evaluation.main, [*words, *LAST, *first, *second]))
+    check(answer(evaluate.main, [*words, *LAST, *first, *second]))
 
 
 @st.composite

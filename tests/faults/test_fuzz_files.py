@@ -16,15 +16,15 @@ from sweep_runs import swept
 
 import keras_vae.evaluation.sections
 import keras_vae.sweep.running
-from keras_vae.cli import evaluate as evaluation
+from keras_vae.cli import evaluate, train
+from keras_vae.cli import serve as serving
+from keras_vae.cli import sweep as sweep
+from keras_vae.cli.explore import main as explore
 from keras_vae.data import ImageFolder, load_dataset
 from keras_vae.errors import DatasetError, UsageError
-from keras_vae.explorer.__main__ import main as explore
 from keras_vae.export.saved_models import DESCRIPTION
 from keras_vae.runtime import checksums
-from keras_vae.serving import __main__ as serving
-from keras_vae.sweep import __main__ as sweep
-from keras_vae.training import training
+from keras_vae.training import loop, resuming
 from keras_vae.training.run_folder import Run
 
 MOST = settings.default.max_examples
@@ -47,12 +47,12 @@ def folder(tmp_path_factory):
         patch.chdir(folder)
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         patch.setenv("TFDS_DATA_DIR", str(folder / "prepared"))
-        found = answer(training.main, [*TINY, "--output=.", "--name=run"])
+        found = answer(train.main, [*TINY, "--output=.", "--name=run"])
         assert found.code == 0, found.err
         for file in folder.rglob("checksums.json"):
             file.unlink()
         swept(folder / "sweep", failed={"latent-8_objective-vae_seed-1": "it broke"})
-        patch.setattr(training, "folder", done)
+        patch.setattr(loop, "folder", done)
         patch.setattr(keras_vae.evaluation.sections, "choose_features", done)
         patch.setattr(keras_vae.sweep.running, "run_all", done)
         yield folder
@@ -79,17 +79,17 @@ def spoilt_file(path):
 @settings(max_examples=MOST)
 @given(
     spoilt_file("run/config.json"),
-    st.sampled_from([training.main, training.main, evaluation.main, sweep.main]),
+    st.sampled_from([train.main, train.main, evaluate.main, sweep.main]),
 )
 def test_the_configuration_of_a_run(folder, content, main):
     words = {
-        training.main: [*TINY, "--config=run/config.json"],
-        evaluation.main: ["run", "--no-download"],
+        train.main: [*TINY, "--config=run/config.json"],
+        evaluate.main: ["run", "--no-download"],
         sweep.main: ["--compare", "run", "--output=compared"],
     }
     with holding("run/config.json", content=content):
         check(answer(main, words[main]))
-        if main is training.main:
+        if main is train.main:
             check(answer(main, ["--resume=run", "--no-download"]))
 
 
@@ -105,7 +105,7 @@ def gone_on_with(run):
     with contextlib.suppress(UsageError):
         config = run.read_config()
         state, _ = run.restore(Weights())
-        training.is_unfinished(config, state)
+        resuming.is_unfinished(config, state)
         run.what_is_missing(state)
         run.write_history(state.rows)
 
@@ -138,7 +138,7 @@ def test_the_checksums_of_a_run(folder, data, place):
         checksums.seal(place)
         file = pathlib.Path(place) / checksums.FILE
         file.write_bytes(data.draw(spoilt_file(file)))
-        check(answer(evaluation.main, ["run", "--no-download"]))
+        check(answer(evaluate.main, ["run", "--no-download"]))
         gone_on_with(Run("run"))
 
 
@@ -197,10 +197,8 @@ def entry_of(path, entry):
 def test_the_json_in_a_keras_file(folder, data, entry):
     content = data.draw(spoilt(entry_of("run/model.keras", entry)))
     with holding("run/model.keras", content=rezipped("run/model.keras", entry, content)):
-        check(answer(evaluation.main, ["run", "--no-download"]))
-        check(
-            answer(evaluation.main, ["--encoder=run/model.keras", "--decoder=run/model.keras", "--limit=64"])
-        )
+        check(answer(evaluate.main, ["run", "--no-download"]))
+        check(answer(evaluate.main, ["--encoder=run/model.keras", "--decoder=run/model.keras", "--limit=64"]))
 
 
 VERSIONS = ["run/serving/encoder/1", "run/serving/decoder/1"]
@@ -210,7 +208,7 @@ VERSIONS = ["run/serving/encoder/1", "run/serving/decoder/1"]
 @given(spoilt_file(f"{VERSIONS[0]}/{DESCRIPTION}"))
 def test_the_description_of_a_saved_model(folder, content):
     with holding(*(f"{version}/{DESCRIPTION}" for version in VERSIONS), content=content):
-        check(answer(evaluation.main, [f"--encoder={VERSIONS[0]}", f"--decoder={VERSIONS[1]}", "--limit=64"]))
+        check(answer(evaluate.main, [f"--encoder={VERSIONS[0]}", f"--decoder={VERSIONS[1]}", "--limit=64"]))
         check(answer(serving.main, ["prepare", "run"]))
 
 

@@ -14,14 +14,13 @@ from PIL import Image
 
 import keras_vae.serving.server
 from keras_vae import report
-from keras_vae.cli import evaluate as evaluation
-from keras_vae.explorer.__main__ import main as explore
+from keras_vae.cli import evaluate, train
+from keras_vae.cli import serve as serving
+from keras_vae.cli import sweep as sweep
+from keras_vae.cli.explore import main as explore
 from keras_vae.report.page import NAME, clean
-from keras_vae.serving import __main__ as serving
 from keras_vae.serving import prepare
 from keras_vae.serving.app import make_app
-from keras_vae.sweep import __main__ as sweep
-from keras_vae.training import training
 from keras_vae.training.run_folder import Run
 
 TINY = ["--network.widths=4", "--network.dense=8", "--latent=2", "--epochs=1", "--no-download"]
@@ -103,9 +102,9 @@ def runs(tmp_path_factory):
             "--output=.",
             "--name=plain",
         ]
-        said(training.main, *words)
+        said(train.main, *words)
         shutil.move("plain", RUNS[0])
-        said(evaluation.main, RUNS[0])
+        said(evaluate.main, RUNS[0])
         said(explore, RUNS[0], "--static", "--projector")
         for name in RUNS[1:]:
             shutil.copytree(RUNS[0], name)
@@ -161,10 +160,10 @@ def test_a_run_in_a_folder_whose_name_is_not_utf_8_is_measured_shown_and_served_
     monkeypatch.chdir(runs[0])
     monkeypatch.setattr(keras_vae.serving.server, "serve", lambda *arguments: None)
     for main, words in (
-        (evaluation.main, [RUNS[2], "--no-repair"]),
+        (evaluate.main, [RUNS[2], "--no-repair"]),
         (explore, [RUNS[2], "--static"]),
         (serving.main, ["run", RUNS[2], "--port=0"]),
-        (training.main, ["--resume", RUNS[2], "--epochs=2"]),
+        (train.main, ["--resume", RUNS[2], "--epochs=2"]),
     ):
         said(main, *words, codes=(0, 2))
 
@@ -226,7 +225,7 @@ def test_pictures_with_hostile_names_are_named_in_lines_that_a_terminal_can_show
                 image.save(file, "PNG")
         (tmp_path / "pictures" / f"{name}{number}" / "broken\x1b[1m\n\udcff.png").write_bytes(b"no picture")
     found = answer(
-        training.main, [*TINY, "--dataset=./pictures", "--image_size=8", "--channels=1", "--output=."]
+        train.main, [*TINY, "--dataset=./pictures", "--image_size=8", "--channels=1", "--output=."]
     )
     check(found)
     assert found.code == 0, found.err

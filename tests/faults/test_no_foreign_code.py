@@ -13,10 +13,9 @@ import pytest
 from hostile import answer, check
 
 import keras_vae
-from keras_vae.cli import evaluate as evaluation
+from keras_vae.cli import evaluate, train
+from keras_vae.cli.explore import main as explore
 from keras_vae.evaluation.features import load_classifier
-from keras_vae.explorer.__main__ import main as explore
-from keras_vae.training import training
 
 ROOT = pathlib.Path(keras_vae.__file__).parent
 FILES = sorted([*ROOT.rglob("*.py"), ROOT.parent / "train.py", ROOT.parent / "evaluate.py"])
@@ -60,7 +59,7 @@ def folder(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        found = answer(training.main, [*TINY, "--output=.", "--name=run"])
+        found = answer(train.main, [*TINY, "--output=.", "--name=run"])
         assert found.code == 0, found.err
         for file in folder.rglob("checksums.json"):
             file.unlink()
@@ -99,7 +98,7 @@ def refused(folder, main, *words):
 @pytest.mark.parametrize("name", ["images.npy", "images.npz"])
 def test_data_with_pickles_are_refused(folder, name):
     planted(folder / name)
-    assert "Python objects" in refused(folder, training.main, *TINY, f"--dataset={name}")
+    assert "Python objects" in refused(folder, train.main, *TINY, f"--dataset={name}")
 
 
 def test_a_sampler_with_pickles_is_refused(folder):
@@ -114,7 +113,7 @@ def test_a_prior_with_pickles_is_refused(folder):
     kept = path.read_bytes()
     planted(path)
     versions = ["--encoder=run/serving/encoder/1", "--decoder=run/serving/decoder/1"]
-    assert "holds no sampler" in refused(folder, evaluation.main, *versions)
+    assert "holds no sampler" in refused(folder, evaluate.main, *versions)
     path.write_bytes(kept)
 
 
@@ -127,9 +126,9 @@ def test_a_file_that_is_a_pickle_is_refused(folder):
     for name in ("model.keras", "model.h5", "data.npy", "data.npz"):
         (folder / name).write_bytes(pickle.dumps(Bomb()))
     for name in ("model.keras", "model.h5"):
-        refused(folder, evaluation.main, f"--encoder={name}", f"--decoder={name}")
+        refused(folder, evaluate.main, f"--encoder={name}", f"--decoder={name}")
     for name in ("data.npy", "data.npz"):
-        refused(folder, training.main, *TINY, f"--dataset={name}")
+        refused(folder, train.main, *TINY, f"--dataset={name}")
 
 
 @pytest.mark.parametrize("name", ["lambda.keras", "lambda.h5"])
@@ -140,7 +139,7 @@ def test_a_model_with_a_lambda_layer_is_refused(folder, name):
     model(np.zeros((1, 8, 8, 1)))
     assert ran(folder)
     model.save(folder / name)
-    assert "cannot be loaded" in refused(folder, evaluation.main, f"--encoder={name}", f"--decoder={name}")
+    assert "cannot be loaded" in refused(folder, evaluate.main, f"--encoder={name}", f"--decoder={name}")
 
 
 FOREIGN = {
@@ -172,7 +171,7 @@ def test_a_model_that_names_code_is_refused(folder, name):
             with zipfile.ZipFile("run/model.keras") as old, zipfile.ZipFile("foreign.keras", "w") as new:
                 for entry in old.namelist():
                     new.writestr(entry, json.dumps(content) if entry == "config.json" else old.read(entry))
-            refused(folder, evaluation.main, "--encoder=foreign.keras", "--decoder=foreign.keras")
+            refused(folder, evaluate.main, "--encoder=foreign.keras", "--decoder=foreign.keras")
 
 
 def test_a_configuration_names_only_what_is_registered(folder):
@@ -180,4 +179,4 @@ def test_a_configuration_names_only_what_is_registered(folder):
     for field in ("objective", "likelihood", "network", "prior", "dataset"):
         for kind in ("os.system", "keras.layers.Lambda", {"module": "os", "class_name": "mkdir"}):
             (folder / "foreign.json").write_text(json.dumps({**config, "name": None, field: {"kind": kind}}))
-            assert f"{field}: " in refused(folder, training.main, "--config=foreign.json")
+            assert f"{field}: " in refused(folder, train.main, "--config=foreign.json")

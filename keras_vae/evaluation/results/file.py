@@ -1,7 +1,7 @@
 """Checks results.json against the types of the results on writing and on reading."""
 
-from keras_vae.config.flags import read_json
 from keras_vae.errors import UsageError
+from keras_vae.runtime.json_file import read_json
 
 
 def check(results):

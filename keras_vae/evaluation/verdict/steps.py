@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from keras_vae.config.flags import to_json
+from keras_vae.config.codec import to_json
 from keras_vae.evaluation.verdict.words import listed
 
 # What a flag of train.py does, in words.

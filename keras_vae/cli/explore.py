@@ -1,0 +1,76 @@
+"""`python -m keras_vae.explorer`: the explorer of a run, or of two, as one HTML file; and files for TensorBoard."""
+
+import shlex
+from dataclasses import dataclass
+
+from keras_vae.config.codec import option
+from keras_vae.config.flags import command, parse
+from keras_vae.errors import DatasetError, UsageError
+from keras_vae.runtime import devices
+from keras_vae.runtime.files import whole
+from keras_vae.training.run_folder import Run
+
+DESCRIPTION = "Writes the latent explorer of a run, or of two side by side, for use without a server."
+EXAMPLES = """\
+examples:
+  python -m keras_vae.explorer saved_models/NAME --static           saved_models/NAME/explorer.html
+  python -m keras_vae.explorer saved_models/A saved_models/B --static --output both.html
+  python -m keras_vae.explorer saved_models/NAME --projector        files for TensorBoard's Embedding Projector
+  python -m keras_vae.serving run saved_models/NAME                 the live explorer, on http://localhost
+"""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What to write."""
+
+    static: bool = option(False, "the page as one HTML file that needs no server")
+    projector: bool = option(False, "logs/projector: codes, labels and pictures for TensorBoard")
+    output: str | None = option(None, "the HTML file; default: explorer.html in the first run's folder")
+
+
+@command("keras_vae.explorer", bad_input=(DatasetError,))
+def main(argv=None):
+    """Runs the command; exits with 0, 2 (bad input) or 1 (a defect)."""
+    parsed = parse(
+        Exported,
+        argv,
+        prog="keras_vae.explorer",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        extra=lambda parser: parser.add_argument(
+            "runs", nargs="+", metavar="saved_models/NAME", help="one run, or two to be shown side by side"
+        ),
+    )
+    asked, paths = parsed.config, parsed.extra.runs
+    if not (asked.static or asked.projector):
+        raise UsageError("nothing to write: give --static, --projector or both")
+    if len(paths) > 2:
+        raise UsageError(f"{len(paths)} runs are given: the page shows one, or two side by side")
+    runs = [Run.open(path) for path in paths]
+    devices.start()
+    from keras_vae.explorer import World, static_page, write_projector
+
+    worlds = [World(run) for run in runs]
+    if asked.projector:
+        for world in worlds:
+            folder = write_projector(world)
+            devices.say(
+                str(folder),
+                f"next: tensorboard --logdir {shlex.quote(str(world.run.logs))}   (the tab Projector)",
+            )
+    if asked.static:
+        page = static_page(worlds)
+        path = asked.output or runs[0].path / "explorer.html"
+        try:
+            with whole(path) as temporary:
+                temporary.write_text(page, encoding="utf-8")
+        except OSError as error:
+            raise UsageError(
+                f"{path} cannot be written: {error.strerror or error} (try another --output)"
+            ) from error
+        devices.say(f"{path}   {len(page.encode()) / 2**20:.1f} MiB, needs no server")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""Serves exported runs: `python -m keras_vae.serving prepare RUN` and `... run RUN`."""
+
+import shlex
+import sys
+from dataclasses import dataclass
+
+from keras_vae.config.codec import did_you_mean, option
+from keras_vae.config.flags import command, parse
+from keras_vae.errors import UsageError
+from keras_vae.runtime import devices
+from keras_vae.serving.prepare import Canary, prepare
+from keras_vae.training.run_folder import Run
+
+PROG = "python -m keras_vae.serving"
+HELP = f"""\
+usage: {PROG} prepare RUN [options]
+       {PROG} run RUN [RUN ...] [options]
+
+Serves the decoder and the encoder of a trained run.
+
+  prepare   writes what TF Serving needs into RUN/serving: warm-up requests, its configuration, compose.yaml
+  run       serves the same REST interface, and the explorer, on this machine; no TF Serving needed
+
+Each takes --help. docs/serving.md explains both.
+"""
+
+
+@dataclass(frozen=True)
+class Serve:
+    """The embedded server."""
+
+    host: str = option("127.0.0.1", "the address to listen on; 0.0.0.0 lets the whole network in")
+    port: int = option(8501, "the port to listen on; 0 takes a free one")
+    max_request_bytes: int = option(32 << 20, "a longer request is refused")
+    max_batch: int = option(1024, "a request of more rows is refused")
+
+    def __post_init__(self):
+        if not 0 <= self.port < 65536:
+            raise ValueError(f"port is {self.port}: it must lie between 0 and 65535")
+        for name in ("max_request_bytes", "max_batch"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: it must be at least 1")
+
+
+@command(PROG)
+def main(argv=None):
+    """Runs a subcommand; exits with 2 where the input is bad."""
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv or argv[0] in ("-h", "--help"):
+        print(HELP, end="")
+        return
+    if argv[0] not in COMMANDS:
+        raise UsageError(f"{argv[0]!r} is not one of {', '.join(COMMANDS)}{did_you_mean(argv[0], COMMANDS)}")
+    COMMANDS[argv[0]](argv[1:])
+
+
+def prepare_command(argv):
+    """Runs `prepare`."""
+    parsed = parse(
+        Canary,
+        argv,
+        prog=f"{PROG} prepare",
+        description="Writes what TF Serving needs into RUN/serving.",
+        extra=lambda parser: parser.add_argument("run", metavar="RUN", help="the run's folder"),
+    )
+    run = Run.open(parsed.extra.run)
+    devices.start()
+    try:
+        for path in prepare(run, parsed.config):
+            devices.say(str(path))
+    except OSError as error:
+        raise UsageError(f"{run.serving} cannot be written to: {error.strerror or error}") from error
+    devices.say(f"next: docker compose -f {shlex.quote(str(run.serving))}/compose.yaml up")
+
+
+def run_command(argv):
+    """Runs `run`."""
+    parsed = parse(
+        Serve,
+        argv,
+        prog=f"{PROG} run",
+        description="Serves TF Serving's REST interface, and the explorer, on this machine.",
+        extra=lambda parser: parser.add_argument("runs", metavar="RUN", nargs="+", help="a run's folder"),
+    )
+    runs, settings = [Run.open(path) for path in parsed.extra.runs], parsed.config
+    from keras_vae.serving.server import address, listen, serve
+
+    listener = listen(settings.host, settings.port)
+    devices.start()
+    from keras_vae.serving.app import make_app
+
+    app = make_app(runs, settings.max_request_bytes, settings.max_batch)
+    url = address(listener)
+    devices.say(f"serving {', '.join(app.state.models)} on {url}/v1/models (Ctrl-C stops it)")
+    if any(route.path == "/" for route in app.routes):
+        devices.say(f"the explorer: {url}/")
+    serve(app, listener, settings.host)
+
+
+COMMANDS = {"prepare": prepare_command, "run": run_command}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,346 @@
+"""A tree of frozen dataclasses as JSON, and back.
+
+A field is a JSON key and, in `keras_vae.config.flags`, a flag and a line of `--help`. A field with `choices` holds a
+component, itself a dataclass: the key `kind` names its class, and its own fields stand beside it.
+
+Both JSON and flags become nested dicts, which `build` turns into dataclasses. Texts are converted there and not by
+argparse: what `--objective.beta` means is known only when the objective is, and flags come in any order.
+"""
+
+import contextlib
+import dataclasses
+import difflib
+import functools
+import math
+import os
+import types
+import typing
+
+from keras_vae.errors import UsageError
+from keras_vae.runtime.json_file import quote, read_json
+
+MISSING = dataclasses.MISSING
+EMPTY = "empty"
+
+
+def option(default, help, *, choices=None, fallback=None, parse=None, show=None, metavar=None):
+    """A dataclass field with what its flag needs.
+
+    Args:
+        default: the value, an instance for a component; `dataclasses.MISSING` makes the flag a required one.
+        help: str, one sentence for `--help`.
+        choices: dict, name -> dataclass, with every class that the field may hold.
+        fallback: callable(text) -> component, for texts on the command line that are not in `choices`.
+        parse, show: callable(text) -> value and back; flag and JSON then hold the text `show(value)`.
+        metavar: str, what stands for the value in `--help`.
+
+    Returns:
+        A `dataclasses.field`.
+    """
+    metadata = {"choices": choices, "fallback": fallback, "parse": parse, "show": show, "metavar": metavar}
+    metadata = {key: value for key, value in metadata.items() if value is not None}
+    return dataclasses.field(default=default, metadata={"help": help, **metadata})
+
+
+def to_json(config):
+    """`config` as a dict of plain JSON values, defaults written out."""
+    plain = {}
+    for field, _ in settings(type(config)):
+        value = getattr(config, field.name)
+        if "choices" in field.metadata:
+            plain[field.name] = {"kind": kind_name(field, value), **to_json(value)}
+        elif "parse" in field.metadata and value is not None:
+            plain[field.name] = show_setting(field, value)
+        else:
+            plain[field.name] = list(value) if isinstance(value, tuple) else value
+    return plain
+
+
+def from_json(config_type, data):
+    """The `config_type` that `data` describes; absent keys take the defaults.
+
+    Raises:
+        UsageError: a key is unknown, or a value has the wrong type or is refused by its dataclass.
+    """
+    if not isinstance(data, dict):
+        raise UsageError(f"expected a JSON object, got {quote(data)}")
+    return build(config_type, None, data, "", typed=False)
+
+
+def read_config(config_type, path):
+    """The `config_type` in the JSON file `path`; raises a UsageError that names the file."""
+    data = read_json(path)
+    try:
+        return from_json(config_type, data)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
+
+
+class StrangerError(UsageError):
+    """A field is given that the chosen component does not have."""
+
+
+@functools.cache
+def settings(kind):
+    """The pairs (field, annotation) of what the constructor of the dataclass `kind` takes."""
+    hints = typing.get_type_hints(kind)
+    return [(field, hints[field.name]) for field in dataclasses.fields(kind) if field.init]
+
+
+def default_of(field, start):
+    """The value of `field` in the instance `start`; where that is None its default, or `MISSING`."""
+    if start is not None:
+        return getattr(start, field.name)
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
+
+def kind_name(field, component):
+    """The name that the class of `component` has among the choices of `field`; a TypeError without one."""
+    for name, kind in field.metadata["choices"].items():
+        if type(component) is kind:
+            return name
+    raise TypeError(f"{field.name}: {type(component).__name__} is not among the choices")
+
+
+def build(kind, start, values, path, typed):
+    """A dataclass from the dict `values`.
+
+    Args:
+        kind: the dataclass.
+        start: an instance of it that has what `values` lacks, or None for the defaults.
+        values: dict, field name -> text or JSON value, a dict of this sort for a component.
+        path: str, dotted name of the component, empty for the whole configuration.
+        typed: bool, whether the values are texts from a command line, else from JSON.
+
+    Raises:
+        UsageError: a value does not fit, a required one is absent, or the dataclass refuses them.
+    """
+    arguments = {field.name: default_of(field, start) for field, _ in settings(kind)}
+    for field, annotation in settings(kind):
+        name = f"{path}.{field.name}" if path else field.name
+        label = f"--{name}" if typed else name
+        if field.name in values and "choices" in field.metadata:
+            arguments[field.name] = choose(field, arguments[field.name], values[field.name], name, typed)
+        elif field.name in values:
+            arguments[field.name] = read_setting(field, annotation, values[field.name], label, typed)
+        if arguments[field.name] is MISSING:
+            raise UsageError(f"{label} is required: it has no default")
+    if unknown := [name for name in values if name not in arguments]:
+        raise UsageError(f"unknown key {quote(unknown[0])}{did_you_mean(unknown[0], arguments)}")
+    try:
+        return kind(**arguments)
+    except ValueError as error:
+        named = not path or str(error).startswith(f"{path}.")  # the dataclass may have named it already
+        raise UsageError(error if named else f"{path}: {error}") from error
+
+
+def choose(field, current, values, path, typed):
+    """The component that `values` describes; it starts from `current` unless `values` names another kind."""
+    choices, fallback = field.metadata["choices"], field.metadata.get("fallback")
+    label = f"--{path}" if typed else path
+    if not isinstance(values, dict):
+        raise UsageError(f"{label}: expected an object with the key kind, got {quote(values)}")
+    if "kind" not in values and current is MISSING:
+        raise UsageError(f"{label} is required: one of {', '.join(choices)}")
+    name = values["kind"] if "kind" in values else kind_name(field, current)
+    if isinstance(name, str) and name not in choices and typed and fallback:
+        try:
+            current = fallback(name)
+        except ValueError as error:
+            raise UsageError(f"{label} {quote(name)}: {error}") from error
+        name = kind_name(field, current)
+    if not isinstance(name, str) or name not in choices:
+        close = did_you_mean(str(name), choices)
+        raise UsageError(f"{label}: {quote(name)} is not one of {', '.join(choices)}{close}")
+    rest = {key: value for key, value in values.items() if key != "kind"}
+    refuse_strangers(choices, name, rest, path, label)
+    start = current if type(current) is choices[name] else None
+    return build(choices[name], start, rest, path, typed)
+
+
+def refuse_strangers(choices, chosen, values, path, label):
+    """Raises a StrangerError for the first name in `values` that is no field of the choice `chosen`."""
+    fields = {name: [field.name for field, _ in settings(kind)] for name, kind in choices.items()}
+    for key in values:
+        if key not in fields[chosen]:
+            owners = [name for name in choices if key in fields[name]]
+            fault = f"belongs to {' and '.join(owners)}" if owners else "is unknown"
+            has = f"whose fields are {', '.join(fields[chosen])}" if fields[chosen] else "which has no fields"
+            close = "" if owners else did_you_mean(key, fields[chosen])
+            raise StrangerError(f"{label}.{key} {fault}; the {path} is {chosen}, {has}{close}")
+
+
+class Scalar(typing.NamedTuple):
+    """One such value in words, several, its place in the help, and the types that it may have in JSON."""
+
+    one: str
+    many: str
+    metavar: str
+    json_types: tuple
+
+
+# how one types a list of nothing, where an empty text would be overlooked
+SCALARS = {
+    int: Scalar("a whole number", "whole numbers", "N", (int,)),
+    float: Scalar("a number", "numbers", "NUMBER", (int, float)),
+    str: Scalar("text", "texts", "TEXT", (str,)),
+}
+
+
+def alternatives(annotation):
+    """The types that `annotation` allows; None comes first, since a text that means None is also a text."""
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return sorted(typing.get_args(annotation), key=lambda member: member is not types.NoneType)
+    return [annotation]
+
+
+def form(annotation):
+    """The pair (origin, members) of a single type, None and bool as the literals that they are.
+
+    Raises:
+        TypeError: there is no writing values of this type.
+    """
+    if annotation in (types.NoneType, bool):
+        return typing.Literal, (None,) if annotation is types.NoneType else (True, False)
+    origin, members = typing.get_origin(annotation) or annotation, typing.get_args(annotation)
+    if origin is typing.Literal or origin in SCALARS or (origin is tuple and members[1:] == (...,)):
+        return origin, members
+    raise TypeError(f"{annotation} is neither flag nor JSON: the field needs `choices` or `parse`")
+
+
+def read(annotation, value, typed):
+    """`value`, a text if `typed`, else from JSON, as the first type of `annotation` that it fits.
+
+    Raises:
+        ValueError: it fits none.
+    """
+    for member in alternatives(annotation):
+        # OverflowError: an integer in JSON that is too large for a float
+        with contextlib.suppress(ValueError, OverflowError):
+            return read_one(member, value, typed)
+    raise ValueError(value)
+
+
+def read_one(annotation, value, typed):
+    """As `read`, where `annotation` is a single type; empty parts of a comma separated text are left out."""
+    origin, members = form(annotation)
+    if origin is typing.Literal:
+        for member in members:
+            if value == show(member) if typed else (type(value), value) == (type(member), member):
+                return member
+    elif origin is tuple:
+        if members[0] is str and isinstance(value, list) and all(isinstance(part, str) for part in value):
+            return tuple(value)  # names of classes may hold anything; they name no files
+        if typed or isinstance(value, list):
+            parts = listed(value) if typed else value
+            return tuple(read(members[0], part, typed) for part in parts)
+    elif typed or type(value) in SCALARS[origin].json_types:  # no isinstance: a bool is an int
+        number_or_text = origin(value)
+        if origin is int or (
+            math.isfinite(number_or_text) if origin is float else "\0" not in number_or_text
+        ):
+            return number_or_text
+    raise ValueError(value)
+
+
+def listed(text):
+    """The parts of a comma separated text; of `EMPTY` none."""
+    return [] if text == EMPTY else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def read_setting(field, annotation, value, label, typed):
+    """`value` as the plain `field` wants it, or a UsageError that begins with `label`."""
+    parse_text = field.metadata.get("parse")
+    if parse_text:
+        annotation = str | None if types.NoneType in alternatives(annotation) else str
+    try:
+        value = read(annotation, value, typed)
+    except ValueError as error:
+        wanted = expected(annotation, typed)
+        fault = f"{quote(value)} is not {wanted}" if typed else f"expected {wanted}, got {quote(value)}"
+        raise UsageError(f"{label}: {fault}") from error
+    try:
+        return value if parse_text is None or value is None else parse_text(value)
+    except ValueError as error:
+        raise UsageError(f"{label} {quote(value)}: {error}") from error
+
+
+def settle(field, annotation, value):
+    """The value of `field` that a program gives: of its own type, or as one would type it; one rule for all settings.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if "choices" in field.metadata:
+        return settle_component(field, value)
+    value = plain(value)
+    if value is None and types.NoneType not in alternatives(annotation):
+        raise UsageError(f"{field.name} is None: it needs a value (leave it out for the default)")
+    if "parse" in field.metadata and value is not None and not isinstance(value, str):
+        sizes = tuple(value) if isinstance(value, list) else (value,)
+        value = field.metadata.get("show", show)(sizes)
+    try:
+        return read_setting(field, annotation, value, field.name, typed=False)
+    except UsageError:
+        if not isinstance(value, str) or "parse" in field.metadata:
+            raise
+        return read_setting(field, annotation, value, field.name, typed=True)
+
+
+def settle_component(field, value):
+    """The component that `value` is or, a text, names."""
+    choices, fallback = field.metadata["choices"], field.metadata.get("fallback")
+    if type(value) in choices.values():
+        return value
+    name = plain(value)
+    if isinstance(name, str) and name in choices:
+        return choices[name]()
+    if isinstance(name, str) and fallback:
+        return fallback(name)
+    close = did_you_mean(str(name), choices)
+    raise UsageError(f"{field.name} is {quote(value)}: expected one of {', '.join(choices)}{close}")
+
+
+def plain(value):
+    """`value` as JSON has it: of NumPy's numbers and arrays, paths and sequences Python's own."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return [plain(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def expected(annotation, typed, many=False):
+    """What `annotation` wants, in words."""
+    words = []
+    for member in reversed(alternatives(annotation)):
+        origin, members = form(member)
+        if origin is tuple:
+            items = expected(members[0], typed, many=True)
+            words.append(f"a list of {items}, separated by commas" if typed else f"a list of {items}")
+        elif members == (None,):
+            words.append("none" if typed else "null")
+        elif origin is typing.Literal:
+            words.append(f"{'any' if many else 'one'} of {', '.join(map(show, members))}")
+        else:
+            words.append(SCALARS[origin].many if many else SCALARS[origin].one)
+    return " or ".join(words)
+
+
+def show(value):
+    """`value` as one would type it."""
+    if isinstance(value, tuple):
+        return ",".join(map(show, value)) or EMPTY
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+
+
+def show_setting(field, value):
+    """`value` of the plain `field` as one would type it."""
+    return show(value) if value is None else field.metadata.get("show", show)(value)
+
+
+def did_you_mean(word, known):
+    """A suggestion in brackets, the closest of `known`, or nothing."""
+    inside = [name for name in known if name.endswith(f".{word.lstrip('-')}")]  # --beta: --objective.beta
+    close = (inside or difflib.get_close_matches(word, known, 1))[:1]
+    return f" (did you mean {close[0]}?)" if close else ""

@@ -1,0 +1,66 @@
+"""Continues a run from its newest checkpoint."""
+
+import dataclasses
+import shlex
+
+from keras_vae.errors import UsageError
+from keras_vae.runtime.devices import say
+
+
+def resume(run, model, dataset):
+    """Loads the newest whole checkpoint of `run` into `model` and returns its state."""
+    run.sweep()
+    if run.list_checkpoints() and run.trained_on() not in (None, dataset.fingerprint):
+        raise other_images(run, dataset)  # now: images of another size would not go with the weights
+    state, faults = run.restore(model)
+    for fault in faults:
+        say(f"warning: {fault}")
+    if state.epoch and state.fingerprint != dataset.fingerprint:
+        raise other_images(run, dataset)
+    state = dataclasses.replace(state, fingerprint=dataset.fingerprint)
+    if state.epoch:
+        mend(run, model, state)
+    return state
+
+
+def other_images(run, dataset):
+    """Returns the error of a run that is to go on with images that were changed, or with others."""
+    return UsageError(
+        f"the images of {dataset.name} are not those that {run.path} was trained on: a run cannot go on with others"
+        f" (train anew: --config {shlex.quote(str(run.config_file))})"
+    )
+
+
+def mend(run, model, state):
+    """Puts what the checkpoint knows, `model` at `state`, in the place of files of `run` that are damaged or gone."""
+    from keras_vae.training.callbacks import judged
+
+    if fault := run.fault(run.history_file):
+        say(f"warning: {fault}; it is written anew")
+        run.write_history(state.rows)
+    if fault := run.fault(run.model_file):
+        say(f"warning: {fault}; the model of epoch {state.epoch}, the checkpoint's, takes its place")
+        state.best, state.best_epoch = judged(state.rows[-1]), state.epoch
+        run.write_unfinished()
+        run.write_checkpoint(model, state)
+        run.write_model(model)
+
+
+def is_unfinished(config, state):
+    """Returns whether there is an epoch left to train."""
+    impatient = config.patience is not None and state.epoch - state.best_epoch >= config.patience
+    return state.epoch < config.epochs and not impatient
+
+
+def way_on(config, state):
+    """Returns what makes a complete run go on."""
+    if state.epoch < config.epochs:
+        return f"it ran out of patience; go on with --patience {2 * config.patience}"
+    return f"go on with --epochs {2 * state.epoch}"
+
+
+def describe_kept(run, state):
+    """Returns what is left of a training that broke off."""
+    if not run.model_file.is_file():
+        return "there was no good model to keep"
+    return f"the best model before it, of epoch {state.best_epoch}, is kept in {run.path}"

@@ -1,0 +1,197 @@
+"""From a configuration to images and a compiled model."""
+
+import dataclasses
+import math
+import os
+import warnings
+
+import numpy as np
+
+from keras_vae.data import load_dataset
+from keras_vae.data.classes import names_of
+from keras_vae.errors import DatasetError, UsageError
+from keras_vae.model.likelihoods import Automatic
+from keras_vae.model.posteriors import latent_shape
+from keras_vae.runtime import devices
+from keras_vae.runtime.devices import say
+from keras_vae.runtime.lazy import keras, tf
+from keras_vae.training import pace
+
+# Where --epochs is not given: so many optimizer steps, and no fewer or more epochs than these.
+DEFAULT_STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 3000, 10, 300
+RISING_STEPS = 400  # over which the learning rate rises
+LOOKED_AT = 500  # training images that the likelihood is chosen by
+SHOWN_NAMES = 10
+
+
+def check_paths(config):
+    """Raises a DatasetError where the images are to come from a path that is not there.
+
+    Their source would say so too, but some seconds later, with TensorFlow.
+    """
+    path = getattr(config.dataset, "path", None)
+    name = getattr(config.dataset, "name", "")
+    if path is None and (name.startswith((".", "/", "~")) or name.endswith("/")):
+        path = name
+    if path and not os.path.exists(os.path.expanduser(path)):
+        raise DatasetError(f"{path}: there is no such file or folder")
+
+
+def load(config):
+    """Returns the dataset that `config` names (a `Config`, or an `Evaluation`).
+
+    Raises:
+        UsageError: It does not fit into memory, or the model knows other classes.
+    """
+    try:
+        dataset = load_dataset(
+            config.dataset,
+            data_dir=config.data_dir,
+            download=config.download,
+            image_size=config.image_size,
+            channels=config.channels,
+            range=config.range,
+            classes=config.classes,
+            limit=config.limit,
+            data_rules=config.data_rules,
+        )
+    except MemoryError as error:
+        raise UsageError(
+            f"the images do not fit into memory: {error} (try a smaller --image_size)"
+        ) from error
+    if is_conditional(config) and config.classes and dataset.num_classes:
+        names = names_of(dataset.label_names, dataset.num_classes)
+        if names != config.classes:
+            strange = next((name for name in names if name not in config.classes), names[0])
+            raise UsageError(
+                f"the model knows the classes {shown_names(config.classes)}: {dataset.name} has {strange} (give images"
+                " of these classes)"
+            )
+    return dataset
+
+
+def is_conditional(config):
+    """Returns whether the model that `config` describes is asked for classes; an `Evaluation` describes none."""
+    return hasattr(config, "objective") and config.objective.conditional
+
+
+def shown_names(names):
+    """Returns the first names, separated by commas."""
+    return ", ".join(names[:SHOWN_NAMES]) + (", ..." if names[SHOWN_NAMES:] else "")
+
+
+def check_trained(config, dataset):
+    """Raises a UsageError where a conditional model would be asked for classes that it never saw in training."""
+    if not is_conditional(config) or dataset.train.labels is None or config.data_rules == 1:
+        return
+    names = names_of(dataset.label_names, dataset.num_classes)
+    trained = set(np.unique(dataset.train.labels).tolist())
+    if missing := [name for number, name in enumerate(names) if number not in trained]:
+        way = f"raise --limit, which is {config.limit}" if config.limit else "leave out their held-out images"
+        raise UsageError(
+            f"{dataset.name} has no training images of the classes {shown_names(missing)}: a conditional model needs"
+            f" some of each class ({way})"
+        )
+
+
+def settle(config, dataset):
+    """Returns `config` with what was left to us decided by the images and the machine, and checked with them."""
+    check_trained(config, dataset)
+    try:
+        likelihood = config.likelihood
+        if isinstance(likelihood, Automatic):
+            likelihood = likelihood.resolve(dataset.train.images(0, LOOKED_AT))
+        steps = steps_per_epoch(config, dataset)
+        enough = min(max(math.ceil(DEFAULT_STEPS / steps), FEWEST_EPOCHS), MOST_EPOCHS)
+        return dataclasses.replace(
+            config,
+            likelihood=likelihood,
+            latent=latent_shape(config.latent, dataset.image_shape),
+            epochs=config.epochs or enough,
+            precision=devices.choose_precision(config.precision),
+            range=dataset.value_range,
+            classes=classes_of(config, dataset),
+        )
+    except ValueError as error:
+        raise UsageError(error) from error
+
+
+def classes_of(config, dataset):
+    """Returns the names of the classes in the order of their numbers, which a conditional model has to keep."""
+    if is_conditional(config) and dataset.num_classes and not config.classes:
+        return names_of(dataset.label_names, dataset.num_classes)
+    return config.classes
+
+
+def steps_per_epoch(config, dataset):
+    """Returns the number of optimizer steps in an epoch; the last may be of fewer images."""
+    return math.ceil(len(dataset.train) / config.batch_size)
+
+
+def build(config, dataset):
+    """Returns the model, compiled.
+
+    Raises:
+        UsageError: Its parts do not go with each other or with the images.
+    """
+    from keras_vae.model.autoencoder import Autoencoder
+
+    steps = config.epochs * steps_per_epoch(config, dataset)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        try:
+            model = Autoencoder(
+                dataset.image_shape,
+                config.latent,
+                config.objective.settle(len(dataset.train), steps),
+                config.likelihood,
+                config.network,
+                seed=config.seed,
+                prior=config.prior,
+                corruption=config.corruption,
+                regularizer=config.regularizer,
+                num_classes=dataset.num_classes,
+                value_range=dataset.value_range,
+                label_names=classes_of(config, dataset),
+                dtype=config.precision,
+                name="autoencoder",
+            )
+        except (ValueError, OverflowError) as error:
+            raise UsageError(error) from error
+        except (MemoryError, tf.errors.ResourceExhaustedError, tf.errors.InvalidArgumentError) as error:
+            # InvalidArgumentError: of an array whose size no 64 bits hold
+            raise UsageError(
+                "the model does not fit into memory (try a smaller --latent or --network.widths)"
+            ) from error
+    for warning in caught:
+        say(f"warning: {warning.message}")
+    model.adapt(dataset.train.images(0, LOOKED_AT))
+    optimizer = keras.optimizers.Adam(
+        learning_rate(config, steps),
+        global_clipnorm=config.clip_norm,
+        gradient_accumulation_steps=config.accumulate if config.accumulate > 1 else None,
+    )
+    model.compile(optimizer)
+    # Not told to `compile`: who goes on with the saved model takes a step a call, as from Keras.
+    model.steps_per_execution = pace.steps_per_execution(
+        model, config.batch_size, steps_per_epoch(config, dataset)
+    )
+    return model
+
+
+def learning_rate(config, steps):
+    """Returns the learning rate of a training of `steps`, a function of the optimizer's step counter.
+
+    It rises over the first steps: at full rate from the start the decoder may learn to do without the code
+    before the encoder has put anything into it.
+    """
+    rise = min(RISING_STEPS, steps // 10)
+    if config.schedule == "constant":
+        return config.learning_rate
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=config.learning_rate / 100,
+        decay_steps=max(1, steps - rise),
+        alpha=0.01,
+        warmup_target=config.learning_rate,
+        warmup_steps=rise,
+    )
