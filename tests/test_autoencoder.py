@@ -9,19 +9,12 @@ import numpy as np
 import pytest
 import sklearn.datasets
 
-from keras_vae.model.autoencoder import (
-    CODES,
-    OBSERVATION,
-    STREAMS,
-    TRAINING,
-    VAE,
-    Autoencoder,
-    Step,
-    component,
-)
+from keras_vae.model.autoencoder import VAE, Autoencoder
+from keras_vae.model.components import component
 from keras_vae.model.likelihoods import LIKELIHOODS, Bernoulli, Gaussian
 from keras_vae.model.networks import Convolutional
 from keras_vae.model.objectives import OBJECTIVES, BetaVAE, PlainAutoencoder, VariationalBound
+from keras_vae.model.step import CODES, OBSERVATION, STREAMS, TRAINING, Step
 from keras_vae.runtime.lazy import keras, tf
 
 NETWORK = Convolutional(widths=(4,), dense=6, activation="elu")

@@ -16,10 +16,11 @@ from keras_vae.errors import UsageError
 from keras_vae.evaluation.subject import check_subject, from_export, from_model
 from keras_vae.export.saved_models import export
 from keras_vae.layers.densities import MAX_LOG_VAR, MIN_LOG_VAR, soft_bounds
-from keras_vae.model.autoencoder import Autoencoder, Step
+from keras_vae.model.autoencoder import Autoencoder
 from keras_vae.model.likelihoods import Gaussian
 from keras_vae.model.objectives import ConditionalVAE
 from keras_vae.model.priors import Mixture, Vamp
+from keras_vae.model.step import Step
 from keras_vae.runtime.lazy import keras, ops
 
 SHAPE, SIGMA, NUM_CLASSES = (2, 2, 1), 0.5, 3

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import sklearn.datasets
 
-from keras_vae.model.autoencoder import Autoencoder, Step
+from keras_vae.model.autoencoder import Autoencoder
 from keras_vae.model.networks import Convolutional
 from keras_vae.model.objectives import OBJECTIVES
 from keras_vae.model.regularizers import REGULARIZERS
+from keras_vae.model.step import Step
 from keras_vae.runtime.lazy import keras, tf
 
 POLICIES = ("float32", "mixed_bfloat16")

@@ -4,7 +4,8 @@ import math
 import numpy as np
 import pytest
 
-from keras_vae.model.autoencoder import Autoencoder, component, component_to_json
+from keras_vae.model.autoencoder import Autoencoder
+from keras_vae.model.components import component, component_to_json
 from keras_vae.model.likelihoods import Bernoulli, LearnedGaussian
 from keras_vae.model.networks import ACTIVATIONS, NETWORKS, Convolutional, Perceptron, Plan, Residual, groups
 from keras_vae.model.posteriors import DiagonalGaussian, Point, latent_shape, parse_shape, show_shape

@@ -7,7 +7,7 @@ import pytest
 import sklearn.datasets
 
 from keras_vae.layers.basic import GivenSeed
-from keras_vae.model.autoencoder import Autoencoder, Step
+from keras_vae.model.autoencoder import Autoencoder
 from keras_vae.model.networks import Convolutional
 from keras_vae.model.objectives.adversarial import (
     AdversarialAutoencoder,
@@ -16,6 +16,7 @@ from keras_vae.model.objectives.adversarial import (
     log_ratio,
     permute_dims,
 )
+from keras_vae.model.step import Step
 from keras_vae.runtime.lazy import keras, ops, tf
 
 NETWORK = Convolutional(widths=(4,), dense=8, activation="elu")

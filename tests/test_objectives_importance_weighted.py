@@ -5,7 +5,7 @@ import pytest
 import scipy.stats
 from linear import Linear
 
-from keras_vae.model.autoencoder import Autoencoder, Step
+from keras_vae.model.autoencoder import Autoencoder
 from keras_vae.model.likelihoods import Gaussian
 from keras_vae.model.objectives.importance_weighted import (
     CombinedImportanceWeighted,
@@ -14,6 +14,7 @@ from keras_vae.model.objectives.importance_weighted import (
     PartiallyImportanceWeighted,
 )
 from keras_vae.model.objectives.variational import VariationalBound
+from keras_vae.model.step import Step
 from keras_vae.runtime.lazy import keras, ops, tf
 
 SIGMA, LATENT, SHAPE = 0.5, 2, (2, 2, 1)

@@ -8,10 +8,11 @@ import pytest
 import sklearn.datasets
 
 from keras_vae.layers.quantizer import Quantizer
-from keras_vae.model.autoencoder import Autoencoder, Step
+from keras_vae.model.autoencoder import Autoencoder
 from keras_vae.model.networks import Convolutional
 from keras_vae.model.objectives.quantized import VectorQuantized
 from keras_vae.model.posteriors import Codebook
+from keras_vae.model.step import Step
 from keras_vae.runtime.lazy import keras, ops, tf
 
 NETWORK = Convolutional(widths=(6, 8), dense=16)

@@ -7,7 +7,7 @@ import pytest
 import sklearn.datasets
 
 from keras_vae.layers.densities import batch_mean
-from keras_vae.model.autoencoder import Autoencoder, Step
+from keras_vae.model.autoencoder import Autoencoder
 from keras_vae.model.networks import Convolutional
 from keras_vae.model.objectives import OBJECTIVES
 from keras_vae.model.objectives.annealing import Annealed
@@ -16,6 +16,7 @@ from keras_vae.model.objectives.capacity import Capacity, FreeBits
 from keras_vae.model.objectives.discrepancy import InfoVAE, WassersteinMMD
 from keras_vae.model.objectives.moments import CodesCovariance, MeansCovariance
 from keras_vae.model.objectives.variational import BetaVAE, VariationalBound
+from keras_vae.model.step import Step
 from keras_vae.runtime.lazy import keras, tf
 
 NETWORK = Convolutional(widths=(4,), dense=6, activation="elu")

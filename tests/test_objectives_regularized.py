@@ -8,7 +8,7 @@ import sklearn.datasets
 
 from keras_vae.layers.basic import UnitSpectralNorm, spectral_norm
 from keras_vae.layers.gradients import derivative_along
-from keras_vae.model.autoencoder import Autoencoder, Step
+from keras_vae.model.autoencoder import Autoencoder
 from keras_vae.model.likelihoods import Bernoulli, Gaussian
 from keras_vae.model.networks import Convolutional
 from keras_vae.model.objectives.regularized import (
@@ -17,6 +17,7 @@ from keras_vae.model.objectives.regularized import (
     RegularizedSpectral,
     kernels,
 )
+from keras_vae.model.step import Step
 from keras_vae.runtime.lazy import keras, ops, tf
 
 NETWORK = Convolutional(widths=(4, 6), dense=8, activation="elu")

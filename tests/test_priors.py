@@ -15,11 +15,12 @@ from keras_vae.evaluation.sections.likelihood import log_weights
 from keras_vae.evaluation.settings import Evaluation
 from keras_vae.evaluation.subject import from_export, from_model, weighing
 from keras_vae.export.saved_models import export, export_decoder
-from keras_vae.model.autoencoder import Autoencoder, Step
+from keras_vae.model.autoencoder import Autoencoder
 from keras_vae.model.networks import Convolutional
 from keras_vae.model.objectives import OBJECTIVES
 from keras_vae.model.priors import PRIORS, FlowPrior, Mixture, Vamp
 from keras_vae.model.priors.mixture import mixture_log_density
+from keras_vae.model.step import Step
 from keras_vae.runtime.lazy import keras, tf
 from keras_vae.samplers import Prior, load, save
 from keras_vae.samplers import Vamp as Components

@@ -9,7 +9,7 @@ import scipy.fft
 
 from keras_vae.config.codec import from_json, to_json
 from keras_vae.config.flags import parse
-from keras_vae.model.autoencoder import Autoencoder, Step
+from keras_vae.model.autoencoder import Autoencoder
 from keras_vae.model.likelihoods import Gaussian
 from keras_vae.model.networks import Convolutional
 from keras_vae.model.regularizers import (
@@ -20,6 +20,7 @@ from keras_vae.model.regularizers import (
     SpectralPenalty,
 )
 from keras_vae.model.regularizers.maps import cosines, shares
+from keras_vae.model.step import Step
 from keras_vae.runtime.lazy import keras, ops
 from keras_vae.training.config import Config
 

@@ -1,6 +1,6 @@
 """The model: encoder, latent, decoder, likelihood and objective in one `keras.Model`.
 
-Its one `train_step` stands in `keras_vae.layers.backends`, for each backend of Keras.
+Its `train_step` is in `keras_vae.layers.backends`, one for each backend of Keras.
 """
 
 import dataclasses
@@ -10,16 +10,16 @@ import warnings
 
 import numpy as np
 
-from keras_vae.config.codec import did_you_mean, from_json, to_json
 from keras_vae.errors import TrainingStopped
 
 # Whole: Keras, which imports this file, may be imported by the first use of them.
 from keras_vae.layers import backends
 from keras_vae.layers import basic as layers
-from keras_vae.layers.densities import batch_mean
 from keras_vae.layers.gradients import batch_counter
 from keras_vae.model import compiled
 from keras_vae.model.batches import images_at_once, in_batches
+from keras_vae.model.checks import check_classes, check_image_shape, check_label_names, widened
+from keras_vae.model.components import component, component_to_json
 from keras_vae.model.corruptions import CORRUPTIONS
 from keras_vae.model.inputs import (
     CLEAN,
@@ -38,24 +38,16 @@ from keras_vae.model.inputs import (
 from keras_vae.model.likelihoods import LIKELIHOODS
 from keras_vae.model.networks import NETWORKS
 from keras_vae.model.objectives import OBJECTIVES
-from keras_vae.model.posteriors import latent_shape, show_shape, whole
+from keras_vae.model.posteriors import latent_shape, show_shape
 from keras_vae.model.priors import PRIORS
 from keras_vae.model.regularizers import REGULARIZERS
-from keras_vae.model.rows import apply, check_count
+from keras_vae.model.rows import check_count
 from keras_vae.model.saving import Saving
 from keras_vae.model.scoring import NUM_SAMPLES, score
 from keras_vae.model.soundness import Soundness
+from keras_vae.model.step import Draws, Step
 from keras_vae.model.streams import checked_stream, is_arrays, refusing
 from keras_vae.runtime.lazy import keras, ops
-
-# Each use of noise within a step draws from a stream of its own; objectives have those from FREE on.
-TRAINING, EVALUATION = 0, 1
-OBSERVATION, CODES, CORRUPTION, PRIOR, FREE = range(5)
-STREAMS = 16  # the last of them are the regularizer's
-
-SETTLED = 1e9  # an optimizer step by which every schedule has ended
-
-USUAL_CHANNELS = (1, 2, 3, 4)  # grey or colour, with or without alpha
 
 # Beyond these the weight of the rate is worth a word: means in the place of sums are off by factors of 10 to 100.
 LOW_BETA, HIGH_BETA = 0.5, 2.0
@@ -68,167 +60,6 @@ class Dims:
 
     pixels: int
     latents: int
-
-
-def once(function):
-    """Returns a property that is computed when it is first read.
-
-    `functools.cached_property` holds a lock meanwhile (before Python 3.12), at which replicas wait for each other for
-    ever where one of them synchronises: moving averages do.
-    """
-
-    def read(step):
-        if function not in step.known:
-            step.known[function] = function(step)
-        return step.known[function]
-
-    return property(read, doc=function.__doc__)
-
-
-class Step:
-    """One pass of a batch through the model, computed as far as an objective asks for it.
-
-    Attributes:
-        images: What the encoder sees, `[batch, height, width, channels]`.
-        targets: What the decoder is to give: the images before they were corrupted, or the pairs' second ones.
-        labels: What a conditional model is told of each image, `[batch]`, else None.
-        iteration: Number of optimizer steps so far, a float32 scalar; schedules are functions of it. In evaluation
-            it is past the end of all of them: what is measured is what is trained in the end.
-        training: Whether the networks are in training mode.
-        weights: What each image counts in everything that is computed from the whole batch, `[batch]`; None where
-            all count alike (`mean`).
-        counter: Numbers the noise; by default the model's counters do.
-    """
-
-    def __init__(self, model, images, targets, training, weights=None, counter=None):
-        self.model, self.training, self.known, self.weights = model, training, {}, weights
-        self.counter = model.noise_counter(training) if counter is None else counter
-        self.iteration = ops.cast(model.iteration(), "float32") if training else SETTLED
-        self.labels = None
-        if model.conditional:
-            self.labels, targets = targets, None
-
-        def observed(values):
-            return model.likelihood.observe(as_images(values, model.image_shape), self.seed(OBSERVATION))
-
-        self.images = observed(images)
-        self.targets = self.images if targets is None else observed(targets)
-        if training:
-            self.images = model.corruption(self.images, self.seed(CORRUPTION))
-
-    def seed(self, use):
-        """Returns the seed of this step for `use`: a function of the model's seed and its counters alone."""
-        mode = TRAINING if self.training else EVALUATION
-        stream = (self.model.seed * 2 + mode) * STREAMS + use
-        return layers.GivenSeed(stream % 2**31, self.counter)
-
-    def mean(self, values):
-        """Returns the mean of `[batch, ...]` over the images by their weights, `[...]` (on each device)."""
-        return batch_mean(values, self.weights)
-
-    def own_seed(self, number=0):
-        """Returns the seed of this step for an objective's own use, of which it may have several, from 0."""
-        return self.seed(FREE + number)
-
-    def regularizer_seed(self, number=0):
-        """Returns the seed of this step for the regularizer; `number` tells its draws apart, from 0 on."""
-        return self.seed(STREAMS - 1 - number)
-
-    def perturbed(self, codes, weights):
-        """Returns the codes that the decoder sees, `[batch, *latent]`: in training as the regularizer changes them."""
-        if not self.training:
-            return codes
-        return self.model.regularizer.perturb(codes, self.regularizer_seed, weights)
-
-    @once
-    def posterior(self):
-        """The encoder's output, a dict of `[batch, *latent]`."""
-        return apply(self.model.encoder, self.model.labelled(self.images, self.labels), self.training)
-
-    @once
-    def draw(self):
-        """One code an image, drawn from the posterior, and its log density there (`keras_vae.model.posteriors.Draw`)."""
-        return self.model.draw(self.posterior, self.seed(CODES), self.training, self.weights)
-
-    @property
-    def codes(self):
-        """One code an image, drawn from the posterior, `[batch, *latent]`."""
-        return self.draw.codes
-
-    @once
-    def prior_codes(self):
-        """As many codes of the prior as there are images, `[batch, *latent]`."""
-        return self.model.prior.draw(self.model, ops.shape(self.images)[0], self.seed(PRIOR))
-
-    @once
-    def decoded(self):
-        """The parameters of the likelihood at the codes."""
-        return self.decode(self.perturbed(self.codes, self.weights))
-
-    def decode(self, codes):
-        """Returns the parameters of the likelihood at any codes, `[batch, *latent]`, of these images."""
-        return apply(self.model.decoder, self.model.labelled(codes, self.labels), self.training)
-
-    @once
-    def distortion(self):
-        """-log p(targets | codes), `[batch]`, in nats."""
-        return -self.model.log_prob(self.targets, self.decoded, self.weights, self.training)
-
-    @once
-    def rate(self):
-        """KL(posterior || prior), `[batch]`, in nats: in closed form where there is one, else at the codes."""
-        return self.model.rate(self.posterior, self.draw)
-
-    def draws(self, count):
-        """Returns `count` codes an image and what they weigh, `Draws`; the decoder sees `count` times the batch."""
-        seed = self.seed(CODES)
-        given = self.labels, count, seed, self.training, self.weights, self.perturbed
-        return Draws(self.model, self.posterior, self.targets, *given)
-
-
-class Draws:
-    """Several codes an image, `count`, drawn from its posterior by `seed`.
-
-    Attributes:
-        codes: `[batch * count, *latent]`, the codes of an image beside each other.
-        log_ratio: log p(z) - log q(z|x), `[batch, count]`, in nats.
-    """
-
-    def __init__(
-        self, model, posterior, targets, labels, count, seed, training, weights=None, perturbed=None
-    ):
-        self.model, self.count, self.training, self.known = model, count, training, {}
-        self.perturbed = perturbed or (lambda codes, weights: codes)
-        self.targets = ops.repeat(targets, count, axis=0)
-        self.weights = None if weights is None else ops.repeat(weights, count, axis=0)
-        self.labels = None if labels is None else ops.repeat(labels, count, axis=0)
-        repeated = {name: ops.repeat(value, count, axis=0) for name, value in posterior.items()}
-        draw = model.draw(repeated, seed, training)
-        if draw.log_density is None:
-            raise ValueError(
-                f"the codes of a {type(model.latent).__name__} latent have no density to weigh them by"
-            )
-        self.codes = draw.codes
-        self.log_ratio = self.per_image(model.prior.log_prob(model, draw.codes) - draw.log_density)
-
-    def log_prob(self, codes, decoder):
-        """Returns log p(targets | codes), `[batch, count]`, by `decoder`, a function of labelled codes."""
-        decoded = decoder(self.model.labelled(self.perturbed(codes, self.weights), self.labels))
-        return self.per_image(self.model.log_prob(self.targets, decoded, self.weights, self.training))
-
-    @once
-    def log_likelihood(self):
-        """log p(targets | codes), `[batch, count]`, in nats."""
-        return self.log_prob(self.codes, lambda codes: self.model.decoder(codes, training=self.training))
-
-    @property
-    def log_weights(self):
-        """log p(x|z) + log p(z) - log q(z|x), `[batch, count]` (Burda et al. 2016, equation 8)."""
-        return self.log_likelihood + self.log_ratio
-
-    def per_image(self, values):
-        """Returns `values`, `[batch * count]`, as `[batch, count]`."""
-        return ops.reshape(values, (-1, self.count))
 
 
 @keras.saving.register_keras_serializable(layers.PACKAGE)
@@ -831,82 +662,3 @@ class VAE(Autoencoder):
 def is_readable(values):
     """Returns whether `values` is an array or a tensor outside of all graphs."""
     return isinstance(values, np.ndarray) or backends.is_readable(values)
-
-
-def component(given, choices, name):
-    """Returns `given` as a component: by its name among `choices`, from its JSON, or as it is.
-
-    The fields of a component are checked where its class is among `choices`; one of another class is trusted.
-    """
-    if type(given) in choices.values():
-        given = component_to_json(given, choices)
-    if dataclasses.is_dataclass(given) and not isinstance(given, type):
-        return given
-    fields = dict(given) if isinstance(given, dict) else {"kind": given}
-    kind = fields.pop("kind", None)
-    if kind not in choices:
-        hint = did_you_mean(str(kind), choices)
-        raise ValueError(f"{name} is {kind!r}: expected one of {', '.join(choices)}{hint}")
-    try:
-        return from_json(choices[kind], fields)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from error
-
-
-def component_to_json(given, choices):
-    """Returns the JSON of a component whose class is among `choices`."""
-    kind = next((name for name, choice in choices.items() if choice is type(given)), None)
-    if kind is None:
-        raise ValueError(
-            f"{type(given).__name__} has no name to be saved under, as {', '.join(choices)} have: enter it in the"
-            " dict of its kind (keras_vae.OBJECTIVES, LIKELIHOODS, NETWORKS), when saving and when loading"
-        )
-    return {"kind": kind, **to_json(given)}
-
-
-def check_classes(num_classes, conditional):
-    """Returns the number of labels that the networks are told of, 0 where the model is not conditional."""
-    if not conditional:
-        return 0
-    if num_classes is None or num_classes < 2:
-        raise ValueError(
-            f"num_classes is {num_classes}: a conditional objective takes images of two classes or more (a dataset"
-            " with labels)"
-        )
-    return num_classes
-
-
-def check_label_names(names, num_classes):
-    """Returns the names of the classes as a tuple, () where there are none; raises a ValueError for another number."""
-    names = tuple(names) if names and num_classes else ()
-    if names and len(names) != num_classes:
-        raise ValueError(f"label_names has {len(names)} names: expected {num_classes}, one for each class")
-    return names
-
-
-def widened(shape, channels):
-    """Returns `shape` with so many more channels."""
-    return (*shape[:-1], shape[-1] + channels)
-
-
-def check_image_shape(shape):
-    """Returns `shape` as a tuple of three positive whole numbers.
-
-    Warns:
-        UserWarning: The channels seem to come first.
-    """
-    wanted = "expected (height, width, channels), such as (28, 28, 1)"
-    try:
-        sizes = whole(tuple(shape), "image_shape")
-    except (TypeError, ValueError):  # TypeError: one number
-        raise ValueError(f"image_shape is {shape!r}: {wanted}") from None
-    if len(sizes) != 3 or min(sizes) < 1:
-        raise ValueError(f"image_shape is {sizes}: {wanted}")
-    if sizes[0] in USUAL_CHANNELS and min(sizes[1:]) > max(USUAL_CHANNELS):
-        height, width, channels = sizes
-        warnings.warn(
-            f"image_shape is {sizes}, {channels} channels of {height}x{width} pixels: if the channels come first, put them"
-            f" last, image_shape {(width, channels, height)} and np.moveaxis(images, 1, -1)",
-            stacklevel=3,
-        )
-    return sizes

@@ -7,10 +7,10 @@ import re
 from dataclasses import dataclass
 
 from keras_vae.config.codec import StrangerError, option
-from keras_vae.runtime.json_file import quote
 from keras_vae.config.flags import parse
 from keras_vae.errors import UsageError
 from keras_vae.evaluation.settings import Evaluation
+from keras_vae.runtime.json_file import quote
 from keras_vae.training.config import Config
 
 NOT_SWEPT = {

@@ -5,7 +5,7 @@ An objective is a frozen dataclass, derived from `Objective`, that is called as
     objective(model, step) -> {"loss": [batch], **terms}
 
 in nats per image. `step` is one pass of a batch through the model, computed as far as it is asked for
-(`keras_vae.model.autoencoder.Step`). What else an objective may say of itself stands in `Objective`.
+(`keras_vae.model.step.Step`). What else an objective may say of itself stands in `Objective`.
 """
 
 from keras_vae.model.objectives.adversarial import AdversarialAutoencoder, FactorVAE
