@@ -1,6 +1,6 @@
 """Trains an autoencoder: `python train.py --help`."""
 
-from keras_vae.cli.train import main
+from keras_vae_commands import train
 
 if __name__ == "__main__":
-    main()
+    train()

@@ -1,14 +1,14 @@
 """Convolutional variational autoencoders in Keras that can generate, or that say why they cannot.
 
-The names below are imported when they are first used: `import keras_vae` costs nothing, and `--help` needs no
-TensorFlow. Our layers and models register with Keras as soon as both packages are imported, in either order.
+`import keras_vae` imports Keras and registers our classes with it, so that `keras.saving.load_model` reads their files.
+The commands start in the module `keras_vae_commands`, or as `python -m keras_vae.sweep`: they import Keras only after
+the command line has been understood. The names below are imported when they are first used.
 """
 
 import importlib
+import sys
 
-from keras_vae.runtime.lazy import AfterImport
-
-# What the package offers, and the module that has it.
+# The public names, and the module of each.
 PUBLIC = {
     "VAE": "model.autoencoder",
     "Autoencoder": "model.autoencoder",
@@ -40,5 +40,6 @@ def __dir__():
     return sorted([*globals(), *PUBLIC])
 
 
-for module in ("model.autoencoder", "layers.kernels.layers"):
-    AfterImport("keras", f"keras_vae.{module}").install()
+# `python -m` has "-m" in the place of the program's name while it imports the package.
+if "keras_vae_commands" not in sys.modules and sys.argv[:1] != ["-m"]:
+    importlib.import_module("keras_vae.model.registered")

@@ -23,7 +23,7 @@ from keras_vae.model.likelihoods import LIKELIHOODS
 from keras_vae.model.networks import Convolutional, Perceptron, Residual
 from keras_vae.model.objectives import OBJECTIVES
 from keras_vae.model.objectives.quantized import VectorQuantized
-from keras_vae.model.priors import FlowPrior, Mixture, Vamp
+from keras_vae.model.priors import FlowPrior, MixturePrior, VampPrior
 from keras_vae.model.regularizers import REGULARIZERS
 from keras_vae.runtime.lazy import keras, ops
 
@@ -49,9 +49,9 @@ ROWS = {
     for (name, kind), likelihood in zip(OBJECTIVES.items(), itertools.cycle(LIKELIHOODS))
 } | {
     "vq_vae by gradients": {"objective": VectorQuantized(codebook=16, ema=0.0, revive=0.9)},
-    "prior mixture": {"prior": Mixture(components=3), "corruption": "salt_and_pepper"},
+    "prior mixture": {"prior": MixturePrior(components=3), "corruption": "salt_and_pepper"},
     "prior vamp, residual": {
-        "prior": Vamp(components=3),
+        "prior": VampPrior(components=3),
         "network": Residual(widths=(4,), dense=6, groups=2),
     },
     "prior flow, perceptron": {"prior": FlowPrior(depth=2, width=8), "network": Perceptron(hidden=(6,))},

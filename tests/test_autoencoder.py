@@ -11,7 +11,7 @@ import sklearn.datasets
 
 from keras_vae.model.autoencoder import VAE, Autoencoder
 from keras_vae.model.components import component
-from keras_vae.model.likelihoods import LIKELIHOODS, Bernoulli, Gaussian
+from keras_vae.model.likelihoods import LIKELIHOODS, Bernoulli, GaussianLikelihood
 from keras_vae.model.networks import Convolutional
 from keras_vae.model.objectives import OBJECTIVES, BetaVAE, PlainAutoencoder, VariationalBound
 from keras_vae.model.step import CODES, OBSERVATION, STREAMS, TRAINING, Step
@@ -142,10 +142,10 @@ def test_warmup_counts_the_optimizers_steps(digits):
 
 def test_a_network_may_be_denoised_by_pairs(digits):
     noisy = np.clip(digits + 0.3, 0, 1)
-    model = make("autoencoder", Gaussian(0.5))
+    model = make("autoencoder", GaussianLikelihood(0.5))
     logs = model.evaluate(noisy, digits, verbose=0, return_dict=True)
     decoded = model.decoder(model.encoder(noisy)["mean"])
-    expected = -np.asarray(Gaussian(0.5).log_prob(digits, decoded)).mean()
+    expected = -np.asarray(GaussianLikelihood(0.5).log_prob(digits, decoded)).mean()
     assert logs["distortion"] == pytest.approx(expected, rel=1e-5)
     twin = make("vae", Bernoulli())
     assert twin.evaluate(digits, digits, verbose=0) == twin.evaluate(digits, verbose=0)
@@ -308,7 +308,7 @@ def test_clipped_gradients_move_the_weights_by_no_more_than_the_norm(digits):
         {},
         {
             "objective": BetaVAE(beta=2.0, warmup=7),
-            "likelihood": Gaussian(0.3),
+            "likelihood": GaussianLikelihood(0.3),
             "seed": 3,
             "dtype": "mixed_bfloat16",
         },
@@ -535,7 +535,7 @@ def test_what_is_no_image_is_refused_before_it_is_broadcast(digits):
 def test_a_component_is_taken_by_name_by_json_or_as_it_is():
     for given in ("beta_vae", {"kind": "beta_vae"}, {"kind": "beta_vae", "beta": 4}, BetaVAE()):
         assert component(given, OBJECTIVES, "objective") == BetaVAE()
-    assert component("gaussian", LIKELIHOODS, "likelihood") == Gaussian()
+    assert component("gaussian", LIKELIHOODS, "likelihood") == GaussianLikelihood()
 
 
 def test_an_objective_of_ones_own_trains_and_says_how_it_can_be_saved(digits, tmp_path):

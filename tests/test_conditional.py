@@ -17,9 +17,9 @@ from keras_vae.evaluation.subject import check_subject, from_export, from_model
 from keras_vae.export.saved_models import export
 from keras_vae.layers.densities import MAX_LOG_VAR, MIN_LOG_VAR, soft_bounds
 from keras_vae.model.autoencoder import Autoencoder
-from keras_vae.model.likelihoods import Gaussian
+from keras_vae.model.likelihoods import GaussianLikelihood
 from keras_vae.model.objectives import ConditionalVAE
-from keras_vae.model.priors import Mixture, Vamp
+from keras_vae.model.priors import MixturePrior, VampPrior
 from keras_vae.model.step import Step
 from keras_vae.runtime.lazy import keras, ops
 
@@ -40,7 +40,7 @@ def images_of(count, image_shape=(8, 8, 1), seed=0):
 
 def test_the_log_weights_of_a_linear_model_give_the_likelihood_under_each_label():
     # x = W z + B[y] + sigma e: log p(x|y) = log N(x; B[y], W W' + sigma^2 I), the label's rows of the kernel being B.
-    model = make(2, SHAPE, Linear(), likelihood=Gaussian(SIGMA))
+    model = make(2, SHAPE, Linear(), likelihood=GaussianLikelihood(SIGMA))
     kernel, bias = (weight.numpy() for weight in model.decoder.get_layer("kernel").weights)
     covariance = kernel[:2].T @ kernel[:2] + SIGMA**2 * np.eye(4)
     image = images_of(1, SHAPE)
@@ -59,7 +59,7 @@ def test_the_log_weights_of_a_linear_model_give_the_likelihood_under_each_label(
 
 
 def test_the_loss_is_distortion_plus_rate_each_under_the_image_s_own_label():
-    model = make(2, SHAPE, Linear(), likelihood=Gaussian(SIGMA))
+    model = make(2, SHAPE, Linear(), likelihood=GaussianLikelihood(SIGMA))
     images, labels = images_of(6, SHAPE), np.array([0, 1, 2, 0, 1, 2])
     step = Step(model, images, labels, True)
     terms = model.objective(model, step)
@@ -106,7 +106,7 @@ def test_what_the_label_says_is_left_out_of_the_code():
     labels = np.arange(240) % NUM_CLASSES
     images = np.broadcast_to(np.linspace(0.2, 0.8, NUM_CLASSES)[labels, None, None, None], (240, *SHAPE))
     images = images.astype("float32")
-    model = make(2, SHAPE, Linear(), likelihood=Gaussian(0.2))
+    model = make(2, SHAPE, Linear(), likelihood=GaussianLikelihood(0.2))
     model.compile(keras.optimizers.Adam(0.03))
     found = model.fit(images, labels, batch_size=24, epochs=40, verbose=0).history
     assert found["rate"][0] > 0.5
@@ -120,7 +120,7 @@ def test_it_is_refused_without_labels_and_with_a_prior_that_needs_them():
         with pytest.raises(ValueError, match=f"num_classes is {count}: .*two classes or more"):
             make(num_classes=count)
     with pytest.raises(ValueError, match=r"VampPrior .*--prior mixture"):
-        make(prior=Vamp(2))
+        make(prior=VampPrior(2))
     with pytest.raises(ValueError, match="the model is conditional: give the labels too"):
         make().encode(images_of(1))
 
@@ -185,7 +185,7 @@ def labelled_data(num_labels=NUM_CLASSES, count=400):
 
 @pytest.fixture(scope="module")
 def trained():
-    model, data = make(likelihood="gaussian_learned", prior=Mixture(3)), labelled_data()
+    model, data = make(likelihood="gaussian_learned", prior=MixturePrior(3)), labelled_data()
     model.compile(keras.optimizers.Adam(3e-3))
     model.fit(data.train.images(), data.train.labels, epochs=20, verbose=0)
     return model, data

@@ -26,7 +26,7 @@ from keras_vae.export.saved_models import (
     unfinished_version,
 )
 from keras_vae.model.autoencoder import VAE, Autoencoder
-from keras_vae.samplers import Codes, FlowMatching, Prior, standard_normal
+from keras_vae.samplers import Codes, FlowMatching, PriorSampler, standard_normal
 
 SMALL = {"kind": "convolutional", "widths": [4, 8], "dense": 16}
 GREY, COLOUR = (8, 8, 1), (9, 7, 3)
@@ -270,7 +270,7 @@ def test_different_seeds_draw_different_codes_over_all_of_int64(served):
 
 
 def test_seeds_in_a_row_draw_standard_normal_codes_that_do_not_depend_on_each_other():
-    codes = Prior((2, 2, 5)).sample(np.arange(2000)).numpy().reshape(2000, 20)
+    codes = PriorSampler((2, 2, 5)).sample(np.arange(2000)).numpy().reshape(2000, 20)
     # Mean of 40,000: standard deviation 0.005; variance: 0.007; correlation at lag 1 of 38,000: 0.005.
     assert abs(codes.mean()) < 0.02
     assert abs(codes.var() - 1) < 0.03
@@ -288,7 +288,7 @@ def test_the_priors_log_density_is_the_standard_normals():
     codes = np.zeros((2, 2, 2, 3), "float32")
     codes[1, 0, 0, :2] = 3, 4
     at_zero = -6 * math.log(2 * math.pi)
-    np.testing.assert_allclose(Prior((2, 2, 3)).log_prob(codes), [at_zero, at_zero - 12.5], rtol=1e-6)
+    np.testing.assert_allclose(PriorSampler((2, 2, 3)).log_prob(codes), [at_zero, at_zero - 12.5], rtol=1e-6)
 
 
 @dataclass(frozen=True)
@@ -322,7 +322,7 @@ def test_the_decoder_alone_is_exported_anew_with_another_sampler_and_the_old_ver
 
 def test_a_sampler_of_another_latent_is_refused_and_nothing_is_written(tmp_path):
     with pytest.raises(ValueError, match="codes of shape 4: the decoder takes 3"):
-        export(make("vector"), tmp_path, Prior((4,)))
+        export(make("vector"), tmp_path, PriorSampler((4,)))
     assert names(tmp_path) == []
 
 

@@ -70,7 +70,7 @@ def extended_results():
 
 
 @dataclasses.dataclass(frozen=True)
-class Refusing(samplers.Prior):
+class Refusing(samplers.PriorSampler):
     """A sampler that takes none of these codes."""
 
     def fit(self, codes, **further):

@@ -1,6 +1,7 @@
-"""Who imports whom: data flows one way, and heavy libraries wait until they are used."""
+"""Who imports whom: rooms import from the rooms above them, and heavy libraries wait until they are used."""
 
 import ast
+import collections
 import pathlib
 import subprocess
 import sys
@@ -10,67 +11,35 @@ import pytest
 import keras_vae
 
 ROOT = pathlib.Path(keras_vae.__file__).parent
-# A file imports only from files above it. A folder stands for its files, which import from above the folder.
-ORDER = [
-    "lazy",
+# A room imports only from rooms above it. `__main__.py` starts the command of its room, which is in `cli`.
+ROOMS = [
+    "errors",
     "runtime",
-    "stopping",
-    "backends",
-    "files",
-    "command_line",
-    "checksums",
-    "densities",
-    "fused",
-    "graphs",
-    "gradients",
-    "soundness",
-    "inputs",
-    "principal",
-    "devices",
-    "pace",
-    "workers",
-    "layers",
-    "window",
-    "faster",
-    "flows",
-    "quantizer",
-    "likelihoods",
-    "samplers",
-    "priors",
-    "latents",
-    "networks",
-    "corruptions",
-    "data",
-    "datasets",
-    "objectives",
-    "model",
-    "catalogue",
-    "autoencoder",
-    "figures",
     "config",
-    "runs",
-    "callbacks",
+    "layers",
+    "samplers",
+    "model",
+    "data",
     "export",
     "training",
     "evaluation",
     "report",
-    "single_page",
     "explorer",
     "serving",
-    "cli",
     "sweep",
+    "cli",
 ]
 HEAVY = {"tensorflow", "keras", "sklearn", "matplotlib", "tensorflow_datasets", "PIL"}
-FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(ROOT.rglob("*.py"))}
 
 
-def layer_of(path):
-    """The name in ORDER that the file `path` belongs to."""
-    return path.relative_to(ROOT).with_suffix("").parts[0]
+def room_of(path):
+    """The room of a file of the package."""
+    return "cli" if path.name == "__main__.py" else path.relative_to(ROOT).with_suffix("").parts[0]
 
 
 def imports(nodes):
-    """The modules that the statements in `nodes` import, dotted."""
+    """The modules that statements import, dotted."""
     for node in nodes:
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
@@ -92,27 +61,49 @@ def top_level(tree):
             todo.extend(ast.iter_child_nodes(node))
 
 
-def test_the_order_names_every_file():
-    assert {layer_of(path) for path in FILES} <= set(ORDER)
+def test_there_are_rooms_and_no_loose_modules():
+    entries = {path.stem for path in ROOT.iterdir() if path.suffix == ".py" or any(path.glob("*.py"))}
+    assert entries == {"__init__", *ROOMS}
+    assert [path.name for path in ROOT.glob("*.py")] in (
+        ["__init__.py", "errors.py"],
+        ["errors.py", "__init__.py"],
+    )
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_a_file_imports_only_from_above(path):
-    own = layer_of(path)
-    for module in imports(ast.walk(ast.parse(path.read_text()))):
-        package, _, rest = module.partition(".")
-        if package != "keras_vae":
-            continue
-        layer = rest.partition(".")[0]
-        assert layer in ORDER, f"{module} is not in the order"
-        within = layer == own and path.parent != ROOT  # siblings of one folder
-        assert within or ORDER.index(layer) < ORDER.index(own), f"{own} imports {layer}, which is below it"
+def test_a_room_imports_only_from_above():
+    wrong = []
+    for path, tree in TREES.items():
+        own = room_of(path)
+        for module in imports(ast.walk(tree)) if own != "__init__" else ():
+            package, _, rest = module.partition(".")
+            room = rest.partition(".")[0]
+            if package == "keras_vae" and room != own and ROOMS.index(room) > ROOMS.index(own):
+                wrong.append(f"{path.relative_to(ROOT)} imports {module}")
+    assert not wrong
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_no_file_imports_a_heavy_library_before_it_is_used(path):
-    modules = imports(top_level(ast.parse(path.read_text())))
-    assert {module.partition(".")[0] for module in modules} & HEAVY == set()
+def test_a_room_says_what_is_in_it():
+    for room in ROOMS[1:]:
+        text = ast.get_docstring(TREES[ROOT / room / "__init__.py"])
+        assert "Imports:" in text, room
+        assert "Begin with" in text, room
+
+
+def test_a_class_name_stands_once():
+    names = collections.Counter(
+        node.name for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
+    )
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_no_file_imports_a_heavy_library_before_it_is_used():
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {module}"
+        for path, tree in TREES.items()
+        for module in imports(top_level(tree))
+        if module.partition(".")[0] in HEAVY
+    ]
+    assert not wrong
 
 
 def python(code, *arguments):
@@ -123,9 +114,30 @@ def python(code, *arguments):
     return run.stdout
 
 
-def test_the_package_alone_imports_no_heavy_library():
-    out = python(f"import sys, keras_vae; print(sorted({HEAVY!r} & set(sys.modules)))")
-    assert out.strip() == "[]"
+@pytest.mark.parametrize("command", ["train", "evaluate", "sweep"])
+def test_a_command_says_how_it_is_used_without_heavy_libraries(command):
+    code = f"""
+import sys
+import keras_vae_commands
+sys.argv = ["{command}", "--help"]
+try:
+    keras_vae_commands.{command}()
+except SystemExit as exit:
+    assert exit.code in (0, None)
+print(sorted({HEAVY!r} & set(sys.modules)))
+"""
+    assert python(code).splitlines()[-1] == "[]"
+
+
+def test_the_package_registers_its_classes_and_replaces_no_loader():
+    code = """
+import sys
+before = list(sys.meta_path)
+import keras_vae, keras
+names = {type(finder).__module__.partition(".")[0] for finder in sys.meta_path if finder not in before}
+print(keras.saving.get_registered_object("keras_vae>VAE").__name__, "keras_vae" in names)
+"""
+    assert python(code).strip() == "VAE False"
 
 
 @pytest.fixture(scope="module")

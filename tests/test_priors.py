@@ -18,15 +18,15 @@ from keras_vae.export.saved_models import export, export_decoder
 from keras_vae.model.autoencoder import Autoencoder
 from keras_vae.model.networks import Convolutional
 from keras_vae.model.objectives import OBJECTIVES
-from keras_vae.model.priors import PRIORS, FlowPrior, Mixture, Vamp
+from keras_vae.model.priors import PRIORS, FlowPrior, MixturePrior, VampPrior
 from keras_vae.model.priors.mixture import mixture_log_density
 from keras_vae.model.step import Step
 from keras_vae.runtime.lazy import keras, tf
-from keras_vae.samplers import Prior, load, save
-from keras_vae.samplers import Vamp as Components
+from keras_vae.samplers import PriorSampler, load, save
+from keras_vae.samplers import VampPrior as Components
 
 NETWORK = Convolutional(widths=(4,), dense=6, activation="elu")
-LEARNED = {"mixture": Mixture(4), "vamp": Vamp(5), "flow": FlowPrior(depth=2, width=8)}
+LEARNED = {"mixture": MixturePrior(4), "vamp": VampPrior(5), "flow": FlowPrior(depth=2, width=8)}
 SIDE = np.linspace(-8, 8, 161)
 AREA = (SIDE[1] - SIDE[0]) ** 2
 
@@ -104,7 +104,7 @@ def test_a_mixture_is_what_scipy_says():
 
 
 def test_a_mixture_of_one_component_is_the_standard_normal_at_first():
-    model = make(Mixture(1))
+    model = make(MixturePrior(1))
     np.testing.assert_allclose(
         model.prior.log_prob(model, grid()), -math.log(2 * math.pi) - 0.5 * (grid() ** 2).sum(1), rtol=1e-5
     )
@@ -112,7 +112,7 @@ def test_a_mixture_of_one_component_is_the_standard_normal_at_first():
 
 @pytest.mark.parametrize(("given", "kept"), [(-200.0, -14.0), (-3.0, -3.0), (80.0, 6.0)])
 def test_a_mixtures_log_variances_are_those_of_a_posterior_at_most(given, kept):
-    model = make(Mixture(1))
+    model = make(MixturePrior(1))
     model.prior_layer.log_vars.assign([[given, given]])
     code = np.array([[0.5, -0.25]], "float32")
     expected = scipy.stats.norm.logpdf(code.astype("float64"), scale=math.exp(kept / 2)).sum()
@@ -120,7 +120,7 @@ def test_a_mixtures_log_variances_are_those_of_a_posterior_at_most(given, kept):
 
 
 def test_a_mixtures_log_variances_turn_back_at_the_bound(digits):
-    model = make(Mixture(1))
+    model = make(MixturePrior(1))
     model.compile(keras.optimizers.SGD(0.01))
     model.prior_layer.log_vars.assign([[-14.0, -14.0]])  # far too narrow for the codes
     model.train_on_batch(digits[:8])
@@ -130,7 +130,7 @@ def test_a_mixtures_log_variances_turn_back_at_the_bound(digits):
 
 
 def test_vamp_of_one_pseudo_input_is_the_posterior_there(digits):
-    model = make(Vamp(1))
+    model = make(VampPrior(1))
     image = digits[:1].clip(0.01, 0.99)
     model.adapt(image)
     mean, log_var = model.encode(image)
@@ -140,7 +140,7 @@ def test_vamp_of_one_pseudo_input_is_the_posterior_there(digits):
 
 def test_the_rate_is_the_log_ratio_at_the_codes_and_agrees_with_the_closed_form(digits):
     # A mixture whose components are all N(0, I) is N(0, I), so the mean of log q - log p is the closed form.
-    model = make(Mixture(3))
+    model = make(MixturePrior(3))
     model.prior_layer.means.assign(np.zeros((3, 2)))
     model.prior_layer.log_vars.assign(np.zeros((3, 2)))
     images = np.repeat(digits[:1], 20_000, axis=0)
@@ -217,7 +217,7 @@ def test_an_exported_decoder_samples_from_the_prior_and_knows_it_whatever_it_sam
     drawn = model.prior.sampler(model).sample(seeds)
     signature = tensorflow.saved_model.load(str(paths["decoder"])).signatures["sample"]
     np.testing.assert_allclose(signature(seed=tensorflow.constant(seeds))["latent"], drawn, atol=1e-5)
-    repaired = export_decoder(model, tmp_path, Prior((2,)))
+    repaired = export_decoder(model, tmp_path, PriorSampler((2,)))
     codes = np.asarray(drawn)
     for decoder in (paths["decoder"], repaired):
         known = from_export(paths["encoder"], decoder).prior

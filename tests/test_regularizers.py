@@ -10,7 +10,7 @@ import scipy.fft
 from keras_vae.config.codec import from_json, to_json
 from keras_vae.config.flags import parse
 from keras_vae.model.autoencoder import Autoencoder
-from keras_vae.model.likelihoods import Gaussian
+from keras_vae.model.likelihoods import GaussianLikelihood
 from keras_vae.model.networks import Convolutional
 from keras_vae.model.regularizers import (
     REGULARIZERS,
@@ -30,7 +30,7 @@ SIGMA = 0.5
 
 def make(image_shape=(8, 8, 1), latent=(2, 2, 3), objective="autoencoder", network=NETWORK, **kwargs):
     keras.utils.set_random_seed(2)
-    return Autoencoder(image_shape, latent, objective, Gaussian(SIGMA), network, **kwargs)
+    return Autoencoder(image_shape, latent, objective, GaussianLikelihood(SIGMA), network, **kwargs)
 
 
 def images_of(shape, count=4):

@@ -13,7 +13,7 @@ import tensorflow as tf
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
-from keras_vae.samplers import SAMPLERS, Codes, Gaussian, Mixture, Prior, load, save, standard_normal
+from keras_vae.samplers import SAMPLERS, Codes, Gaussian, Mixture, PriorSampler, load, save, standard_normal
 from keras_vae.samplers.low_rank import quantiles
 
 # Samplers of the indices of a codebook have tests of their own.
@@ -153,7 +153,7 @@ def test_fitting_twice_gives_the_same(key):
 
 def test_the_prior_draws_the_noise_itself_and_the_others_add_it():
     codes = clusters(200, (4,))
-    np.testing.assert_array_equal(Prior((4,)).sample([3]), standard_normal([3], (4,)))
+    np.testing.assert_array_equal(PriorSampler((4,)).sample([3]), standard_normal([3], (4,)))
     gaussian = Gaussian((4,)).fit(Codes(np.zeros_like(codes.mean), np.zeros_like(codes.mean)))
     np.testing.assert_allclose(gaussian.sample([3]), standard_normal([3], (4,)), atol=1e-6)
 
@@ -165,7 +165,7 @@ def test_a_collapsed_model_is_sampled_from_the_prior_by_all_and_warns_of_nothing
         warnings.simplefilter("error")
         for kind in (Gaussian, Mixture):
             np.testing.assert_allclose(
-                kind((6,)).fit(codes).log_prob(points), Prior((6,)).log_prob(points), rtol=1e-5
+                kind((6,)).fit(codes).log_prob(points), PriorSampler((6,)).log_prob(points), rtol=1e-5
             )
 
 
@@ -261,7 +261,7 @@ def test_the_gain_of_a_sampler_is_the_mismatch_of_the_prior():
     train, test = (2 * normal(4000, 2, seed=seed) for seed in range(2))
     sampler = Gaussian((2,)).fit(Codes(train, np.zeros_like(train)))
     draws = test + normal(4000, 2, seed=2)
-    gain = sampler.log_prob(draws) - np.asarray(Prior((2,)).log_prob(draws))
+    gain = sampler.log_prob(draws) - np.asarray(PriorSampler((2,)).log_prob(draws))
     assert gain.mean() == pytest.approx(4 - np.log(5), abs=4 * gain.std() / np.sqrt(4000))
 
 
@@ -415,7 +415,7 @@ def test_a_pickle_in_a_file_is_never_run(tmp_path):
 
 def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
     path = tmp_path / "sampler.npz"
-    save(Prior((3,)), path)
+    save(PriorSampler((3,)), path)
     before = path.read_bytes()
 
     def fail(file, **arrays):
@@ -424,6 +424,6 @@ def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatc
 
     monkeypatch.setattr(np, "savez", fail)
     with pytest.raises(OSError, match="No space"):
-        save(Prior((4,)), path)
+        save(PriorSampler((4,)), path)
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["sampler.npz"]

@@ -8,7 +8,7 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 from keras_vae.samplers import Codes, Mixture, load, save
-from keras_vae.samplers.choosing import Choice, Search, difference, draws, numbers
+from keras_vae.samplers.choosing import MixtureSize, Search, difference, draws, numbers
 
 pytestmark = pytest.mark.filterwarnings("ignore:the mixture has")
 VARIANCE = 0.25  # of the noise in all directions; all but a hundredth is the posteriors'
@@ -107,14 +107,14 @@ def test_a_difference_within_its_error_leaves_the_simpler():
     base, chance = normal(20).astype("float64"), normal(20, seed=1)
     chance = (chance - chance.mean()) / chance.std(ddof=1)  # mean 0, standard error 1 / sqrt(20) = 0.224
     search.measured = {
-        Choice(4, 1): base,
-        Choice(6, 10): base + chance + 0.22,
-        Choice(6, 1): base - 1,
+        MixtureSize(4, 1): base,
+        MixtureSize(6, 10): base + chance + 0.22,
+        MixtureSize(6, 1): base - 1,
     }
-    assert search.best() == Choice(6, 10)
-    assert search.simplest() == Choice(4, 1)
-    search.measured[Choice(6, 10)] = base + chance + 0.23
-    assert search.simplest() == Choice(6, 10)
+    assert search.best() == MixtureSize(6, 10)
+    assert search.simplest() == MixtureSize(4, 1)
+    search.measured[MixtureSize(6, 10)] = base + chance + 0.23
+    assert search.simplest() == MixtureSize(6, 10)
 
 
 def test_the_error_of_a_difference_is_that_of_pairs():

@@ -11,7 +11,7 @@ import tensorflow as tf
 from scipy.stats import multivariate_normal
 
 from keras_vae.layers import flows
-from keras_vae.samplers import SAMPLERS, Codes, Flow, Gaussian, TwoStage, Vamp
+from keras_vae.samplers import SAMPLERS, Codes, FlowSampler, Gaussian, TwoStage, Vamp
 from keras_vae.samplers.second_stage import GAIN, SecondStage
 from keras_vae.samplers.subspace import find_subspace
 from keras_vae.samplers.training import train
@@ -48,7 +48,7 @@ def covariance_of(subspace):
 def test_the_density_around_a_subspace_is_scipys(rank):
     # A flow that was not trained is the identity, so the codes are Gaussian.
     codes = Codes(normal(400, 6) @ normal(6, 6, seed=1) + 3, 0.5 * normal(400, 6, seed=2) - 1)
-    sampler = Flow((6,), rank=rank, updates=0).fit(codes)
+    sampler = FlowSampler((6,), rank=rank, updates=0).fit(codes)
     subspace = sampler.density.subspace
     expected = multivariate_normal(subspace.center, covariance_of(subspace))
     points = 4 * normal(7, 6, seed=3)
@@ -82,7 +82,7 @@ def test_embedding_undoes_the_coordinates():
 
 @pytest.mark.parametrize("settings", [{"kind": "maf"}, {"kind": "realnvp"}, {"rank": 1}])
 def test_a_log_density_integrates_to_one(settings):
-    sampler = Flow((2,), **{"updates": 200, "width": 16, **settings}).fit(bananas(500))
+    sampler = FlowSampler((2,), **{"updates": 200, "width": 16, **settings}).fit(bananas(500))
     across, up = np.linspace(-6, 6, 301), np.linspace(-8, 25, 801)
     grid = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
     cell = (across[1] - across[0]) * (up[1] - up[0])
@@ -92,7 +92,7 @@ def test_a_log_density_integrates_to_one(settings):
 @pytest.mark.parametrize("kind", ["maf", "realnvp"])
 def test_a_flow_comes_close_to_the_entropy_and_its_samples_to_the_moments(kind):
     codes = bananas(4000)
-    sampler = Flow((2,), kind=kind, updates=800, width=32).fit(codes)
+    sampler = FlowSampler((2,), kind=kind, updates=800, width=32).fit(codes)
     held_out = draws_of(bananas(8000, seed=5))
     entropy = np.log(2 * np.pi * np.e)
     log_prob = sampler.log_prob(held_out).mean()
@@ -140,7 +140,7 @@ def test_a_trained_flow_is_handed_over_as_it_is():
     flow = flows.Flow(12, "realnvp", depth=3, width=16, seed=4)
     for index, weight in enumerate(flow.weights):
         weight.assign(weight + 0.2 * normal(*weight.shape, seed=index))
-    sampler = Flow.of_flow(flow, (2, 2, 3))
+    sampler = FlowSampler.of_flow(flow, (2, 2, 3))
     codes = sampler.sample(np.arange(5))
     assert codes.shape == (5, 2, 2, 3)
     expected = flow.log_prob(tf.reshape(codes, (5, 12)))
@@ -152,7 +152,7 @@ def test_a_trained_flow_is_handed_over_as_it_is():
 @pytest.mark.parametrize("settings", [{"dim": 4}, {"dim": 3, "context_dim": 2}])
 def test_a_flow_that_does_not_fit_the_latent_is_refused(settings):
     with pytest.raises(ValueError, match="must be of the latent's 3, and take no context"):
-        Flow.of_flow(flows.Flow(**settings), (3,))
+        FlowSampler.of_flow(flows.Flow(**settings), (3,))
 
 
 class Settings:
@@ -172,7 +172,7 @@ def test_training_ends_with_the_best_weights_that_were_seen():
     assert float(weight[0]) > 0.5
 
 
-@pytest.mark.parametrize("kind", [Flow, TwoStage])
+@pytest.mark.parametrize("kind", [FlowSampler, TwoStage])
 def test_global_random_states_stay_as_they_are(kind):
     state, numpy_state = random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002
     kind((3,), updates=100, width=8).fit(Codes(normal(40, 3), normal(40, 3, seed=1))).sample([1])
@@ -180,7 +180,7 @@ def test_global_random_states_stay_as_they_are(kind):
     np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
 
 
-@pytest.mark.parametrize("kind", [Flow, TwoStage])
+@pytest.mark.parametrize("kind", [FlowSampler, TwoStage])
 @pytest.mark.parametrize("num_codes", [1, 2, 12])
 def test_few_codes_are_fitted_all_the_same(kind, num_codes):
     for shape in ((3,), (5, 5, 4)):
@@ -191,7 +191,7 @@ def test_few_codes_are_fitted_all_the_same(kind, num_codes):
 
 def test_a_large_collapsed_model_is_sampled_from_the_prior():
     codes = Codes(np.zeros((200, 100), "float32"), np.zeros((200, 100), "float32"))
-    sampler = Flow((100,), updates=0).fit(codes)
+    sampler = FlowSampler((100,), updates=0).fit(codes)
     points = normal(3, 100)
     expected = -0.5 * (100 * np.log(2 * np.pi) + np.square(points).sum(axis=1))
     np.testing.assert_allclose(sampler.log_prob(points), expected, rtol=1e-4)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_vae.runtime.lazy import tf
-from keras_vae.samplers import Codes, PixelCNN, UniformCodes, load, save
+from keras_vae.samplers import Codes, PixelCNN, UniformSampler, load, save
 from keras_vae.samplers.learned import flatten
 from keras_vae.samplers.pixel_cnn import Conditionals
 from keras_vae.samplers.uniform import find_entries, find_indices, uniform
@@ -132,9 +132,9 @@ def test_the_same_seed_fits_the_same_sampler_and_a_file_keeps_it(fitted, tmp_pat
     np.testing.assert_array_equal(loaded.sample(seeds), fitted.sample(seeds))
 
 
-@pytest.mark.parametrize("kind", [PixelCNN, UniformCodes])
+@pytest.mark.parametrize("kind", [PixelCNN, UniformSampler])
 def test_a_row_is_a_function_of_its_own_seed_in_any_batch_and_in_a_graph(kind, fitted):
-    sampler = fitted if kind is PixelCNN else UniformCodes.of_codebook(codebook(3), (4, 4, 2))
+    sampler = fitted if kind is PixelCNN else UniformSampler.of_codebook(codebook(3), (4, 4, 2))
     graph = tf.function(sampler.sample, input_signature=[tf.TensorSpec((None,), "int64")], autograph=False)
     rows = sampler.sample(np.array([5, -7, 9])).numpy()
     assert rows.shape == (3, 4, 4, 2)
@@ -144,7 +144,7 @@ def test_a_row_is_a_function_of_its_own_seed_in_any_batch_and_in_a_graph(kind, f
 
 
 def test_uniform_codes_are_drawn_and_weighed_alike():
-    sampler = UniformCodes((2, 3, 2)).fit(quantised(np.arange(60).reshape(10, 2, 3) % 4, codebook(4)))
+    sampler = UniformSampler((2, 3, 2)).fit(quantised(np.arange(60).reshape(10, 2, 3) % 4, codebook(4)))
     codes = sampler.sample(np.arange(2000)).numpy()
     counts = np.bincount(find_indices(codes, codebook(4)).ravel())
     # 12,000 draws of probability 1/4: a standard deviation of 47
@@ -159,7 +159,7 @@ def test_uniform_numbers_are_uniform():
     assert np.abs(numbers - (np.arange(10_000) + 0.5) / 10_000).max() < 0.0195
 
 
-@pytest.mark.parametrize("kind", [PixelCNN, UniformCodes])
+@pytest.mark.parametrize("kind", [PixelCNN, UniformSampler])
 def test_codes_that_are_not_quantised_are_refused(kind):
     vector = np.zeros((5, 3), "float32")
     with pytest.raises(ValueError, match="this sampler is for codes of height x width positions"):

@@ -196,7 +196,7 @@ def test_runs_get_a_gpu_each_or_a_share_of_the_cores(monkeypatch):
     assert places.find_places(3)[0].environment()["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
     monkeypatch.setattr(places, "available_cores", lambda: [2, 4, 5, 7])
-    assert places.find_places() == [places.Place()]
+    assert places.find_places() == [places.Slot()]
     assert [place.cores for place in places.find_places(3)] == [(2, 7), (4,), (5,)]
     with pytest.raises(UsageError, match="there are 4 cores"):
         places.find_places(5)

@@ -13,7 +13,7 @@ import time
 import pytest
 from sweep_runs import swept
 
-from keras_vae.sweep.places import Place
+from keras_vae.sweep.places import Slot
 from keras_vae.sweep.running import run_all, uninterrupted
 
 GOOD, FAILING = "learning_rate-0.003", "learning_rate-1e30"
@@ -152,7 +152,7 @@ def test_ctrl_c_in_the_moment_in_which_a_run_begins_ends_that_run_too(tmp_path, 
     monkeypatch.setattr(type(sweep), "is_done", lambda *_: False)
     monkeypatch.setattr(subprocess, "Popen", begin_and_interrupt)
     with pytest.raises(KeyboardInterrupt):
-        run_all(sweep, [Place()], lambda: None)
+        run_all(sweep, [Slot()], lambda: None)
     assert [process.poll() for process in begun] == [-signal.SIGTERM]
 
 
@@ -174,5 +174,5 @@ def test_runs_that_are_done_are_not_run_again(tmp_path, monkeypatch):
     sweep = swept(tmp_path / "sweep")
     monkeypatch.setattr(subprocess, "Popen", None)
     ended = []
-    run_all(sweep, [Place()], lambda: ended.append(1))
+    run_all(sweep, [Slot()], lambda: ended.append(1))
     assert ended == []

@@ -10,7 +10,7 @@ from keras_vae.evaluation.metrics.estimate import Estimate
 from keras_vae.evaluation.metrics.two_sample import Fold, difference, repaired_share, told_apart
 from keras_vae.evaluation.occlusion import occlusion_maps
 from keras_vae.evaluation.sections.generation_gap import choose_sampler
-from keras_vae.evaluation.sections.told_apart import Choice
+from keras_vae.evaluation.sections.told_apart import ChosenByClassifier
 
 RANDOM = np.random.default_rng(5)
 
@@ -172,7 +172,7 @@ def test_a_label_that_the_reference_lacks_is_known():
 
 
 def test_blind_distances_choose_no_sampler():
-    saturated = Choice("mixture", ("mixture",), None, None)
+    saturated = ChosenByClassifier("mixture", ("mixture",), None, None)
     rungs = types.SimpleNamespace(distance=lambda name: Estimate(1.0, 0.1))
     assert choose_sampler(rungs, ["mixture"], ["mixture"], saturated, blind=True).sampler == "prior"
 

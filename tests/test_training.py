@@ -331,7 +331,7 @@ def test_a_terminal_gets_a_bar_with_all_terms_that_fits_its_width(monkeypatch, s
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
     with os.fdopen(terminal, "w") as stream, monkeypatch.context() as patch:
         patch.setattr(sys, "stderr", stream)
-        progress = callbacks.Progress()
+        progress = callbacks.EpochProgress()
         progress.set_params({"epochs": 20, "steps": 1000})
         progress.on_epoch_begin(0)
         progress.bar.mininterval = 0

@@ -1,1 +1,4 @@
-"""The commands, a file each."""
+"""The commands, one file for each: flags and messages, no logic.
+
+Imports: all rooms. Begin with `train.py`.
+"""

@@ -2,6 +2,8 @@
 
 `load_dataset("mnist")` gives a `Dataset` of three `Split`s. A new source is a frozen dataclass, whose fields
 become flags and JSON, with one method `load(options) -> Dataset`, and a line in `DATASETS`.
+
+Imports: `runtime`. Begin with `dataset.py`, and with a short source: `sources/digits.py`.
 """
 
 import dataclasses

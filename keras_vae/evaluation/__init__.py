@@ -2,6 +2,10 @@
 
 Data flows one way: subject -> measurements -> repair -> verdict; the report (`keras_vae.report`) comes after. Each is a
 function of the previous steps.
+
+Imports: `training`, `export`, `model`, `samplers`. Begin with `sections/__init__.py`, which takes all measurements in order,
+and `verdict/__init__.py`. `subject.py` is what a measured model offers, `metrics/` are functions of arrays, `results/` the
+types of results.json.
 """
 
 from keras_vae.evaluation.settings import Evaluation

@@ -29,7 +29,7 @@ from keras_vae.model.posteriors import POINT_LOG_VAR, Codebook, Point, show_shap
 from keras_vae.runtime.checksums import check_sealed
 from keras_vae.runtime.lazy import keras, ops, tf
 from keras_vae.runtime.programs import command_line, typed_path
-from keras_vae.samplers import Flow, Prior, UniformCodes, Vamp
+from keras_vae.samplers import FlowSampler, PriorSampler, UniformSampler, Vamp
 from keras_vae.training.run_folder import Run
 
 # Common names of an encoder's outputs, and the meaning of the second by its name.
@@ -244,7 +244,7 @@ def described(name, description, prior, encode, decode, parameters):
         pullback=graph(pullback_of(decode), codes, images, *labels),
         score=graph(score, images, codes, *labels),
         bin_width=likelihood.bin_width,
-        prior=None if isinstance(prior, Prior) else prior,
+        prior=None if isinstance(prior, PriorSampler) else prior,
         num_classes=description.num_classes,
         **no_rate(description),
         prior_name=description.prior,
@@ -262,7 +262,7 @@ def registered(component, choices):
 def prior_name(subject):
     """Returns the name of the prior for a subject's samples."""
     sampler = type(subject.prior)
-    known = {type(None): "standard", Flow: "flow", UniformCodes: "uniform_codes", Vamp: "mixture"}
+    known = {type(None): "standard", FlowSampler: "flow", UniformSampler: "uniform_codes", Vamp: "mixture"}
     return subject.prior_name or known.get(sampler, sampler.__name__)
 
 

@@ -6,6 +6,8 @@
 The page is made of modules in JavaScript, `static/`, that need no build step. What it knows of a run is a `World`;
 what has to be computed while somebody plays is asked from an engine, of which there are three (`static/engines.js`):
 this package behind HTTP, the networks in the browser, or a grid of pictures for those that the browser cannot compute.
+
+Imports: `report`, `evaluation`. Begin with `world.py` and `static/main.js`.
 """
 
 from keras_vae.explorer.live import explorer_routes

@@ -14,7 +14,7 @@ from keras_vae.evaluation.verdict.facts import Facts
 from keras_vae.explorer.dead_zones import shade
 from keras_vae.explorer.network import layer_facts
 from keras_vae.export.saved_models import float32_twin
-from keras_vae.model.likelihoods import Gaussian, OptimalGaussian
+from keras_vae.model.likelihoods import GaussianLikelihood, OptimalGaussian
 from keras_vae.model.posteriors import Codebook, show_shape
 from keras_vae.report.page import NAME, clean
 from keras_vae.report.verdict import VERDICTS, plain_words
@@ -222,7 +222,7 @@ class World:
         """
         if not isinstance(self.model.likelihood, OptimalGaussian):
             return self.subject.log_prob
-        model, gaussian = self.model, Gaussian(self.sigma)
+        model, gaussian = self.model, GaussianLikelihood(self.sigma)
 
         def log_prob(images, codes, labels=None):
             return np.asarray(

@@ -53,7 +53,7 @@ from keras_vae.runtime.empty import of_any_count
 from keras_vae.runtime.files import rename, unfinished, why, write_json
 from keras_vae.runtime.graphs import release_graphs
 from keras_vae.runtime.lazy import tf
-from keras_vae.samplers import Prior, load, save
+from keras_vae.samplers import PriorSampler, load, save
 
 # TensorFlow leaves that folder to others.
 DESCRIPTION, PRIOR = "assets.extra/keras_vae.json", "assets.extra/prior.npz"
@@ -123,7 +123,7 @@ def name_of_prior(prior):
 def read_prior(version, latent_shape):
     """Returns the prior, a sampler, of the model whose decoder is in the folder `version`; N(0, I) where it says none."""
     path = Path(version) / PRIOR
-    return load(path) if path.is_file() else Prior(latent_shape)
+    return load(path) if path.is_file() else PriorSampler(latent_shape)
 
 
 def export(model, folder, sampler=None, num_samples=NUM_SAMPLES):

@@ -30,7 +30,7 @@ LEAST_DETERMINANT = 1e-37  # of a planar step: float32 has no logarithm of what 
 OPEN_GATE = 2.0
 
 
-class Step(keras.layers.Layer):
+class FlowStep(keras.layers.Layer):
     """One step of a flow, of number `index`; `build` makes its weights."""
 
     def __init__(self, dim, index, width, context_dim, seed):
@@ -49,7 +49,7 @@ class Step(keras.layers.Layer):
         return self.weight(name, shape, initializer)
 
 
-class Autoregressive(Step):
+class Autoregressive(FlowStep):
     """A masked autoregressive step (Papamakarios et al. 2017, equations 2 to 5).
 
     u_i = (z_i - mu_i) exp(-alpha_i), where a network of two hidden layers makes mu_i and alpha_i of the
@@ -137,7 +137,7 @@ class Gated(Autoregressive):
         return ops.log_sigmoid(logit), ops.sigmoid(-logit) * mu
 
 
-class Planar(Step):
+class Planar(FlowStep):
     """A planar step (Rezende and Mohamed 2015, equations 10 to 12), kept invertible as in their appendix A.1.
 
     u = z + v tanh(w' z + b) is invertible where w' v >= -1. So v = v0 + (m(w' v0) - w' v0) w / |w|^2 with

@@ -1,4 +1,7 @@
-"""The report of one run, and of several side by side: from results and pictures to a page that explains itself."""
+"""The report of one run, and of several side by side: from results and pictures to a page that explains itself.
+
+Imports: `evaluation`. Begin with `runs.py` (measure, repair, report) and `sections.py`.
+"""
 
 import pathlib
 

@@ -21,7 +21,7 @@ SILENCE = 60  # seconds
 
 
 @dataclass(frozen=True)
-class Place:
+class Worker:
     """Which worker this process is, the chief being number 0, and how many there are."""
 
     number: int = 0
@@ -29,7 +29,7 @@ class Place:
 
 
 def place():
-    """Returns this process's `Place`, as `TF_CONFIG` has it.
+    """Returns this process's `Worker`, as `TF_CONFIG` has it.
 
     Raises:
         UsageError: It cannot be understood, or names tasks that do something else than train.
@@ -39,11 +39,11 @@ def place():
 
 @functools.cache
 def parse(text):
-    """Returns the `Place` that `text`, a `TF_CONFIG`, gives."""
+    """Returns the `Worker` that `text`, a `TF_CONFIG`, gives."""
     try:
         config = json.loads(text)
         if not config.get("cluster"):
-            return Place()
+            return Worker()
         tasks = [
             (kind, index)
             for kind in ("chief", "worker")
@@ -51,7 +51,7 @@ def parse(text):
         ]
         own = config["task"]["type"], int(config["task"]["index"])
         if set(config["cluster"]) <= {"chief", "worker"} and own in tasks:
-            return Place(tasks.index(own), len(tasks))
+            return Worker(tasks.index(own), len(tasks))
     except (ValueError, TypeError, KeyError, AttributeError):
         pass
     raise UsageError(

@@ -13,6 +13,8 @@ and `settings` is a dict of what it was fitted with. `sample` is also traced int
 (`keras_vae.export.saved_models`), so it is written in TensorFlow, for any n, 0 included, and draws its noise with
 `standard_normal`. What a fitted sampler holds, its field `density`, is a NamedTuple of arrays, or of such: they
 go into the export as constants, and into an NPZ file by their names.
+
+Imports: `layers`. Begin with `prior.py`, the shortest, and `flow_matching.py`, which repairs any latent.
 """
 
 import dataclasses
@@ -26,29 +28,29 @@ from keras_vae.errors import UsageError
 from keras_vae.runtime.files import whole
 from keras_vae.runtime.programs import program
 from keras_vae.samplers.codes import Codes
-from keras_vae.samplers.flow import Flow
+from keras_vae.samplers.flow import FlowSampler
 from keras_vae.samplers.flow_matching import FlowMatching
 from keras_vae.samplers.gaussian import Gaussian
 from keras_vae.samplers.mixture import Mixture
 from keras_vae.samplers.noise import standard_normal
 from keras_vae.samplers.pixel_cnn import PixelCNN
-from keras_vae.samplers.prior import Prior
+from keras_vae.samplers.prior import PriorSampler
 from keras_vae.samplers.two_stage import TwoStage
-from keras_vae.samplers.uniform import UniformCodes
+from keras_vae.samplers.uniform import UniformSampler
 from keras_vae.samplers.vamp import Vamp
 
 __all__ = [
     "FITTED",
     "SAMPLERS",
     "Codes",
-    "Flow",
+    "FlowSampler",
     "FlowMatching",
     "Gaussian",
     "Mixture",
     "PixelCNN",
-    "Prior",
+    "PriorSampler",
     "TwoStage",
-    "UniformCodes",
+    "UniformSampler",
     "Vamp",
     "load",
     "save",
@@ -56,19 +58,19 @@ __all__ = [
 ]
 
 SAMPLERS = {
-    "flow": Flow,
+    "flow": FlowSampler,
     "flow_matching": FlowMatching,
     "gaussian": Gaussian,
     "mixture": Mixture,
     "pixel_cnn": PixelCNN,
-    "prior": Prior,
+    "prior": PriorSampler,
     "two_stage": TwoStage,
-    "uniform_codes": UniformCodes,
+    "uniform_codes": UniformSampler,
     "vamp": Vamp,
 }
 
 # Those that learn from codes; the others are what models are trained against.
-FITTED = tuple(name for name, kind in SAMPLERS.items() if kind not in (Prior, UniformCodes))
+FITTED = tuple(name for name, kind in SAMPLERS.items() if kind not in (PriorSampler, UniformSampler))
 
 
 def save(sampler, path):

@@ -66,7 +66,7 @@ class Candidates(NamedTuple):
     num_codes: int
 
 
-class Choice(NamedTuple):
+class MixtureSize(NamedTuple):
     """A rank and a number of components."""
 
     rank: int
@@ -113,16 +113,16 @@ class Search:
         return sorted({*powers, min(count_for_share(self.components.eigenvalues, SHARE), most), most})
 
     def choose(self, most):
-        """Returns the `Choice`, with `most` components at most."""
+        """Returns the `MixtureSize`, with `most` components at most."""
         for rank in self.ranks:
-            self.measure(Choice(rank, 1))
+            self.measure(MixtureSize(rank, 1))
         chosen = self.simplest()
         while True:
             self.grow(chosen, most)
             rank, number = self.simplest()
             smaller = [other for other in self.ranks if other < rank]
             if smaller:
-                self.measure(Choice(smaller[-1], number))
+                self.measure(MixtureSize(smaller[-1], number))
             if self.simplest().rank in (rank, chosen.rank) or not smaller:
                 return self.simplest()
             chosen = self.simplest()
@@ -132,7 +132,7 @@ class Search:
         last = chosen
         for number in numbers(affordable(len(self.all_coordinates), chosen.rank, most)):
             if number > chosen.components:
-                more = Choice(chosen.rank, number)
+                more = MixtureSize(chosen.rank, number)
                 self.measure(more)
                 gain, error = difference(self.measured[more], self.measured[last])
                 if number >= LEAST_TRIED and gain <= error:
@@ -152,11 +152,11 @@ class Search:
         self.measured[choice] = densities.reshape(len(self.new), -1).mean(axis=1)
 
     def best(self):
-        """Returns the `Choice` under which the held-out codes are most likely."""
+        """Returns the `MixtureSize` under which the held-out codes are most likely."""
         return max(self.measured, key=lambda choice: self.measured[choice].mean())
 
     def simplest(self):
-        """Returns the smallest `Choice` that is behind the best by no more than the standard error."""
+        """Returns the smallest `MixtureSize` that is behind the best by no more than the standard error."""
         best, near = self.measured[self.best()], []
         for choice, densities in self.measured.items():
             behind, error = difference(best, densities)

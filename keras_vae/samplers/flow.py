@@ -12,7 +12,7 @@ ROWS = 4096  # codes whose density is taken at once
 
 
 @dataclass(frozen=True, eq=False)
-class Flow(Learned):
+class FlowSampler(Learned):
     """A flow (`keras_vae.layers.flows`) of the codes' coordinates, fitted by maximum likelihood to draws from the posteriors.
 
     Its density is exact, also where the latent is larger than `rank`. Drawing from RealNVP takes two

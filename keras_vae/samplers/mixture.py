@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from keras_vae.samplers.choosing import FEWEST_CODES, Candidates, Choice, Search, affordable, fit_mixture
+from keras_vae.samplers.choosing import FEWEST_CODES, Candidates, MixtureSize, Search, affordable, fit_mixture
 from keras_vae.samplers.low_rank import LowRank, few_components, make_density, noise_variances
 from keras_vae.samplers.principal import first_components, principal_components, project
 
@@ -74,7 +74,9 @@ class Mixture(LowRank):
             coordinates = np.concatenate([coordinates, project(flat, found.center, found.directions)])
             if search:
                 search.add(flat)
-        choice = search.choose(self.components) if search else Choice(few_rank(mean, self.rank, found), 1)
+        choice = (
+            search.choose(self.components) if search else MixtureSize(few_rank(mean, self.rank, found), 1)
+        )
         self.warn_of_few(len(coordinates), choice)
         found, kept = first_components(found, choice.rank), slice(choice.rank)
         mixture = fit_mixture(coordinates[:, kept], choice.components, self.seed)

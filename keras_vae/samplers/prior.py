@@ -7,7 +7,7 @@ from keras_vae.samplers.noise import standard_normal
 
 
 @dataclass(frozen=True)
-class Prior:
+class PriorSampler:
     """N(0, I), what a variational autoencoder is trained to decode from.
 
     A plain autoencoder has no prior; for one this is where a person would look first, and no more.

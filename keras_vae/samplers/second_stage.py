@@ -15,7 +15,7 @@ HIDDEN = 3  # layers
 GAIN = 10.0
 
 
-class Perceptron(keras.layers.Layer):
+class SecondStagePerceptron(keras.layers.Layer):
     """Hidden layers, and one on top that sees their output and the input, as in the authors' code."""
 
     def __init__(self, dim_in, dim_out, width, seed):
@@ -46,7 +46,7 @@ class Perceptron(keras.layers.Layer):
         return self.layers[-1](ops.concatenate([inputs, values], axis=-1))
 
 
-class Decoder(Perceptron):
+class Decoder(SecondStagePerceptron):
     """u to the mean of z, `[n, dim]`, and log gamma, one learned number."""
 
     def __init__(self, dim, width, seed):
@@ -65,7 +65,7 @@ class SecondStage(keras.layers.Layer):
 
     def __init__(self, dim, width, seed):
         super().__init__(dtype="float32")
-        self.encoder = Perceptron(dim, 2 * dim, width, seed)
+        self.encoder = SecondStagePerceptron(dim, 2 * dim, width, seed)
         self.bounds = SoftBounds(MIN_LOG_VAR, MAX_LOG_VAR, dtype="float32")
         self.decoder = Decoder(dim, width, seed + HIDDEN + 1)
 

@@ -25,7 +25,7 @@ class Entries(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class UniformCodes(Fitted):
+class UniformSampler(Fitted):
     """Any entry of the codebook at each position, all alike: what a VQ-VAE is trained against."""
 
     density: Entries | None = field(default=None, kw_only=True, repr=False)

@@ -1,4 +1,7 @@
-"""Exported runs behind TF Serving, or behind a server of the same REST interface on one's own machine."""
+"""Exported runs behind TF Serving, or behind a server of the same REST interface on one's own machine.
+
+Imports: `explorer`, `runtime`. Begin with `app.py`; `client.py` talks to a server.
+"""
 
 
 def __getattr__(name):

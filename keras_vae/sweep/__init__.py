@@ -4,4 +4,6 @@
 line becomes a `Grid` (`grid`), which is checked whole (`checking`) and put into a folder (`folder`); its trials run
 as processes (`running`, `one_run`) where there is room (`places`); what they leave is compared (`comparison`), told
 in words (`recommendation`) and shown (`page`). What has been done is what lies in the folder: there is no other state.
+
+Imports: `report`, `training`. Begin with `grid.py` and `running.py`.
 """

@@ -8,7 +8,7 @@ from keras_vae.errors import UsageError
 
 
 @dataclass(frozen=True)
-class Place:
+class Slot:
     """What one run at a time has for itself.
 
     Attributes:
@@ -44,17 +44,17 @@ def find_places(jobs=None):
         raise UsageError(f"--jobs is {jobs}: it must be at least 1")
     if gpus := visible_gpus():
         jobs = jobs or len(gpus)
-        return [Place(gpus[index % len(gpus)], shared=jobs > len(gpus)) for index in range(jobs)]
+        return [Slot(gpus[index % len(gpus)], shared=jobs > len(gpus)) for index in range(jobs)]
     if jobs in (None, 1):
-        return [Place()]
+        return [Slot()]
     cores = available_cores()
     if jobs > len(cores):
         raise UsageError(
             f"--jobs is {jobs}: there are {len(cores)} cores and no GPU (try --jobs {len(cores)})"
         )
     if not hasattr(os, "sched_setaffinity"):  # macOS, Windows: the system spreads them
-        return [Place()] * jobs
-    return [Place(cores=tuple(cores[index::jobs])) for index in range(jobs)]
+        return [Slot()] * jobs
+    return [Slot(cores=tuple(cores[index::jobs])) for index in range(jobs)]
 
 
 def available_cores():

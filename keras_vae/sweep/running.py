@@ -18,7 +18,7 @@ from keras_vae.report.tables import get
 from keras_vae.runtime.devices import say
 from keras_vae.runtime.files import writing
 from keras_vae.sweep.one_run import PROG
-from keras_vae.sweep.places import Place
+from keras_vae.sweep.places import Slot
 
 LOOKED_EVERY = 0.2  # seconds
 TRAINING_SHARE = 0.8  # of a run's time, until the evaluation begins: for the bar alone
@@ -34,7 +34,7 @@ class Work:
     """A run at work: its name, where, since when, and its process."""
 
     name: str
-    place: Place
+    place: Slot
     process: subprocess.Popen
     begun: float
     log_start: int  # bytes in its log from earlier starts
@@ -45,7 +45,7 @@ def run_all(sweep, places, after_each):
 
     Args:
         sweep: A `Sweep`.
-        places: `Place`s.
+        places: `Slot`s.
         after_each: Is called without arguments whenever a run has ended.
 
     Raises:

@@ -37,7 +37,7 @@ def judged(logs):
     return logs[f"{prefix}distortion"] + logs.get(f"{prefix}rate", 0.0)
 
 
-class Progress(keras.callbacks.Callback):
+class EpochProgress(keras.callbacks.Callback):
     """Shows a bar for the running epoch and keeps a line for each past one, on standard error.
 
     Of many short epochs some twenty lines are kept. Where nobody watches (a log file) there is no bar.

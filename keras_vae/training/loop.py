@@ -150,7 +150,7 @@ def fit(model, dataset, config, run, state):
     from keras_vae.training import callbacks
 
     keeper = callbacks.Keeper(run, state, config.patience)
-    guard, progress = callbacks.Guard(), callbacks.Progress()
+    guard, progress = callbacks.Guard(), callbacks.EpochProgress()
     shown_split = dataset.test if len(dataset.test) else dataset.train
     log = callbacks.TensorBoardLog(run.logs, examples(model, shown_split, callbacks.SHOWN_IMAGES))
     labels, strategy = model.conditional, model.distribute_strategy

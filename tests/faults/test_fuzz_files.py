@@ -245,10 +245,10 @@ def test_what_is_known_of_packed_images(packed, data):
 @given(st.binary(max_size=200), st.integers(0, 10_000), st.booleans())
 def test_the_file_of_a_sampler(folder, rubbish, place, cut):
     """Bytes of it changed, or all but its beginning gone."""
-    from keras_vae.samplers import Prior, save
+    from keras_vae.samplers import PriorSampler, save
 
     path = folder / "run" / "samplers" / "mixture.npz"
-    save(Prior((2,)), path)
+    save(PriorSampler((2,)), path)
     content = bytearray(path.read_bytes())
     place %= len(content)
     content[place : None if cut else place + len(rubbish)] = rubbish

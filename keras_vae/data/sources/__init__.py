@@ -1,1 +1,1 @@
-"""TODO."""
+"""Where images come from, one file for each kind of source."""

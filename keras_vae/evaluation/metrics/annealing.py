@@ -14,7 +14,7 @@ ADAPTATION = 0.3  # change of the step's logarithm for each unit of missing acce
 STEEPNESS = 4.0  # of the sigmoid that the temperatures follow: more of them near 0 and near 1
 
 
-class Annealed(NamedTuple):
+class AnnealedEstimate(NamedTuple):
     """The estimate of log p(x) from chains.
 
     Attributes:
@@ -51,7 +51,7 @@ class Annealing:
     leaps: int = 5
 
     def run(self, score, images, mean, log_var, generator):
-        """Runs the chains and returns `Annealed`.
+        """Runs the chains and returns `AnnealedEstimate`.
 
         Args:
             score: (images, codes `[m, d]`) -> log p(x|z), `[m]`, and its gradient by the codes, `[m, d]`.
@@ -70,7 +70,7 @@ class Annealing:
         return found._replace(log_weights=found.log_weights.reshape(len(mean), self.chains))
 
     def anneal(self, ratio, betas, steps, shape, generator):
-        """Returns `Annealed` of one chain a row; appends to `steps` until it has one for each temperature."""
+        """Returns `AnnealedEstimate` of one chain a row; appends to `steps` until it has one for each temperature."""
         noise = generator.standard_normal(shape)
         state = noise, *ratio(noise)
         log_weights, accepted = np.zeros(shape[0]), []
@@ -82,7 +82,7 @@ class Annealing:
             accepted.append(share)
             if len(steps) == index + 1:
                 steps.append(steps[-1] * math.exp(ADAPTATION * (share - TARGET)))
-        return Annealed(log_weights, float(np.mean(accepted)) if accepted else 1.0)
+        return AnnealedEstimate(log_weights, float(np.mean(accepted)) if accepted else 1.0)
 
 
 def ladder(temperatures):

@@ -14,7 +14,7 @@ UNKNOWN_DECAY = 0.9  # if there are too few samples to see how the bias falls
 LEVELS = 4  # doublings of the samples that are used
 
 
-class ImportanceWeighted(NamedTuple):
+class ImportanceEstimate(NamedTuple):
     """An upper bound on the negative log-likelihood.
 
     Attributes:
@@ -48,7 +48,7 @@ class ImportanceWeighted(NamedTuple):
 
 
 def importance_weighted(log_weights, annealed=None):
-    """Returns the `ImportanceWeighted` bound from log weights `[n, k]`, in nats.
+    """Returns the `ImportanceEstimate` bound from log weights `[n, k]`, in nats.
 
         log w = log p(x|z) + log p(z) - log q(z|x),  z ~ q(z|x)
         E[-log mean_k w] >= -log p(x), falling with k  (Burda, Grosse and Salakhutdinov 2016, equation 8)
@@ -76,7 +76,7 @@ def importance_weighted(log_weights, annealed=None):
         if num_images > 1:
             known |= {"moved_se": moved.se, "bias_se": bias.se, "bias_limit": bias.high}
     reason = why_refused(samples, known.get("bias"), known.get("bias_limit"))
-    return ImportanceWeighted(
+    return ImportanceEstimate(
         float(per_image.mean()), error, samples, effective, not reason, per_image, **known, reason=reason
     )
 

@@ -26,7 +26,7 @@ FLOORS = ("reconstruction", "posterior")  # the result of a perfect sampler: the
 LEAST_IMAGES = 8  # a half has 4
 
 
-class Choice(NamedTuple):
+class BestByDistance(NamedTuple):
     """The best of several samplers.
 
     Attributes:
@@ -45,7 +45,7 @@ class Choice(NamedTuple):
     within_error: tuple
 
 
-class Ladder:
+class LadderDistances:
     """Distances of all rungs over the same splits of the held-out images.
 
     Attributes:
@@ -121,7 +121,7 @@ class Ladder:
         return Estimate(value, math.sqrt(variance))
 
     def choose(self, names, worst="prior"):
-        """Returns the `Choice` among the samplers `names`, at least one.
+        """Returns the `BestByDistance` among the samplers `names`, at least one.
 
         Raises:
             ValueError: There is no sampler to choose, or one has fewer than two draws.
@@ -131,7 +131,7 @@ class Ladder:
                 f"samplers are {list(names)}: expected at least one, each with two draws or more"
             )
         best = min(names, key=lambda name: self.tables[name].mean())
-        crossed = Ladder(self.tables | {"chosen": self.crossed(names)}, self.num_images)
+        crossed = LadderDistances(self.tables | {"chosen": self.crossed(names)}, self.num_images)
         near = tuple(name for name in names if name == best or not self.difference(name, best).beyond())
         distance = crossed.distance("chosen")
         # The choice varies, and so do the draws of the chosen sampler.
@@ -139,7 +139,7 @@ class Ladder:
         share = crossed.repaired("chosen", worst)
         if share is not None:
             share = share._replace(se=max(share.se, self.repaired(best, worst).se))
-        return Choice(best, distance, share, self.difference(worst, best).beyond(), near)
+        return BestByDistance(best, distance, share, self.difference(worst, best).beyond(), near)
 
     def crossed(self, names):
         """Returns the distances of the sampler that is chosen on one half, from the other half, `[splits, 2, 2]`.
@@ -156,7 +156,7 @@ class Ladder:
 
 
 def measure_ladder(real, tied, free, labels=None, splits=None, seed=0):
-    """Returns the `Ladder` of sets of images, all as features.
+    """Returns the `LadderDistances` of sets of images, all as features.
 
     Every rung is compared at the same number of images, n = N // 2, since the distance falls with n.
 
@@ -190,11 +190,11 @@ def measure_ladder(real, tied, free, labels=None, splits=None, seed=0):
     if splits is None:
         splits = SPLITS if real.shape[1] <= WIDE else FEW_SPLITS
     with one_thread():
-        return Ladder(fill(tied, draws, labels, splits, np.random.default_rng(seed)), count)
+        return LadderDistances(fill(tied, draws, labels, splits, np.random.default_rng(seed)), count)
 
 
 def fill(tied, draws, labels, splits, generator):
-    """Returns the tables of a `Ladder`."""
+    """Returns the tables of a `LadderDistances`."""
     moments = {name: [moments_of(rows) for rows in sets] for name, sets in draws.items()}
     sizes = dict.fromkeys(tied, 1) | {name: len(sets) for name, sets in draws.items()}
     tables = {name: np.empty((splits, 2, size)) for name, size in sizes.items()}

@@ -89,7 +89,7 @@ class Contrast(NamedTuple):
     log_n: float
 
 
-class Bounds(NamedTuple):
+class MismatchBounds(NamedTuple):
     """max(0, L, R - I_LOO) <= KL(q(z) || p) <= R - I_NCE, and R less each for the information."""
 
     information_lower: float
@@ -235,12 +235,12 @@ def contrast(mean, log_var, seed, most=MOST_PAIRED):
 
 
 def bounds(rate, nats, contrasted):
-    """Returns the `Bounds` from the rate R, the mismatch L and a `Contrast`, of the same model's held-out codes.
+    """Returns the `MismatchBounds` from the rate R, the mismatch L and a `Contrast`, of the same model's held-out codes.
 
     R = I(x; z) + KL(q(z) || p) (Hoffman and Johnson 2016), so a bound on one is a bound on the other.
     """
     found, rate = information(rate, nats, contrasted), max(float(rate), 0.0)
-    return Bounds(found.lower, found.upper, rate - found.upper, rate - found.lower)
+    return MismatchBounds(found.lower, found.upper, rate - found.upper, rate - found.lower)
 
 
 def information(rate, nats, contrasted):

@@ -35,7 +35,7 @@ class Fold:
 
 
 @dataclass(frozen=True)
-class ToldApart:
+class TwoSampleTest:
     """How well samples are told from the reference.
 
     Attributes:
@@ -64,7 +64,7 @@ class ToldApart:
 
 
 def told_apart(folds):
-    """Returns `ToldApart` of a list of `Fold`.
+    """Returns `TwoSampleTest` of a list of `Fold`.
 
     The AUC is computed within each fold and averaged: scores of different classifiers have no common scale. Its error
     is the mean of the folds' errors, as if they were fully correlated. Near 0.5 they are: what one fold has by chance,
@@ -76,7 +76,7 @@ def told_apart(folds):
     rare = RARER if n >= ENOUGH_FOR_RARER else RARE
     off = np.mean([beyond(fold.samples, fold.reference, rare) for fold in folds])
     missing = np.mean([beyond(-fold.reference, -fold.samples, rare) for fold in folds])
-    return ToldApart(
+    return TwoSampleTest(
         auc=float(np.mean(areas)),
         auc_se=float(np.mean(errors)),
         tv=tv(folds),

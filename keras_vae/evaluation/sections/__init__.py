@@ -2,7 +2,7 @@
 
 Data flows one way. Codes of training and of held-out images are computed once, in batches (`codes`), and are part of
 the `Evidence`, which no section changes. A section is a function of the evidence and of the findings of the sections
-that it names (`Section.needs`). It returns a `Found`: its numbers, why some are null, intermediate results for later
+that it names (`Measurement.needs`). It returns a `Found`: its numbers, why some are null, intermediate results for later
 sections, and pictures. No section knows how results are shown. Nothing needs more than a few thousand codes at a time:
 at
 65,536 dimensions a thousand codes are 0.26 GB.
@@ -43,7 +43,7 @@ from keras_vae.runtime.graphs import release_graphs
 __all__ = ["SECTIONS", "Measured", "Section", "measure"]
 
 
-class Section(NamedTuple):
+class Measurement(NamedTuple):
     """A function of the evidence and of earlier sections.
 
     Attributes:
@@ -61,35 +61,35 @@ class Section(NamedTuple):
 
 
 SECTIONS = {
-    "reconstruction": Section(measure_reconstruction),
-    "rate_distortion": Section(measure_rate_distortion, ("reconstruction",)),
-    "latent": Section(measure_latent),
-    "prior_mismatch": Section(measure_prior_mismatch, ("rate_distortion", "latent")),
-    "samplers": Section(fit_samplers, ("latent",), in_results=False),
-    "ladder": Section(build_ladder, ("reconstruction", "samplers"), in_results=False),
-    "spaces": Section(measure_spaces, ("ladder",)),
-    "distances": Section(measure_distances, ("ladder", "spaces"), in_results=False),
-    "copying": Section(measure_copying, ("samplers", "ladder", "distances"), in_results=False),
-    "told_apart": Section(measure_told_apart, ("reconstruction", "samplers", "ladder", "copying")),
-    "generation_gap": Section(
+    "reconstruction": Measurement(measure_reconstruction),
+    "rate_distortion": Measurement(measure_rate_distortion, ("reconstruction",)),
+    "latent": Measurement(measure_latent),
+    "prior_mismatch": Measurement(measure_prior_mismatch, ("rate_distortion", "latent")),
+    "samplers": Measurement(fit_samplers, ("latent",), in_results=False),
+    "ladder": Measurement(build_ladder, ("reconstruction", "samplers"), in_results=False),
+    "spaces": Measurement(measure_spaces, ("ladder",)),
+    "distances": Measurement(measure_distances, ("ladder", "spaces"), in_results=False),
+    "copying": Measurement(measure_copying, ("samplers", "ladder", "distances"), in_results=False),
+    "told_apart": Measurement(measure_told_apart, ("reconstruction", "samplers", "ladder", "copying")),
+    "generation_gap": Measurement(
         measure_generation_gap,
         ("samplers", "ladder", "spaces", "distances", "copying", "told_apart"),
         prepared_by=("ladder", "distances"),
     ),
-    "completeness": Section(measure_completeness, ("ladder", "spaces")),
-    "continuity": Section(measure_continuity, ("ladder",)),
-    "interpolation": Section(measure_interpolation, ("ladder", "spaces")),
-    "memorisation": Section(
+    "completeness": Measurement(measure_completeness, ("ladder", "spaces")),
+    "continuity": Measurement(measure_continuity, ("ladder",)),
+    "interpolation": Measurement(measure_interpolation, ("ladder", "spaces")),
+    "memorisation": Measurement(
         measure_memorisation,
         ("reconstruction", "rate_distortion", "ladder", "copying", "generation_gap"),
         prepared_by=("copying",),
     ),
-    "disentanglement": Section(measure_disentanglement),
-    "extended": Section(
+    "disentanglement": Measurement(measure_disentanglement),
+    "extended": Measurement(
         measure_extended, ("reconstruction", "rate_distortion", "prior_mismatch", "latent", "ladder")
     ),
-    "likelihood": Section(measure_likelihood, ("extended",)),
-    "pictures": Section(take_pictures, ("latent", "ladder"), in_results=False),
+    "likelihood": Measurement(measure_likelihood, ("extended",)),
+    "pictures": Measurement(take_pictures, ("latent", "ladder"), in_results=False),
 }
 
 

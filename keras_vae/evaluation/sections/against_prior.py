@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_vae.evaluation.metrics.rate import measure_rate
 from keras_vae.evaluation.sections.codes import in_batches
-from keras_vae.samplers import Prior
+from keras_vae.samplers import PriorSampler
 
 DRAWS, FEWER = 8, 2  # from each posterior; for a large latent
 
@@ -28,7 +28,7 @@ def excess_at(evidence, codes):
     """Returns log N(z; 0, I) - log p(z) at flat codes, `[n]`."""
     if evidence.subject.prior is None:
         return np.zeros(len(codes))
-    standard = Prior(evidence.test.latent_shape)
+    standard = PriorSampler(evidence.test.latent_shape)
     return log_density(standard, evidence, codes) - log_density(evidence.prior, evidence, codes)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_vae.evaluation.sections.codes import Encoded, encode_split, held_out, in_batches, number_of_codes
-from keras_vae.samplers import Prior
+from keras_vae.samplers import PriorSampler
 
 MOST_SAMPLES = 2000  # images a rung
 LARGE_LATENT = 4096  # numbers; a rung of a larger latent has half as many images
@@ -52,7 +52,7 @@ class Evidence:
     @property
     def prior(self):
         """The sampler that the model's samples are drawn from."""
-        return self.subject.prior or Prior(self.test.latent_shape)
+        return self.subject.prior or PriorSampler(self.test.latent_shape)
 
     @property
     def is_standard(self):

@@ -13,7 +13,7 @@ ALWAYS_TOLD = "no classifier says which sampler is better, and the distances are
 NO_DISTANCE = "reconstructions have a distance of 0 from real images"
 
 
-class Choice(NamedTuple):
+class ChosenSampler(NamedTuple):
     """The chosen sampler.
 
     Attributes:
@@ -89,7 +89,7 @@ def named(name, *further):
 
 
 def choose_sampler(rungs, fitted, candidates, seen=None, blind=False):
-    """Returns the `Choice` among the `candidates`: the prior where none is better beyond the error of the difference.
+    """Returns the `ChosenSampler` among the `candidates`: the prior where none is better beyond the error of the difference.
 
     The classifier decides. Where there are too few images for it, or it tells all samplers apart always, distances do,
     unless they are blind.
@@ -98,21 +98,21 @@ def choose_sampler(rungs, fitted, candidates, seen=None, blind=False):
         rungs: A `metrics.ladder.Ladder`.
         fitted: Names of all fitted samplers.
         candidates: Names of those that may be used.
-        seen: The `Choice` of the section `told_apart`, or None.
+        seen: The `ChosenSampler` of the section `told_apart`, or None.
         blind: Whether the distances are in features that cannot tell fog from real images.
     """
     if not candidates:
-        return Choice("prior", (), rungs.distance("prior"), None, ALL_COPY if fitted else NONE_FITTED)
+        return ChosenSampler("prior", (), rungs.distance("prior"), None, ALL_COPY if fitted else NONE_FITTED)
     if blind and (seen is None or seen.better is None):
-        return Choice("prior", (), rungs.distance("prior"), None, ALWAYS_TOLD)
+        return ChosenSampler("prior", (), rungs.distance("prior"), None, ALWAYS_TOLD)
     if seen is None or seen.better is None:
         found = rungs.choose(candidates)
         better, near = found.better, found.within_error
     else:
         found, better, near = rungs.choose([seen.sampler]), seen.better, seen.within_error
     if not better:
-        return Choice("prior", near, rungs.distance("prior"), found.repaired, NO_GAP)
-    return Choice(found.best, near, found.distance, found.repaired, NO_GAP)
+        return ChosenSampler("prior", near, rungs.distance("prior"), found.repaired, NO_GAP)
+    return ChosenSampler(found.best, near, found.distance, found.repaired, NO_GAP)
 
 
 def describe_features(features):

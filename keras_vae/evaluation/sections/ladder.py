@@ -23,7 +23,7 @@ FEW_IMAGES, DRAWS_OF_FEW, DRAWS = 500, 4, 2
 
 
 @dataclasses.dataclass(frozen=True)
-class Ladder:
+class Rungs:
     """The rungs of the ladder.
 
     Attributes:
@@ -41,7 +41,7 @@ class Ladder:
     reference: Seen
     codes: dict
     labels: dict
-    distances: ladder.Ladder
+    distances: ladder.LadderDistances
     others: dict
 
     @property
@@ -51,7 +51,7 @@ class Ladder:
 
 
 def build_ladder(evidence, reconstruction, samplers):
-    """Decodes the codes of every rung, and computes the features of the images. Keeps the `Ladder`."""
+    """Decodes the codes of every rung, and computes the features of the images. Keeps the `Rungs`."""
     n = len(evidence.reference)
     images = {"real": evidence.test.images[:n], "reconstruction": reconstruction.kept.images[:n]}
     codes, labels = {}, {}
@@ -65,7 +65,7 @@ def build_ladder(evidence, reconstruction, samplers):
     distances = measured(evidence, samplers.kept, seen, reference, others)
     return Found(
         reasons={} if "posterior" in images else {"generation_gap.posterior": NO_NOISE},
-        kept=Ladder(images, seen, reference, codes, labels, distances, others),
+        kept=Rungs(images, seen, reference, codes, labels, distances, others),
         pictures={"ladder": {name: rung[:SHOWN] for name, rung in images.items()}},
     )
 
@@ -170,7 +170,7 @@ def sliced(evidence, rungs, real):
 
     Args:
         evidence: The `Evidence`.
-        rungs: The `Ladder`.
+        rungs: The `Rungs`.
         real: `Slices` of the reference, or None where there are too few images.
     """
     images = rungs.images

@@ -8,7 +8,7 @@ import numpy as np
 from keras_vae.evaluation.sections.codes import BATCH
 from keras_vae.evaluation.sections.found import Found
 from keras_vae.runtime.progress import Progress
-from keras_vae.samplers import FITTED, SAMPLERS, Codes, FlowMatching, Mixture, UniformCodes
+from keras_vae.samplers import FITTED, SAMPLERS, Codes, FlowMatching, Mixture, UniformSampler
 
 MIXTURE_CODES = 5000  # that a mixture is fitted to; more if more are in memory
 LEARNED_CODES = 30_000  # that flow matching learns from, if so many fit into memory in its coordinates
@@ -41,7 +41,7 @@ def wanted(evidence):
         names = FITTED
     elif settings.samplers:
         names = settings.samplers
-    elif isinstance(evidence.prior, UniformCodes):
+    elif isinstance(evidence.prior, UniformSampler):
         names = ("pixel_cnn",)
     else:
         names = (*QUICK, *(("flow_matching",) if settings.repair else ()))

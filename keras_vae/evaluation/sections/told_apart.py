@@ -39,7 +39,7 @@ REPAIRED = ("repaired_share", "repaired_share_se", "repaired_share_low", "repair
 
 
 @dataclasses.dataclass(frozen=True)
-class Choice:
+class ChosenByClassifier:
     """The sampler that is used, as the classifier sees it.
 
     Attributes:
@@ -89,9 +89,9 @@ class ToldApart:
         }
 
     def choose(self, names):
-        """Returns the `Choice` among the samplers `names`: by one fold, measured on the other."""
+        """Returns the `ChosenByClassifier` among the samplers `names`: by one fold, measured on the other."""
         if not names:
-            return Choice(None, (), False, None)
+            return ChosenByClassifier(None, (), False, None)
         folds = {name: self.scored[name].folds for name in (*names, "prior")}
         overall = {name: told_apart(found) for name, found in folds.items()}
         best = min(names, key=lambda name: overall[name].auc)
@@ -101,7 +101,7 @@ class ToldApart:
         better = difference(folds["prior"], folds[best]).beyond()
         if not better and overall[best].auc > SATURATED:
             better = None
-        return Choice(best, near, better, crossed(folds, names))
+        return ChosenByClassifier(best, near, better, crossed(folds, names))
 
 
 def crossed(folds, names):

@@ -1,6 +1,6 @@
 """What is said of a fitted sampler: only what was measured of it and what was really done with it."""
 
-from keras_vae.evaluation.verdict.steps import Step, evaluate_again
+from keras_vae.evaluation.verdict.steps import Remedy, evaluate_again
 from keras_vae.evaluation.verdict.words import listed, measured, percent, share
 
 MORE = 5  # times the budget that is recommended where more time helps
@@ -21,7 +21,9 @@ def repair_steps(facts):
         return []
     outcome, found = facts.get("repair", "outcome"), gain(facts)
     if outcome == "exported":
-        return [Step(f"Without retraining: {found}; the exported {facts.get('repair', 'version')} does so.")]
+        return [
+            Remedy(f"Without retraining: {found}; the exported {facts.get('repair', 'version')} does so.")
+        ]
     if outcome == "not_asked":
         words = f"Without retraining: {found}. Evaluate without --no-repair to export a decoder that does so."
         return [evaluate_again(facts.source, words, without=("--no-repair",))]
@@ -31,7 +33,7 @@ def repair_steps(facts):
     if outcome == "program" and facts.source.evaluated is not None:
         words = f"Without retraining: {found}. {LATER[outcome]} The command exports a decoder that does so."
         return [evaluate_again(facts.source, words, without=("--no-repair",))]
-    return [Step(f"Without retraining: {found}. {LATER.get(outcome, '')}".strip())]
+    return [Remedy(f"Without retraining: {found}. {LATER.get(outcome, '')}".strip())]
 
 
 def more_time(facts):

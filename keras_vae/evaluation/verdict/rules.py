@@ -15,7 +15,7 @@ from keras_vae.evaluation.verdict.holes import (
     towards_the_bound,
 )
 from keras_vae.evaluation.verdict.repairing import more_time, repair_steps, without_repair
-from keras_vae.evaluation.verdict.steps import Step, train_again
+from keras_vae.evaluation.verdict.steps import Remedy, train_again
 from keras_vae.evaluation.verdict.thresholds import THRESHOLDS
 from keras_vae.evaluation.verdict.words import number, percent
 
@@ -34,7 +34,7 @@ class Finding:
         symptom: What a person sees.
         evidence: The numbers.
         cause: Why, in plain words.
-        steps: What to do, `Step`s in their order.
+        steps: What to do, `Remedy`s in their order.
         sub_verdict: What kind of it, or None.
     """
 
@@ -78,7 +78,7 @@ def insufficient_data(facts):
             "All images are equal.",
             f"The variance of {facts.get('num_train')} training images is 0.",
             "There is nothing that a code could say of one image and not of another.",
-            (Step("Look at the images: were they read as they should be?"),),
+            (Remedy("Look at the images: were they read as they should be?"),),
         )
     if facts.held_out >= THRESHOLDS.fewest_images:
         return None
@@ -89,7 +89,7 @@ def insufficient_data(facts):
         f" {THRESHOLDS.fewest_images} on.",
         "The dataset is small. A low loss on it may be memory, and nothing here can tell.",
         (
-            Step("Add images."),
+            Remedy("Add images."),
             *train_again(facts, augmented(facts), "Look at the nearest training images of its samples."),
         ),
     )
@@ -170,7 +170,7 @@ def overfitted(facts):
         "The networks have learned the training images themselves: too few images for their size.",
         (
             *train_again(facts, {**augmented(facts), "patience": 10}),
-            Step("If that is not enough: more images, narrower networks, or a larger beta."),
+            Remedy("If that is not enough: more images, narrower networks, or a larger beta."),
         ),
         "copies_training_images" if copies else None,
     )
@@ -228,7 +228,7 @@ def prior_hole(facts):
 
 def hole_steps(facts, found):
     """Returns what to do about a hole: the fitted sampler now, or why there is none; then another training."""
-    repaired = repair_steps(facts) or [Step(without_repair(facts))]
+    repaired = repair_steps(facts) or [Remedy(without_repair(facts))]
     return (*repaired, *more_time(facts), *found.steps)
 
 
@@ -279,11 +279,11 @@ def jumps(facts):
 def smoother_steps(facts):
     """Returns the steps that widen the posteriors, so that the decoder sees what lies between codes."""
     if facts.is_conditional:
-        return (Step("Train it on more images, or for fewer steps."),)
+        return (Remedy("Train it on more images, or for fewer steps."),)
     beta = 2 * max(facts.beta or 1.0, 1.0)
     return (
         *train_again(facts, {"objective": "beta_vae", "objective.beta": f"{beta:g}"}),
-        Step("Or train it on more images, or for fewer steps."),
+        Remedy("Or train it on more images, or for fewer steps."),
     )
 
 
@@ -304,7 +304,7 @@ def healthy(facts):
         f"It reconstructs, and {facts.prior_in_words} decodes to images.",
         samples_evidence(facts) + mismatch_evidence(facts),
         "Nothing is wrong that these measurements can see.",
-        tuple(repair_steps(facts)) or (Step("Use it."),),
+        tuple(repair_steps(facts)) or (Remedy("Use it."),),
     )
 
 

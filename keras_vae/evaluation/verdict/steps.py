@@ -21,7 +21,7 @@ PHRASES = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Step:
+class Remedy:
     """One thing to do.
 
     Attributes:
@@ -47,7 +47,7 @@ def train_again(facts, changes, aim=""):
         return []
     phrases = [PHRASES[name].format(value.replace(",", ", ")) for name, value in changed.items()]
     sentence = f"Train it again {listed(phrases)}."
-    return [Step(f"{sentence} {aim}".strip(), facts.source.training(changed))]
+    return [Remedy(f"{sentence} {aim}".strip(), facts.source.training(changed))]
 
 
 def settings_of(facts):
@@ -72,4 +72,4 @@ def typed(known, name):
 
 def evaluate_again(source, reason, without=(), changes=None):
     """Returns the step that evaluates the model again, with other flags; `reason` says what that gains."""
-    return Step(reason, source.evaluation(without, changes))
+    return Remedy(reason, source.evaluation(without, changes))

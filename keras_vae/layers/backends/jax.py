@@ -9,7 +9,7 @@ from keras_vae.runtime.lazy import keras
 SEED_DTYPE = "uint32"
 
 
-class Steps:
+class JaxSteps:
     """What `fit` and `evaluate` do with a batch: what `keras_vae.layers.backends.tensorflow` does, on values handed through.
 
     Keras' own steps call the model before they ask for the loss, which would be a second pass through the networks and
@@ -98,3 +98,6 @@ def replica_number():
 def mean_over_replicas(values):
     """Returns `values`."""
     return values
+
+
+Steps = JaxSteps

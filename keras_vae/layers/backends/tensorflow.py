@@ -8,7 +8,7 @@ SEED_DTYPE = "int32"
 WEIGHTS_FOR_XLA = 1_000_000
 
 
-class Steps:
+class TensorFlowSteps:
     """What `fit` and `evaluate` do with a batch."""
 
     def train_step(self, data):
@@ -122,3 +122,6 @@ def mean_over_replicas(values):
     if num_replicas() == 1:
         return values
     return tf.distribute.get_replica_context().all_reduce("mean", values)
+
+
+Steps = TensorFlowSteps

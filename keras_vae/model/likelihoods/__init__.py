@@ -13,7 +13,12 @@ nats become bits per dimension (None where it is no density, but a distortion th
 
 from keras_vae.model.likelihoods.automatic import Automatic
 from keras_vae.model.likelihoods.bernoulli import Bernoulli, ContinuousBernoulli
-from keras_vae.model.likelihoods.gaussian import Gaussian, GaussianPerPixel, LearnedGaussian, OptimalGaussian
+from keras_vae.model.likelihoods.gaussian import (
+    GaussianLikelihood,
+    GaussianPerPixel,
+    LearnedGaussian,
+    OptimalGaussian,
+)
 from keras_vae.model.likelihoods.laplace import Laplace, LearnedLaplace
 from keras_vae.model.likelihoods.likelihood import Likelihood
 from keras_vae.model.likelihoods.logistic import DiscretizedLogistic, LogisticMixture
@@ -25,7 +30,7 @@ LIKELIHOODS = {
     "bernoulli": Bernoulli,
     "continuous_bernoulli": ContinuousBernoulli,
     "discretized_logistic": DiscretizedLogistic,
-    "gaussian": Gaussian,
+    "gaussian": GaussianLikelihood,
     "gaussian_learned": LearnedGaussian,
     "gaussian_optimal": OptimalGaussian,
     "gaussian_per_pixel": GaussianPerPixel,

@@ -13,7 +13,7 @@ MAX_LOG_SIGMA = 1.0
 
 
 @dataclass(frozen=True)
-class Gaussian(Located):
+class GaussianLikelihood(Located):
     """Independent Gaussian pixels of one fixed standard deviation: squared error, on the scale of `sigma`."""
 
     sigma: float = field(

@@ -6,7 +6,7 @@ from typing import ClassVar
 from keras_vae.layers.gradients import frozen
 from keras_vae.model.objectives.objective import Objective
 from keras_vae.model.posteriors import Point
-from keras_vae.model.priors import Vamp
+from keras_vae.model.priors import VampPrior
 from keras_vae.runtime.lazy import keras, ops
 
 
@@ -147,7 +147,7 @@ class AdversarialAutoencoder(Adversarial):
     def check(self, model):
         """Refuses VampPrior, a mixture of posteriors: those of this encoder are points."""
         super().check(model)
-        if isinstance(model.prior, Vamp):
+        if isinstance(model.prior, VampPrior):
             raise ValueError(
                 "prior vamp is made of the encoder's posteriors, which are points here (try --prior mixture)"
             )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from keras_vae.model.objectives.variational import VariationalBound
-from keras_vae.model.priors import Vamp
+from keras_vae.model.priors import VampPrior
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class ConditionalVAE(VariationalBound):
     def check(self, model):
         """Raises a ValueError where the prior would need labels too."""
         super().check(model)
-        if isinstance(model.prior, Vamp):
+        if isinstance(model.prior, VampPrior):
             raise ValueError(
                 "VampPrior asks the encoder for the posteriors of images that have no labels, and objective"
                 " ConditionalVAE encodes none without (try --prior mixture)"

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from keras_vae.model.objectives.variational import VariationalBound
 from keras_vae.model.posteriors import FlowedGaussian
-from keras_vae.model.priors import Vamp
+from keras_vae.model.priors import VampPrior
 from keras_vae.model.priors.flow import MOST_STEPS
 
 
@@ -41,7 +41,7 @@ class PlanarFlow(VariationalBound):
     def check(self, model):
         """Refuses VampPrior, a mixture of posteriors: a flow tells the density of its own draws, not of any code."""
         super().check(model)
-        if isinstance(model.prior, Vamp):
+        if isinstance(model.prior, VampPrior):
             raise ValueError(
                 "prior vamp is made of the encoder's posteriors, and those with a flow have a density at their own draws"
                 " alone (try --prior mixture)"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from keras_vae.layers.densities import sum_per_image
 from keras_vae.model.posteriors.latent import Draw, Latent
 from keras_vae.model.posteriors.point import POINT_LOG_VAR
-from keras_vae.model.priors.uniform import UniformCodes
+from keras_vae.model.priors.uniform import UniformPrior
 from keras_vae.runtime.lazy import ops
 
 
@@ -42,7 +42,7 @@ class Codebook(Latent):
                 f"prior {type(chosen).__name__} is a density of continuous codes, and those of a codebook are discrete:"
                 " leave the prior out (--prior standard); the evaluation fits a pixel_cnn to them"
             )
-        return UniformCodes()
+        return UniformPrior()
 
     def heads(self):
         """Returns the encoder's one output."""

@@ -14,12 +14,12 @@ whether it is N(0, I), for which a Gaussian posterior has its rate in closed for
 """
 
 from keras_vae.model.priors.flow import FlowPrior
-from keras_vae.model.priors.mixture import Mixture, Vamp
+from keras_vae.model.priors.mixture import MixturePrior, VampPrior
 from keras_vae.model.priors.standard import StandardNormal
 
 PRIORS = {
     "standard": StandardNormal,
-    "mixture": Mixture,
-    "vamp": Vamp,
+    "mixture": MixturePrior,
+    "vamp": VampPrior,
     "flow": FlowPrior,
 }

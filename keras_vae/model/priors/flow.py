@@ -58,4 +58,4 @@ class FlowPrior(Prior):
         """Returns the flow as a sampler, with the weights that it has now."""
         from keras_vae import samplers
 
-        return samplers.Flow.of_flow(model.prior_layer, model.latent_shape)
+        return samplers.FlowSampler.of_flow(model.prior_layer, model.latent_shape)

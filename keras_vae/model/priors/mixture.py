@@ -44,7 +44,7 @@ class MixtureOfGaussians(Prior):
 
 
 @dataclass(frozen=True)
-class Mixture(MixtureOfGaussians):
+class MixturePrior(MixtureOfGaussians):
     """A mixture of Gaussians of diagonal covariance, its means, variances and weights learned with the model.
 
     At first its components lie half a standard deviation around 0 and are as wide as leaves the whole at N(0, I).
@@ -80,7 +80,7 @@ class Mixture(MixtureOfGaussians):
 
 
 @dataclass(frozen=True)
-class Vamp(MixtureOfGaussians):
+class VampPrior(MixtureOfGaussians):
     """The mixture of the posteriors of learned images, the pseudo-inputs (Tomczak and Welling 2018, equation 9).
 
         p(z) = 1/k sum_i q(z | u_i)

@@ -31,4 +31,4 @@ class StandardNormal(Prior):
         """Returns the sampler of N(0, I)."""
         from keras_vae import samplers
 
-        return samplers.Prior(model.latent_shape)
+        return samplers.PriorSampler(model.latent_shape)

@@ -8,7 +8,7 @@ from keras_vae.runtime.lazy import keras, ops
 
 
 @dataclass(frozen=True)
-class UniformCodes(Prior):
+class UniformPrior(Prior):
     """At each position any entry of the codebook, all alike (van den Oord et al. 2017, section 3.1).
 
     A codebook chooses it itself. The rate against it is constant: positions * log(entries) nats.
@@ -33,6 +33,6 @@ class UniformCodes(Prior):
         """Returns it as a sampler, with the codebook as it is now."""
         from keras_vae import samplers
 
-        return samplers.UniformCodes.of_codebook(
+        return samplers.UniformSampler.of_codebook(
             ops.convert_to_numpy(model.sampling.codebook), model.latent_shape
         )
