@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from keras_vae.layers.gradients import derivative_along
-from keras_vae.layers.kernels import fused
+from keras_vae.layers.kernels.fused import fused
 from keras_vae.model.networks.fields import ACTIVATIONS
 from keras_vae.runtime.lazy import keras
 

@@ -5,8 +5,8 @@ import pytest
 import scipy.ndimage
 import scipy.stats
 
-from keras_vae.evaluation.metrics import planted_sets
 from keras_vae.evaluation.metrics import sliced_wasserstein as sw
+from keras_vae.evaluation.metrics.planted_sets import planted_sets
 
 
 def noise(count, seed, shape=(8, 8, 1), mean=0.5, sd=0.1):

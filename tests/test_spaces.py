@@ -5,9 +5,9 @@ import types
 import numpy as np
 import pytest
 
-from keras_vae.evaluation.metrics import planted_sets
 from keras_vae.evaluation.metrics.blindness import dead_zones, directions, distances_between, judge_space
 from keras_vae.evaluation.metrics.estimate import Estimate
+from keras_vae.evaluation.metrics.planted_sets import planted_sets
 from keras_vae.evaluation.results import Results
 from keras_vae.evaluation.results.schema import results_schema
 from keras_vae.evaluation.sections import spaces as section

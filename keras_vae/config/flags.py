@@ -27,6 +27,7 @@ from keras_vae.config.codec import (
     show_setting,
 )
 from keras_vae.errors import UsageError, WriteError
+from keras_vae.runtime.upstream import actions_of, options_of, positionals_of
 
 
 class Parsed(typing.NamedTuple):
@@ -165,12 +166,12 @@ class Parser(argparse.ArgumentParser):
     def short_usage(self):
         """The usage with all options in one word; argparse would name every flag."""
         formatter = argparse.HelpFormatter(f"{self.prog} [options]")
-        formatter.add_usage(None, self._get_positional_actions(), [], prefix="")
+        formatter.add_usage(None, positionals_of(self), [], prefix="")
         return formatter.format_help().strip().replace("%", "%%")
 
     def format_help(self):
         """The help: arguments without a name, options that are no settings, settings, the epilog as it is."""
-        extras = [action for action in self._actions if not action.dest.startswith("--")]
+        extras = [action for action in actions_of(self) if not action.dest.startswith("--")]
         positional = [action for action in extras if not action.option_strings]
         formatter = argparse.HelpFormatter(self.prog, max_help_position=32)
         formatter.add_usage(self.usage, [], [])
@@ -205,7 +206,7 @@ def add_flags(parser, kind, prefix="--"):
             )  # raises where the annotation is of no use: here, not at its first use
         flag, switch = prefix + field.name, is_switch(field, annotation)
         dest = f"{flag}.kind" if choices else flag  # the dashes keep it apart from the extra arguments
-        known = parser._option_string_actions.get(flag)
+        known = options_of(parser).get(flag)
         if known is None:
             parser.add_argument(flag, dest=dest, action=argparse.BooleanOptionalAction if switch else "store")
         elif (known.dest, known.nargs == 0) != (dest, switch):
@@ -277,7 +278,7 @@ def join_values(parser, argv):
         if word == "--":
             return [*joined, word, *words]
         name, equals, _ = word.partition("=")
-        action = parser._option_string_actions.get(name)  # argparse has no public list of its options
+        action = options_of(parser).get(name)
         if action is None and word.startswith("--"):
             refuse_word(parser, word)
         if action and action.nargs == 0 and equals:
@@ -295,5 +296,5 @@ def refuse_word(parser, word):
     """Raises a UsageError for a word of the command line that nothing takes."""
     name = word.partition("=")[0]
     if name.startswith("-"):
-        raise UsageError(f"unknown option {name}{did_you_mean(name, parser._option_string_actions)}")
+        raise UsageError(f"unknown option {name}{did_you_mean(name, options_of(parser))}")
     raise UsageError(f"unexpected argument {quote(word)}")

@@ -16,6 +16,7 @@ import numpy as np
 
 from keras_vae.data.progress import notice
 from keras_vae.errors import DatasetError
+from keras_vae.runtime import upstream
 from keras_vae.runtime.files import locked
 
 PROBE_SECONDS = 3
@@ -177,24 +178,18 @@ def _prepare_offline(name, builder, data_dir, held):
     """Prepares from the files in `data_dir`, with enforced checksums; returns whether these were enough."""
     import tensorflow_datasets as tfds
 
-    def make_manager(*args, **kwargs):
-        manager = type(builder)._make_download_manager(builder, *args, **kwargs)
-        manager._downloader.download = refuse  # otherwise it tries the network for minutes
-        return manager
-
-    def refuse(url, *args, **kwargs):
-        raise _NotHereError(url)
-
-    builder._make_download_manager = make_manager
     folder = os.fspath(Path(data_dir).expanduser().absolute())
     try:
-        with notice(f"Preparing {name} from the files in {data_dir}, this once"):
+        with (
+            upstream.without_downloads(builder, _NotHereError),
+            notice(f"Preparing {name} from the files in {data_dir}, this once"),
+        ):
             builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=folder))
         return True
     except _NotHereError:
         return False
     except Exception as error:
-        if type(error).__name__ != "NonMatchingChecksumError":  # it is not public
+        if not upstream.is_wrong_checksum(error):
             raise DatasetError(
                 f"{name}: cannot be prepared from {data_dir}: {_in_one_line(error)}"
             ) from error
@@ -202,8 +197,6 @@ def _prepare_offline(name, builder, data_dir, held):
             f"{name}: {', '.join(held)} in {data_dir} are not this dataset's files (their checksums differ): "
             f"put the original downloads there, or leave --data_dir out"
         ) from error
-    finally:
-        del builder._make_download_manager
 
 
 def _prepare_online(name, builder, data_dir, download):

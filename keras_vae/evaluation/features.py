@@ -17,7 +17,7 @@ import zlib
 
 import numpy as np
 
-from keras_vae.data import progress
+from keras_vae.data.progress import progress
 from keras_vae.errors import FeatureError
 from keras_vae.runtime.files import whole
 from keras_vae.runtime.lazy import keras, tf

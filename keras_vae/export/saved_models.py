@@ -51,8 +51,8 @@ from keras_vae.runtime import checksums
 from keras_vae.runtime.devices import need_tensorflow
 from keras_vae.runtime.empty import of_any_count
 from keras_vae.runtime.files import rename, unfinished, why, write_json
-from keras_vae.runtime.graphs import release_graphs
 from keras_vae.runtime.lazy import tf
+from keras_vae.runtime.upstream import release_graphs
 from keras_vae.samplers import PriorSampler, load, save
 
 # TensorFlow leaves that folder to others.

@@ -33,8 +33,3 @@ def derivative_along(function, inputs, directions):
     outputs. It can be differentiated in its turn. `function` must assign nothing to variables.
     """
     return backends.derivative_along(function, inputs, directions)
-
-
-def batch_counter(optimizer):
-    """Returns the variable in which `optimizer` counts batches; `iterations` is fewer where it accumulates gradients."""
-    return getattr(optimizer, "inner_optimizer", optimizer)._iterations

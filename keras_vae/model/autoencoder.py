@@ -12,10 +12,8 @@ import numpy as np
 
 from keras_vae.errors import TrainingStopped
 
-# Whole: Keras, which imports this file, may be imported by the first use of them.
 from keras_vae.layers import backends
 from keras_vae.layers import basic as layers
-from keras_vae.layers.gradients import batch_counter
 from keras_vae.model import compiled
 from keras_vae.model.batches import images_at_once, in_batches
 from keras_vae.model.checks import check_classes, check_image_shape, check_label_names, widened
@@ -47,6 +45,7 @@ from keras_vae.model.scoring import NUM_SAMPLES, score
 from keras_vae.model.soundness import Soundness
 from keras_vae.model.step import Draws, Step
 from keras_vae.model.streams import checked_stream, is_arrays, refusing
+from keras_vae.runtime import upstream
 from keras_vae.runtime.lazy import keras, ops
 
 # Beyond these the weight of the rate is worth a word: means in the place of sums are off by factors of 10 to 100.
@@ -606,13 +605,13 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
     @property
     def metrics(self):
         """The loss and the objective's terms, means over all images of the epoch, in nats per image; and compile's."""
-        given = [] if self._compile_metrics is None else [self._compile_metrics]
-        return [*self.trackers.values(), *given]
+        given = upstream.compile_metrics(self)
+        return [*self.trackers.values(), *([] if given is None else [given])]
 
     def iteration(self):
         """Returns the number of batches trained on, int32."""
         optimizer = getattr(self, "optimizer", None)
-        return ops.cast(batch_counter(optimizer) if optimizer else 0, "int32")
+        return ops.cast(upstream.batch_counter(optimizer) if optimizer else 0, "int32")
 
     def noise_counter(self, training):
         """Returns what numbers the noise: by steps or, in evaluation, by images seen; and by replicas."""

@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_vae.layers import backends
+from keras_vae.runtime.upstream import compile_metrics
 
 
 def check_loss(given):
@@ -22,7 +23,7 @@ def build(model):
     Raises:
         ValueError: One of them cannot compare images, or has the name of a term of the loss.
     """
-    metrics = model._compile_metrics
+    metrics = compile_metrics(model)
     if metrics is None:
         return
     images = np.full((2, *model.image_shape), 0.5, "float32")
@@ -48,8 +49,9 @@ def build(model):
 
 def update(model, batch):
     """Updates the metrics of `model` by a `Batch` of tensors and its reconstructions, as `predict` gives them."""
-    if model._compile_metrics is None:
+    metrics = compile_metrics(model)
+    if metrics is None:
         return
     shown = model(batch.inputs(), training=False)
     targets = batch.images if batch.targets is None else batch.targets
-    model._compile_metrics.update_state(targets, shown, sample_weight=batch.weights)
+    metrics.update_state(targets, shown, sample_weight=batch.weights)

@@ -3,6 +3,7 @@
 import warnings
 
 from keras_vae.runtime.lazy import keras
+from keras_vae.runtime.upstream import layers_for_quantization
 
 
 def quantized_layers(model):
@@ -12,7 +13,7 @@ def quantized_layers(model):
     to the next.
     """
     found = {}
-    for number, layer in enumerate(all_layers(model)):
+    for number, layer in enumerate(layers_for_quantization(model)):
         mode = getattr(layer, "quantization_mode", None)
         if mode is not None:
             config = getattr(layer, "quantization_config", None)
@@ -22,14 +23,9 @@ def quantized_layers(model):
 
 def quantize_layers(model, quantized):
     """Quantizes the layers of a new `model` as `quantized_layers` says; their weights are still to be loaded."""
-    layers = all_layers(model)
+    layers = layers_for_quantization(model)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # what they say was said when the model was quantized
         for number, how in quantized.items():
             config = keras.saving.deserialize_keras_object(how["config"])
             layers[int(number)].quantize(how["mode"], config=config)
-
-
-def all_layers(model):
-    """Returns the layers that `keras.Model.quantize` goes through, which no public method lists."""
-    return list(model._flatten_layers(include_self=False))

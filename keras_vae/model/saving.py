@@ -7,6 +7,7 @@ import warnings
 from keras_vae.config.codec import did_you_mean
 from keras_vae.model.quantization import quantize_layers, quantized_layers
 from keras_vae.runtime.lazy import keras
+from keras_vae.runtime.upstream import writes_legacy_file
 
 # The formats of `keras.Model.export`, and how the name of a file has to end; Torch's needs Keras' torch backend.
 FORMATS = {"tf_saved_model": "", "litert": ".tflite", "onnx": "", "openvino": ".xml"}
@@ -18,7 +19,6 @@ PACKAGES = {
     "openvino": ("openvino",),
 }
 WEIGHTS = ".weights.h5"
-global_state = keras.src.backend.common.global_state
 MODES = ("int8", "int4", "float8")  # of quantization; "gptq" and "awq" calibrate blocks of transformers
 LEGACY = (".h5", ".hdf5")  # of Keras 2
 
@@ -118,7 +118,7 @@ class Saving:
         self.optimizer.iterations.assign(step)
 
     def get_config(self):
-        if global_state.get_global_attribute("use_legacy_config"):  # set by `keras.saving.save_model("x.h5")`
+        if writes_legacy_file():  # set by `keras.saving.save_model("x.h5")`
             raise ValueError(
                 "a model is saved whole as .keras: HDF5 files of Keras 2 (.h5) cannot hold it (try"
                 " model.save('model.keras'))"

@@ -11,9 +11,10 @@ import types
 
 from keras_vae.model.inputs import CLEAN, Batch, unpack
 from keras_vae.runtime.lazy import keras, tf
+from keras_vae.runtime.upstream import data_adapters
 
 OF_A_BATCH = " of a batch"  # after "the images"
-adapters = keras.src.trainers.data_adapters
+adapters = data_adapters()
 
 
 class CheckedStream(adapters.data_adapter.DataAdapter):

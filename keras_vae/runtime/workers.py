@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_vae.errors import UsageError, WorkerLost
-from keras_vae.runtime import devices
+from keras_vae.runtime import devices, upstream
 from keras_vae.runtime.lazy import tf
 
 LONGEST = 256  # bytes of what one worker tells the others
-SILENCE = 60  # seconds
+SILENCE = 60  # seconds after which a worker counts as lost
 
 
 @dataclass(frozen=True)
@@ -76,21 +76,8 @@ def join():
         return None
     devices.say(f"worker {place().number} of {place().count}: waiting for the others")
     with devices.quiet():
-        wait_for_silent_workers()
+        upstream.wait_for_silent_workers(SILENCE)
         return tf.distribute.MultiWorkerMirroredStrategy()
-
-
-def wait_for_silent_workers():
-    """Lets a worker be silent for `SILENCE` before the others take it for dead, in place of 10 seconds.
-
-    On a host that is busy with other things 10 seconds are too few. A workaround: TensorFlow has no public name for it.
-    """
-    from tensorflow.python.eager.context import context
-
-    configure = context().configure_coordination_service
-    context().configure_coordination_service = functools.partial(
-        configure, heartbeat_timeout_in_ms=1000 * SILENCE
-    )
 
 
 def strategy():

@@ -15,7 +15,7 @@ import contextlib
 import os
 
 from keras_vae.explorer import explorer_routes
-from keras_vae.serving import extra
+from keras_vae.serving.extra import extra
 from keras_vae.serving.json_tensors import dumps
 from keras_vae.serving.models import Model, Watcher
 from keras_vae.serving.rest import answer

@@ -14,7 +14,7 @@ import json
 import numpy as np
 
 from keras_vae.errors import StatusError
-from keras_vae.serving import extra
+from keras_vae.serving.extra import extra
 from keras_vae.serving.signatures import dtype_of
 from keras_vae.serving.status import invalid
 

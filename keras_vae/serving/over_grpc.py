@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_vae.errors import StatusError
-from keras_vae.serving import extra
+from keras_vae.serving.extra import extra
 from keras_vae.serving.signatures import dtype_of, predicting, shape_of
 
 APIS = "tensorflow_serving.apis"

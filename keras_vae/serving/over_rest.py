@@ -6,7 +6,8 @@ import urllib.parse
 import numpy as np
 
 from keras_vae.errors import StatusError
-from keras_vae.serving import extra, json_tensors
+from keras_vae.serving import json_tensors
+from keras_vae.serving.extra import extra
 from keras_vae.serving.signatures import METHOD
 
 # Statuses that stand for more than one code get the one that our models can cause; 413 is a proxy's, or ours.

@@ -5,7 +5,7 @@ import signal
 import socket
 
 from keras_vae.errors import UsageError
-from keras_vae.serving import extra
+from keras_vae.serving.extra import extra
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 CONNECTIONS = 256  # more at once are answered with 503

@@ -10,7 +10,7 @@ import pathlib
 import numpy as np
 
 from keras_vae.runtime.files import whole
-from keras_vae.serving import extra
+from keras_vae.serving.extra import extra
 from keras_vae.serving.signatures import dtype_of, predicting, read_signatures, shape_of
 
 FILE = "assets.extra/tf_serving_warmup_requests"

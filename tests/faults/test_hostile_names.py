@@ -19,8 +19,8 @@ from keras_vae.cli import serve as serving
 from keras_vae.cli import sweep as sweep
 from keras_vae.cli.explore import main as explore
 from keras_vae.report.page import NAME, clean
-from keras_vae.serving import prepare
 from keras_vae.serving.app import make_app
+from keras_vae.serving.prepare import prepare
 from keras_vae.training.run_folder import Run
 
 TINY = ["--network.widths=4", "--network.dense=8", "--latent=2", "--epochs=1", "--no-download"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_vae.data import progress, rules
+from keras_vae.data import rules
 from keras_vae.data.dataset import Annotations, annotated_digests, make_dataset
 from keras_vae.data.image_files import (
     EXTENSIONS,
@@ -23,6 +23,7 @@ from keras_vae.data.image_files import (
 )
 from keras_vae.data.image_size import DEFAULT_SIZE, default_size, describe_fit
 from keras_vae.data.packed import packed, remembered
+from keras_vae.data.progress import progress
 from keras_vae.data.split_folders import find_splits
 from keras_vae.data.splits import SPLITS, combined_digest
 from keras_vae.data.value_range import BYTES, describe_asked, describe_bytes, describe_found, found_range

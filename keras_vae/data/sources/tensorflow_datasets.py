@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_vae.data import progress, rules
+from keras_vae.data import rules
 from keras_vae.data.dataset import Annotations, annotated_digests, make_dataset
 from keras_vae.data.image_size import describe_fit
 from keras_vae.data.preparing import cache_folder, image_feature, is_writable, prepared_builder, quiet
+from keras_vae.data.progress import progress
 from keras_vae.data.resize import cover, with_channels
 from keras_vae.data.splits import SPLITS, combined_digest, content_digests
 from keras_vae.data.stores import MappedImages, MemoryImages

@@ -38,7 +38,7 @@ from keras_vae.evaluation.sections.samplers import fit_samplers
 from keras_vae.evaluation.sections.spaces import measure_spaces
 from keras_vae.evaluation.sections.told_apart import measure_told_apart
 from keras_vae.evaluation.subject import check_subject, prior_name
-from keras_vae.runtime.graphs import release_graphs
+from keras_vae.runtime.upstream import release_graphs
 
 __all__ = ["SECTIONS", "Measured", "Section", "measure"]
 

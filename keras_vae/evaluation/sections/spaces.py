@@ -6,8 +6,9 @@ import math
 import numpy as np
 
 from keras_vae.evaluation.features import random_features
-from keras_vae.evaluation.metrics import blindness, planted_sets
+from keras_vae.evaluation.metrics import blindness
 from keras_vae.evaluation.metrics.ladder import cut
+from keras_vae.evaluation.metrics.planted_sets import planted_sets
 from keras_vae.evaluation.metrics.sliced_wasserstein import LEAST_IMAGES, Slices
 from keras_vae.evaluation.sections.found import Found
 

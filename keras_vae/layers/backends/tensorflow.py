@@ -2,13 +2,14 @@
 
 import math
 
+from keras_vae.runtime import upstream
 from keras_vae.runtime.lazy import tf
 
 SEED_DTYPE = "int32"
 WEIGHTS_FOR_XLA = 1_000_000
 
 
-class TensorFlowSteps:
+class TensorFlowSteps(upstream.NoSymbolicBuild):
     """What `fit` and `evaluate` do with a batch."""
 
     def train_step(self, data):
@@ -40,13 +41,6 @@ class TensorFlowSteps:
         """Returns the reconstructions of a batch."""
         return super().predict_step((self.unpack(data).inputs(),))
 
-    def _maybe_symbolic_build(self, *args, **kwargs):
-        """Does nothing: the model was built when it was made.
-
-        Keras would, for every fit and evaluation, average the first batch over replicas to see its shape, which fails
-        where their parts differ in size.
-        """
-
 
 def sum_over_replicas(gradients):
     """Returns the gradients of the global batch's loss; None stays None."""
@@ -72,13 +66,9 @@ def apply(optimizer, gradients, weights):
 
 
 def take_as_summed(optimizer):
-    """Keeps `optimizer` from summing gradients over replicas, which has been done.
-
-    A workaround: Keras' optimizers do it themselves, but only after each replica's own gradients have been clipped, and
-    after the first replica's have been searched for what float16 cannot hold.
-    """
+    """Prevents `optimizer` from summing gradients over replicas, because they have been summed already."""
     if num_replicas() > 1:
-        getattr(optimizer, "inner_optimizer", optimizer)._all_reduce_sum_gradients = list
+        upstream.take_as_summed(optimizer)
 
 
 def for_all_workers(results):
