@@ -110,7 +110,7 @@ def test_a_point_has_no_noise_and_says_so():
     posterior = {"mean": np.ones((2, 3), "float32")}
     np.testing.assert_array_equal(Point().draw(None, posterior, seed=None).codes, posterior["mean"])
     np.testing.assert_array_equal(Point().moments(None, posterior)[1], np.full((2, 3), POINT_LOG_VAR))
-    assert Point().sampling((3,)) is None
+    assert Point().new_layer((3,)) is None
 
 
 @pytest.mark.parametrize("shape", [(3,), (4, 4, 3)])

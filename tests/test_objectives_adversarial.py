@@ -149,7 +149,7 @@ def test_a_prior_that_learns_is_fitted_to_the_codes_by_the_loss_alone(digits):
     with tf.GradientTape(persistent=True) as tape:
         step = Step(model, digits, None, True)
         terms = model.objective(model, step)
-        fit = -model.prior.log_prob(model, ops.stop_gradient(step.codes))
+        fit = -model.prior.log_prob(ops.stop_gradient(step.codes))
     ours, theirs, critics = (
         tape.gradient(values, learned) for values in (terms["loss"], fit, terms["critic_loss"])
     )

@@ -17,9 +17,9 @@ KINDS = ("planar", "iaf")
 
 
 def bent(kind, dim=2, depth=2, scale=1.0):
-    """A latent, its layer with random weights, so that the flow is far from the identity, and one posterior."""
-    latent = FlowedGaussian(kind, depth, width=8)
-    layer, noise = latent.sampling((dim,)), np.random.default_rng(3)
+    """A latent whose layer has random weights, the layer, so that the flow is far from the identity, and one posterior."""
+    latent = FlowedGaussian(kind, depth, width=8).of((dim,))
+    layer, noise = latent.layer, np.random.default_rng(3)
     for weight in layer.trainable_variables:
         weight.assign(scale * noise.normal(size=weight.shape))
     posterior = {
@@ -57,7 +57,7 @@ def test_the_monte_carlo_rate_is_the_integral_over_the_plane(kind):
     integral = np.sum(weights * (log_density - log_det - log_prior))
 
     many = {name: ops.repeat(value, 20_000, axis=0) for name, value in posterior.items()}
-    draw = latent.draw(layer, many, seed=1)
+    draw = latent.draw(many, seed=1)
     codes = np.array(draw.codes, "float64")
     rates = np.array(draw.log_density) + 0.5 * np.square(codes).sum(axis=1) + np.log(2 * np.pi)
     assert weights.sum() == pytest.approx(1, abs=1e-4)
@@ -77,7 +77,7 @@ def test_moments_of_a_linear_map_are_exact():
         name: ops.convert_to_tensor(noise.normal(size=(5, 3)).astype("float32"))
         for name in ("mean", "log_var", "context")
     }
-    mean, log_var = FlowedGaussian().moments(Linear(), posterior)
+    mean, log_var = FlowedGaussian().owning(Linear()).moments(posterior)
     np.testing.assert_allclose(
         mean, posterior["mean"] @ matrix.T + posterior["context"], rtol=1e-5, atol=1e-6
     )
@@ -87,11 +87,9 @@ def test_moments_of_a_linear_map_are_exact():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_moments_are_near_those_of_draws(kind):
-    latent, layer, posterior = bent(kind, dim=3, scale=0.3)
-    mean, log_var = latent.moments(layer, posterior)
-    draws = latent.draw(
-        layer, {name: ops.repeat(value, 5000, axis=0) for name, value in posterior.items()}, seed=0
-    )
+    latent, _, posterior = bent(kind, dim=3, scale=0.3)
+    mean, log_var = latent.moments(posterior)
+    draws = latent.draw({name: ops.repeat(value, 5000, axis=0) for name, value in posterior.items()}, seed=0)
     np.testing.assert_allclose(mean[0], np.mean(draws.codes, axis=0), atol=0.15)
     np.testing.assert_allclose(np.exp(log_var[0] / 2), np.std(draws.codes, axis=0), rtol=0.15)
 
@@ -104,19 +102,17 @@ def log_joint(codes):
 
 def best_bound(latent):
     """The bound, nats, that the latent's one posterior reaches by gradient ascent."""
-    layer = latent.sampling((2,))
+    latent = latent.of((2,))
     posterior = {
         name: tf.Variable(np.full((1, 2), 0.5 if name == "context" else 0.0, "float32"))
         for name in latent.heads()
     }
-    variables = [*posterior.values(), *layer.trainable_variables]
+    variables = [*posterior.values(), *latent.layer.trainable_variables]
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-2, 1500))
     optimizer.build(variables)
 
     def bound(count, seed):
-        draw = latent.draw(
-            layer, {name: tf.repeat(value, count, axis=0) for name, value in posterior.items()}, seed
-        )
+        draw = latent.draw({name: tf.repeat(value, count, axis=0) for name, value in posterior.items()}, seed)
         return tf.reduce_mean(log_joint(draw.codes) - draw.log_density)
 
     @tf.function

@@ -143,16 +143,16 @@ def test_an_entry_is_never_moved_where_revival_is_off():
 def test_the_rate_is_the_logarithm_of_all_codes_and_the_prior_draws_entries_alike(digits):
     model = make(codebook=16)
     assert float(model.evaluate(digits, verbose=0, return_dict=True)["rate"]) == pytest.approx(4 * np.log(16))
-    codes = np.asarray(model.prior.draw(model, 3000, seed=2))
+    codes = np.asarray(model.prior.draw(3000, seed=2))
     book = np.asarray(model.sampling.codebook)
     matches = (codes[..., None, :] == book).all(axis=-1)
     assert matches.any(axis=-1).all()
     # 12,000 draws of 1/16: a standard deviation of 26.5
     np.testing.assert_allclose(matches.sum(axis=(0, 1, 2)), 750, atol=5 * 26.5)
-    sampled = model.prior.sampler(model)
+    sampled = model.prior.sampler()
     codes = sampled.sample(np.arange(20)).numpy()
     assert (codes[..., None, :] == book).all(axis=-1).any(axis=-1).all()
-    np.testing.assert_allclose(sampled.log_prob(codes), model.prior.log_prob(model, codes), rtol=1e-6)
+    np.testing.assert_allclose(sampled.log_prob(codes), model.prior.log_prob(codes), rtol=1e-6)
 
 
 def test_training_with_more_entries_reconstructs_better_and_revival_keeps_them_in_use(digits):

@@ -61,28 +61,28 @@ def test_the_table_of_learned_priors_is_complete():
 @pytest.mark.parametrize("prior", LEARNED.values(), ids=LEARNED)
 def test_a_learned_prior_integrates_to_one(prior):
     model = perturbed(prior)
-    density = np.exp(model.prior.log_prob(model, grid()))
+    density = np.exp(model.prior.log_prob(grid()))
     assert density.sum() * AREA == pytest.approx(1, abs=2e-3)
 
 
 @pytest.mark.parametrize("prior", LEARNED.values(), ids=LEARNED)
 def test_draws_have_the_moments_and_the_entropy_of_the_density(prior):
     model = perturbed(prior)
-    drawn = np.asarray(model.prior.draw(model, 20_000, seed=3))
-    log_density = np.asarray(model.prior.log_prob(model, grid()), "float64")
+    drawn = np.asarray(model.prior.draw(20_000, seed=3))
+    log_density = np.asarray(model.prior.log_prob(grid()), "float64")
     density = np.exp(log_density) * AREA
     mean = density @ grid()
     np.testing.assert_allclose(drawn.mean(axis=0), mean, atol=0.06)
     np.testing.assert_allclose(drawn.var(axis=0), density @ (grid() - mean) ** 2, rtol=0.06)
     negative_entropy = density @ log_density
-    assert np.mean(model.prior.log_prob(model, drawn)) == pytest.approx(negative_entropy, abs=0.03)
+    assert np.mean(model.prior.log_prob(drawn)) == pytest.approx(negative_entropy, abs=0.03)
 
 
 @pytest.mark.parametrize("latent", [3, (2, 2, 2)], ids=["vector", "spatial"])
 @pytest.mark.parametrize("name", ["mixture", "flow"])
 def test_a_prior_starts_as_wide_as_the_standard_normal(name, latent):
     model = make(PRIORS[name](), latent)
-    drawn = np.asarray(model.prior.draw(model, 4000, seed=0))
+    drawn = np.asarray(model.prior.draw(4000, seed=0))
     assert drawn.shape == (4000, *model.latent_shape)
     np.testing.assert_allclose(drawn.mean(axis=0), 0, atol=0.2)
     np.testing.assert_allclose(drawn.std(axis=0), 1, atol=0.15)
@@ -106,7 +106,7 @@ def test_a_mixture_is_what_scipy_says():
 def test_a_mixture_of_one_component_is_the_standard_normal_at_first():
     model = make(MixturePrior(1))
     np.testing.assert_allclose(
-        model.prior.log_prob(model, grid()), -math.log(2 * math.pi) - 0.5 * (grid() ** 2).sum(1), rtol=1e-5
+        model.prior.log_prob(grid()), -math.log(2 * math.pi) - 0.5 * (grid() ** 2).sum(1), rtol=1e-5
     )
 
 
@@ -116,7 +116,7 @@ def test_a_mixtures_log_variances_are_those_of_a_posterior_at_most(given, kept):
     model.prior_layer.log_vars.assign([[given, given]])
     code = np.array([[0.5, -0.25]], "float32")
     expected = scipy.stats.norm.logpdf(code.astype("float64"), scale=math.exp(kept / 2)).sum()
-    assert float(model.prior.log_prob(model, code)[0]) == pytest.approx(expected, rel=1e-5)
+    assert float(model.prior.log_prob(code)[0]) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_mixtures_log_variances_turn_back_at_the_bound(digits):
@@ -135,7 +135,7 @@ def test_vamp_of_one_pseudo_input_is_the_posterior_there(digits):
     model.adapt(image)
     mean, log_var = model.encode(image)
     expected = scipy.stats.norm(mean, np.exp(0.5 * np.asarray(log_var))).logpdf(grid()).sum(axis=1)
-    np.testing.assert_allclose(model.prior.log_prob(model, grid()), expected, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(model.prior.log_prob(grid()), expected, rtol=1e-3, atol=1e-3)
 
 
 def test_the_rate_is_the_log_ratio_at_the_codes_and_agrees_with_the_closed_form(digits):
@@ -192,9 +192,9 @@ def test_a_flow_refuses_a_latent_beyond_its_size():
 @pytest.mark.parametrize("prior", LEARNED.values(), ids=LEARNED)
 def test_the_prior_as_a_sampler_has_the_same_density_also_from_a_file(prior, latent, tmp_path):
     model = perturbed(prior, latent)
-    sampler = model.prior.sampler(model)
-    codes = np.asarray(model.prior.draw(model, 50, seed=1)) + 0.1
-    expected = np.asarray(model.prior.log_prob(model, codes))
+    sampler = model.prior.sampler()
+    codes = np.asarray(model.prior.draw(50, seed=1)) + 0.1
+    expected = np.asarray(model.prior.log_prob(codes))
     np.testing.assert_allclose(sampler.log_prob(codes), expected, rtol=1e-4, atol=1e-4)
     save(sampler, tmp_path / "prior.npz")
     np.testing.assert_array_equal(load(tmp_path / "prior.npz").log_prob(codes), sampler.log_prob(codes))
@@ -203,8 +203,8 @@ def test_the_prior_as_a_sampler_has_the_same_density_also_from_a_file(prior, lat
 @pytest.mark.parametrize("prior", LEARNED.values(), ids=LEARNED)
 def test_the_sampler_draws_what_the_prior_draws(prior):
     model = perturbed(prior)
-    ours = np.asarray(model.prior.draw(model, 4000, seed=1))
-    theirs = model.prior.sampler(model).sample(np.arange(4000)).numpy()
+    ours = np.asarray(model.prior.draw(4000, seed=1))
+    theirs = model.prior.sampler().sample(np.arange(4000)).numpy()
     for dim in range(2):
         assert scipy.stats.ks_2samp(ours[:, dim], theirs[:, dim]).pvalue > 1e-3
 
@@ -214,7 +214,7 @@ def test_an_exported_decoder_samples_from_the_prior_and_knows_it_whatever_it_sam
     model = perturbed(prior)
     paths = export(model, tmp_path)
     seeds = np.arange(5)
-    drawn = model.prior.sampler(model).sample(seeds)
+    drawn = model.prior.sampler().sample(seeds)
     signature = tensorflow.saved_model.load(str(paths["decoder"])).signatures["sample"]
     np.testing.assert_allclose(signature(seed=tensorflow.constant(seeds))["latent"], drawn, atol=1e-5)
     repaired = export_decoder(model, tmp_path, PriorSampler((2,)))

@@ -135,7 +135,7 @@ def from_model(model, name=None):
     subject = described(
         name or model.name,
         Description.of(model),
-        model.prior.sampler(model),
+        model.prior.sampler(),
         model.encode,
         model.decode,
         parameters,

@@ -185,7 +185,7 @@ class World:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # of few codes; the map shows how they lie
                 fitted["mixture"] = Mixture(self.model.latent_shape).fit(self.training_codes)
-        return {"prior": self.model.prior.sampler(self.model), **fitted}
+        return {"prior": self.model.prior.sampler(), **fitted}
 
     def sample(self, source, seeds):
         """Returns codes that the sampler `source` draws by `seeds`, `[n, d]`; row i depends on seeds[i] alone."""

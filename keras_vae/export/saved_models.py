@@ -176,7 +176,7 @@ def twin_in(precision, model):
 
 def write_decoder(model, folder, sampler=None, classes=()):
     """Writes the next version of the decoder of a float32 model, and returns its path."""
-    prior = model.prior.sampler(model)
+    prior = model.prior.sampler()
     sampler = sampler or prior
 
     def raw(latent, label=None):

@@ -11,7 +11,6 @@ import warnings
 import numpy as np
 
 from keras_vae.errors import TrainingStopped
-
 from keras_vae.layers import backends
 from keras_vae.layers import basic as layers
 from keras_vae.model import compiled
@@ -128,15 +127,15 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         self.objective = component(objective, OBJECTIVES, "objective")
         self.network = component(network, NETWORKS, "network")
         likelihood = likelihood or ("bernoulli" if self.image_shape[-1] == 1 else "gaussian_optimal")
-        self.likelihood = component(likelihood, LIKELIHOODS, "likelihood")
-        self.chosen_prior = component(prior, PRIORS, "prior")
+        self.likelihood = component(likelihood, LIKELIHOODS, "likelihood").of_model()
+        prior = component(prior, PRIORS, "prior")
         self.corruption = component(corruption, CORRUPTIONS, "corruption")
         if self.corruption == CORRUPTIONS["none"]():
             self.corruption = component(self.objective.corruption, CORRUPTIONS, "corruption")
         self.regularizer = component(regularizer, REGULARIZERS, "regularizer")
         self.seed = seed
         self.latent = self.regularizer.latent(self.objective.latent)
-        self.prior = self.latent.prior(self.chosen_prior)
+        self.prior = self.latent.prior(prior)
         self.conditional = self.objective.conditional
         self.num_classes = check_classes(num_classes, self.conditional)
         self.value_range = tuple(value_range) if value_range else None
@@ -145,7 +144,9 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         self.objective.check(self)
         seen, decoded = (widened(shape, self.num_classes) for shape in (self.image_shape, self.latent_shape))
         self.encoder = self.network.encoder(seen, self.latent_shape, self.latent, self.dtype_policy)
-        self.sampling = self.latent.sampling(self.latent_shape)
+        self.latent = self.latent.of(self.latent_shape)
+        # The names of the layers' attributes are their names in files.
+        self.sampling = self.latent.layer
         first = self.latent.decoder_input()
         self.decoder = self.objective.constrain(
             self.network.decoder(
@@ -157,8 +158,9 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
             )
         )
         self.regularizer.check(self)
-        self.prior_layer = self.prior.layer(self.image_shape, self.latent_shape)
-        self.likelihood_memory = self.likelihood.memory()
+        self.prior = self.prior.of(self)
+        self.prior_layer = self.prior.layer
+        self.likelihood_memory = self.likelihood.layer
         self.critic = self.objective.critic(self.image_shape, self.latent_shape)
         if self.critic is not None:
             # Built here, so that its state is in every file that the model is saved to.
@@ -186,7 +188,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         Args:
             images: Some thousand of them at most, `[n, height, width, channels]` in [0, 1].
         """
-        self.prior.adapt(self, self.readable(images))
+        self.prior.adapt(self.readable(images))
 
     def __call__(self, inputs, *args, **kwargs):
         """Returns what `call` does; inputs that it cannot use are refused here, without Keras' words around it."""
@@ -210,7 +212,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
 
         def moments(images, labels):
             posterior = self.encoder(self.labelled(images, labels), training=training)
-            return self.latent.moments(self.sampling, posterior)
+            return self.latent.moments(posterior)
 
         return self.in_batches(moments, images, labels, training)
 
@@ -266,7 +268,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         count = check_count(count)
         if self.conditional and labels is None:
             labels = ops.arange(count) % self.num_classes
-        return self.decode(self.prior.draw(self, count, seed), labels)
+        return self.decode(self.prior.draw(count, seed), labels)
 
     def score(self, images, labels=None, num_samples=NUM_SAMPLES, seed=0):
         """Returns how strange each image is to the model, `[n]`, in nats: the higher, the stranger.
@@ -291,12 +293,12 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
 
     def draw(self, posterior, seed, training=False, weights=None):
         """Returns a `keras_vae.model.posteriors.Draw` of one code for each posterior; images may have `weights`, `[batch]`."""
-        return self.latent.draw(self.sampling, posterior, seed, training, weights)
+        return self.latent.draw(posterior, seed, training, weights)
 
     def log_prob(self, images, decoded, weights=None, training=False):
-        """Returns the likelihood of a batch, `[batch]`, in nats; in training the likelihood remembers what it needs."""
-        if training and self.likelihood_memory is not None:
-            self.likelihood.remember(self.likelihood_memory, images, decoded, weights)
+        """Returns the likelihood of a batch, `[batch]`, in nats; in training the likelihood keeps what it needs of it."""
+        if training:
+            self.likelihood.follow(images, decoded, weights)
         return self.likelihood.log_prob_in_batch(images, decoded, weights)
 
     def rate(self, posterior, draw):
@@ -305,7 +307,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         In closed form where there is one, else log q(z|x) - log p(z) at the codes drawn, which has it as its mean.
         """
         rate = self.latent.rate(posterior) if self.prior.is_standard else None
-        return draw.log_density - self.prior.log_prob(self, draw.codes) if rate is None else rate
+        return draw.log_density - self.prior.log_prob(draw.codes) if rate is None else rate
 
     def labelled(self, values, labels):
         """Returns images or codes, `[batch, ..., channels]`, with the labels as further channels, one a class.
@@ -642,7 +644,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
             "objective": component_to_json(self.objective, OBJECTIVES),
             "likelihood": component_to_json(self.likelihood, LIKELIHOODS),
             "network": component_to_json(self.network, NETWORKS),
-            "prior": component_to_json(self.chosen_prior, PRIORS),
+            "prior": component_to_json(self.latent.prior_setting(self.prior), PRIORS),
             "corruption": component_to_json(self.corruption, CORRUPTIONS),
             "num_classes": self.num_classes or None,
             "seed": self.seed,

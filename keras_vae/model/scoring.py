@@ -56,11 +56,11 @@ def scores(model, images, noise, labels=None):
 
     def log_prob(codes):
         decoded = model.decoder(model.labelled(codes, labels), training=False)
-        return model.likelihood.log_prob_by(model.likelihood_memory, targets, decoded)
+        return model.likelihood.log_prob_alone(targets, decoded)
 
     def log_weight(noise):
-        draw = model.latent.draw(model.sampling, posterior, seed=None, noise=noise)
-        return log_prob(draw.codes) + model.prior.log_prob(model, draw.codes) - draw.log_density
+        draw = model.latent.draw(posterior, seed=None, noise=noise)
+        return log_prob(draw.codes) + model.prior.log_prob(draw.codes) - draw.log_density
 
     if not model.latent.has_noise:
         draw = model.draw(posterior, seed=None)
@@ -128,8 +128,8 @@ def check_num_samples(num_samples):
 
 def check_scorable(model):
     """Raises a ValueError if the likelihood of `model` depends on a variance that training has not measured yet."""
-    memory = model.likelihood_memory
-    if memory is not None and not memory.is_known():
+    layer = model.likelihood.layer
+    if layer is not None and not layer.is_known():
         raise ValueError(
             "the likelihood gaussian_optimal takes its variance from training, and this model has not been trained"
             " since it keeps it: train it for an epoch more (fit)"

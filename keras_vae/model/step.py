@@ -104,7 +104,7 @@ class Step:
     @once
     def prior_codes(self):
         """As many codes of the prior as there are images, `[batch, *latent]`."""
-        return self.model.prior.draw(self.model, ops.shape(self.images)[0], self.seed(PRIOR))
+        return self.model.prior.draw(ops.shape(self.images)[0], self.seed(PRIOR))
 
     @once
     def decoded(self):
@@ -155,7 +155,7 @@ class Draws:
                 f"the codes of a {type(model.latent).__name__} latent have no density to weigh them by"
             )
         self.codes = draw.codes
-        self.log_ratio = self.per_image(model.prior.log_prob(model, draw.codes) - draw.log_density)
+        self.log_ratio = self.per_image(model.prior.log_prob(draw.codes) - draw.log_density)
 
     def log_prob(self, codes, decoder):
         """Returns log p(targets | codes), `[batch, count]`, by `decoder`, a function of labelled codes."""

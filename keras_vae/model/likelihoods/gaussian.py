@@ -80,20 +80,20 @@ class OptimalGaussian(Located):
         """Returns log p(images | decoded), `[batch]`, in nats, at the variance of the images by their weights."""
         return log_prob_at(images, decoded, mean_squared_error(images, decoded, weights))
 
-    def memory(self):
+    def new_layer(self):
         """Returns the layer that holds the variance."""
         from keras_vae.layers.basic import PixelVariance
 
         return PixelVariance(name="pixel_variance")
 
-    def remember(self, memory, images, decoded, weights):
-        """Moves the remembered variance towards the batch's."""
+    def follow(self, images, decoded, weights):
+        """Moves the running variance towards the batch's."""
         total = None if weights is None else ops.sum(weights)
-        memory.follow(mean_squared_error(images, decoded, weights), total)
+        self.layer.follow(mean_squared_error(images, decoded, weights), total)
 
-    def log_prob_by(self, memory, images, decoded):
-        """Returns log p(images | decoded), `[batch]`, in nats, at the remembered variance."""
-        return log_prob_at(images, decoded, memory.variance())
+    def log_prob_alone(self, images, decoded):
+        """Returns log p(images | decoded), `[batch]`, in nats, at the running variance of the training."""
+        return log_prob_at(images, decoded, self.layer.variance())
 
 
 def mean_squared_error(images, decoded, weights):

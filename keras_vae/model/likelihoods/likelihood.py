@@ -1,11 +1,12 @@
 """What all likelihoods share."""
 
+from keras_vae.model.owning import Owner
 from keras_vae.runtime.lazy import ops
 
 EIGHT_BIT = 1 / 255  # what lies between two grey values of an 8-bit image
 
 
-class Likelihood:
+class Likelihood(Owner):
     """The common part of all likelihoods: one channel of parameters a channel, images taken as they are.
 
     Attributes:
@@ -50,19 +51,18 @@ class Likelihood:
         del weights
         return self.log_prob(images, decoded)
 
-    def memory(self):
-        """Returns the layer that remembers what training found out about the density; None where nothing is."""
+    def of_model(self):
+        """Returns the likelihood of a model, with its layer."""
+        return self.owning(self.new_layer())
 
-    def remember(self, memory, images, decoded, weights):
-        """Enters a batch of the training into the `memory`."""
+    def new_layer(self):
+        """Returns the layer that keeps what training finds out about the density; None if it finds out nothing."""
 
-    def log_prob_by(self, memory, images, decoded):
-        """Returns `log_prob`, of each image alone: by the `memory` where the density depends on the batch.
+    def follow(self, images, decoded, weights):
+        """Updates the layer by a batch of the training."""
 
-        Raises:
-            ValueError: It does, and nothing is remembered.
-        """
-        del memory
+    def log_prob_alone(self, images, decoded):
+        """Returns `log_prob` of each image alone, also if the density depends on the batch: then by the layer."""
         return self.log_prob(images, decoded)
 
 

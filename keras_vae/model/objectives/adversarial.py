@@ -156,8 +156,8 @@ class AdversarialAutoencoder(Adversarial):
         """Returns the loss and what is in it, and the critic's."""
         encoder_loss = ops.softplus(-log_ratio(frozen(model.critic, step.codes)))
         loss = step.distortion + self.weight * encoder_loss
-        if model.prior_layer is not None:
-            loss = loss - model.prior.log_prob(model, ops.stop_gradient(step.codes))
+        if model.prior.layer is not None:
+            loss = loss - model.prior.log_prob(ops.stop_gradient(step.codes))
         return {
             "loss": loss,
             "distortion": step.distortion,

@@ -6,10 +6,11 @@ A latent is a frozen dataclass over the encoder's output, the `posterior`: a dic
     heads()                          the encoder's outputs: a name and the initializer of its kernel
     bound(posterior)                 layers that bring the outputs into range, at the encoder's end
     decoder_input()                  the layer that codes go through at the decoder's start, or None
-    sampling(latent_shape)           the layer that draws codes, or None where nothing is drawn
-    draw(layer, posterior, seed, training)   a `Draw`: one code an image, and its log density under the posterior
+    new_layer(latent_shape)          the layer that draws codes and holds weights; None if nothing is drawn
+    of(latent_shape)                 the same latent, with its layer; it then has the methods
+    draw(posterior, seed, training)  a `Draw`: one code an image, and its log density under the posterior
     rate(posterior)                  KL(posterior || N(0, I)) in nats per image, `[batch]`; None: no closed form
-    moments(layer, posterior)        mean and log-variance of the code, each `[batch, *latent]`
+    moments(posterior)               mean and log-variance of the code, each `[batch, *latent]`
     prior(chosen)                    the prior of its codes, where the one that was chosen goes with it
     check(latent_shape)              raises a ValueError where the latent cannot have that shape
 

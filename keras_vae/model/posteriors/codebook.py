@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from keras_vae.layers.densities import sum_per_image
 from keras_vae.model.posteriors.latent import Draw, Latent
 from keras_vae.model.posteriors.point import POINT_LOG_VAR
+from keras_vae.model.priors.standard import StandardNormal
 from keras_vae.model.priors.uniform import UniformPrior
 from keras_vae.runtime.lazy import ops
 
@@ -44,17 +45,22 @@ class Codebook(Latent):
             )
         return UniformPrior()
 
+    def prior_setting(self, prior):
+        """Returns the standard prior, the only one that may be chosen."""
+        del prior
+        return StandardNormal()
+
     def heads(self):
         """Returns the encoder's one output."""
         return {"mean": "glorot_uniform"}
 
-    def sampling(self, latent_shape):
+    def new_layer(self, latent_shape):
         """Returns the layer that holds the codebook."""
         from keras_vae.layers.quantizer import Quantizer
 
         return Quantizer(self.size, latent_shape[-1], self.decay, self.revive, name="codebook")
 
-    def draw(self, layer, posterior, seed, training=False, weights=None):
+    def draw(self, posterior, seed, training=False, weights=None):
         """Returns the nearest entries; in training, moves the codebook too, by images of these `weights`, `[batch]`.
 
         Gradients with respect to the codes go to the encoder as they are (straight through). The terms:
@@ -65,8 +71,8 @@ class Codebook(Latent):
             dead_codes    the share of the entries that nothing in the batch uses
         """
         encoded = posterior["mean"]
-        entries, indices = layer(encoded)
-        used = layer.shares(indices, weights)
+        entries, indices = self.layer(encoded)
+        used = self.layer.shares(indices, weights)
         commitment = sum_per_image(ops.square(encoded - ops.stop_gradient(entries)))
         even = ops.zeros_like(commitment)
         terms = {
@@ -76,12 +82,12 @@ class Codebook(Latent):
             "dead_codes": even + ops.mean(ops.cast(used == 0, "float32")),
         }
         if training:
-            layer.learn(encoded, indices, seed, weights)
+            self.layer.learn(encoded, indices, seed, weights)
         # In this order the codes are the entries bit for bit.
         codes = ops.stop_gradient(entries) + (encoded - ops.stop_gradient(encoded))
         return Draw(codes, even, terms)
 
-    def moments(self, layer, posterior):
+    def moments(self, posterior):
         """Returns the entries, and -100 everywhere: a code is a point (`keras_vae.model.posteriors.point`)."""
-        entries, _ = layer(posterior["mean"])
+        entries, _ = self.layer(posterior["mean"])
         return entries, ops.full_like(entries, POINT_LOG_VAR)

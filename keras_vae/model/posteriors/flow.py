@@ -53,24 +53,24 @@ class FlowedGaussian(DiagonalGaussian):
         """Returns the posterior with its log-variance kept within bounds."""
         return {**super().bound(posterior), "context": posterior["context"]}
 
-    def sampling(self, latent_shape):
+    def new_layer(self, latent_shape):
         """Returns the layer that draws codes and holds the flow."""
         from keras_vae.layers.flows import FlowSampling
 
         return FlowSampling(math.prod(latent_shape), self.kind, self.depth, self.width, name="sampling")
 
-    def draw(self, layer, posterior, seed, training=False, weights=None, noise=None):
+    def draw(self, posterior, seed, training=False, weights=None, noise=None):
         """Returns f(u), and its log density."""
         del training, weights
         mean, log_var = posterior["mean"], posterior["log_var"]
-        base, codes, log_det = layer([mean, log_var, posterior["context"]], seed=seed, noise=noise)
+        base, codes, log_det = self.layer([mean, log_var, posterior["context"]], seed=seed, noise=noise)
         return Draw(codes, sum_per_image(gaussian_log_density(base, mean, log_var)) - log_det)
 
     def rate(self, posterior):
         """Returns None: there is no closed form."""
         del posterior
 
-    def moments(self, layer, posterior):
+    def moments(self, posterior):
         """Returns the code of the base's mean, f(mean), and a log-variance for each dimension of the code.
 
         The variances are those of f(u) where u takes the corners mean + S sd of a set of signs S, half the difference
@@ -84,13 +84,13 @@ class FlowedGaussian(DiagonalGaussian):
 
         def add(index, total):
             step = signs[index] * deviation
-            ahead, _ = layer.flow(mean + step, context)
-            behind, _ = layer.flow(mean - step, context)
+            ahead, _ = self.layer.flow(mean + step, context)
+            behind, _ = self.layer.flow(mean - step, context)
             return total + ops.square(0.5 * (ahead - behind))
 
         variance = ops.fori_loop(0, signs.shape[0], add, ops.zeros_like(mean)) / signs.shape[0]
         shape = ops.shape(posterior["mean"])
-        code, _ = layer.flow(mean, context)
+        code, _ = self.layer.flow(mean, context)
         return ops.reshape(code, shape), ops.reshape(ops.log(variance + LEAST_VARIANCE), shape)
 
 

@@ -30,25 +30,24 @@ class DiagonalGaussian(Latent):
         bounds = SoftBounds(MIN_LOG_VAR, MAX_LOG_VAR, dtype="float32", name="bounded_log_var")
         return {"mean": posterior["mean"], "log_var": bounds(posterior["log_var"])}
 
-    def sampling(self, latent_shape):
+    def new_layer(self, latent_shape):
         """Returns the layer that draws codes by the reparameterisation trick."""
         del latent_shape
         from keras_vae.layers.basic import Sampling
 
         return Sampling(name="sampling")
 
-    def draw(self, layer, posterior, seed, training=False, weights=None, noise=None):
+    def draw(self, posterior, seed, training=False, weights=None, noise=None):
         """Returns mean + exp(log_var / 2) * noise, and its log density."""
         del training, weights
         mean, log_var = posterior["mean"], posterior["log_var"]
-        codes = layer([mean, log_var], seed=seed, noise=noise)
+        codes = self.layer([mean, log_var], seed=seed, noise=noise)
         return Draw(codes, sum_per_image(gaussian_log_density(codes, mean, log_var)))
 
     def rate(self, posterior):
         """Returns KL(q(z|x) || N(0, I)), `[batch]`, in nats, summed over latent dimensions."""
         return sum_per_image(kl_to_standard_normal(posterior["mean"], posterior["log_var"]))
 
-    def moments(self, layer, posterior):
+    def moments(self, posterior):
         """Returns the encoder's own mean and log-variance."""
-        del layer
         return posterior["mean"], posterior["log_var"]

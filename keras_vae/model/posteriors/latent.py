@@ -2,6 +2,8 @@
 
 from typing import ClassVar, NamedTuple
 
+from keras_vae.model.owning import Owner
+
 
 class Draw(NamedTuple):
     """Codes drawn from posteriors.
@@ -17,7 +19,7 @@ class Draw(NamedTuple):
     terms: dict | None = None
 
 
-class Latent:
+class Latent(Owner):
     """The common part of all latents: any shape, the encoder's output taken as it is, nothing drawn.
 
     Attributes:
@@ -39,7 +41,11 @@ class Latent:
     def decoder_input(self):
         """Returns the layer that codes go through before the decoder; None if they enter it as they are."""
 
-    def sampling(self, latent_shape):
+    def of(self, latent_shape):
+        """Returns the latent of a model, with its layer."""
+        return self.owning(self.new_layer(latent_shape))
+
+    def new_layer(self, latent_shape):
         """Returns None: nothing is drawn."""
         del latent_shape
 
@@ -50,3 +56,7 @@ class Latent:
     def prior(self, chosen):
         """Returns the prior of the codes: the one that was chosen (`keras_vae.model.priors`)."""
         return chosen
+
+    def prior_setting(self, prior):
+        """Returns the setting that `prior` was made from."""
+        return prior

@@ -17,12 +17,11 @@ class Point(Latent):
         """Returns the encoder's one output."""
         return {"mean": "glorot_uniform"}
 
-    def draw(self, layer, posterior, seed, training=False, weights=None):
+    def draw(self, posterior, seed, training=False, weights=None):
         """Returns the mean."""
-        del layer, seed, training, weights
+        del seed, training, weights
         return Draw(posterior["mean"])
 
-    def moments(self, layer, posterior):
+    def moments(self, posterior):
         """Returns the code, and -100 everywhere: a standard deviation that float32 adds as nothing."""
-        del layer
         return posterior["mean"], ops.full_like(posterior["mean"], POINT_LOG_VAR)

@@ -1,16 +1,15 @@
 """Where codes come from before an image is seen: the densities that the rate is measured against.
 
-A prior is a frozen dataclass whose fields are its sizes; what it learns, trained with the model, stands in a
-layer. Its methods have the same signature in all of them:
+A prior is a frozen dataclass whose fields are its settings. `of(model)` returns it with its weights, which are trained
+with the model. Then it has these methods:
 
-    layer(image_shape, latent_shape)    the layer that holds its weights, or None where it has none
-    log_prob(model, codes)              log p(codes), `[batch]`, in nats
-    adapt(model, images)                starts what it learns from training images, where that helps
-    draw(model, count, seed)            codes, `[count, *latent]`; `seed` as in `keras.random`
-    sampler(model)                      the same density as a fitted sampler (`keras_vae.samplers`), for export
+    log_prob(codes)      log p(codes), `[batch]`, in nats
+    adapt(images)        initialises its weights from training images, where that helps
+    draw(count, seed)    codes, `[count, *latent]`; `seed` as in `keras.random`
+    sampler()            the same density as a fitted sampler (`keras_vae.samplers`), for export
 
-`model.prior_layer` is the layer; a prior may also use the model's encoder (VampPrior). `is_standard` says
-whether it is N(0, I), for which a Gaussian posterior has its rate in closed form.
+`new_layer(image_shape, latent_shape)` makes the layer that holds the weights. `is_standard` says whether the prior is
+N(0, I), for which the rate of a Gaussian posterior has a closed form.
 """
 
 from keras_vae.model.priors.flow import FlowPrior

@@ -30,7 +30,7 @@ class FlowPrior(Prior):
         if self.depth > MOST_STEPS:
             raise ValueError(f"prior.depth is {self.depth}: a flow has at most {MOST_STEPS} steps")
 
-    def layer(self, image_shape, latent_shape):
+    def new_layer(self, image_shape, latent_shape):
         """Returns the flow.
 
         Raises:
@@ -46,16 +46,16 @@ class FlowPrior(Prior):
             )
         return Flow(dims, self.form, self.depth, self.width, name="prior")
 
-    def log_prob(self, model, codes):
+    def log_prob(self, codes):
         """Returns log p(codes), `[batch]`, by the change of variables."""
-        return model.prior_layer.log_prob(ops.reshape(codes, (-1, model.dims.latents)))
+        return self.layer.log_prob(ops.reshape(codes, (-1, math.prod(self.latent_shape))))
 
-    def draw(self, model, count, seed):
+    def draw(self, count, seed):
         """Returns codes of the flow, `[count, *latent]`."""
-        return ops.reshape(model.prior_layer.sample(count, seed), (-1, *model.latent_shape))
+        return ops.reshape(self.layer.sample(count, seed), (-1, *self.latent_shape))
 
-    def sampler(self, model):
+    def sampler(self):
         """Returns the flow as a sampler, with the weights that it has now."""
         from keras_vae import samplers
 
-        return samplers.FlowSampler.of_flow(model.prior_layer, model.latent_shape)
+        return samplers.FlowSampler.of_flow(self.layer, self.latent_shape)

@@ -16,30 +16,30 @@ DARKEST = 0.01
 
 
 class MixtureOfGaussians(Prior):
-    """The common part: `components_of(model)` gives log weights `[k]`, means and log-variances, `[k, *latent]`."""
+    """The common part: `gaussians()` returns log weights `[k]`, means and log-variances, `[k, *latent]`."""
 
     def __post_init__(self):
         if self.components < 1:
             raise ValueError(f"prior.components is {self.components}: it must be at least 1")
 
-    def log_prob(self, model, codes):
+    def log_prob(self, codes):
         """Returns log sum_k weight_k N(codes; mean_k, var_k), `[batch]`."""
-        return mixture_log_density(codes, *self.components_of(model))
+        return mixture_log_density(codes, *self.gaussians())
 
-    def draw(self, model, count, seed):
+    def draw(self, count, seed):
         """Returns codes of components drawn by their weights, `[count, *latent]`."""
-        log_weights, means, log_vars = self.components_of(model)
-        noise = keras.random.normal((count, 1 + model.dims.latents), dtype="float32", seed=seed)
+        log_weights, means, log_vars = self.gaussians()
+        noise = keras.random.normal((count, 1 + math.prod(self.latent_shape)), dtype="float32", seed=seed)
         # The first number of a row chooses the component: a normal one is below x with probability cdf(x).
         number = place_in(log_weights, 0.5 + 0.5 * ops.erf(noise[:, 0] / math.sqrt(2)))
-        noise = ops.reshape(noise[:, 1:], (-1, *model.latent_shape))
+        noise = ops.reshape(noise[:, 1:], (-1, *self.latent_shape))
         return ops.take(means, number, axis=0) + ops.exp(0.5 * ops.take(log_vars, number, axis=0)) * noise
 
-    def sampler(self, model):
+    def sampler(self):
         """Returns the mixture as a sampler, with the components that it has now."""
         from keras_vae import samplers
 
-        log_weights, means, log_vars = map(ops.convert_to_numpy, self.components_of(model))
+        log_weights, means, log_vars = map(ops.convert_to_numpy, self.gaussians())
         return samplers.Vamp.from_arrays(np.exp(log_weights), means, log_vars)
 
 
@@ -54,7 +54,7 @@ class MixturePrior(MixtureOfGaussians):
 
     components: int = field(default=50, metadata={"help": "Gaussians in the mixture"})
 
-    def layer(self, image_shape, latent_shape):
+    def new_layer(self, image_shape, latent_shape):
         """Returns the layer of `[components, *latent]` means and log-variances, and `[components]` log weights."""
         from keras_vae.layers.basic import Between, Weights
 
@@ -70,9 +70,9 @@ class MixturePrior(MixtureOfGaussians):
         layer.log_vars.constraint = Between(MIN_LOG_VAR, MAX_LOG_VAR)
         return layer
 
-    def components_of(self, model):
+    def gaussians(self):
         """Returns the log weights and the Gaussians."""
-        layer = model.prior_layer
+        layer = self.layer
         log_weights = ops.log_softmax(ops.convert_to_tensor(layer.logits))
         # Weights from a file may lie beyond the bounds.
         log_vars = ops.clip(ops.convert_to_tensor(layer.log_vars), MIN_LOG_VAR, MAX_LOG_VAR)
@@ -92,7 +92,7 @@ class VampPrior(MixtureOfGaussians):
 
     components: int = field(default=100, metadata={"help": "pseudo-inputs; the paper's 500 take longer"})
 
-    def layer(self, image_shape, latent_shape):
+    def new_layer(self, image_shape, latent_shape):
         """Returns the layer of the pseudo-inputs' logits, `[components, *image]`."""
         from keras_vae.layers.basic import Weights
 
@@ -100,18 +100,18 @@ class VampPrior(MixtureOfGaussians):
         start = keras.initializers.RandomNormal(-1.0)
         return Weights("prior", pseudo_inputs=((self.components, *image_shape), start))
 
-    def adapt(self, model, images):
+    def adapt(self, images):
         """Starts the pseudo-inputs at the first of `images`, `[n, height, width, channels]`, as far as they go."""
-        pseudo_inputs = model.prior_layer.pseudo_inputs
+        pseudo_inputs = self.layer.pseudo_inputs
         values = ops.convert_to_numpy(pseudo_inputs).copy()
         grey = np.clip(images[: self.components], DARKEST, 1 - DARKEST)
         values[: len(grey)] = np.log(grey / (1 - grey))
         pseudo_inputs.assign(values)
 
-    def components_of(self, model):
+    def gaussians(self):
         """Returns equal log weights and the posteriors at the pseudo-inputs."""
-        images = ops.sigmoid(ops.convert_to_tensor(model.prior_layer.pseudo_inputs))
-        means, log_vars = model.encode(images)
+        images = ops.sigmoid(ops.convert_to_tensor(self.layer.pseudo_inputs))
+        means, log_vars = self.encode(images)
         return ops.zeros((self.components,)) - math.log(self.components), means, log_vars
 
 

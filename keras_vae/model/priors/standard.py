@@ -14,21 +14,16 @@ class StandardNormal(Prior):
 
     is_standard: ClassVar = True
 
-    def layer(self, image_shape, latent_shape):
-        """Returns None: nothing is learned."""
-        del image_shape, latent_shape
-
-    def log_prob(self, model, codes):
+    def log_prob(self, codes):
         """Returns log N(codes; 0, I), `[batch]`."""
-        del model
         return sum_per_image(standard_normal_log_density(codes))
 
-    def draw(self, model, count, seed):
+    def draw(self, count, seed):
         """Returns codes of N(0, I), `[count, *latent]`."""
-        return keras.random.normal((count, *model.latent_shape), dtype="float32", seed=seed)
+        return keras.random.normal((count, *self.latent_shape), dtype="float32", seed=seed)
 
-    def sampler(self, model):
+    def sampler(self):
         """Returns the sampler of N(0, I)."""
         from keras_vae import samplers
 
-        return samplers.PriorSampler(model.latent_shape)
+        return samplers.PriorSampler(self.latent_shape)

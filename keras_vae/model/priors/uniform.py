@@ -14,25 +14,21 @@ class UniformPrior(Prior):
     A codebook chooses it itself. The rate against it is constant: positions * log(entries) nats.
     """
 
-    def layer(self, image_shape, latent_shape):
-        """Returns None: nothing is learned."""
-        del image_shape, latent_shape
-
-    def log_prob(self, model, codes):
+    def log_prob(self, codes):
         """Returns the log probability of `codes` that are entries, `[batch]`, each the same."""
-        positions = math.prod(model.latent_shape[:-1])
-        return ops.zeros_like(codes[:, 0, 0, 0]) - positions * math.log(model.sampling.size)
+        positions = math.prod(self.latent_shape[:-1])
+        return ops.zeros_like(codes[:, 0, 0, 0]) - positions * math.log(self.entries.size)
 
-    def draw(self, model, count, seed):
+    def draw(self, count, seed):
         """Returns random entries, `[count, *latent]`."""
-        shape = (count, *model.latent_shape[:-1])
-        indices = keras.random.randint(shape, 0, model.sampling.size, dtype="int32", seed=seed)
-        return ops.take(ops.convert_to_tensor(model.sampling.codebook), indices, axis=0)
+        shape = (count, *self.latent_shape[:-1])
+        indices = keras.random.randint(shape, 0, self.entries.size, dtype="int32", seed=seed)
+        return ops.take(ops.convert_to_tensor(self.entries.codebook), indices, axis=0)
 
-    def sampler(self, model):
+    def sampler(self):
         """Returns it as a sampler, with the codebook as it is now."""
         from keras_vae import samplers
 
         return samplers.UniformSampler.of_codebook(
-            ops.convert_to_numpy(model.sampling.codebook), model.latent_shape
+            ops.convert_to_numpy(self.entries.codebook), self.latent_shape
         )
