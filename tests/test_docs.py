@@ -39,6 +39,21 @@ def test_the_page_on_adding_an_objective_adds_one(tmp_path, monkeypatch):
             del keras_vae.OBJECTIVES[name]
 
 
+def test_the_page_on_architecture_adds_a_source_and_a_metric():
+    from keras_vae.evaluation.scores import SCORES
+
+    kinds = (keras_vae.DATASETS, SCORES)
+    known = [set(kind) for kind in kinds]
+    try:
+        for block in code_of("architecture.md"):
+            exec(compile(block, "architecture.md", "exec"), {"__name__": "page"})
+        assert [set(kind) - before for kind, before in zip(kinds, known)] == [{"stripes"}, {"brightness"}]
+    finally:
+        for kind, before in zip(kinds, known):
+            for name in set(kind) - before:
+                del kind[name]
+
+
 def test_the_guide_on_anomalies_finds_them_and_is_served_the_same_scores(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {"__name__": "page"}

@@ -271,14 +271,14 @@ def copies_across(digests, parts, given):
     return (f"{copies:,} training images are copies of images that are held out",) if copies else ()
 
 
-def in_memory(name, images, options, annotations):
+def in_memory(name, images, options, annotations=Annotations()):
     """Returns the `Dataset` of an array, fitted to the size and channels of `options`.
 
     Args:
       name: As in `make_dataset`.
       images: uint8, or float32 in [0, 1], `[n, height, width, channels]`.
       options: `LoadOptions`.
-      annotations: `Annotations`.
+      annotations: `Annotations`; by default there are none.
     """
     digests, found = content_digests(images), images.shape[1:3]
     if options.rules == rules.FIRST:

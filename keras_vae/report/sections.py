@@ -11,6 +11,7 @@ from keras_vae.report.page import (
     DASH,
     NAME,
     clean,
+    measured,
     name,
     number,
     plot,
@@ -422,11 +423,32 @@ def memory(results, pictures, drawn):
 def further(results, pictures, drawn):
     """Likelihood and disentanglement."""
     words = "Measured where asked for, or where the factors of the images are known."
-    made = (
+    made = [
         table(results, path, schema()["properties"][path]["title"])
         for path in ("likelihood", "disentanglement")
+    ]
+    return "further", "Likelihood and disentanglement", lead(words) + beside(*made) + scores(results)
+
+
+def scores(results):
+    """Returns the table of the scores, which explain themselves; nothing in results without any."""
+    entries = get(results, "scores.entries") or {}
+    rows = [
+        tag(
+            "tr",
+            tag("th", text(entry["title"]), scope="row", title=text(entry["description"])),
+            tag("td", measured(entry["value"], entry["se"], entry["unit"])),
+            tag("td", text(entry["healthy"] or "")),
+            tag("td", text(entry["description"]), class_="muted"),
+        )
+        for entry in entries.values()
+        if entry["value"] is not None
+    ]
+    return (
+        card(tag("h3", "Scores"), scrolling(tag("table", tag("tbody", *rows), class_="numbers"), "Scores"))
+        if rows
+        else ""
     )
-    return "further", "Likelihood and disentanglement", lead(words) + beside(*made)
 
 
 def extended(results, pictures, drawn):

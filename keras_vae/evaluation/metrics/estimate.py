@@ -3,6 +3,8 @@
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 CONFIDENT = 1.96  # standard errors to each side of a 95% interval
 SURE = 2.0  # standard errors beyond which a difference may decide something
 
@@ -43,3 +45,22 @@ def beyond_error(first, second, sure=SURE):
     the error of the difference.
     """
     return Estimate(first.value - second.value, math.hypot(first.se, second.se)).beyond(0.0, sure)
+
+
+def mean_of(values):
+    """Returns the mean of independent `values`, `[n]`, n at least 2, as an `Estimate`."""
+    values = np.asarray(values, np.float64)
+    return Estimate(float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values))))
+
+
+def ratio_of_means(above, below):
+    """Returns the mean of `above` over that of `below`, `[n]` each, paired, as an `Estimate`; None if `below` is 0.
+
+    The error is that of the linear approximation (delta method).
+    """
+    above, below = np.asarray(above, np.float64), np.asarray(below, np.float64)
+    if len(above) < 2 or below.mean() == 0:
+        return None
+    ratio = above.mean() / below.mean()
+    residuals = (above - ratio * below) / below.mean()
+    return Estimate(float(ratio), float(residuals.std(ddof=1) / math.sqrt(len(residuals))))

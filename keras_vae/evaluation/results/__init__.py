@@ -18,6 +18,7 @@ from keras_vae.evaluation.results.scores import (
     DisentanglementResults,
     LikelihoodResults,
     MemorisationResults,
+    ScoresResults,
 )
 from keras_vae.evaluation.results.spaces import SpacesResults
 from keras_vae.evaluation.results.verdict import CostResults, RepairResults, SamplerResults, VerdictResults
@@ -95,6 +96,7 @@ class Results(Section, title="keras_vae results.json"):
     memorisation: MemorisationResults | None
     likelihood: LikelihoodResults | None
     disentanglement: DisentanglementResults | None
+    scores: ScoresResults | None = None
     extended: ExtendedResults | None = None
     verdict: VerdictResults
     samplers: dict[str, SamplerResults] | None = measure(

@@ -1,6 +1,7 @@
 """Memorisation, likelihood and disentanglement."""
 
 from keras_vae.evaluation.results.fields import (
+    CHANCE,
     SHARE,
     Section,
     Whole,
@@ -189,4 +190,22 @@ class DisentanglementResults(Section, title="Disentanglement"):
         optional=True,
         **UNIT,
     )
+    seconds: float | None = seconds()
+
+
+class ScoreResults(Section, title="Score"):
+    """One number about the model, as its entry in `keras_vae.evaluation.scores` describes it."""
+
+    title: str = measure("Title", "What the score is called.")
+    description: str = measure("Description", "What it means and how to read it.")
+    unit: str | None = measure("Unit", "Of the value.")
+    healthy: str | None = measure("Healthy", "How a healthy model reads.")
+    value: float | None = measure("Value", "The measured number.")
+    se: float | None = measure("Standard error", CHANCE, minimum=0)
+
+
+class ScoresResults(Section, title="Scores"):
+    """Single numbers, one for each entry of `keras_vae.evaluation.scores.SCORES`, to which a program may add its own."""
+
+    entries: dict[str, ScoreResults] = measure("Entries", "The scores by name.")
     seconds: float | None = seconds()

@@ -35,6 +35,7 @@ from keras_vae.evaluation.sections.prior_mismatch import measure_prior_mismatch
 from keras_vae.evaluation.sections.rate_distortion import measure_rate_distortion
 from keras_vae.evaluation.sections.reconstruction import measure_reconstruction
 from keras_vae.evaluation.sections.samplers import fit_samplers
+from keras_vae.evaluation.sections.scores import measure_scores
 from keras_vae.evaluation.sections.spaces import measure_spaces
 from keras_vae.evaluation.sections.told_apart import measure_told_apart
 from keras_vae.evaluation.subject import check_subject, prior_name
@@ -89,6 +90,7 @@ SECTIONS = {
         measure_extended, ("reconstruction", "rate_distortion", "prior_mismatch", "latent", "ladder")
     ),
     "likelihood": Measurement(measure_likelihood, ("extended",)),
+    "scores": Measurement(measure_scores),
     "pictures": Measurement(take_pictures, ("latent", "ladder"), in_results=False),
 }
 
