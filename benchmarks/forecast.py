@@ -143,8 +143,10 @@ def indicators(model, known, labels, codes, dataset):
     flat = [part.reshape(len(part), -1) for part in known]
     places = find_places(*flat, model.latent_shape, 128, 64)
     rows = places.rows(*flat)
-    variances = forecast.variances_of(rows, labels)
-    signal = np.maximum(variances - np.square(rows.deviation, dtype="float32").mean(dtype="float64"), 0)
+    signal = forecast.variances_of(rows, labels)
+    noise = float(np.square(rows.deviation, dtype="float32").mean(dtype="float64"))
+    variances = np.full(rows.mean[0].size, noise)
+    variances[: len(signal)] += signal
     see = random_features(dataset)
     third = len(codes) // 3
     drawn = codes.reshape(len(codes), -1)

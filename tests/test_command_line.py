@@ -463,7 +463,7 @@ def test_a_command_turns_bad_input_into_one_line_and_exit_code_2(capsys):
 
 def test_importing_takes_no_heavy_library():
     code = (
-        "import sys; import keras_vae.config.flags; "
+        "import sys; import keras_vae_commands; import keras_vae.config.flags; "
         "sys.exit(any(name in sys.modules for name in ('numpy', 'keras', 'tensorflow')))"
     )
     root = pathlib.Path(__file__).parent.parent

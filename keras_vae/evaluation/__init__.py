@@ -1,11 +1,11 @@
 """Measures whether a model's latent space can generate, and why not.
 
-Data flows one way: subject -> measurements -> repair -> verdict; the report (`keras_vae.report`) comes after. Each is a
-function of the previous steps.
+Data flows one way: subject -> measurements -> repair -> verdict -> report (`keras_vae.report`). Each step is a function of
+the previous ones.
 
 Imports: `training`, `export`, `model`, `samplers`. Begin with `sections/__init__.py`, which takes all measurements in order,
-and `verdict/__init__.py`. `subject.py` is what a measured model offers, `metrics/` are functions of arrays, `results/` the
-types of results.json.
+and `verdict/__init__.py`. `subject.py` defines the interface of a measured model, `metrics/` has functions of arrays, and
+`results/` the types of results.json.
 """
 
 from keras_vae.evaluation.settings import Evaluation
@@ -23,7 +23,7 @@ def evaluate(model, dataset=None, **settings):
             decoder) of paths, Keras models or functions, or a `Subject` (`keras_vae.from_functions(encode, decode)`).
         dataset: A `Dataset` (`load_dataset`), a dataset's name, a folder or file of images, an array of images, (images,
             labels), a tuple of two or three of these for training, validation and test, or a tf.data.Dataset. None: the
-            dataset that a run was trained on.
+            dataset that the run was trained on.
         **settings: Fields of `Evaluation`: `seed`, `features`, `extended`, `nll_samples`, `encoder_range`, ...
 
     Raises:

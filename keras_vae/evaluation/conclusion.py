@@ -9,7 +9,7 @@ def conclude(measured, repaired, source=UNKNOWN):
 
     Args:
         measured: A `Measured`.
-        repaired: A `Repair`, the record of what was done.
+        repaired: The `Repair`.
         source: The `Source` of the model, for the commands that the verdict prints.
     """
     gap = measured.results["generation_gap"]

@@ -1,4 +1,4 @@
-"""Where in an image a classifier looks: what its score loses when a part is covered (Zeiler and Fergus 2014)."""
+"""Occlusion maps: how much a classifier's score drops when a part of the image is covered (Zeiler and Fergus 2014)."""
 
 import numpy as np
 
@@ -7,11 +7,11 @@ LEAST_WINDOW = 2  # pixels
 
 
 def occlusion_maps(score, images, cover):
-    """Returns how much of the score comes from each pixel's surroundings, float64 `[n, height, width]`.
+    """Returns how much each pixel's surroundings contribute to the score, float64 `[n, height, width]`.
 
-    A square window moves over the image in steps of half its side. What it covers is replaced by `cover`; the score's
-    loss counts for each pixel in the window, and a pixel has the mean over the windows that it was in. Positive: what
-    is there makes the image look like the set that the score is high for.
+    A square window moves over the image in steps of half its side and replaces the pixels in it by those of `cover`. A
+    pixel's value is the mean drop of the score over all windows that contain it. Positive: these pixels make the image
+    look like the set with the high scores.
 
     Args:
         score: Images `[m, height, width, channels]` -> scores `[m]`.

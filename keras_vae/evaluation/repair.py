@@ -1,6 +1,6 @@
 """The repair of a measured model: saves samplers, and exports a decoder that draws from the best.
 
-`repair` returns a record of what was done. The verdict is made afterwards from that record.
+`repair` returns a record of its outcome, from which the verdict is made afterwards.
 """
 
 import dataclasses
@@ -10,12 +10,12 @@ SAMPLERS = "samplers"  # the folder of a run
 
 @dataclasses.dataclass(frozen=True)
 class Repair:
-    """What was done, or why nothing was done.
+    """The outcome of the repair.
 
     Attributes:
         outcome: `exported`; `not_needed`: no fitted sampler is better than the prior; `not_asked`: by --no-repair;
             `outdated`: the run was trained further while it was measured; `files`: the model is not a run but files;
-            `program`: a program measured it, which exports by itself if it wants to.
+            `program`: measured by a program, which can export a decoder itself.
         sampler: The name of the sampler that the exported version draws from, or None.
         version: The exported version's folder in the run, or None.
         files: The file of each saved sampler in the run, by name.
@@ -41,8 +41,8 @@ REASONS = {
     "not_needed": "no fitted sampler is better than the prior",
     "not_asked": "not asked for: --no-repair",
     "outdated": "the run was trained further in the meantime: evaluate it again",
-    "files": "the model is in files: only a run gets a new decoder",
-    "program": "measured by a program: only the command saves samplers and exports a decoder",
+    "files": "the model is in files: a new decoder is exported only to a run",
+    "program": "measured by a program: only the command line saves samplers and exports a decoder",
 }
 
 
@@ -72,7 +72,7 @@ def repair(run, model, measured, checksum, classes=()):
 
 
 def save_samplers(run, samplers):
-    """Writes each sampler to the run's folder and returns the names of the files there, by sampler."""
+    """Writes each sampler to the run's folder and returns the names of the files by sampler."""
     from keras_vae.samplers import save
 
     files = {name: run.path / SAMPLERS / f"{name}.npz" for name in samplers}

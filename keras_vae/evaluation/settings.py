@@ -18,12 +18,12 @@ class Evaluation(DataSettings):
 
     seed: int = option(
         0,
-        "random seed; the same seed gives the same report, except for what flow_matching learns in its time",
+        "random seed; the same seed gives the same report, except for flow_matching, whose training is limited by time",
     )
     features: Literal[KINDS] = option(
         "auto", "features for comparing images; auto: a classifier if there are labels"
     )
-    extended: bool = option(False, "also take the measurements that need minutes")
+    extended: bool = option(False, "also take the measurements that need several minutes")
     nll_samples: int = option(
         0, "importance samples per image for the likelihood; 0: not measured", metavar="N"
     )
@@ -35,8 +35,8 @@ class Evaluation(DataSettings):
     repair: bool = option(True, "export a decoder that samples from the best fitted sampler")
     repair_minutes: float = option(
         1.0,
-        "minutes that flow_matching may learn; it ends by itself when held-out codes gain no more, and goes on where it"
-        " stopped if the run is evaluated again; 0: the quick samplers only",
+        "time limit for training flow_matching; training ends earlier if held-out codes stop improving, and continues"
+        " if the run is evaluated again; 0: the quick samplers only",
         metavar="MINUTES",
     )
     output: str = option("saved_models", "folder of the runs, and of the reports on models in files")
@@ -53,12 +53,12 @@ class Evaluation(DataSettings):
     )
     encoder_range: str = option(
         "auto",
-        f"value range of images that the encoder expects: {', '.join(ENCODER_RANGES)} or LOW,HIGH; auto: what fits",
+        f"value range of images that the encoder expects: {', '.join(ENCODER_RANGES)} or LOW,HIGH; auto: detected",
         metavar="RANGE",
     )
     decoder_range: str = option(
         "auto",
-        f"value range of the decoder's output: {', '.join(DECODER_RANGES)} or LOW,HIGH; auto: what fits",
+        f"value range of the decoder's output: {', '.join(DECODER_RANGES)} or LOW,HIGH; auto: detected",
         metavar="RANGE",
     )
     likelihood: object = option(
@@ -75,7 +75,7 @@ class Evaluation(DataSettings):
             )
         if "flow_matching" in self.samplers and not self.repair_minutes:
             raise ValueError(
-                "samplers has flow_matching, and repair_minutes is 0: it needs time to learn (such as 1)"
+                "samplers has flow_matching, but repair_minutes is 0: give it time to train, such as 1"
             )
         if self.nll_samples < 0:
             raise ValueError(f"nll_samples is {self.nll_samples}: it must be 0 or more")
@@ -85,8 +85,8 @@ class Evaluation(DataSettings):
                     f"samplers has {name!r}: expected some of {', '.join(FITTED)}{did_you_mean(name, FITTED)}"
                 )
         if len(self.encoder_outputs) not in (0, 2):
-            raise ValueError("encoder_outputs names two outputs: --encoder_outputs MEAN,SPREAD")
+            raise ValueError("encoder_outputs must name two outputs: --encoder_outputs MEAN,SPREAD")
         for field, known in (("encoder_range", ENCODER_RANGES), ("decoder_range", DECODER_RANGES)):
             object.__setattr__(self, field, check_range(getattr(self, field), known, field))
         if bool(self.encoder) != bool(self.decoder):
-            raise ValueError("a model of yours needs both: --encoder PATH --decoder PATH")
+            raise ValueError("a model in files needs both --encoder PATH and --decoder PATH")

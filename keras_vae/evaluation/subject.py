@@ -3,10 +3,10 @@
     encode(images) -> (mean, log_var)     images `[n, height, width, channels]` in [0, 1]; codes `[n, *latent]`
     decode(codes)  -> images
 
-All functions of a conditional model take the images' labels, `[n]`, as one more argument, the last.
+All functions of a conditional model take the images' labels, `[n]`, as an additional last argument.
 
-A `Subject` comes from a keras_vae model, from its exported SavedModels, from two SavedModels or `.keras` files of other
-origin, or from two functions. The same measurements apply to all.
+A `Subject` comes from a keras_vae model, from its exported SavedModels, from SavedModels or `.keras` files of another
+library, or from two functions. The same measurements apply to all.
 """
 
 import dataclasses
@@ -32,7 +32,7 @@ from keras_vae.runtime.programs import command_line, typed_path
 from keras_vae.samplers import FlowSampler, PriorSampler, UniformSampler, Vamp
 from keras_vae.training.run_folder import Run
 
-# Common names of an encoder's outputs, and the meaning of the second by its name.
+# Common names of an encoder's two outputs, and the meaning of the second.
 MEAN_NAMES = ("mean", "means", "mu", "loc")
 SPREAD_NAMES = {
     "log_var": "log_var",
@@ -60,14 +60,14 @@ SPREADS = {
     "variance": lambda spread: np.log(np.maximum(spread, 1e-40)),
 }
 
-WEIGHED_AT_ONCE = 8  # codes of an image; the decoder's batch is larger by this factor
+WEIGHED_AT_ONCE = 8  # codes per image; the decoder's batch is larger by this factor
 LARGEST_CODE = 1e9  # float32 can represent its fourth power, and variances are still meaningful
 POINT = -80.0  # a log-variance below which a code is a point, for any number of dimensions
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A model in the form that the measurements use; all arrays are NumPy's, float32.
+    """A model in the form that the measurements use; all arrays are float32 NumPy arrays.
 
     Attributes:
         name: Its name in the report.
@@ -76,27 +76,26 @@ class Subject:
         log_prob: (images, codes) -> log p(images | codes), `[n]`, in nats; None if no density is known.
         observe: (images, seed) -> the images as in training, for example binarised.
         is_variational: Whether codes have noise and a prior.
-        effective_beta: Weight of the rate in the loss, None if it is not known.
+        effective_beta: Weight of the rate in the loss, or None if it is unknown.
         sigma: The decoder's standard deviation of a pixel, or None.
-        tangent: (codes, directions) -> the decoder's derivative along them; None: by finite differences.
-        pullback: (codes, images) -> the gradient by the codes of the inner product of decoded and given images; None if
-            the decoder has no gradient.
-        score: (images, codes) -> log_prob and its gradient by the codes, or None in the same case.
-        bin_width: The width that turns exp(log_prob) into a mass, as in its likelihood; None if it is not a density.
+        tangent: (codes, directions) -> the decoder's derivative along the directions; None: use finite differences.
+        pullback: (codes, images) -> the gradient, with respect to the codes, of the inner product of the decoded and
+            the given images; None if the decoder has no gradient.
+        score: (images, codes) -> log_prob and its gradient with respect to the codes; None in the same case.
+        bin_width: The width that turns exp(log_prob) into a probability mass; None if log_prob is not a log density.
         prior: The sampler (`keras_vae.samplers`) for the model's samples; None: N(0, I).
         draw: (images, seed) -> codes drawn from their posteriors and log q(codes | images), `[n]`, for posteriors that
             differ from the Gaussians of `encode`; else None.
-        log_weights: (images, seed) -> log p(x|z) + log p(z) - log q(z|x), `[n, k]`, at k codes of each posterior, also
-            for such posteriors.
+        log_weights: (images, seed) -> log p(x|z) + log p(z) - log q(z|x), `[n, k]`, at k codes of each posterior; None
+            unless `draw` is set.
         num_classes: Number of classes of a conditional model; 0 for other models.
         no_rate: Why there is no rate if `is_variational` is False.
         prior_name: The prior's name, if the model states it; None: the name of its sampler.
         objective, likelihood: Their names in the registries, or None.
-        foreign: The `Ranges` of a model from elsewhere, whose value ranges `check_subject` finds; else None.
+        foreign: The `Ranges` of a model of another library, whose value ranges `check_subject` finds; else None.
         ranges: The ranges that were found, {"encoder", "decoder": their names, "unexplained": the unexplained share of
-            the training images' variance, "fits": whether reconstructions are no worse than the mean image},
-            or None.
-        notes: Sentences for the reader of a report, such as which ranges were used and why.
+            the training images' variance, "fits": whether reconstructions are no worse than the mean image}, or None.
+        notes: Sentences for the report, such as which ranges were used and why.
     """
 
     name: str
@@ -140,15 +139,13 @@ def from_model(model, name=None):
         model.decode,
         parameters,
     )
-    if (
-        not subject.is_variational or model.latent.is_gaussian
-    ):  # mean and variance say all, of the exports too
-        return subject
+    if not subject.is_variational or model.latent.is_gaussian:
+        return subject  # mean and variance describe the posteriors fully
     return dataclasses.replace(subject, **weighing(model))
 
 
 def weighing(model):
-    """Returns the fields that only an `Autoencoder` provides to a `Subject`, a dict: its draws and their weights."""
+    """Returns the fields of a `Subject` that only an `Autoencoder` provides: `draw` and `log_weights`, a dict."""
     from keras_vae.layers.basic import GivenSeed
 
     images, labels = tf.TensorSpec((None, *model.image_shape), "float32"), labels_spec(model.num_classes)
@@ -168,23 +165,23 @@ def weighing(model):
 
 
 def from_export(encoder, decoder):
-    """Returns the `Subject` of the two SavedModels of one `Autoencoder`; all results equal those of the model.
+    """Returns the `Subject` of the two SavedModels of one `Autoencoder`; results equal those of the model.
 
     Args:
-        encoder, decoder: The folders of two versions, which both have a `Description`.
+        encoder, decoder: The folders of two versions, both with a `Description`.
 
     Raises:
-        UsageError: They belong to two models, or cannot be read.
+        UsageError: They belong to different models, or cannot be read.
     """
     description = Description.read(encoder)
     if description != Description.read(decoder):
         raise UsageError(
-            f"{encoder} and {decoder} are not of one model: their {DESCRIPTION} differ (give two of one run)"
+            f"{encoder} and {decoder} belong to different models: their {DESCRIPTION} files differ (give exports of the same run)"
         )
     if not description.objective.latent.is_gaussian:
         raise UsageError(
-            f"{encoder} gives mean and variance of posteriors that are not Gaussian, which do not describe them fully"
-            " (give the run, saved_models/NAME, instead of its exports)"
+            f"{encoder} returns the mean and variance of its posteriors, which are not Gaussian and are not fully described"
+            " by them (give the run, saved_models/NAME, instead of its exports)"
         )
     prior = read_prior(decoder, description.latent_shape)
     encode, decode = (load_saved_model(path) for path in (encoder, decoder))
@@ -203,7 +200,7 @@ def from_export(encoder, decoder):
 
 
 def labels_spec(num_classes):
-    """Returns the additional inputs of a model's functions, a tuple: the labels of a conditional model."""
+    """Returns the specs of additional inputs, a tuple: labels if the model is conditional, else nothing."""
     return (tf.TensorSpec((None,), "int64"),) if num_classes else ()
 
 
@@ -211,7 +208,8 @@ def described(name, description, prior, encode, decode, parameters):
     """Returns the `Subject` of a keras_vae model.
 
     Args:
-        name: Its name. description: Its `Description`.
+        name: Its name.
+        description: Its `Description`.
         prior: A sampler.
         encode, decode: As in `Subject`, but over tensors.
         parameters: codes -> the parameters of the likelihood.
@@ -254,7 +252,7 @@ def described(name, description, prior, encode, decode, parameters):
 
 
 def registered(component, choices):
-    """Returns a component's name in `choices`, which users type, or its class's name if it is not there."""
+    """Returns a component's name in the registry `choices`, or its class's name if it is not registered."""
     kind = type(component)
     return next((name for name, choice in choices.items() if choice is kind), kind.__name__)
 
@@ -267,19 +265,19 @@ def prior_name(subject):
 
 
 def no_rate(description):
-    """Returns why codes of a codebook, or points with a prior, have no rate, a dict; empty for other models."""
+    """Returns {"no_rate": reason} for codes of a codebook and for points with a prior; {} for other models."""
     latent, shape = description.objective.latent, description.latent_shape
     if isinstance(latent, Point) and description.objective.prior != "none":
         return {
-            "no_rate": "the codes are points, without noise, which the prior is held against all together: one by one"
-            " they have no rate"
+            "no_rate": "the codes are points without noise, and only their distribution is matched to the prior: a single"
+            " code has no rate"
         }
     if not isinstance(latent, Codebook):
         return {}
     positions = math.prod(shape[:-1])
     return {
-        "no_rate": f"the codes are entries of a codebook, without noise: against its prior, all of {latent.size} entries"
-        f" alike at {positions} positions, every image costs {positions * math.log(latent.size):.4g} nats"
+        "no_rate": f"the codes are entries of a codebook, without noise: under a uniform prior over {latent.size} entries"
+        f" at {positions} positions, every image costs {positions * math.log(latent.size):.4g} nats"
     }
 
 
@@ -291,10 +289,10 @@ def from_functions(encode, decode, likelihood=None, name="model", encoder_range=
         decode: codes -> images.
         likelihood: One of `keras_vae.model.likelihoods` that needs only the images; None leaves out the measurements that
             need one.
-        name: The model's name. encoder_range, decoder_range: The value ranges that `encode` expects and `decode` gives,
-        one of
+        name: The model's name.
+        encoder_range, decoder_range: The value ranges that `encode` expects and `decode` returns, one of
             `ENCODER_RANGES` and `DECODER_RANGES` or (low, high). "auto": images in [0, 1], unless an evaluation finds
-            that the model reconstructs clearly better by another range.
+            that the model reconstructs clearly better in another range.
 
     Raises:
         UsageError: The likelihood needs more than the images, or a range is unknown.
@@ -327,7 +325,7 @@ def asked_ranges(encoder_range, decoder_range):
 
 
 def of_ranges(foreign, likelihood, name):
-    """Returns the `Subject` of a model from elsewhere, by its `Ranges`."""
+    """Returns the `Subject` of a model of another library, given its `Ranges`."""
     return Subject(
         name=name,
         **foreign.functions(),
@@ -340,18 +338,18 @@ def of_ranges(foreign, likelihood, name):
 
 
 def check_subject(subject, dataset):
-    """Tries `subject` on a few images; returns it, known to be variational or not, and the size of its codes.
+    """Tries `subject` on a few images; returns it with `is_variational` set, and the size of its codes.
 
-    A model from elsewhere is returned with the value ranges that fit it.
+    A model of another library is returned with the value ranges that fit it.
 
     Raises:
-        UsageError: It does not accept the dataset's images, or its two halves do not belong together.
+        UsageError: The model does not accept the dataset's images, or its two halves do not belong together.
     """
     images = subject.observe(dataset.train.images(0, 3), 0)
     shape = show_shape(images.shape[1:])
     if subject.num_classes and not 0 < dataset.num_classes <= subject.num_classes:
         raise UsageError(
-            f"the model is conditional and knows {subject.num_classes} classes: {dataset.name} has"
+            f"the model is conditional and knows {subject.num_classes} classes, but {dataset.name} has"
             f" {dataset.num_classes or 'no labels'} ({SAME_IMAGES})"
         )
     if subject.foreign is not None:
@@ -361,50 +359,51 @@ def check_subject(subject, dataset):
     mean, log_var = attempt(
         lambda rows: subject.encode(rows, *labels),
         images,
-        f"the encoder does not take the images of {dataset.name}, {shape}",
+        f"the encoder does not accept the images of {dataset.name}, {shape}",
         SAME_IMAGES,
     )
     if mean.shape != log_var.shape or len(mean) != len(images) or mean.ndim < 2:
         raise UsageError(
-            f"the encoder gives a mean of shape {list(mean.shape)} and a spread of shape {list(log_var.shape)} for"
-            f" {len(images)} images: expected one shape, a row an image (name the two outputs: --encoder_outputs)"
+            f"the encoder returns a mean of shape {list(mean.shape)} and a spread of shape {list(log_var.shape)} for"
+            f" {len(images)} images: expected equal shapes with one row per image (name the two outputs with"
+            " --encoder_outputs)"
         )
     check_codes(mean, log_var)
     decoded = attempt(
         lambda rows: subject.decode(rows, *labels),
         mean,
-        f"the decoder does not take the encoder's codes, {show_shape(mean.shape[1:])}",
-        "give the encoder and the decoder of one model",
+        f"the decoder does not accept the encoder's codes, {show_shape(mean.shape[1:])}",
+        "give the encoder and the decoder of the same model",
     )
     if decoded.shape != images.shape:
         raise UsageError(
-            f"the decoder gives images of {show_shape(decoded.shape[1:])}, those of {dataset.name} are {shape}"
+            f"the decoder returns images of {show_shape(decoded.shape[1:])}, but those of {dataset.name} are {shape}"
             f" ({SAME_IMAGES})"
         )
     if not np.isfinite(decoded).all():
-        raise UsageError("the decoder gives NaN or infinity (was the model trained to its end?)")
+        raise UsageError("the decoder returns NaN or infinity (did its training finish?)")
     is_variational = subject.is_variational and bool((log_var > POINT).any())
     return dataclasses.replace(subject, is_variational=is_variational), math.prod(mean.shape[1:])
 
 
 def check_codes(mean, log_var):
-    """Raises a UsageError if codes, or their noise, are not finite or too large to measure."""
+    """Raises a UsageError if codes or their noise are not finite, or too large to measure."""
     if not (np.isfinite(mean).all() and np.isfinite(log_var).all()):
-        raise UsageError("the encoder gives NaN or infinity (was the model trained to its end?)")
+        raise UsageError("the encoder returns NaN or infinity (did its training finish?)")
     with np.errstate(over="ignore"):
         largest = max(float(np.abs(mean).max()), float(np.exp(0.5 * log_var.max(), dtype="float64")))
     if largest > LARGEST_CODE:
         raise UsageError(
-            f"the encoder gives codes as far out as {largest:.3g}, while the prior's lie within some units: they cannot"
-            " be measured (did the training explode? --spread says what the second output is)"
+            f"the encoder returns codes as large as {largest:.3g}, which cannot be measured: codes of the prior are a few"
+            " units large (did training diverge? --spread sets the meaning of the second output)"
         )
 
 
-SAME_IMAGES = "give the dataset that it was trained on: --dataset, --image_size, --channels"
+SAME_IMAGES = "give the dataset that the model was trained on: --dataset, --image_size, --channels"
 
 
 def attempt(function, array, problem, way_out):
-    """Returns `function(array)`; raises a UsageError if the model refuses its input."""
+    """Returns `function(array)`; raises a UsageError if the model rejects its input."""
     try:
         return function(array)
     except UsageError:
@@ -428,10 +427,10 @@ def from_files(
     Args:
         encoder, decoder: Their paths.
         likelihood: As for `from_functions`.
-        outputs: The names of the encoder's outputs for mean and spread; None finds them.
-        spread: The meaning of the second of them, a key of `SPREADS`; "auto": from its name, else a log-variance.
+        outputs: The names of the encoder's outputs for mean and spread; None: they are recognised.
+        spread: The meaning of the second output, a key of `SPREADS`; "auto": from its name, else a log-variance.
         encoder_range, decoder_range: As for `from_functions`.
-        image_shape: The shape of its images, used if the decoder returns rows with as many numbers.
+        image_shape: The shape of its images, used if the decoder returns flat images of the same size.
 
     Raises:
         UsageError: A file cannot be read, or the meaning of its outputs is unclear.
@@ -452,7 +451,7 @@ def from_halves(
     decoder_range="auto",
     image_shape=None,
 ):
-    """Returns the `Subject` of two functions as `load_function` returns them; see `from_files`."""
+    """Returns the `Subject` of two functions in the form of `load_function`; see `from_files`."""
 
     def encode_both(images):
         mean, width, kind = pick_outputs(encode(images), outputs, encode.ordered, decode.input_shape)
@@ -479,7 +478,7 @@ def run_of(path):
 
 
 def name_of(path):
-    """Returns a model's name: the run that exported it, else the folder and the file's name."""
+    """Returns a model's name: that of the run that exported it, else the names of its folder and file."""
     if run := run_of(path):
         return run.path.resolve().name
     path = pathlib.Path(path).absolute()
@@ -489,15 +488,15 @@ def name_of(path):
 def load_function(path):
     """Returns the function of a SavedModel or a `.keras` file, from an array to a dict of arrays.
 
-    It has two attributes. `ordered` says whether the dict has the order given by the model's author. `input_shape` is
-    the shape of one input, with None for a free size, or is None.
+    It has two attributes: `ordered`, whether the dict is in the order of the model's outputs, and `input_shape`, the
+    shape of one input, in which None is any size, or None.
     """
     path = pathlib.Path(path)
     if os.path.isdir(path):
         return saved_model_function(path)
     model = readable(load_keras_file, path)
     if not isinstance(model, keras.Model):
-        raise UsageError(f"{path} holds a {type(model).__name__}: expected a model")
+        raise UsageError(f"{path} contains a {type(model).__name__}: expected a Keras model")
     return keras_function(model)
 
 
@@ -521,7 +520,7 @@ def keras_function(model):
 
 
 def load_model(run):
-    """Returns the model of a run, without repeating its advice.
+    """Returns the model of a run, without repeating its warnings.
 
     Raises:
         UsageError: The run does not have a model yet, or its file is damaged.
@@ -530,14 +529,14 @@ def load_model(run):
 
     resume = command_line("train", "--resume", typed_path(run.path))
     if not run.model_file.is_file():
-        raise UsageError(f"{run.path} has no model.keras yet: train it further ({resume})")
+        raise UsageError(f"{run.path} has no model.keras yet: continue training ({resume})")
     if fault := run.fault(run.model_file):
-        raise UsageError(f"{fault} ({resume} puts the model of the last checkpoint in its place)")
+        raise UsageError(f"{fault} ({resume} restores the model from the last checkpoint)")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         model = readable(keras.saving.load_model, run.model_file)
     if not isinstance(model, Autoencoder):
-        raise UsageError(f"{run.model_file} holds a {type(model).__name__}: expected a model of ours")
+        raise UsageError(f"{run.model_file} contains a {type(model).__name__}: expected an Autoencoder")
     return model
 
 
@@ -545,7 +544,7 @@ def load_keras_file(path):
     """Returns the model in a `.keras` file."""
     from keras_vae.layers.basic import Sampling
 
-    # Most variational autoencoders have a layer of this name; ours does what theirs do.
+    # Most variational autoencoders in Keras have a layer of this name that does the same as ours.
     return keras.saving.load_model(path, custom_objects={"Sampling": Sampling}, compile=False)
 
 
@@ -560,7 +559,7 @@ def load_saved_model(path):
 
 
 def readable(load, path):
-    """Returns `load(path)`; turns any exception of a file that cannot be read into a UsageError."""
+    """Returns `load(path)`; turns any exception into a UsageError."""
     if not os.path.exists(path):
         raise UsageError(f"{path} does not exist: expected a SavedModel's folder or a .keras file")
     try:
@@ -568,7 +567,7 @@ def readable(load, path):
     except Exception as error:
         sentence = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UsageError(
-            f"{path} cannot be loaded: {sentence} (a SavedModel, from model.export, needs no classes of yours)"
+            f"{path} cannot be loaded: {sentence} (a SavedModel, written by model.export, does not need your custom classes)"
         ) from error
 
 
@@ -578,39 +577,39 @@ def saved_model_function(path):
     signature = loaded.signatures.get("serving_default")
     specs = {} if signature is None else signature.structured_input_signature[1]
     if len(specs) != 1:
-        has = f"takes {', '.join(specs)}" if specs else "is not there"
-        raise UsageError(f"{path} cannot be loaded: its signature serving_default {has}: expected one input")
+        has = f"takes {', '.join(specs)}" if specs else "is missing"
+        raise UsageError(f"{path} cannot be loaded: its signature serving_default {has} (expected one input)")
     ((name, spec),) = specs.items()
 
     def run(inputs):
         results = signature(**{name: tf.constant(fitted(inputs, run.input_shape), spec.dtype)})
         return {key: as_array(results[key]) for key in sorted(results)}
 
-    run.loaded = loaded  # else its variables would be deleted with it
-    # Signatures are dicts and keep no order; Keras numbers a list's outputs.
+    run.loaded = loaded  # keeps its variables alive
+    # Signatures are unordered dicts; Keras numbers the outputs of a list.
     run.ordered = all(re.fullmatch(r"output_\d|output", key) for key in signature.structured_outputs)
     run.input_shape = None if spec.shape.rank is None else tuple(spec.shape[1:])
     return run
 
 
 def fitted(inputs, shape):
-    """Returns `inputs` in the shape that a model expects, if it has as many numbers."""
+    """Returns `inputs` reshaped to the shape that a model expects, if the sizes are equal."""
     if shape is None or None in shape or math.prod(shape) != math.prod(inputs.shape[1:]):
         return inputs
     return inputs.reshape(len(inputs), *shape)
 
 
 def pick_outputs(results, asked, ordered=True, code_shape=None):
-    """Returns mean and spread among an encoder's outputs, a dict of arrays, and the kind of spread.
+    """Returns the mean and the spread among an encoder's outputs, a dict of arrays, and the kind of spread.
 
-    They are found by the requested names, else by common names. Else they are the first two outputs in order, or the
-    two halves of a single output. If the decoder accepts a single output directly, it is the code (the spread is None).
+    They are found by the requested names, else by common names, else they are the first two outputs. A single output is
+    split into two halves; if the decoder accepts it as it is, it is the code and the spread is None.
 
     Raises:
         UsageError: They cannot be recognised.
     """
     if missing := [name for name in asked or () if name not in results]:
-        raise UsageError(f"the encoder has no output {missing[0]!r}: it has {', '.join(results)}")
+        raise UsageError(f"the encoder has no output {missing[0]!r}: its outputs are {', '.join(results)}")
     if asked:
         chosen = list(asked)
     else:
@@ -620,7 +619,7 @@ def pick_outputs(results, asked, ordered=True, code_shape=None):
             if not ordered and len(results) > 1:
                 raise UsageError(
                     f"it is unclear which of the encoder's outputs {', '.join(results)} are mean and spread"
-                    " (say --encoder_outputs MEAN,SPREAD)"
+                    " (name them with --encoder_outputs MEAN,SPREAD)"
                 )
     kind = SPREAD_NAMES.get(word(chosen[-1], SPREAD_NAMES), "log_var")
     if len(chosen) > 1:
@@ -637,7 +636,7 @@ def pick_outputs(results, asked, ordered=True, code_shape=None):
 
 
 def known_as(results, words):
-    """Returns the name in `results` that is one of `words`, or else the only one that contains one; else None."""
+    """Returns the name in `results` that is one of `words`, else the only name that contains one of them; else None."""
     exact = [name for name in results if name in words]
     holding = exact or [name for name in results if word(name, words)]
     return holding[0] if len(holding) == 1 or exact else None
@@ -650,13 +649,13 @@ def word(name, words):
 
 
 def image_log_prob(likelihood):
-    """Returns (images, decoded) -> log p(images | codes), `[n]`, in nats, of decoded images in [0, 1].
+    """Returns (images, decoded) -> log p(images | codes), `[n]`, in nats; decoded images are in [0, 1].
 
-    Probabilities are kept a float32 rounding away from 0 and 1. A learned variance cannot be seen in images, so the
-    optimal one, which training approaches, replaces it.
+    Probabilities are clipped to [1e-7, 1 - 1e-7]. A learned variance is not part of the images and is replaced by the
+    optimal one, which training approaches.
 
     Raises:
-        UsageError: The likelihood has parameters that cannot be seen in images.
+        UsageError: The likelihood has parameters that the decoded images do not contain.
     """
     if isinstance(likelihood, Bernoulli):
         return bernoulli_log_prob
@@ -664,8 +663,8 @@ def image_log_prob(likelihood):
     grey = np.linspace(0, 1, 12, dtype="float32").reshape(1, 2, 2, 3)
     if known.head() or known.num_parameters(3) != 3 or not np.allclose(known.mean(grey), grey, atol=1e-6):
         raise UsageError(
-            f"likelihood {type(likelihood).__name__} cannot be computed from a decoder's images: it has other"
-            " parameters (try --likelihood gaussian_optimal)"
+            f"likelihood {type(likelihood).__name__} cannot be computed from a decoder's images: it has"
+            " additional parameters (try --likelihood gaussian_optimal)"
         )
     return lambda images, decoded: as_array(known.log_prob(as_array(images), decoded))
 
@@ -678,7 +677,7 @@ def bernoulli_log_prob(images, decoded):
 
 
 def observe(likelihood, images, seed):
-    """Returns `images` in the form that the likelihood expects; random values depend only on `seed`."""
+    """Returns `images` binarised as the likelihood expects; the random values depend only on `seed`."""
     rule = getattr(likelihood, "binarize", "none")
     if rule == "dynamic":
         return (np.random.default_rng(seed).random(images.shape, "float32") < images).astype("float32")
@@ -686,7 +685,7 @@ def observe(likelihood, images, seed):
 
 
 def graph(function, *specs):
-    """Returns `function` compiled for tensors like `specs`, with NumPy in and out."""
+    """Returns `function` compiled for the signature `specs`, with NumPy inputs and outputs."""
     compiled = tf.function(function, input_signature=specs, autograph=False)
 
     def run(*arrays):
@@ -699,7 +698,7 @@ def graph(function, *specs):
 
 
 def tangent_of(decode):
-    """Returns (codes, directions) -> the derivative of `decode` along them, by forward differentiation."""
+    """Returns (codes, directions) -> the derivative of `decode` along the directions, in forward mode."""
 
     def derivative(codes, directions, *labels):
         with tf.autodiff.ForwardAccumulator(codes, directions) as accumulator:
@@ -710,14 +709,14 @@ def tangent_of(decode):
 
 
 def pullback_of(decode):
-    """Returns (codes, images) -> the gradient by the codes of the sum of `decode(codes)` times `images`."""
+    """Returns (codes, images) -> the gradient, with respect to the codes, of the sum of `decode(codes)` times `images`."""
     return lambda codes, images, *labels: value_and_gradient(
         lambda z: ops.sum(decode(z, *labels) * images), codes
     )[1]
 
 
 def value_and_gradient(function, codes):
-    """Returns `function(codes)`, one number a row or in all, and the gradient of its sum by the codes, as tensors."""
+    """Returns `function(codes)`, a scalar or one number per row, and the gradient of its sum, as tensors."""
     with tf.GradientTape() as tape:
         tape.watch(codes)
         value = function(codes)
@@ -737,5 +736,5 @@ def as_array(values):
 
 
 def first(results):
-    """Returns the only value of a dict of outputs, or the first."""
+    """Returns the first value of a dict of outputs."""
     return next(iter(results.values()))

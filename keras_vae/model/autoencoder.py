@@ -1,6 +1,6 @@
 """The model: encoder, latent, decoder, likelihood and objective in one `keras.Model`.
 
-Its `train_step` is in `keras_vae.layers.backends`, one for each backend of Keras.
+`keras_vae.layers.backends` has a `train_step` for each backend of Keras.
 """
 
 import dataclasses
@@ -47,14 +47,14 @@ from keras_vae.model.streams import checked_stream, is_arrays, refusing
 from keras_vae.runtime import upstream
 from keras_vae.runtime.lazy import keras, ops
 
-# Beyond these the weight of the rate is worth a word: means in the place of sums are off by factors of 10 to 100.
+# Outside these bounds the model warns. Using means instead of sums changes the weight of the rate by 10 to 100 times.
 LOW_BETA, HIGH_BETA = 0.5, 2.0
 LOW_SIGMA, HIGH_SIGMA = 0.01, 0.5
 
 
 @dataclasses.dataclass(frozen=True)
 class Dims:
-    """How many numbers an image has and how many its code has."""
+    """The number of values in an image and in its code."""
 
     pixels: int
     latents: int
@@ -62,10 +62,10 @@ class Dims:
 
 @keras.saving.register_keras_serializable(layers.PACKAGE)
 class Autoencoder(backends.Steps, Saving, keras.Model):
-    """An autoencoder, plain or variational as its objective says.
+    """A plain or variational autoencoder, depending on its objective.
 
-    It is an ordinary Keras model: `compile`, `fit(images)`, `evaluate`, `predict` (reconstructions), callbacks,
-    `save` and `keras.saving.load_model` work, and so does any dtype policy.
+    It is an ordinary Keras model: `compile`, `fit(images)`, `evaluate`, `predict` (reconstructions), callbacks, `save`
+    and `keras.saving.load_model` work as usual, with any dtype policy.
 
     ```python
     model = keras_vae.VAE((28, 28, 1), latent=32)
@@ -74,35 +74,34 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
     model.sample(16)                        # [16, 28, 28, 1], decoded from the prior
     ```
 
-    `fit` also takes pairs, `fit(noisy, clean)`, sample weights, one an image, and batches that are dicts, as TFDS
-    gives them (`keras_vae.model.inputs`). Its logs, in nats per image: `loss`, and the terms that the objective names,
-    `distortion` and `rate`; and the metrics that `compile` is given.
+    `fit` also takes pairs, `fit(noisy, clean)`, one sample weight per image, and batches that are dicts, as in TFDS
+    (`keras_vae.model.inputs`). It logs `loss` and the objective's terms (usually `distortion` and `rate`) in nats per
+    image, and the metrics passed to `compile`.
 
     Args:
         image_shape: `(height, width, channels)`.
         latent: The latent's shape: `32`, `(8, 8, 1024)` or `"8x8x1024"`.
         objective: A name in `keras_vae.OBJECTIVES` or an objective.
-        likelihood: A name in `keras_vae.LIKELIHOODS` or a likelihood; by default `bernoulli` for grey images
-            and `gaussian_optimal` for colour.
+        likelihood: A name in `keras_vae.LIKELIHOODS` or a likelihood; by default `bernoulli` for grey images and
+            `gaussian_optimal` for colour images.
         network: A name in `keras_vae.NETWORKS` or a network.
-        prior: A name in `keras_vae.PRIORS` or a prior, trained with the model where it can be.
-        corruption: A name in `keras_vae.CORRUPTIONS` or a corruption: what is done in training to the images that
-            the encoder sees, and not to those that the decoder is to give; by default the objective's own.
-        regularizer: A name in `keras_vae.REGULARIZERS` or a regularizer: what training does, beside the objective, to
-            make codes easy to sample.
-        num_classes: How many labels there are; for a conditional objective, which is then trained by
-            `fit(images, labels)`, labels whole numbers from 0.
-        value_range: The values of the training images that became 0 and 1, `(low, high)`, where these are not bytes
-            or in [0, 1] already. Kept with the model for those who use it; images are given in [0, 1].
-        label_names: What the labels 0, 1, ... of a conditional model are called; `sample` takes these names too.
-        seed: Seed of all noise; weights are initialised by Keras' own (`keras.utils.set_random_seed`).
-        **kwargs: As `keras.Model` takes them: `name`, `dtype` (the policy of the hidden layers).
+        prior: A name in `keras_vae.PRIORS` or a prior. Learned priors are trained with the model.
+        corruption: A name in `keras_vae.CORRUPTIONS` or a corruption, applied in training to the encoder's input but
+            not to the decoder's targets; by default the objective's own.
+        regularizer: A name in `keras_vae.REGULARIZERS` or a regularizer, which makes codes easier to sample.
+        num_classes: The number of labels, for a conditional objective. Such a model is trained by
+            `fit(images, labels)` with integer labels from 0.
+        value_range: `(low, high)`, the original values that were scaled to 0 and 1, unless the images were bytes or
+            already in [0, 1]. It is only stored with the model; the model's images are always in [0, 1].
+        label_names: Names of the labels 0, 1, ... of a conditional model; `sample` accepts them too.
+        seed: Seed of all noise. Weights are initialised from Keras' own seed (`keras.utils.set_random_seed`).
+        **kwargs: Arguments of `keras.Model`: `name`, `dtype` (the policy of the hidden layers).
 
     Raises:
-        ValueError: A shape that is none, an unknown name, a latent larger than the image.
+        ValueError: A shape is invalid, a name is unknown, or the latent is larger than the image.
 
     Warns:
-        UserWarning: The loss weighs the rate far from 1 (`advice`), or the shape's channels seem to come first.
+        UserWarning: The weight of the rate is far from 1 (`advice`), or the channels seem to come first.
     """
 
     def __init__(
@@ -145,7 +144,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         seen, decoded = (widened(shape, self.num_classes) for shape in (self.image_shape, self.latent_shape))
         self.encoder = self.network.encoder(seen, self.latent_shape, self.latent, self.dtype_policy)
         self.latent = self.latent.of(self.latent_shape)
-        # The names of the layers' attributes are their names in files.
+        # The names of these attributes are the names of the layers in files.
         self.sampling = self.latent.layer
         first = self.latent.decoder_input()
         self.decoder = self.objective.constrain(
@@ -163,41 +162,40 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         self.likelihood_memory = self.likelihood.layer
         self.critic = self.objective.critic(self.image_shape, self.latent_shape)
         if self.critic is not None:
-            # Built here, so that its state is in every file that the model is saved to.
+            # It is built here because its state belongs in every saved file.
             self.critic_optimizer = self.objective.critic_optimizer()
-            if (
-                self.dtype_policy.name == "mixed_float16"
-            ):  # as compile does: a step that overflows is passed over
+            # As in `compile`: steps that overflow are skipped.
+            if self.dtype_policy.name == "mixed_float16":
                 self.critic_optimizer = keras.optimizers.LossScaleOptimizer(self.critic_optimizer)
             self.critic_optimizer.build(self.critic.trainable_variables)
         self.trackers = {
             name: keras.metrics.Mean(name=name, dtype="float32")
             for name in ("loss", *self.objective.terms, *self.regularizer.terms)
         }
-        # Tells the layer its shapes, for summary(), with a batch of any size.
+        # Gives the layer its shapes for `summary`, with any batch size.
         self.draw(self.encoder.output, seed=None)
-        # train_step never calls the model, so nothing else would tell Keras that its weights exist.
+        # `train_step` never calls the model, so Keras does not notice that it is built.
         self.built = True
-        self.learned_from_noise = False  # whether `fit` was given noisy images with clean ones
+        self.learned_from_noise = False  # whether `fit` was given pairs of noisy and clean images
         if advice := self.advice():
             warnings.warn(advice, stacklevel=2)
 
     def adapt(self, images):
-        """Starts from training images what learns better so, before `fit`: VampPrior's pseudo-inputs.
+        """Initialises the prior's weights from training images, before `fit`: the pseudo-inputs of VampPrior.
 
         Args:
-            images: Some thousand of them at most, `[n, height, width, channels]` in [0, 1].
+            images: At most a few thousand images, `[n, height, width, channels]` in [0, 1].
         """
         self.prior.adapt(self.readable(images))
 
     def __call__(self, inputs, *args, **kwargs):
-        """Returns what `call` does; inputs that it cannot use are refused here, without Keras' words around it."""
+        """Checks the inputs and calls the model. Checked here, errors are not wrapped in a message of Keras."""
         return super().__call__(self.readable_inputs(inputs), *args, **kwargs)
 
     def call(self, inputs, training=False):
         """Returns the reconstructions, decoded from the means: `[batch, height, width, channels]` in [0, 1].
 
-        `inputs` are images; of a conditional model `(images, labels)`.
+        `inputs` are images, or `(images, labels)` for a conditional model.
         """
         batch = unpack(inputs, self.conditional)
         images, labels = batch.images, batch.labels
@@ -206,7 +204,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
     def encode(self, images, labels=None, training=False):
         """Returns the mean and the log-variance of the codes of `images`, each `[n, *latent]`.
 
-        Many images are encoded a batch at a time; in training mode all at once, as batch normalization asks for.
+        Images are encoded in batches. In training mode they are encoded all at once, as batch normalization requires.
         """
         images = self.readable(images)
 
@@ -217,7 +215,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         return self.in_batches(moments, images, labels, training)
 
     def in_batches(self, function, values, labels=None, training=False):
-        """Returns `function(values, labels)` of `n` rows, computed a batch at a time, in training mode at once."""
+        """Returns `function(values, labels)`, computed in batches; in training mode all rows at once."""
         count = values.shape[0]
         if training or count is None:
             return function(values, labels)
@@ -228,14 +226,14 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
     def log_weights(self, observed, count, seed, labels=None):
         """Returns log p(x|z) + log p(z) - log q(z|x) at `count` codes of each posterior, `[batch, count]`, in nats.
 
-        The log of their mean over codes is a lower bound on log p(x), and that in the end (Burda et al. 2016,
-        equation 8); `keras_vae.evaluation.metrics.importance` says whether it may be called so.
+        The log of the mean weight over codes is a lower bound on log p(x) that converges to it (Burda et al. 2016,
+        equation 8). `keras_vae.evaluation.metrics.importance` tells whether `count` is large enough.
 
         Args:
-            observed: Images as the likelihood has them, `[batch, height, width, channels]` (`likelihood.observe`).
-            count: Codes an image; the decoder sees `batch * count` codes at a time.
+            observed: Output of `likelihood.observe`, `[batch, height, width, channels]`.
+            count: Codes per image; the decoder sees `batch * count` codes at a time.
             seed: As in `keras.random`.
-            labels: Of a conditional model.
+            labels: Labels, for a conditional model.
 
         Raises:
             ValueError: The posterior has no density.
@@ -245,9 +243,9 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         return Draws(self, posterior, observed, labels, count, seed, False).log_weights
 
     def decode(self, codes, labels=None, training=False):
-        """Returns the images that `codes` stand for, `[n, height, width, channels]` in [0, 1].
+        """Returns the images decoded from `codes`, `[n, height, width, channels]` in [0, 1].
 
-        Many are decoded a batch at a time; in training mode all at once.
+        Codes are decoded in batches; in training mode all at once.
         """
 
         def decoded(codes, labels):
@@ -256,47 +254,49 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         return self.in_batches(decoded, codes, labels, training)
 
     def sample(self, count, seed=0, labels=None):
-        """Returns `count` images decoded from codes of the prior, by `seed` alone.
+        """Returns `count` images decoded from codes of the prior. They depend only on `seed`.
 
-        A conditional model shows `labels`, `[count]` or one for all, by default each in turn.
+        A conditional model uses `labels`, `[count]` or one for all images; by default each class in turn.
 
         Raises:
-            ValueError: `count` is negative or not a whole number, or the labels do not go with it.
+            ValueError: `count` is negative or not an integer, or does not match the labels.
         """
         if labels is not None and not self.conditional:
-            raise ValueError("the model is not conditional: it has learned no labels (leave them out)")
+            raise ValueError("the model is not conditional and takes no labels: leave them out")
         count = check_count(count)
         if self.conditional and labels is None:
             labels = ops.arange(count) % self.num_classes
         return self.decode(self.prior.draw(count, seed), labels)
 
     def score(self, images, labels=None, num_samples=NUM_SAMPLES, seed=0):
-        """Returns how strange each image is to the model, `[n]`, in nats: the higher, the stranger.
+        """Returns an anomaly score of each image, `[n]`, in nats; a higher score means a more unusual image.
 
-        For a variational model it is an upper bound on -log p(image), the importance-weighted one of Burda et al. 2016,
-        and for codes without noise the distortion (`keras_vae.model.scoring.scores`). It depends on the image, the seed
-        and `num_samples` alone: not on the other images, their order or number, nor on what was evaluated before. It
-        is computed in float32 whatever the model's precision, and the exported encoder's signature `score` gives the
-        same. All images share the noise of a seed.
+        For a variational model the score is the importance-weighted upper bound on -log p(image) of Burda et al. 2016.
+        For codes without noise it is the distortion (`keras_vae.model.scoring.scores`). It depends only on the image,
+        the seed and `num_samples`, not on other images or earlier calls. It is always computed in float32 and equals
+        the output of the exported encoder's signature `score`. All images share the noise of a seed.
 
         Args:
             images: `[n, height, width, channels]` in [0, 1].
-            labels: Of a conditional model.
-            num_samples: Codes drawn for an image. More make the bound tighter and take as many decoder passes.
-            seed: Seed of the codes, a whole number, or one for each image, `[n]`.
+            labels: Labels, for a conditional model.
+            num_samples: Codes drawn per image. More codes tighten the bound, at one decoder pass each.
+            seed: Seed of the codes: an integer, or one per image, `[n]`.
 
         Raises:
-            ValueError: These are no such images, labels, seeds or numbers; or the likelihood is `gaussian_optimal`,
-                whose variance comes from training, and the model is untrained.
+            ValueError: An argument is invalid, or the likelihood is `gaussian_optimal`, whose variance comes from
+                training, and the model is untrained.
         """
         return score(self, images, labels, num_samples, seed)
 
     def draw(self, posterior, seed, training=False, weights=None):
-        """Returns a `keras_vae.model.posteriors.Draw` of one code for each posterior; images may have `weights`, `[batch]`."""
+        """Draws one code from each posterior; returns a `keras_vae.model.posteriors.Draw`.
+
+        `weights` are those of the images, `[batch]`, or None.
+        """
         return self.latent.draw(posterior, seed, training, weights)
 
     def log_prob(self, images, decoded, weights=None, training=False):
-        """Returns the likelihood of a batch, `[batch]`, in nats; in training the likelihood keeps what it needs of it."""
+        """Returns log p(images | decoded), `[batch]`, in nats; in training, updates the likelihood's layer too."""
         if training:
             self.likelihood.follow(images, decoded, weights)
         return self.likelihood.log_prob_in_batch(images, decoded, weights)
@@ -304,15 +304,15 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
     def rate(self, posterior, draw):
         """Returns KL(posterior || prior), `[batch]`, in nats.
 
-        In closed form where there is one, else log q(z|x) - log p(z) at the codes drawn, which has it as its mean.
+        Without a closed form it is estimated without bias as log q(z|x) - log p(z) at the drawn codes.
         """
         rate = self.latent.rate(posterior) if self.prior.is_standard else None
         return draw.log_density - self.prior.log_prob(draw.codes) if rate is None else rate
 
     def labelled(self, values, labels):
-        """Returns images or codes, `[batch, ..., channels]`, with the labels as further channels, one a class.
+        """Returns images or codes, `[batch, ..., channels]`, with the labels as one additional channel per class.
 
-        Values of an unconditional model are returned as they are.
+        Values of an unconditional model are returned unchanged.
         """
         if not self.conditional:
             return values
@@ -324,17 +324,17 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         return ops.concatenate([values, planes], axis=-1)
 
     def class_numbers(self, labels, count):
-        """Returns labels, or names of classes, as int32 `[count]`, or `[1]` of one for all; see `as_labels`."""
+        """Returns labels or class names as int32, `[count]`, or `[1]` for one label for all; see `as_labels`."""
         if labels is None:
             raise ValueError("the model is conditional: give the labels too, whole numbers [batch]")
         labels = to_numpy(labels) if is_readable(labels) else labels
         return as_labels(as_numbers(labels, self.label_names), self.num_classes, count)
 
     def advice(self):
-        """Returns one sentence on a rate weighed far from 1 by the loss, or None.
+        """Returns a warning if the loss weighs the rate far from 1, else None.
 
-        Squared error has its weight in the decoder's standard deviation: sigma times the root of beta is what the
-        loss implies, and pixels between 0 and 1 have deviations between a few grey levels and a half.
+        The weight of a squared error depends on the decoder's standard deviation: the loss implies a pixel noise of
+        sigma * sqrt(beta). For pixels in [0, 1] the plausible range is from a few grey levels to one half.
         """
         beta = self.objective.effective_beta(self.dims)
         if beta is None:
@@ -343,24 +343,24 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         if sigma is not None and not LOW_SIGMA <= sigma * math.sqrt(beta) <= HIGH_SIGMA:
             return (
                 f"the loss has an effective beta of {beta:.3g} and implies a pixel noise of"
-                f" {sigma * math.sqrt(beta):.3g} on images from 0 to 1, where {LOW_SIGMA} to {HIGH_SIGMA} is plausible"
+                f" {sigma * math.sqrt(beta):.3g} on images from 0 to 1, but {LOW_SIGMA} to {HIGH_SIGMA} is plausible"
                 " (try --likelihood gaussian_optimal)"
             )
         if LOW_BETA <= beta <= HIGH_BETA:
             return None
         effect = (
-            "codes will spread beyond the prior and N(0, I) will decode to garbage"
+            "codes will spread beyond the prior, and samples from N(0, I) will not decode to realistic images"
             if beta < 1
-            else "the rate will be squeezed, which blurs images and may collapse the code"
+            else "the rate will be too low, which blurs images and may collapse the code"
         )
-        return f"the loss weighs the rate by an effective beta of {beta:.3g} where the bound has 1: {effect}"
+        return f"the loss weighs the rate by an effective beta of {beta:.3g} instead of the bound's 1: {effect}"
 
     def terms(self, images, targets=None):
-        """Returns the loss of each image and its terms as evaluation has them, a dict of `[batch]`, in nats.
+        """Returns each image's loss and its terms in evaluation mode, a dict of `[batch]`, in nats.
 
-        `targets` are what the decoder is to give, or the labels of a conditional model. The noise is that of the first
-        batch of an evaluation, whatever was evaluated before. It depends on an image's place in the batch, and some
-        terms depend on the other images: to compare images with each other, use `score`.
+        `targets` are the decoder's targets, or the labels of a conditional model. The noise is always that of the first
+        batch of an evaluation. It depends on an image's position in the batch, and some terms depend on the other
+        images. Use `score` to compare images with each other.
         """
         spec = self.input_spec_of()
         batch = unpack((images, targets), self.conditional)
@@ -375,11 +375,11 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         return {**added, **terms, "loss": terms["loss"] + added["loss"]}
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Returns the mean loss of a batch and updates the metrics; all means over the batch are taken here.
+        """Returns the mean loss of a batch and updates the metrics.
 
-        An image of weight 2 counts as two images, one of weight 0 as none, also in what the objective and the
-        likelihood compute from the whole batch (`Step.mean`). `loss` includes the layers' own losses (regularizers). The
-        mean over replicas of what they return is the mean over the global batch, however it was divided.
+        An image of weight 2 counts as two images and one of weight 0 is ignored, also in the statistics of the whole
+        batch (`Step.mean`). `loss` includes the layers' own losses (regularizers). The mean of the replicas' values is
+        the mean over the global batch, however the batch was divided.
         """
         del y_pred
         if getattr(self, "_compile_loss", None) is not None:
@@ -398,7 +398,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         return ops.divide_no_nan(ops.sum(weights * total), share)
 
     def unpack(self, data):
-        """Returns the `Batch` in what Keras hands to a step."""
+        """Returns the data that Keras passes to a step as a `Batch`."""
         return unpack(data, self.conditional)
 
     def compute_batch_loss(self, batch, training):
@@ -407,19 +407,19 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         return self.compute_loss(batch.images, y, sample_weight=batch.weights, training=training)
 
     def update_metrics(self, batch):
-        """Updates the metrics that `compile` was given by a `Batch`."""
+        """Updates the metrics passed to `compile` with a `Batch`."""
         compiled.update(self, batch)
 
     def updates(self, gradients):
-        """Returns what each optimizer is to do: `(optimizer, gradients, weights)`.
+        """Returns the updates of each optimizer, a list of `(optimizer, gradients, weights)`.
 
         Args:
-            gradients: Of the loss as the model's optimizer scales it, by each of `trainable_weights`.
+            gradients: Gradients of the loss, scaled by the model's optimizer, one for each of `trainable_weights`.
         """
         known = {id(weight): gradient for weight, gradient in zip(self.trainable_weights, gradients)}
         updates = []
         if self.critic is not None:
-            # The critic's optimizer has a scale of its own.
+            # The critic's optimizer has its own scale.
             scale = self.critic_optimizer.scale_loss(1.0) / self.optimizer.scale_loss(1.0)
             weights = self.critic.trainable_weights
             updates.append(
@@ -430,16 +430,16 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
 
     @property
     def own_weights(self):
-        """The weights that the model's optimizer trains: all but the critic's."""
+        """The weights that the model's optimizer trains: all except the critic's."""
         others = {id(weight) for weight in self.critic.weights} if self.critic is not None else ()
         return [weight for weight in self.trainable_weights if id(weight) not in others]
 
     def compile(self, *args, **kwargs):
-        """As `keras.Model.compile`, without `loss`: the objective is the loss.
+        """Configures the model as `keras.Model.compile` does, but without `loss`: the objective is the loss.
 
-        `metrics` and `weighted_metrics` compare images with their reconstructions, as `predict` gives them, in
-        training and in evaluation; this takes one more pass through the networks. `weighted_metrics` heed the
-        sample weights. The logs have their names: `mae`, `val_mae`.
+        `metrics` and `weighted_metrics` compare images with their reconstructions from `predict`, in training and in
+        evaluation. This takes one more pass through the networks. Only `weighted_metrics` use the sample weights.
+        Metrics are logged under their names: `mae`, `val_mae`.
 
         Raises:
             ValueError: `loss` or `loss_weights` is given, or a metric cannot compare images or has a term's name.
@@ -454,10 +454,10 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         """Trains the model, as `keras.Model.fit` does.
 
         Raises:
-            ValueError: Images are not within [0, 1], labels are not classes, weights are not one number an image, or
+            ValueError: Images are outside [0, 1], labels are not classes, weights are not one number per image, or
                 there is nothing to learn from (`keras_vae.model.inputs`).
-            TrainingStopped: A term of the loss or a weight became NaN or infinite. Model and optimizer have the state
-                of the last good epoch again.
+            TrainingStopped: A term of the loss or a weight became NaN or infinite. The model and the optimizer are
+                restored to the state of the last good epoch.
         """
         given = inspect.signature(super().fit).bind(x, y, *args, **kwargs).arguments
         check_some_count(given.get("sample_weight"))
@@ -469,9 +469,8 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
             self.examine(held_out)
             given["validation_data"] = tuple(held_out[name] for name in names)
         if not is_arrays(x) and not isinstance(x, keras.utils.PyDataset):
-            given.setdefault(
-                "shuffle", False
-            )  # by default Keras asks for it, and warns that it cannot be had
+            # Keras' default is True, and it warns that it cannot shuffle such data.
+            given.setdefault("shuffle", False)
         soundness = Soundness()
         given["callbacks"] = [soundness, *keras.tree.flatten(given.get("callbacks") or [])]
         try:
@@ -482,10 +481,10 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
             raise
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
-        """Measures the loss, its terms and the metrics, as `keras.Model.evaluate` does; takes what `fit` takes."""
+        """Measures the loss, its terms and the metrics, as `keras.Model.evaluate` does. Takes the same data as `fit`."""
         given = inspect.signature(super().evaluate).bind(x, y, *args, **kwargs).arguments
         given.update(given.pop("kwargs", {}))
-        if not given.get("_use_cached_eval_dataset"):  # which `fit` has examined
+        if not given.get("_use_cached_eval_dataset"):  # already examined by `fit`
             self.examine(given)
         with refusing(given["x"]):
             return super().evaluate(**given)
@@ -493,7 +492,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
     def predict(self, x, *args, **kwargs):
         """Returns the reconstructions, `[n, height, width, channels]`, as `keras.Model.predict` does.
 
-        `x` is what `fit` takes. Targets and weights in it are left out; a conditional model takes the labels.
+        `x` is the same as in `fit`. Targets and weights in it are ignored; a conditional model uses the labels.
         """
         given = inspect.signature(super().predict).bind(x, *args, **kwargs).arguments
         given["x"] = self.examine_for_call(x, steps_per_epoch=given.get("steps"))
@@ -520,7 +519,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         """Returns the `InputSpec` of the model.
 
         Args:
-            for_call: Whether nothing is learned from the images: they may be noisy then, where noise is removed.
+            for_call: Whether the model is only called. A model that removes noise then accepts noisy images.
             class_weight: As in `fit`.
         """
         if class_weight is not None:
@@ -530,16 +529,16 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
 
     @property
     def removes_noise(self):
-        """Whether the model was trained on images with noise, and so may be given some."""
+        """Whether the model is trained on noisy images, and therefore accepts them as input."""
         return self.learned_from_noise or self.corruption != CORRUPTIONS["none"]()
 
     def examine(self, given, class_weight=None, learns=False):
-        """Examines the `x`, `y` and `sample_weight` among arguments, and puts in their place what the steps take.
+        """Checks the arguments `x`, `y` and `sample_weight` and replaces them by the form that the steps expect.
 
         Args:
-            given: Arguments by name, which are changed.
+            given: Arguments by name, changed in place.
             class_weight: As in `fit`.
-            learns: Whether the model is trained by them.
+            learns: Whether the model is trained on them.
         """
         spec = self.input_spec_of(class_weight=class_weight)
         x = as_arrays(given.get("x"))
@@ -561,7 +560,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         given.update(zip(("x", "y", "sample_weight"), parts))
 
     def examine_for_call(self, x, steps_per_epoch=None):
-        """Returns what the model is called with, examined: of images, of a batch in any layout, or of a stream."""
+        """Returns the checked inputs of the model from images, a batch in any layout, or a stream."""
         spec = self.input_spec_of(for_call=True)
         x = as_arrays(x)
         if not is_arrays(x):
@@ -569,7 +568,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         return spec.examine(x).inputs()
 
     def readable(self, images):
-        """Returns images to encode as float32; raises a ValueError where their values, if they are known, are wrong."""
+        """Returns images to encode as float32; raises a ValueError if their values are known and out of range."""
         images = images if hasattr(images, "shape") else as_arrays(images)
         converted = as_images(images, self.image_shape)
         if is_readable(images) and np.size(images):
@@ -577,7 +576,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         return converted
 
     def readable_inputs(self, inputs):
-        """Returns what the model is called with; raises a ValueError where its values, if they are known, are wrong."""
+        """Returns the inputs of a call as arrays; raises a ValueError if their values are known and invalid."""
         inputs = as_arrays(inputs)
         batch = unpack(inputs, self.conditional)
         if self.conditional:
@@ -586,11 +585,11 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         return inputs
 
     def learns_from_noise(self):
-        """Notes that the model is trained on noisy images, and so may be given some from now on."""
+        """Records that the model is trained on noisy images, and therefore accepts them as input."""
         self.learned_from_noise = True
 
     def compile_from_config(self, config):
-        """Compiles a model that is being loaded, without the loss that earlier versions took and never used."""
+        """Compiles a loaded model, without the unused loss that earlier versions of this package accepted."""
         given = dict(config)
         self.learned_from_noise |= given.pop("learned_from_noise", False)
         given = keras.saving.deserialize_keras_object(given)
@@ -606,7 +605,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
 
     @property
     def metrics(self):
-        """The loss and the objective's terms, means over all images of the epoch, in nats per image; and compile's."""
+        """The loss and the objective's terms, in nats per image, averaged over the epoch, and the metrics of `compile`."""
         given = upstream.compile_metrics(self)
         return [*self.trackers.values(), *([] if given is None else [given])]
 
@@ -616,19 +615,19 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         return ops.cast(upstream.batch_counter(optimizer) if optimizer else 0, "int32")
 
     def noise_counter(self, training):
-        """Returns what numbers the noise: by steps or, in evaluation, by images seen; and by replicas."""
+        """Returns the counter of the noise: the number of steps, or of images in evaluation, and the replica."""
         counter = self.iteration() if training else ops.cast(self.trackers["loss"].count, "int32")
         return counter * backends.num_replicas() + backends.replica_number()
 
     def summary(self, *args, expand_nested=True, **kwargs):
-        """As `keras.Model.summary`, with the layers of encoder and decoder, and what the model is in a line."""
+        """Prints a line about the model and then `keras.Model.summary`, with the layers of encoder and decoder."""
         print_line = kwargs.get("print_fn") or print
         chosen = [self.objective, self.likelihood]
         if self.regularizer != REGULARIZERS["none"]():
             chosen.append(self.regularizer)
         print_line(
             f"images {show_shape(self.image_shape)}, latent {show_shape(self.latent_shape)} ({self.dims.latents / self.dims.pixels:.3g}"
-            f" numbers a pixel value), {', '.join(map(str, chosen))}"
+            f" numbers per pixel value), {', '.join(map(str, chosen))}"
         )
         super().summary(*args, expand_nested=expand_nested, **kwargs)
 
@@ -636,7 +635,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         facts = {"value_range": self.value_range, "label_names": self.label_names}
         regularizer = component_to_json(self.regularizer, REGULARIZERS)
         return {
-            # Left out where there are none: older versions of this package read the file then.
+            # Left out if unset, so that older versions of this package can read the file.
             **{name: list(values) for name, values in facts.items() if values},
             **({} if regularizer["kind"] == "none" else {"regularizer": regularizer}),
             "image_shape": list(self.image_shape),
@@ -661,5 +660,5 @@ class VAE(Autoencoder):
 
 
 def is_readable(values):
-    """Returns whether `values` is an array or a tensor outside of all graphs."""
+    """Returns whether `values` is an array, or a tensor outside any graph."""
     return isinstance(values, np.ndarray) or backends.is_readable(values)

@@ -1,26 +1,24 @@
-"""One pass of a batch through a model, computed as far as an objective asks for it."""
+"""One pass of a batch through a model, computed lazily as an objective needs it."""
 
-# Whole: Keras, which imports this file, may be imported by the first use of them.
+# `keras` and `ops` are lazy: their first use imports Keras, which in turn may import this file.
 from keras_vae.layers import basic as layers
 from keras_vae.layers.densities import batch_mean
-from keras_vae.model.inputs import (
-    as_images,
-)
+from keras_vae.model.inputs import as_images
 from keras_vae.model.rows import apply
 from keras_vae.runtime.lazy import ops
 
-# Each use of noise within a step draws from a stream of its own; objectives have those from FREE on.
+# Each use of noise within a step has its own stream. Objectives use those from FREE on, regularizers the last ones.
 TRAINING, EVALUATION = 0, 1
 OBSERVATION, CODES, CORRUPTION, PRIOR, FREE = range(5)
-STREAMS = 16  # the last of them are the regularizer's
+STREAMS = 16
 SETTLED = 1e9  # an optimizer step by which every schedule has ended
 
 
 def once(function):
     """Returns a property that is computed when it is first read.
 
-    `functools.cached_property` holds a lock meanwhile (before Python 3.12), at which replicas wait for each other for
-    ever where one of them synchronises: moving averages do.
+    Before Python 3.12 `functools.cached_property` holds a lock while it computes. Replicas deadlock on it if one of them
+    synchronises, as moving averages do.
     """
 
     def read(step):
@@ -32,18 +30,17 @@ def once(function):
 
 
 class Step:
-    """One pass of a batch through the model, computed as far as an objective asks for it.
+    """One pass of a batch through the model, computed lazily as an objective needs it.
 
     Attributes:
-        images: What the encoder sees, `[batch, height, width, channels]`.
-        targets: What the decoder is to give: the images before they were corrupted, or the pairs' second ones.
-        labels: What a conditional model is told of each image, `[batch]`, else None.
-        iteration: Number of optimizer steps so far, a float32 scalar; schedules are functions of it. In evaluation
-            it is past the end of all of them: what is measured is what is trained in the end.
+        images: The encoder's input, `[batch, height, width, channels]`.
+        targets: The decoder's targets: the images before corruption, or the second images of pairs.
+        labels: Labels of a conditional model, `[batch]`, else None.
+        iteration: Number of optimizer steps so far, a float32 scalar, which schedules depend on. In evaluation it is
+            past the end of all schedules, so the final objective is measured.
         training: Whether the networks are in training mode.
-        weights: What each image counts in everything that is computed from the whole batch, `[batch]`; None where
-            all count alike (`mean`).
-        counter: Numbers the noise; by default the model's counters do.
+        weights: Weight of each image in the statistics of the whole batch, `[batch]`; None for equal weights (`mean`).
+        counter: Counter of the noise; by default the model's.
     """
 
     def __init__(self, model, images, targets, training, weights=None, counter=None):
@@ -63,25 +60,25 @@ class Step:
             self.images = model.corruption(self.images, self.seed(CORRUPTION))
 
     def seed(self, use):
-        """Returns the seed of this step for `use`: a function of the model's seed and its counters alone."""
+        """Returns the seed of this step for `use`. It depends only on the model's seed and its counters."""
         mode = TRAINING if self.training else EVALUATION
         stream = (self.model.seed * 2 + mode) * STREAMS + use
         return layers.GivenSeed(stream % 2**31, self.counter)
 
     def mean(self, values):
-        """Returns the mean of `[batch, ...]` over the images by their weights, `[...]` (on each device)."""
+        """Returns the weighted mean of `[batch, ...]` over the images, `[...]` (on each device)."""
         return batch_mean(values, self.weights)
 
     def own_seed(self, number=0):
-        """Returns the seed of this step for an objective's own use, of which it may have several, from 0."""
+        """Returns the seed of this step for an objective's own use number `number`, from 0."""
         return self.seed(FREE + number)
 
     def regularizer_seed(self, number=0):
-        """Returns the seed of this step for the regularizer; `number` tells its draws apart, from 0 on."""
+        """Returns the seed of this step for the regularizer's draw number `number`, from 0."""
         return self.seed(STREAMS - 1 - number)
 
     def perturbed(self, codes, weights):
-        """Returns the codes that the decoder sees, `[batch, *latent]`: in training as the regularizer changes them."""
+        """Returns the decoder's input, `[batch, *latent]`: in training, the codes as changed by the regularizer."""
         if not self.training:
             return codes
         return self.model.regularizer.perturb(codes, self.regularizer_seed, weights)
@@ -93,17 +90,17 @@ class Step:
 
     @once
     def draw(self):
-        """One code an image, drawn from the posterior, and its log density there (`keras_vae.model.posteriors.Draw`)."""
+        """One code per image, drawn from the posterior, with its log density (`keras_vae.model.posteriors.Draw`)."""
         return self.model.draw(self.posterior, self.seed(CODES), self.training, self.weights)
 
     @property
     def codes(self):
-        """One code an image, drawn from the posterior, `[batch, *latent]`."""
+        """One code per image, drawn from the posterior, `[batch, *latent]`."""
         return self.draw.codes
 
     @once
     def prior_codes(self):
-        """As many codes of the prior as there are images, `[batch, *latent]`."""
+        """One code per image, drawn from the prior, `[batch, *latent]`."""
         return self.model.prior.draw(ops.shape(self.images)[0], self.seed(PRIOR))
 
     @once
@@ -112,7 +109,7 @@ class Step:
         return self.decode(self.perturbed(self.codes, self.weights))
 
     def decode(self, codes):
-        """Returns the parameters of the likelihood at any codes, `[batch, *latent]`, of these images."""
+        """Returns the parameters of the likelihood at any codes for these images, `[batch, *latent]`."""
         return apply(self.model.decoder, self.model.labelled(codes, self.labels), self.training)
 
     @once
@@ -122,21 +119,21 @@ class Step:
 
     @once
     def rate(self):
-        """KL(posterior || prior), `[batch]`, in nats: in closed form where there is one, else at the codes."""
+        """KL(posterior || prior), `[batch]`, in nats; estimated at the codes if there is no closed form."""
         return self.model.rate(self.posterior, self.draw)
 
     def draws(self, count):
-        """Returns `count` codes an image and what they weigh, `Draws`; the decoder sees `count` times the batch."""
+        """Returns `Draws` of `count` codes per image; the decoder sees `count` times the batch."""
         seed = self.seed(CODES)
         given = self.labels, count, seed, self.training, self.weights, self.perturbed
         return Draws(self.model, self.posterior, self.targets, *given)
 
 
 class Draws:
-    """Several codes an image, `count`, drawn from its posterior by `seed`.
+    """`count` codes per image, drawn from its posterior with `seed`.
 
     Attributes:
-        codes: `[batch * count, *latent]`, the codes of an image beside each other.
+        codes: `[batch * count, *latent]`; the codes of an image are adjacent.
         log_ratio: log p(z) - log q(z|x), `[batch, count]`, in nats.
     """
 
@@ -152,13 +149,13 @@ class Draws:
         draw = model.draw(repeated, seed, training)
         if draw.log_density is None:
             raise ValueError(
-                f"the codes of a {type(model.latent).__name__} latent have no density to weigh them by"
+                f"the codes of a {type(model.latent).__name__} latent have no density, which their weights require"
             )
         self.codes = draw.codes
         self.log_ratio = self.per_image(model.prior.log_prob(draw.codes) - draw.log_density)
 
     def log_prob(self, codes, decoder):
-        """Returns log p(targets | codes), `[batch, count]`, by `decoder`, a function of labelled codes."""
+        """Returns log p(targets | codes), `[batch, count]`; `decoder` is a function of labelled codes."""
         decoded = decoder(self.model.labelled(self.perturbed(codes, self.weights), self.labels))
         return self.per_image(self.model.log_prob(self.targets, decoded, self.weights, self.training))
 

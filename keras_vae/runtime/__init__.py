@@ -1,5 +1,5 @@
-"""The machine and its files: devices, workers, whole files, checksums, threads, progress, heavy imports.
+"""The machine and its files: devices, workers, atomic writes, checksums, threads, progress and lazy imports.
 
-Imports: `errors`. Begin with `files.py` (every file is written whole or not at all) and `lazy.py` (TensorFlow and Keras
-are imported when they are first used).
+Imports: `errors`. Begin with `files.py` (files are written atomically) and `lazy.py` (TensorFlow and Keras are imported
+on first use).
 """

@@ -1,6 +1,6 @@
-"""SHA-256 of files, kept in `checksums.json` beside them: what a disk or a copy has changed is noticed, and named.
+"""SHA-256 checksums in a `checksums.json` beside the files, to detect damage by a disk or a copy.
 
-A folder without that file, from an older version of this package, is believed.
+Folders without that file, from older versions of this package, are not checked.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ FILE = "checksums.json"
 
 
 def digest(path):
-    """Returns the SHA-256 of a file, in hexadecimal."""
+    """Returns the SHA-256 of a file in hexadecimal."""
     total = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(1 << 20):
@@ -24,23 +24,23 @@ def digest(path):
 
 
 def read(folder):
-    """Returns the checksums noted in `folder`, lists by file; an empty dict where there are none."""
+    """Returns the checksums recorded in `folder`: a dict from file names to lists, empty if there are none."""
     file = pathlib.Path(folder) / FILE
     if not file.is_file():
         return {}
     try:
         noted = read_json(file)
     except UsageError as error:
-        raise Damaged(f"{error} (remove it, to believe the files beside it as they are)") from error
+        raise Damaged(f"{error} (remove it to accept the files beside it unchecked)") from error
     if not all(isinstance(digests, list) for digests in noted.values()):
-        raise Damaged(f"{file} holds no checksums (remove it, to believe the files beside it as they are)")
+        raise Damaged(f"{file} does not contain checksums (remove it to accept the files beside it unchecked)")
     return noted
 
 
 def note(path, content):
-    """Notes that `path` is about to become what the file `content` holds.
+    """Records that `path` is about to be replaced by the file `content`.
 
-    What it holds until then stays right: nothing is wrong where the process is killed before or after.
+    The old content stays valid too, so the process may be killed before or after the replacement.
     """
     path = pathlib.Path(path)
     noted = read(path.parent)
@@ -50,9 +50,9 @@ def note(path, content):
 
 
 def check(path):
-    """Raises `Damaged` where the file `path` is not what was noted.
+    """Raises `Damaged` if the file `path` does not match its recorded checksum.
 
-    Another process may be writing it anew: its checksum is noted before it has its name, so the file is read first.
+    Another process may be replacing the file. The new checksum is recorded first, so this reads the file before it.
     """
     path = pathlib.Path(path)
     while True:
@@ -69,23 +69,23 @@ def check(path):
 
 
 def identity(path):
-    """Returns what changes when the file `path` is replaced."""
+    """Returns values that change when the file `path` is replaced."""
     status = path.stat()
     return status.st_ino, status.st_mtime_ns
 
 
 def seal(folder):
-    """Notes all files in and below `folder`, which stay as they are from now on."""
+    """Records the checksums of all files in and below `folder`, which must not change any more."""
     folder = pathlib.Path(folder)
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     write_json(folder / FILE, {path.relative_to(folder).as_posix(): [digest(path)] for path in files})
 
 
 def check_sealed(folder):
-    """Raises `Damaged` where a file that was there when `folder` was sealed is not what it was."""
+    """Raises `Damaged` if a file is missing or has changed since `folder` was sealed."""
     folder = pathlib.Path(folder)
     for name, digests in read(folder).items():
-        if not os.path.isfile(folder / name):  # pathlib's raises where the name is too long to be one
+        if not os.path.isfile(folder / name):  # pathlib's method raises if the name is too long
             raise Damaged(f"{folder / name} is missing")
         if digest(folder / name) not in digests:
             raise Damaged(f"{folder / name} is damaged: its checksum is wrong")

@@ -1,4 +1,4 @@
-"""What the machine has: numeric precision, devices, a TensorFlow that starts without noise, a terminal."""
+"""Devices, numeric precision, a quiet start of TensorFlow, and printing."""
 
 import contextlib
 import os
@@ -14,10 +14,9 @@ PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 
 @contextlib.contextmanager
 def quiet():
-    """Keeps what C++ libraries write to standard error from the user, unless what is done here fails.
+    """Hides the output of C++ libraries on standard error; shows it if the block raises an `Exception`.
 
-    TensorFlow's start-up lines come before its own log level is read, so that the file descriptor has to be
-    turned aside. On an error all that was written is shown; Ctrl-C is none.
+    TensorFlow writes its start-up lines before it reads its log level, so the file descriptor is redirected.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     sys.stderr.flush()
@@ -37,7 +36,7 @@ def quiet():
 
 
 def start():
-    """Imports TensorFlow and Keras and starts the devices, without their start-up noise."""
+    """Imports TensorFlow and Keras and initializes the devices, without start-up messages."""
     with quiet():
         need_tensorflow("this command")
         tf.config.list_logical_devices()
@@ -45,23 +44,22 @@ def start():
 
 
 def need_tensorflow(what):
-    """Raises a UsageError where Keras does not run on TensorFlow, in which `what` is written."""
+    """Raises a UsageError if Keras does not run on TensorFlow; `what` is the subject of its message."""
     try:
         backend = keras.backend.backend()
     except ImportError as error:
         raise UsageError(error) from error
     if backend != "tensorflow":
         raise UsageError(
-            f"{what} needs TensorFlow, and Keras runs on {backend}: pip install tensorflow, KERAS_BACKEND=tensorflow;"
-            f" on {backend} models train by model.fit (docs/jax.md)"
+            f"{what} needs TensorFlow, and Keras runs on {backend}: pip install tensorflow and set"
+            f" KERAS_BACKEND=tensorflow, or train with model.fit on {backend} (docs/jax.md)"
         )
 
 
 def say(*lines, file=None):
-    """Prints `lines` at once, on standard output or to `file`, also where they go nowhere any more.
+    """Prints and flushes `lines` to standard output or `file`. Drops them if they cannot be written.
 
-    After `train.py | head -1` the pipe is closed, and a log's disk may be full: a training of hours goes on, and what
-    is said is dropped.
+    A closed pipe (`train.py | head -1`) or a full disk must not end a long training.
     """
     file = file or sys.stdout
     try:
@@ -73,19 +71,19 @@ def say(*lines, file=None):
 
 
 def choose_precision(asked):
-    """Returns the dtype policy's name for `asked`, one of `PRECISIONS`.
+    """Returns the name of the dtype policy for `asked`, one of `PRECISIONS`.
 
-    bfloat16 where the device multiplies matrices in it, float16 on older GPUs (Keras then scales the loss),
-    else float32. On a CPU float16 was measured 50 times slower than float32, and bfloat16 pays only with the
-    matrix unit AMX.
+    "auto" selects bfloat16 if the device multiplies matrices in it, float16 on older GPUs (Keras then scales the loss)
+    and float32 otherwise. On a CPU, float16 was measured to be 50 times slower than float32, and bfloat16 is only faster
+    with the matrix unit AMX.
 
     Raises:
-        ValueError: float16 is asked for on a CPU.
+        ValueError: float16 is requested on a CPU.
     """
     gpus = tf.config.list_physical_devices("GPU")
     if asked == "mixed_float16" and not gpus:
         raise ValueError(
-            "precision is mixed_float16 and there is no GPU: a CPU is some 50 times slower in it"
+            "precision is mixed_float16, which is about 50 times slower than float32 without a GPU"
             " (try --precision auto)"
         )
     if asked != "auto":
@@ -97,7 +95,7 @@ def choose_precision(asked):
 
 
 def cpu_flags():
-    """Returns the names of the processor's features, an empty set where the system does not tell."""
+    """Returns the names of the processor's features; an empty set if the system does not list them."""
     try:
         lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -106,14 +104,14 @@ def cpu_flags():
 
 
 def strategy():
-    """Returns how to spread training: over all GPUs of this host where there are several, else not at all."""
+    """Returns the distribution strategy: over all GPUs of this host if there are several, else the default."""
     if len(tf.config.list_physical_devices("GPU")) > 1:
         return tf.distribute.MirroredStrategy()
     return tf.distribute.get_strategy()
 
 
 def describe(policy):
-    """Returns one line on the devices and the precision that a run uses."""
+    """Returns one line that describes the devices and the precision of a run."""
     devices = [device.device_type for device in tf.config.list_logical_devices()]
     counts = ", ".join(f"{devices.count(kind)} {kind}" for kind in sorted(set(devices)))
     return f"{counts}, {os.cpu_count()} cores, {policy}"

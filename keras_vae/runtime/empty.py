@@ -1,18 +1,18 @@
-"""Batches without rows, which TensorFlow's and Keras' layers do not all take."""
+"""Empty batches, which some layers of TensorFlow and Keras do not accept."""
 
 from keras_vae.runtime.lazy import tf
 
 
 def of_any_count(function):
-    """Returns `function` of batches, made to work where they have no rows.
+    """Returns `function`, a function of batches, made to work on empty batches too.
 
-    oneDNN's fused convolution gives an empty batch a wrong shape, and the next convolution refuses it
-    (TensorFlow 2.21: "input depth must be evenly divisible by filter depth"), and Keras 3.15 takes the sum of two for a
-    bias ("Biases must be 1D"). So a row of zeros is added first, and its results are removed.
+    oneDNN's fused convolution gives an empty batch a wrong shape, and the next convolution rejects it (TensorFlow 2.21:
+    "input depth must be evenly divisible by filter depth"). Keras 3.15 takes the sum of two empty batches for a bias
+    ("Biases must be 1D"). A row of zeros is therefore added to an empty batch, and its result is removed.
     """
 
     def with_spare(rows):
-        # Not by tf.pad: TensorFlow fuses that into a 1x1 convolution, which pads height and width alone.
+        # tf.pad does not work: TensorFlow fuses it into a 1x1 convolution, which pads only height and width.
         lacking = tf.cast(tf.equal(tf.shape(rows)[0], 0), "int32")
         spare = tf.zeros(tf.concat([[lacking], rows.shape[1:]], axis=0), rows.dtype)
         some_rows = tf.concat([rows, spare], axis=0)

@@ -1,20 +1,17 @@
-"""Pictures: a grid of images as an array, and figures as PNG files."""
+"""Image grids as arrays, and figures as PNG files."""
 
 import numpy as np
 
-# Of the images in a figure, in inches. A column of single images, or of tall ones, would else be a tower.
+# Limits of the images in a figure, in inches: a column of single images, or of tall ones, would become too high.
 WIDTH, MOST_HEIGHT = 9.0, 12.0
 
 
 def grid(rows, gap=1):
-    """Returns images side by side, a row of the grid for each row of `rows`.
+    """Returns images side by side in one image, `[grid height, grid width, channels]`.
 
     Args:
-        rows: A list of arrays `[n, height, width, channels]` in [0, 1], of one shape.
-        gap: Pixels of white between images.
-
-    Returns:
-        One image, `[grid height, grid width, channels]`.
+        rows: The rows of the grid, a list of arrays `[n, height, width, channels]` in [0, 1], all of the same shape.
+        gap: Width of the white gaps in pixels.
     """
     padded = np.pad(np.stack(rows), ((0, 0), (0, 0), (0, gap), (0, gap), (0, 0)), constant_values=1.0)
     num_rows, num_columns, height, width, channels = padded.shape
@@ -23,13 +20,13 @@ def grid(rows, gap=1):
 
 
 def preview(path, originals, reconstructions, samples, title):
-    """Writes a PNG of originals above their reconstructions, and of samples.
+    """Writes a PNG with originals above their reconstructions, and samples.
 
     Args:
-        path: Where to.
-        originals: `[n, height, width, channels]`, `reconstructions` of the same.
+        path: Path of the file.
+        originals, reconstructions: `[n, height, width, channels]`.
         samples: `[rows * n, height, width, channels]`.
-        title: A line above it.
+        title: Title of the figure.
     """
     from matplotlib.figure import Figure  # drawn without a display and without pyplot's global state
 
@@ -41,13 +38,13 @@ def preview(path, originals, reconstructions, samples, title):
     figure = Figure(figsize=(WIDTH + 0.6, sum(heights) * scale + 1.5), layout="constrained")
     figure.suptitle(title, fontsize=10, parse_math=False)
     upper, lower = figure.subplots(2, 1, height_ratios=heights)
-    show(upper, pairs, "held-out images, and below each its reconstruction")
-    show(lower, sampled, "samples: codes of the prior, decoded")
+    show(upper, pairs, "held-out images, each above its reconstruction")
+    show(lower, sampled, "samples: decoded codes from the prior")
     figure.savefig(path, dpi=150)
 
 
 def show(axes, image, title):
-    """Draws `image`, `[height, width, channels]`, without axes; one channel is shown grey, of two (grey, alpha) the first."""
+    """Draws `image`, `[height, width, channels]`, without axes. One channel, or grey with alpha, is shown in grey."""
     axes.imshow(
         image[..., 0] if image.shape[-1] <= 2 else image,
         cmap="gray",

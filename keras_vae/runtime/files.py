@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and folders that one process at a time works in."""
+"""Atomic writes of files, and folders that one process at a time works in."""
 
 import contextlib
 import errno
@@ -12,18 +12,18 @@ import uuid
 from keras_vae.errors import WriteError
 
 UNFINISHED = ".writing-"
-# What a rename answers where another process has just taken the name.
+# Error codes of a rename if another process has just taken the name.
 TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 
 
 @contextlib.contextmanager
 def whole(path):
-    """Yields a temporary path beside `path`, and gives it that name when the block ends without an error.
+    """Yields a temporary path beside `path`, and renames it to `path` if the block ends without an error.
 
-    The name keeps its ending, which Keras and matplotlib read the format from.
+    The temporary path keeps its suffix, from which Keras and matplotlib infer the format.
 
     Raises:
-        WriteError: The system refuses it; what was there before stays.
+        WriteError: The file cannot be written. A previous file stays unchanged.
     """
     path = pathlib.Path(path)
     with writing(path), unfinished(path.parent) as folder:
@@ -36,7 +36,7 @@ def whole(path):
 
 @contextlib.contextmanager
 def writing(path, *others):
-    """Turns what the system has against writing `path` into a `WriteError`: `OSError`s and, of libraries, `others`."""
+    """Turns an `OSError` while `path` is written, and exceptions of the types `others`, into a `WriteError`."""
     try:
         yield
     except WriteError:
@@ -46,10 +46,10 @@ def writing(path, *others):
 
 
 def why(error):
-    """Returns what the system said, such as "No space left on device", without what libraries put around it."""
+    """Returns the system's message, such as "No space left on device", without additions by libraries."""
     if getattr(error, "errno", None):
         return os.strerror(error.errno)
-    # TensorFlow's: {{a node}} the path; what was said [Op:operation]
+    # TensorFlow's format: {{node}} path; message [Op:operation]
     if message := getattr(error, "message", None):
         return re.sub(r"^.*; |^\{\{.*?\}\} | \[Op:.*", "", message.strip().splitlines()[0])
     return str(error)
@@ -57,9 +57,9 @@ def why(error):
 
 @contextlib.contextmanager
 def unfinished(parent):
-    """Yields a new folder in `parent`, made where it is missing; what is still there at the end is removed.
+    """Yields a new folder in `parent` and removes it at the end, if it is still there.
 
-    So is what killed processes have left.
+    Creates `parent` if it does not exist, and removes what killed processes have left there.
     """
     parent = pathlib.Path(parent)
     parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,7 @@ def unfinished(parent):
         folder.mkdir()
         with locked(folder) as mine:
             if mine is False or not folder.is_dir():
-                continue  # another process took it for abandoned before it was locked
+                continue  # another process considered it abandoned before it was locked
             try:
                 yield folder
             finally:
@@ -79,15 +79,15 @@ def unfinished(parent):
 
 @contextlib.contextmanager
 def locked(folder, wait=False):
-    """Locks `folder` against other processes while the block runs; the lock dies with its process.
+    """Locks `folder` against other processes while the block runs. The lock ends with its process.
 
     Args:
-        folder: A folder that is there.
-        wait: Whether to wait until whoever holds it lets go.
+        folder: An existing folder.
+        wait: Whether to wait until another process releases the lock.
 
     Yields:
-        True; False where somebody else holds it; None where it cannot be told: Windows and some network drives
-        have no such locks.
+        True if this process has the lock, False if another one has it, None if that is unknown: Windows and some
+        network drives have no such locks.
     """
     mine = descriptor = None
     with contextlib.suppress(ImportError, OSError):
@@ -107,7 +107,7 @@ def locked(folder, wait=False):
 
 
 def sweep(parent):
-    """Removes from `parent` what killed processes have left: a folder is locked while the process lives that made it."""
+    """Removes from `parent` the folders that killed processes have left: running processes hold a lock on theirs."""
     for folder in pathlib.Path(parent).glob(f"{UNFINISHED}*"):
         with locked(folder) as abandoned:
             if abandoned:
@@ -115,20 +115,20 @@ def sweep(parent):
 
 
 def rename(folder, path):
-    """Gives `folder` the name `path`, and returns whether it could: not where that is taken."""
+    """Renames `folder` to `path` unless that exists, and returns whether it did."""
     if os.path.lexists(path):
         return False
     try:
         os.rename(folder, path)
         return True
-    except OSError as error:  # fails where another process was faster: a folder with content is not replaced
+    except OSError as error:  # another process was faster: a folder that is not empty is not replaced
         if error.errno not in TAKEN:
             raise
         return False
 
 
 def write_json(path, data):
-    """Writes `data` to `path` as indented JSON, in which file names that are no UTF-8 stand as JSON's own escapes."""
+    """Writes `data` to `path` as indented JSON. File names that are not valid UTF-8 become JSON escapes."""
     text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
     with whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")

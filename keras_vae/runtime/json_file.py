@@ -7,16 +7,16 @@ from keras_vae.errors import UsageError
 
 
 def read_json(path):
-    """The JSON object in the file `path`, as a dict.
+    """Returns the JSON object in the file `path` as a dict.
 
     Raises:
-        UsageError: there is no such file, or it holds something else.
+        UsageError: The file cannot be read or does not contain a JSON object.
     """
     try:
         data = json.loads(pathlib.Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:  # ValueError: neither UTF-8 nor JSON
+    except (ValueError, RecursionError) as error:  # ValueError: not UTF-8 or not JSON
         raise UsageError(f"{path} is not JSON: {error}") from error
     if not isinstance(data, dict):
         raise UsageError(f"{path}: expected a JSON object, got {quote(data)}")
@@ -24,6 +24,6 @@ def read_json(path):
 
 
 def quote(value):
-    """`value` as Python writes it, cut where it would fill the screen."""
+    """Returns the `repr` of `value`, shortened to 120 characters."""
     text = repr(value)
     return text if len(text) <= 120 else f"{text[:117]}..."

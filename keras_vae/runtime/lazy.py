@@ -1,20 +1,19 @@
-"""Heavy libraries, imported when they are first used.
+"""Heavy libraries, imported on first use.
 
-TensorFlow takes seconds to import. Everything that describes a run (configuration, help, usage errors) is
-therefore written against these stand-ins, so that the command line answers at once.
+TensorFlow takes seconds to import. Configuration, help and usage errors use these modules in order to respond at once.
 """
 
 import importlib
 import types
 
 NO_TENSORFLOW = (
-    "TensorFlow is not here: pip install tensorflow; without it models train by model.fit on JAX, with the environment"
-    " variable KERAS_BACKEND=jax (docs/jax.md)"
+    "TensorFlow is not installed: pip install tensorflow, or set KERAS_BACKEND=jax and train with model.fit on JAX"
+    " (docs/jax.md)"
 )
 
 
 class LazyModule(types.ModuleType):
-    """Stands for the module `name` and imports it when an attribute is first read."""
+    """A module that is imported when one of its attributes is first read."""
 
     def __getattr__(self, attribute):
         if attribute.startswith("__"):  # introspection (pickle, inspect, doctest) must not import anything

@@ -1,4 +1,4 @@
-"""What a reader types to start a program of ours, from where a message is printed."""
+"""Command lines of this package's programs, as a user types them in the current directory."""
 
 import os
 import pathlib
@@ -6,7 +6,7 @@ import shlex
 import shutil
 import sys
 
-# By program: the script of a checkout, the installed command, and the module. A program may lack the first two.
+# For each program: its script in a checkout, or None, and its installed command.
 PROGRAMS = {
     "train": ("train.py", "keras-vae-train"),
     "evaluate": ("evaluate.py", "keras-vae-evaluate"),
@@ -15,10 +15,10 @@ PROGRAMS = {
 
 
 def program(name):
-    """Returns what starts the program `name` here.
+    """Returns the command that starts the program `name`.
 
-    `python train.py` where the current directory has our script, else the installed command. A script of the same
-    name that is somebody else's does not count.
+    This is `python train.py` if the current directory has this package's script, and the installed command otherwise. A
+    script of the same name from another project is ignored.
     """
     script, installed = PROGRAMS[name]
     if script and is_ours(script):
@@ -29,9 +29,9 @@ def program(name):
 
 
 def of_this_environment(command):
-    """Returns `command`, with its path where the running environment lies below the current directory and is not active.
+    """Returns `command`, with its path if the running environment is below the current directory and not active.
 
-    An environment elsewhere is not named: a report that is sent to somebody carries no path of this machine.
+    The path of an environment elsewhere is left out, so reports do not reveal paths of this machine.
     """
     own, found = pathlib.Path(sys.executable).with_name(command), shutil.which(command)
     typed = typed_path(own)
@@ -53,11 +53,11 @@ def is_ours(script):
 
 
 def command_line(name, *arguments):
-    """Returns the command line of the program `name` with `arguments`, as one types it in a shell."""
+    """Returns the shell command line of the program `name` with `arguments`."""
     return " ".join([program(name), *(shlex.quote(str(argument)) for argument in arguments)])
 
 
 def typed_path(path):
-    """Returns `path` as one types it from the current directory: relative where it lies below that."""
+    """Returns `path`, relative to the current directory if it is below it."""
     relative = os.path.relpath(path)
     return os.fspath(path) if relative.startswith(os.pardir) else relative

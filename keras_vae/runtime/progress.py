@@ -1,4 +1,4 @@
-"""Progress of what takes long: one line that is written over in a terminal, and a line now and then elsewhere."""
+"""Progress of long computations: one line that is overwritten in a terminal, occasional lines elsewhere."""
 
 import contextlib
 import sys
@@ -9,10 +9,10 @@ WIDTH = 100
 
 
 class Progress:
-    """Shows how far something is, on standard error; a context manager, which ends the line.
+    """Shows progress on standard error. A context manager that clears its line at the end.
 
     Args:
-        name: What is being done.
+        name: The name of the computation.
     """
 
     def __init__(self, name):
@@ -28,7 +28,7 @@ class Progress:
             self.write("\r" + " " * WIDTH + "\r")
 
     def show(self, words):
-        """Shows `words`, if it is time to."""
+        """Shows `words`, unless the last line is too recent."""
         is_terminal = self.stream.isatty()
         now = time.monotonic()
         if now - self.begun < FIRST or now - self.shown < (0.2 if is_terminal else EVERY):
@@ -38,12 +38,18 @@ class Progress:
         self.write("\r" + line[:WIDTH].ljust(WIDTH) if is_terminal else line + "\n")
 
     def learned(self, what, seconds, allowed, looks):
-        """Shows a training: what is learned, the seconds taken and allowed, and the held-out losses so far."""
+        """Shows the progress of a training.
+
+        Args:
+            what: What is learned, in words.
+            seconds, allowed: The seconds taken and allowed.
+            looks: The `Look`s at the held-out loss so far.
+        """
         loss = f", held-out loss {looks[-1].loss:.4f}" if looks else ""
         self.show(f"{what}, {clock(seconds)} of at most {clock(allowed)}{loss}")
 
     def write(self, text):
-        """Writes, and goes on where nobody reads any more."""
+        """Writes `text`; does nothing if the stream is closed."""
         with contextlib.suppress(OSError, ValueError):
             self.stream.write(text)
             self.stream.flush()

@@ -1,6 +1,6 @@
-"""The processes, on one host or several, that train one model together: who they are, and what they must agree on.
+"""The workers that train one model together, on one host or several.
 
-`TF_CONFIG` names them, as `tf.distribute` reads it; `docs/scaling.md` says how it is set.
+The environment variable `TF_CONFIG` lists them, in the format of `tf.distribute` (`docs/scaling.md`).
 """
 
 import contextlib
@@ -16,30 +16,30 @@ from keras_vae.errors import UsageError, WorkerLost
 from keras_vae.runtime import devices, upstream
 from keras_vae.runtime.lazy import tf
 
-LONGEST = 256  # bytes of what one worker tells the others
-SILENCE = 60  # seconds after which a worker counts as lost
+LONGEST = 256  # bytes in a message of one worker to the others
+SILENCE = 60  # seconds after which a silent worker counts as lost
 
 
 @dataclass(frozen=True)
 class Worker:
-    """Which worker this process is, the chief being number 0, and how many there are."""
+    """The number of this worker and the number of workers. The chief is number 0."""
 
     number: int = 0
     count: int = 1
 
 
 def place():
-    """Returns this process's `Worker`, as `TF_CONFIG` has it.
+    """Returns the `Worker` of this process, from `TF_CONFIG`.
 
     Raises:
-        UsageError: It cannot be understood, or names tasks that do something else than train.
+        UsageError: `TF_CONFIG` cannot be parsed or contains tasks other than chief and worker.
     """
     return parse(os.environ.get("TF_CONFIG") or "{}")
 
 
 @functools.cache
 def parse(text):
-    """Returns the `Worker` that `text`, a `TF_CONFIG`, gives."""
+    """Returns the `Worker` that `text`, a value of `TF_CONFIG`, describes."""
     try:
         config = json.loads(text)
         if not config.get("cluster"):
@@ -57,20 +57,20 @@ def parse(text):
     raise UsageError(
         f"TF_CONFIG is {text}: expected"
         ' {"cluster": {"worker": ["HOST:PORT", ...]}, "task": {"type": "worker", "index": 0}}'
-        " (for a training on this host alone: unset TF_CONFIG)"
+        " (to train on this host alone: unset TF_CONFIG)"
     )
 
 
 def is_chief():
-    """Returns whether this process writes the run's files: the first of several, or the only one."""
+    """Returns whether this process is the chief, which writes the run's files."""
     return place().number == 0
 
 
 @functools.cache
 def join():
-    """Returns the strategy of several workers, when all have come; None where there is one.
+    """Waits for all workers and returns their strategy; returns None if there is only one.
 
-    TensorFlow wants this to be what it is asked for first.
+    TensorFlow requires this to happen before it is used for anything else.
     """
     if place().count == 1:
         return None
@@ -81,12 +81,12 @@ def join():
 
 
 def strategy():
-    """Returns how to spread training: over all workers, or as `devices.strategy` does on one host."""
+    """Returns the distribution strategy: over all workers, or that of `devices.strategy` on one host."""
     return join() or devices.strategy()
 
 
 def gather(text):
-    """Returns what each worker says, its `text` of at most `LONGEST` bytes, in their order; all have to call this."""
+    """Returns the texts of all workers, in their order. All workers must call it, with at most `LONGEST` bytes each."""
     if place().count == 1:
         return [text]
     said = np.zeros((place().count, LONGEST), "float32")
@@ -97,34 +97,34 @@ def gather(text):
         return join().run(lambda: tf.distribute.get_replica_context().all_reduce("sum", tf.constant(said)))
 
     local = join().experimental_local_results(exchange())
-    rows = np.rint(local[0].numpy() / len(local)).astype("uint8")  # each of a worker's devices has said it
+    rows = np.rint(local[0].numpy() / len(local)).astype("uint8")  # every device of a worker sends the text
     return [row.tobytes().rstrip(b"\0").decode() for row in rows]
 
 
 def agree(what, text):
-    """Raises a UsageError, on all workers, where `text`, which says `what`, is not the same on all of them."""
+    """Raises a UsageError on all workers if `text` differs between them. `what` describes the text in the message."""
     chiefs, *others = gather(hashlib.sha256(text.encode()).hexdigest())
     for number, other in enumerate(others, start=1):
         if other != chiefs:
-            raise UsageError(f"worker {number} has another {what} than worker 0: start all of them alike")
+            raise UsageError(f"worker {number} has another {what} than worker 0: start all workers alike")
 
 
 @contextlib.contextmanager
 def together():
-    """Turns TensorFlow's words for a worker that is gone into a `WorkerLost`."""
+    """Turns TensorFlow's errors about a lost worker into a `WorkerLost`."""
     try:
         yield
     except Exception as error:
         if place().count == 1 or not isinstance(error, signs_of_loss()):
             raise
         raise WorkerLost(
-            f"worker {place().number} lost the others ({str(error).splitlines()[0][:200]}): start all of them"
-            " again, with --resume to go on from the last checkpoint"
+            f"worker {place().number} lost the others ({str(error).splitlines()[0][:200]}): start all workers again,"
+            " with --resume to continue from the last checkpoint"
         ) from error
 
 
 def signs_of_loss():
-    """Returns the exceptions by which TensorFlow says that another worker does not answer."""
+    """Returns the exceptions that TensorFlow raises if another worker does not respond."""
     errors = tf.errors
     return (
         errors.UnavailableError,

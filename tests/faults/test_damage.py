@@ -169,7 +169,7 @@ def test_a_damaged_export_is_named_and_made_anew_and_not_loaded(server, run):
 def test_damaged_checksums_are_named_and_can_be_removed(run):
     file = run.path / checksums.FILE
     truncate(file)
-    with pytest.raises(Damaged, match=r"checksums\.json is not JSON.*\(remove it, to believe"):
+    with pytest.raises(Damaged, match=r"checksums\.json is not JSON.*\(remove it to accept"):
         run.read_config()
     file.unlink()
     assert run.read_config().epochs == chains.EPOCHS

@@ -7,6 +7,7 @@ that field (`measure`) and nowhere else.
 from keras_vae.evaluation.results.codes import LatentResults, PriorMismatchResults
 from keras_vae.evaluation.results.extended import ExtendedResults
 from keras_vae.evaluation.results.fields import Section, Whole, count, measure
+from keras_vae.evaluation.results.forecast import ForecastResults
 from keras_vae.evaluation.results.ladder import CompletenessResults, GenerationGapResults, ToldApartResults
 from keras_vae.evaluation.results.paths import ContinuityResults, InterpolationResults
 from keras_vae.evaluation.results.reconstruction import (
@@ -87,6 +88,7 @@ class Results(Section, title="keras_vae results.json"):
     rate_distortion: RateDistortionResults | None
     latent: LatentResults | None
     prior_mismatch: PriorMismatchResults | None
+    forecast: ForecastResults | None = None
     generation_gap: GenerationGapResults | None
     told_apart: ToldApartResults | None = None
     spaces: SpacesResults | None = None

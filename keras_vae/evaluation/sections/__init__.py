@@ -24,6 +24,7 @@ from keras_vae.evaluation.sections.copying import measure_copying
 from keras_vae.evaluation.sections.disentanglement import measure_disentanglement
 from keras_vae.evaluation.sections.evidence import NO_LIKELIHOOD, gather
 from keras_vae.evaluation.sections.extended import measure_extended
+from keras_vae.evaluation.sections.forecast import forecast_sampler
 from keras_vae.evaluation.sections.generation_gap import measure_generation_gap
 from keras_vae.evaluation.sections.interpolation import measure_interpolation
 from keras_vae.evaluation.sections.ladder import build_ladder, measure_distances
@@ -66,6 +67,7 @@ SECTIONS = {
     "rate_distortion": Measurement(measure_rate_distortion, ("reconstruction",)),
     "latent": Measurement(measure_latent),
     "prior_mismatch": Measurement(measure_prior_mismatch, ("rate_distortion", "latent")),
+    "forecast": Measurement(forecast_sampler, ("latent",)),
     "samplers": Measurement(fit_samplers, ("latent",), in_results=False),
     "ladder": Measurement(build_ladder, ("reconstruction", "samplers"), in_results=False),
     "spaces": Measurement(measure_spaces, ("ladder",)),
