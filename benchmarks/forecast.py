@@ -26,7 +26,7 @@ from keras_vae.model.networks import Convolutional
 from keras_vae.model.objectives import BetaVAE
 from keras_vae.model.regularizers import Equivariance
 from keras_vae.runtime.lazy import keras
-from keras_vae.samplers import FlowMatching, Gaussian
+from keras_vae.samplers import FlowMatching, GaussianSampler
 from keras_vae.samplers.places import find_places
 from keras_vae.training import setup
 
@@ -113,7 +113,7 @@ def measure(name, variant, arguments, dataset):
     began = time.monotonic()
     said = indicators(model, known, labels, codes, dataset)
     seconds = time.monotonic() - began
-    samplers = {"gaussian": Gaussian(model.latent_shape)}
+    samplers = {"gaussian": GaussianSampler(model.latent_shape)}
     samplers["flow_matching"] = FlowMatching(model.latent_shape, minutes=SECONDS / 60)
     third = len(decoded) // 3
     sets = {"again": decoded[third : 2 * third]}

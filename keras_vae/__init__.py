@@ -42,4 +42,7 @@ def __dir__():
 
 # `python -m` has "-m" in the place of the program's name while it imports the package.
 if "keras_vae_commands" not in sys.modules and sys.argv[:1] != ["-m"]:
-    importlib.import_module("keras_vae.model.registered")
+    from keras_vae.runtime.devices import quiet
+
+    with quiet():
+        importlib.import_module("keras_vae.model.registered")

@@ -9,6 +9,25 @@ import pytest
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
+def pytest_addoption(parser):
+    """Adds `--long`."""
+    parser.addoption("--long", action="store_true", help="run the long tests too: an hour on two cores")
+
+
+def pytest_configure(config):
+    """Registers the mark `long`."""
+    config.addinivalue_line("markers", "long: takes long, and runs with --long only")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leaves out the long tests, unless they are asked for by `--long` or one by one by their names."""
+    if config.getoption("--long") or any("::" in argument for argument in config.args):
+        return
+    left_out = [item for item in items if item.get_closest_marker("long")]
+    items[:] = [item for item in items if item not in set(left_out)]
+    config.hook.pytest_deselected(items=left_out)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def quick_samplers():
     """Evaluations fit the quick samplers only, unless a test says otherwise: a minute each would be hours."""

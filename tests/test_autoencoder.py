@@ -11,7 +11,7 @@ import sklearn.datasets
 
 from keras_vae.model.autoencoder import VAE, Autoencoder
 from keras_vae.model.components import component
-from keras_vae.model.likelihoods import LIKELIHOODS, Bernoulli, GaussianLikelihood
+from keras_vae.model.likelihoods import LIKELIHOODS, Bernoulli, Gaussian
 from keras_vae.model.networks import Convolutional
 from keras_vae.model.objectives import OBJECTIVES, BetaVAE, PlainAutoencoder, VariationalBound
 from keras_vae.model.step import CODES, OBSERVATION, STREAMS, TRAINING, Step
@@ -142,10 +142,10 @@ def test_warmup_counts_the_optimizers_steps(digits):
 
 def test_a_network_may_be_denoised_by_pairs(digits):
     noisy = np.clip(digits + 0.3, 0, 1)
-    model = make("autoencoder", GaussianLikelihood(0.5))
+    model = make("autoencoder", Gaussian(0.5))
     logs = model.evaluate(noisy, digits, verbose=0, return_dict=True)
     decoded = model.decoder(model.encoder(noisy)["mean"])
-    expected = -np.asarray(GaussianLikelihood(0.5).log_prob(digits, decoded)).mean()
+    expected = -np.asarray(Gaussian(0.5).log_prob(digits, decoded)).mean()
     assert logs["distortion"] == pytest.approx(expected, rel=1e-5)
     twin = make("vae", Bernoulli())
     assert twin.evaluate(digits, digits, verbose=0) == twin.evaluate(digits, verbose=0)
@@ -308,7 +308,7 @@ def test_clipped_gradients_move_the_weights_by_no_more_than_the_norm(digits):
         {},
         {
             "objective": BetaVAE(beta=2.0, warmup=7),
-            "likelihood": GaussianLikelihood(0.3),
+            "likelihood": Gaussian(0.3),
             "seed": 3,
             "dtype": "mixed_bfloat16",
         },
@@ -350,7 +350,7 @@ def test_the_summary_says_what_the_model_is_before_and_after_training(digits):
     before = lines()
     model.fit(digits, batch_size=10, verbose=0)
     for text in (before, lines()):
-        assert "images 8x8x1, latent 2 (0.0312 numbers a pixel value)" in text
+        assert "images 8x8x1, latent 2 (0.0312 numbers per pixel value)" in text
         assert "VariationalBound" in text
         assert f"{model.count_params():,}" in text
         for layer in ("down_0_0", "bounded_log_var", "up_0_0", "parameters"):
@@ -465,7 +465,7 @@ def test_an_effective_beta_far_from_one_is_said_in_one_sentence_with_the_number(
     with pytest.warns(UserWarning, match="effective beta") as caught:
         VAE((8, 8, 1), latent, objective, network=NETWORK)
     (warning,) = caught
-    assert f"an effective beta of {number} where the bound has 1: " in str(warning.message)
+    assert f"an effective beta of {number} instead of the bound's 1: " in str(warning.message)
     assert warning.filename == __file__
 
 
@@ -535,7 +535,7 @@ def test_what_is_no_image_is_refused_before_it_is_broadcast(digits):
 def test_a_component_is_taken_by_name_by_json_or_as_it_is():
     for given in ("beta_vae", {"kind": "beta_vae"}, {"kind": "beta_vae", "beta": 4}, BetaVAE()):
         assert component(given, OBJECTIVES, "objective") == BetaVAE()
-    assert component("gaussian", LIKELIHOODS, "likelihood") == GaussianLikelihood()
+    assert component("gaussian", LIKELIHOODS, "likelihood") == Gaussian()
 
 
 def test_an_objective_of_ones_own_trains_and_says_how_it_can_be_saved(digits, tmp_path):
@@ -546,7 +546,9 @@ def test_an_objective_of_ones_own_trains_and_says_how_it_can_be_saved(digits, tm
     model = make(Own())
     logs = model.train_on_batch(digits, return_dict=True)
     assert logs["loss"] == pytest.approx(2 * logs["distortion"])
-    with pytest.raises(ValueError, match=r"Own has no name to be saved under.*keras_vae\.OBJECTIVES"):
+    with pytest.raises(
+        ValueError, match=r"Own cannot be saved because it has no name.*keras_vae\.OBJECTIVES"
+    ):
         model.save(tmp_path / "model.keras")
 
 
@@ -564,7 +566,7 @@ def test_no_rows_have_the_shape_of_rows(shape, latent):
 @pytest.mark.parametrize("count", [-1, 2.0, "3", None, np.float32(1)])
 def test_how_many_samples_is_a_whole_number(count):
     with pytest.raises(
-        ValueError, match=r"^count is .*: expected how many samples to draw, a whole number from 0"
+        ValueError, match=r"^count is .*: expected the number of samples to draw, a whole number from 0"
     ):
         make().sample(count)
 

@@ -267,6 +267,7 @@ MISFITS = {
 # All of them in one process: it must not have imported TensorFlow at the end.
 TABLE = """
     import contextlib, io, json, sys
+    import keras_vae_commands
     from keras_vae.cli.train import main
 
     results = {}
@@ -479,7 +480,7 @@ def test_ctrl_c_keeps_and_exports_what_there_is_and_resume_goes_on(tmp_path):
 
 
 def test_ctrl_c_before_training_is_one_line_and_no_run(tmp_path):
-    process = drive("SIGINT", "keras_vae.training.setup:load", 1, *TINY, cwd=tmp_path)
+    process = drive("SIGINT", "keras_vae.training.loop:load", 1, *TINY, cwd=tmp_path)
     assert process.returncode == 2
     assert "Traceback" not in process.stderr
     assert process.stderr.splitlines()[-1] == "train.py: error: stopped by Ctrl-C before training began"

@@ -17,7 +17,7 @@ from keras_vae.evaluation.subject import check_subject, from_export, from_model
 from keras_vae.export.saved_models import export
 from keras_vae.layers.densities import MAX_LOG_VAR, MIN_LOG_VAR, soft_bounds
 from keras_vae.model.autoencoder import Autoencoder
-from keras_vae.model.likelihoods import GaussianLikelihood
+from keras_vae.model.likelihoods import Gaussian
 from keras_vae.model.objectives import ConditionalVAE
 from keras_vae.model.priors import MixturePrior, VampPrior
 from keras_vae.model.step import Step
@@ -40,7 +40,7 @@ def images_of(count, image_shape=(8, 8, 1), seed=0):
 
 def test_the_log_weights_of_a_linear_model_give_the_likelihood_under_each_label():
     # x = W z + B[y] + sigma e: log p(x|y) = log N(x; B[y], W W' + sigma^2 I), the label's rows of the kernel being B.
-    model = make(2, SHAPE, Linear(), likelihood=GaussianLikelihood(SIGMA))
+    model = make(2, SHAPE, Linear(), likelihood=Gaussian(SIGMA))
     kernel, bias = (weight.numpy() for weight in model.decoder.get_layer("kernel").weights)
     covariance = kernel[:2].T @ kernel[:2] + SIGMA**2 * np.eye(4)
     image = images_of(1, SHAPE)
@@ -59,7 +59,7 @@ def test_the_log_weights_of_a_linear_model_give_the_likelihood_under_each_label(
 
 
 def test_the_loss_is_distortion_plus_rate_each_under_the_image_s_own_label():
-    model = make(2, SHAPE, Linear(), likelihood=GaussianLikelihood(SIGMA))
+    model = make(2, SHAPE, Linear(), likelihood=Gaussian(SIGMA))
     images, labels = images_of(6, SHAPE), np.array([0, 1, 2, 0, 1, 2])
     step = Step(model, images, labels, True)
     terms = model.objective(model, step)
@@ -106,7 +106,7 @@ def test_what_the_label_says_is_left_out_of_the_code():
     labels = np.arange(240) % NUM_CLASSES
     images = np.broadcast_to(np.linspace(0.2, 0.8, NUM_CLASSES)[labels, None, None, None], (240, *SHAPE))
     images = images.astype("float32")
-    model = make(2, SHAPE, Linear(), likelihood=GaussianLikelihood(0.2))
+    model = make(2, SHAPE, Linear(), likelihood=Gaussian(0.2))
     model.compile(keras.optimizers.Adam(0.03))
     found = model.fit(images, labels, batch_size=24, epochs=40, verbose=0).history
     assert found["rate"][0] > 0.5
@@ -130,8 +130,11 @@ def test_it_is_refused_without_labels_and_with_a_prior_that_needs_them():
     [
         ([0, 3], "the labels are 0 to 3: expected 0 to 2"),
         ([-1, 0], "the labels are -1 to 0: expected 0 to 2"),
-        ([0, 1, 2], r"the labels are \[3\]: expected a whole number each, \[2\]"),
-        (np.eye(3, dtype="int64")[:2], r"the labels are \[2, 3\]: expected a whole number each, \[2\]"),
+        ([0, 1, 2], r"the labels have the shape \[3\]: expected one whole number per image, \[2\]"),
+        (
+            np.eye(3, dtype="int64")[:2],
+            r"the labels have the shape \[2, 3\]: expected one whole number per image, \[2\]",
+        ),
     ],
 )
 def test_labels_that_are_none_are_refused(labels, message):
@@ -168,7 +171,9 @@ def test_what_is_called_without_labels_says_that_it_wants_them():
         with pytest.raises(ValueError, match="the model is conditional: give the labels too"):
             use(images_of(2))
     model.compile("adam")
-    with pytest.raises(ValueError, match=r"the labels are \[2, 8, 8, 1\]: expected a whole number each"):
+    with pytest.raises(
+        ValueError, match=r"the labels have the shape \[2, 8, 8, 1\]: expected one whole number per image"
+    ):
         model.train_on_batch(images_of(2), images_of(2))
 
 

@@ -16,7 +16,7 @@ from keras_vae.evaluation.results import Results
 from keras_vae.evaluation.results.schema import results_schema
 from keras_vae.evaluation.sections import SECTIONS
 from keras_vae.evaluation.sections.evidence import Evidence
-from keras_vae.model.likelihoods import Bernoulli, GaussianLikelihood, LearnedGaussian
+from keras_vae.model.likelihoods import Bernoulli, Gaussian, LearnedGaussian
 from keras_vae.model.objectives import OBJECTIVES
 from keras_vae.report.tables import plain
 
@@ -62,7 +62,7 @@ def linear_model(scale=1.0, shift=0.0):
     def decode(codes):
         return (0.5 + (codes - shift) / scale @ columns().T).reshape(-1, SIDE, SIDE, 1)
 
-    return from_functions(encode, decode, GaussianLikelihood(sigma=SIGMA), "linear")
+    return from_functions(encode, decode, Gaussian(sigma=SIGMA), "linear")
 
 
 @functools.cache
@@ -157,9 +157,7 @@ def test_a_linear_model_generates_as_well_as_it_reconstructs():
     results = linear_results()
     gap = results["generation_gap"]
     assert abs(gap["gap"]) < 0.5 * gap["reconstruction"]["frechet"]
-    assert (
-        results["completeness"]["dead_zone"] is None
-    )  # the images are themselves draws of a GaussianLikelihood
+    assert results["completeness"]["dead_zone"] is None  # the images are themselves draws of a Gaussian
     assert "tell fog from photographs" in results["reasons"]["dead_zone"]
     assert results["memorisation"]["copies"] is not True
     assert results["memorisation"]["mse_ratio"] == pytest.approx(1, abs=0.05)

@@ -65,9 +65,11 @@ def test_the_guide_on_anomalies_finds_them_and_is_served_the_same_scores(tmp_pat
     np.testing.assert_allclose(names["served"], scores, atol=1e-3)
 
 
-def test_the_readme_has_the_catalogue_of_the_registries():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert catalogue.catalogue() in text, "python -m keras_vae.cli.catalogue README.md writes it anew"
+def test_the_page_of_components_has_the_catalogue_of_the_registries():
+    text = (ROOT / "docs" / "components.md").read_text(encoding="utf-8")
+    assert catalogue.catalogue() in text, (
+        "python -m keras_vae.cli.catalogue docs/components.md writes it anew"
+    )
 
 
 @pytest.mark.parametrize("name", keras_vae.OBJECTIVES)

@@ -127,7 +127,7 @@ def test_the_same_seed_gives_the_same_results_and_another_seed_others(autoencode
     main([str(autoencoder), "--no-repair"])
     again = measured(autoencoder / "report")
     assert once["repair"]["outcome"] == "exported"
-    assert "serving/decoder/2 does so" in str(once["verdict"]["findings"])
+    assert "serving/decoder/2 does this" in str(once["verdict"]["findings"])
     assert again["repair"] == {"outcome": "not_asked", "sampler": None, "version": None}
     assert json.loads((autoencoder / "report" / "results.json").read_text())["exported"] is None
     assert "serving/decoder" not in str(again["verdict"])

@@ -63,7 +63,7 @@ def extended_results():
     foreign = dataclasses.replace(exact.foreign, encode=encode)
     subject = dataclasses.replace(exact, foreign=foreign, score=linear_score, pullback=linear_pullback)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(samplers.SAMPLERS, "further", samplers.Gaussian)
+        patch.setitem(samplers.SAMPLERS, "further", samplers.GaussianSampler)
         patch.setitem(samplers.SAMPLERS, "refusing", Refusing)
         patch.setattr(FITTED, ("gaussian", "mixture", "further", "refusing"))
         return check(evaluate(subject, linear_data(), extended=True, features="random"))

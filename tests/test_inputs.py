@@ -311,10 +311,16 @@ def test_a_label_without_a_class_weight_counts_once():
     [
         (
             {"sample_weight": np.ones((32, 8, 8))},
-            r"^sample_weight is \[n, 8, 8\]: expected one number an image",
+            r"^sample_weight has the shape \[n, 8, 8\]: expected one number per image",
         ),
-        ({"y": IMAGES, "sample_weight": np.ones((32, 8, 8, 1))}, r"sample_weight is \[n, 8, 8, 1\]"),
-        ({"sample_weight": np.ones(5)}, r"sample_weight is \[5\]: expected one number an image, \[32\]"),
+        (
+            {"y": IMAGES, "sample_weight": np.ones((32, 8, 8, 1))},
+            r"sample_weight has the shape \[n, 8, 8, 1\]",
+        ),
+        (
+            {"sample_weight": np.ones(5)},
+            r"sample_weight has the shape \[5\]: expected one number per image, \[32\]",
+        ),
         ({"sample_weight": -WEIGHTS}, "sample_weight is -1.5 to -0.0: expected finite numbers of at least 0"),
         ({"sample_weight": np.nan * WEIGHTS}, "sample_weight is nan to nan"),
         ({"class_weight": ONE_IN_THREE}, "class_weight needs labels, and there are none"),
@@ -345,7 +351,9 @@ def test_masks_in_a_stream_are_refused(plain):
         return images, images, np.ones_like(images)[..., 0]
 
     for stream in ("dataset", "PyDataset", "generator"):
-        with pytest.raises(ValueError, match=r"sample_weight is \[n, 8, 8\]: expected one number an image"):
+        with pytest.raises(
+            ValueError, match=r"sample_weight has the shape \[n, 8, 8\]: expected one number per image"
+        ):
             plain.fit(fresh(stream, masks), verbose=0)
 
 

@@ -11,7 +11,7 @@ from keras_vae.model.likelihoods import (
     Bernoulli,
     ContinuousBernoulli,
     DiscretizedLogistic,
-    GaussianLikelihood,
+    Gaussian,
     GaussianPerPixel,
     Laplace,
     LearnedGaussian,
@@ -67,7 +67,7 @@ def test_bernoulli_of_zero_logits_is_log_two_a_pixel(images):
 @pytest.mark.parametrize("sigma", [0.02, 0.1, 1.0])
 def test_gaussian_is_the_sum_of_pixel_log_densities_in_nats(images, decoded, sigma):
     expected = gaussian_nats(images, decoded, sigma)
-    np.testing.assert_allclose(GaussianLikelihood(sigma).log_prob(images, decoded), expected, rtol=1e-4)
+    np.testing.assert_allclose(Gaussian(sigma).log_prob(images, decoded), expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize("log_sigma", [-4.0, -1.0, 0.5])
@@ -89,7 +89,7 @@ def test_optimal_gaussian_is_the_gaussian_whose_variance_is_the_error(images, de
 def test_no_fixed_sigma_beats_the_optimal_one(images, decoded, factor):
     sigma = factor * float(np.sqrt(np.mean(np.square(images - decoded))))
     best = float(np.sum(OptimalGaussian().log_prob(images, decoded)))
-    assert float(np.sum(GaussianLikelihood(sigma).log_prob(images, decoded))) < best
+    assert float(np.sum(Gaussian(sigma).log_prob(images, decoded))) < best
 
 
 def test_optimal_gaussian_of_a_perfect_decoder_is_bounded_with_finite_gradients(images):
@@ -387,7 +387,7 @@ def test_bits_of_a_density_over_levels_are_those_of_their_masses():
     # A logistic of several levels: its density times a level's width is nearly its mass.
     logistic, levels = scipy.stats.logistic(0.5, 0.05), np.arange(256) / 255
     bits_of_masses = -np.log2(np.diff(logistic.cdf(np.arange(-1, 256) / 255 + 0.5 / 255)))
-    bits_of_density = -logistic.logpdf(levels) / np.log(2) - np.log2(GaussianLikelihood().bin_width)
+    bits_of_density = -logistic.logpdf(levels) / np.log(2) - np.log2(Gaussian().bin_width)
     np.testing.assert_allclose(bits_of_density, bits_of_masses, atol=1e-3)
 
 
@@ -413,7 +413,7 @@ def test_threshold_cuts_at_one_half_and_none_keeps_grey():
 
 def test_gaussians_take_images_as_they_are(images):
     for likelihood in (
-        GaussianLikelihood(),
+        Gaussian(),
         LearnedGaussian(),
         OptimalGaussian(),
         Laplace(),
@@ -425,7 +425,7 @@ def test_gaussians_take_images_as_they_are(images):
 @pytest.mark.parametrize("sigma", [0.0, -1.0, float("nan")])
 def test_a_sigma_that_is_no_scale_is_refused_with_the_way_out(sigma):
     with pytest.raises(ValueError, match=r"likelihood\.sigma is .*above 0 \(try --likelihood.sigma 0.1\)"):
-        GaussianLikelihood(sigma)
+        Gaussian(sigma)
 
 
 @pytest.mark.parametrize(

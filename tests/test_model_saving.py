@@ -157,5 +157,7 @@ def test_names_of_old_formats_are_refused_with_the_way_out(tmp_path, method, nam
 
 @pytest.mark.parametrize("name", ["m.h5", "m.hdf5"])
 def test_a_file_of_keras_2_that_could_not_be_loaded_is_not_written(tmp_path, name):
-    with pytest.raises(ValueError, match=r"saved whole as \.keras.*try model\.save\('model\.keras'\)\)$"):
+    with pytest.raises(
+        ValueError, match=r"a whole model is saved as \.keras.*try model\.save\('model\.keras'\)\)$"
+    ):
         keras.saving.save_model(make(), tmp_path / name)

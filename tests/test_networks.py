@@ -313,7 +313,7 @@ def test_every_activation_in_the_list_is_known_to_keras():
         (Convolutional, {"dense": -1}, r"network\.dense is -1: it must be at least 0"),
         (Convolutional, {"activation": "rulu"}, r"network\.activation is 'rulu': expected one of relu, "),
         (Residual, {"groups": 0}, r"network\.groups is 0: it must be at least 1"),
-        (Residual, {"widths": (8, 3)}, r"network\.widths is \(8, 3\): GroupNorm needs 4 channels or more"),
+        (Residual, {"widths": (8, 3)}, r"network\.widths is \(8, 3\): GroupNorm needs at least 4 channels"),
         (
             Perceptron,
             {"hidden": ()},
@@ -342,7 +342,7 @@ def test_latents_are_written_as_they_are_read():
         ("8x8x0", r"latent is 8x8x0: every size must be at least 1 \(try --latent 8x8x16\)"),
         ("0", r"latent is 0: every size must be at least 1 \(try --latent 1\)"),
         ("8x8", r"latent is 8x8: expected one size or three"),
-        ("big", r"'big' is no shape"),
+        ("big", r"'big' is not a shape"),
         (3.5, r"latent is \[3.5\]: expected whole numbers"),
         ((16, 16, 4), r"latent is 16x16x4, larger than the images, 8x8x1: .*\(try --latent 4x4x4\)"),
     ],

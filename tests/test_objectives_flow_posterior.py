@@ -156,7 +156,7 @@ def test_the_loss_is_the_bound_with_the_density_of_the_flow(objective):
 @pytest.mark.parametrize("name", ["planar_flow", "iaf"])
 def test_a_latent_too_large_for_a_flow_is_refused(name):
     with pytest.raises(
-        ValueError, match=r"latent is 8x8x16, 1,024 numbers: .* 512 at most \(try --latent 64\)"
+        ValueError, match=r"latent is 8x8x16, 1,024 numbers: .* at most 512 \(try --latent 64\)"
     ):
         Autoencoder((32, 32, 1), (8, 8, 16), name)
 

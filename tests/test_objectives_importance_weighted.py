@@ -6,7 +6,7 @@ import scipy.stats
 from linear import Linear
 
 from keras_vae.model.autoencoder import Autoencoder
-from keras_vae.model.likelihoods import GaussianLikelihood
+from keras_vae.model.likelihoods import Gaussian
 from keras_vae.model.objectives.importance_weighted import (
     CombinedImportanceWeighted,
     ImportanceWeighted,
@@ -23,7 +23,7 @@ IMAGE = np.random.default_rng(0).random(SHAPE).astype("float32")
 
 def make(objective, seed=0):
     keras.utils.set_random_seed(3)
-    model = Autoencoder(SHAPE, LATENT, objective, GaussianLikelihood(SIGMA), Linear(), seed=seed)
+    model = Autoencoder(SHAPE, LATENT, objective, Gaussian(SIGMA), Linear(), seed=seed)
     model.compile(keras.optimizers.SGD(0.0))
     return model
 

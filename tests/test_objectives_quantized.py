@@ -209,8 +209,8 @@ def test_two_devices_have_one_codebook_and_train_it_as_one_would():
     [
         ({"codebook": 1}, r"objective\.codebook is 1: it must have at least 2"),
         ({"commitment": 0.0}, r"objective\.commitment is 0\.0: it must be above 0"),
-        ({"ema": 1.0}, r"objective\.ema is 1\.0: expected 0 or more, below 1"),
-        ({"revive": -0.5}, r"objective\.revive is -0\.5: expected 0 or more, below 1"),
+        ({"ema": 1.0}, r"objective\.ema is 1\.0: expected 0 or more and below 1"),
+        ({"revive": -0.5}, r"objective\.revive is -0\.5: expected 0 or more and below 1"),
     ],
 )
 def test_fields_that_make_no_sense_are_refused(fields, message):
@@ -219,7 +219,7 @@ def test_fields_that_make_no_sense_are_refused(fields, message):
 
 
 def test_vectors_and_priors_of_continuous_codes_are_refused_with_the_way_out():
-    with pytest.raises(ValueError, match=r"latent is 64: a codebook holds .*\(try --latent 7x7x64\)"):
+    with pytest.raises(ValueError, match=r"latent is 64: a codebook needs .*\(try --latent 7x7x64\)"):
         Autoencoder((28, 28, 1), 64, "vq_vae")
     with pytest.raises(ValueError, match=r"prior Mixture is a density .*leave the prior out"):
         Autoencoder((28, 28, 1), (7, 7, 4), "vq_vae", prior="mixture")

@@ -100,7 +100,7 @@ def test_a_schedule_that_is_none_is_refused(fields, message):
 
 
 def test_cycles_of_unknown_length_are_refused():
-    with pytest.raises(ValueError, match=r"objective\.cycles is 3 and objective\.warmup 0"):
+    with pytest.raises(ValueError, match=r"objective\.cycles is 3 and objective\.warmup is 0"):
         make(BetaVAE(cycles=3))
 
 
@@ -120,7 +120,7 @@ def test_capacity_grows_linearly_and_stays(iteration, capacity):
 def test_capacity_takes_half_of_the_training_to_rise_or_what_it_is_told():
     assert Capacity().settle(num_images=1, num_steps=300).rise == 150
     assert Capacity(rise=7).settle(num_images=1, num_steps=300).rise == 7
-    with pytest.raises(ValueError, match=r"objective\.rise is 0: say over how many training steps"):
+    with pytest.raises(ValueError, match=r"objective\.rise is 0: set the number of training steps"):
         make(Capacity())
 
 

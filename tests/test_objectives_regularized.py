@@ -9,7 +9,7 @@ import sklearn.datasets
 from keras_vae.layers.basic import UnitSpectralNorm, spectral_norm
 from keras_vae.layers.gradients import derivative_along
 from keras_vae.model.autoencoder import Autoencoder
-from keras_vae.model.likelihoods import Bernoulli, GaussianLikelihood
+from keras_vae.model.likelihoods import Bernoulli, Gaussian
 from keras_vae.model.networks import Convolutional
 from keras_vae.model.objectives.regularized import (
     RegularizedGradientPenalty,
@@ -102,7 +102,7 @@ def test_the_gradient_penalty_is_the_squared_norm_of_the_decoders_jacobian_on_av
 
 
 def test_the_gradient_of_the_gradient_penalty_is_that_by_differences(digits):
-    model = make(RegularizedGradientPenalty(), likelihood=GaussianLikelihood(0.1))
+    model = make(RegularizedGradientPenalty(), likelihood=Gaussian(0.1))
     bias = model.decoder.get_layer("parameters").bias
     bias.assign([0.5])  # away from the clipping
     kernel = model.decoder.get_layer("dense_up").kernel

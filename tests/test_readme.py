@@ -1,6 +1,8 @@
 import pathlib
 import re
 
+import pytest
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
@@ -21,9 +23,24 @@ def test_test_command_makes_its_environment_and_runs_the_tests():
     assert command.endswith("-m pytest")
 
 
-def test_every_file_that_the_readme_places_exists():
+def test_it_is_short_and_shows_a_picture_first():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    places = text[text.index("## Where things are") :]
-    for name in re.findall(r"\b(\w+\.py|\w+/)(?=\s)", places):
-        rooms = ("keras_vae", "keras_vae/evaluation", ".")
-        assert any((ROOT / room / name).exists() for room in rooms), name
+    assert len(text.split()) <= 1200
+    assert text.index("![") < text.index("```")
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda page: page.name
+)
+def test_every_link_leads_somewhere(page):
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)#\s]+)", text):
+        if not target.startswith(("http:", "https:", "mailto:")):
+            assert (page.parent / target).exists(), target
+
+
+def test_every_place_on_the_page_on_architecture_exists():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    places = text[: text.index("## How a batch flows")]
+    for name in re.findall(r"^(\w+(?:/|\.py))", places, re.MULTILINE):
+        assert (ROOT / "keras_vae" / name).exists(), name

@@ -10,7 +10,7 @@ import scipy.fft
 from keras_vae.config.codec import from_json, to_json
 from keras_vae.config.flags import parse
 from keras_vae.model.autoencoder import Autoencoder
-from keras_vae.model.likelihoods import GaussianLikelihood
+from keras_vae.model.likelihoods import Gaussian
 from keras_vae.model.networks import Convolutional
 from keras_vae.model.regularizers import (
     REGULARIZERS,
@@ -30,7 +30,7 @@ SIGMA = 0.5
 
 def make(image_shape=(8, 8, 1), latent=(2, 2, 3), objective="autoencoder", network=NETWORK, **kwargs):
     keras.utils.set_random_seed(2)
-    return Autoencoder(image_shape, latent, objective, GaussianLikelihood(SIGMA), network, **kwargs)
+    return Autoencoder(image_shape, latent, objective, Gaussian(SIGMA), network, **kwargs)
 
 
 def images_of(shape, count=4):
@@ -235,15 +235,15 @@ def test_normalized_codes_have_a_length_and_the_decoder_sees_their_direction(lat
     [
         (("vq_vae", (2, 2, 3), "noise"), "those of objective vq_vae are entries of a codebook"),
         (("vq_vae", (2, 2, 3), "normalized"), "entries of a codebook"),
-        (("vae", 4, "equivariance"), r"at least 2x2 places, and the latent is 4 \(try --latent 2x2x16"),
-        (("vae", 4, "spectral"), "regularizer spectral is for maps"),
+        (("vae", 4, "equivariance"), r"at least 2x2 positions, and the latent is 4 \(try --latent 2x2x16"),
+        (("vae", 4, "spectral"), "regularizer spectral needs a map"),
         (("vae", (1, 4, 3), "spectral"), "the latent is 1x4x3"),
         (("vae", (2, 2, 3), "normalized"), r"which objective vae has \(try --objective autoencoder\)"),
         (("wae_mmd", (2, 2, 3), "normalized"), "which objective wae_mmd has"),
-        (("autoencoder", (2, 2, 1), "normalized"), "2x2x1: expected 2 or more numbers at a place"),
-        (("vae", (2, 2, 3), {"kind": "spectral", "cutoff": 0.9}), "has no frequencies from there on"),
-        (("vae", (2, 2, 3), Equivariance(scales=(0.9,))), "has 0.9, at which a map of 2x2 stays as it is"),
-        (("vae", (7, 7, 3), Equivariance(scales=(0.2,))), "leave nothing of an image of 8x8x1"),
+        (("autoencoder", (2, 2, 1), "normalized"), "2x2x1: expected 2 or more numbers at each position"),
+        (("vae", (2, 2, 3), {"kind": "spectral", "cutoff": 0.9}), "has no frequencies that high"),
+        (("vae", (2, 2, 3), Equivariance(scales=(0.9,))), "has 0.9, which leaves a map of 2x2 unchanged"),
+        (("vae", (7, 7, 3), Equivariance(scales=(0.2,))), "padding covers the whole image of 8x8x1"),
         (("vae", (2, 2, 3), "equivarience"), "did you mean equivariance"),
     ],
 )
@@ -263,7 +263,7 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(given, message):
         ("noise", {"sigma": 0.0}, r"regularizer\.sigma is 0.0: it must be above 0"),
         ("noise", {"sigma": float("nan")}, r"regularizer\.sigma is nan"),
         ("spectral", {"weight": float("nan")}, r"regularizer\.weight is nan"),
-        ("spectral", {"cutoff": 1.0}, r"regularizer\.cutoff is 1.0: expected 0 to 1"),
+        ("spectral", {"cutoff": 1.0}, r"regularizer\.cutoff is 1.0: it must lie between 0 and 1"),
     ],
 )
 def test_a_field_out_of_range_is_refused_by_name(kind, fields, message):

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from scipy.stats import multivariate_normal
 
-from keras_vae.samplers import Codes, FlowMatching, Gaussian, load, ode, save
+from keras_vae.samplers import Codes, FlowMatching, GaussianSampler, load, ode, save
 from keras_vae.samplers.learning import Learning, Look, outlook, rate, still_gains
 from keras_vae.samplers.places import Places, find_places, informative, is_map
 
@@ -176,7 +176,9 @@ def test_learned_densities_are_near_the_true_ones(clusters):
     points, _ = two_clusters(400, seed=9)
     found = clusters.log_prob(points)
     assert found.mean() == pytest.approx(true_density(points).mean(), abs=0.3)
-    gaussian = Gaussian((4,)).fit(Codes(two_clusters(6000)[0], np.full((6000, 4), NO_NOISE, "float32")))
+    gaussian = GaussianSampler((4,)).fit(
+        Codes(two_clusters(6000)[0], np.full((6000, 4), NO_NOISE, "float32"))
+    )
     assert found.mean() > gaussian.log_prob(points).mean() + 0.5
 
 

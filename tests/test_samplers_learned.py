@@ -11,7 +11,7 @@ import tensorflow as tf
 from scipy.stats import multivariate_normal
 
 from keras_vae.layers import flows
-from keras_vae.samplers import SAMPLERS, Codes, FlowSampler, Gaussian, TwoStage, Vamp
+from keras_vae.samplers import SAMPLERS, Codes, FlowSampler, GaussianSampler, TwoStage, Vamp
 from keras_vae.samplers.second_stage import GAIN, SecondStage
 from keras_vae.samplers.subspace import find_subspace
 from keras_vae.samplers.training import train
@@ -46,7 +46,7 @@ def covariance_of(subspace):
 
 @pytest.mark.parametrize("rank", [1, 3, 6])
 def test_the_density_around_a_subspace_is_scipys(rank):
-    # A flow that was not trained is the identity, so the codes are Gaussian.
+    # A flow that was not trained is the identity, so the codes are GaussianSampler.
     codes = Codes(normal(400, 6) @ normal(6, 6, seed=1) + 3, 0.5 * normal(400, 6, seed=2) - 1)
     sampler = FlowSampler((6,), rank=rank, updates=0).fit(codes)
     subspace = sampler.density.subspace
@@ -98,7 +98,7 @@ def test_a_flow_comes_close_to_the_entropy_and_its_samples_to_the_moments(kind):
     log_prob = sampler.log_prob(held_out).mean()
     # The sample's standard error is 0.011; a Gaussian is log(3) / 2 = 0.55 nats worse.
     assert -entropy - 0.06 < log_prob < -entropy + 0.04
-    assert Gaussian((2,)).fit(codes).log_prob(held_out).mean() < -entropy - 0.4
+    assert GaussianSampler((2,)).fit(codes).log_prob(held_out).mean() < -entropy - 0.4
     draws = sampler.sample(np.arange(4000)).numpy()
     np.testing.assert_allclose(draws.mean(axis=0), [0, 0], atol=0.2)
     np.testing.assert_allclose(np.cov(draws, rowvar=False), [[1, 0], [0, 3]], atol=0.7)

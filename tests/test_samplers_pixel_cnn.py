@@ -167,7 +167,7 @@ def test_codes_that_are_not_quantised_are_refused(kind):
     for count, shown in ((300, "19,200"), (2, "128")):
         continuous = np.arange(count * 64, dtype="float32").reshape(-1, 8, 8, 1)
         with pytest.raises(
-            ValueError, match=rf"{shown} different vectors at {shown} .*16,384 entries at most"
+            ValueError, match=rf"{shown} different vectors at {shown} .*at most 16,384 entries"
         ):
             kind((8, 8, 1)).fit(Codes(continuous, continuous))
 

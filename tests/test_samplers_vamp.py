@@ -106,7 +106,7 @@ def test_a_trained_mixture_is_kept_in_a_file(tmp_path):
 def test_points_and_arrays_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="the codes are points"):
         Vamp((3,)).fit(Codes(normal(50, 3), np.full((50, 3), -100.0)))
-    with pytest.raises(ValueError, match=r"weights are \[2\]"):
+    with pytest.raises(ValueError, match=r"have the shapes \[2\]"):
         Vamp.from_arrays([0.5, 0.5], normal(3, 2), np.zeros((3, 2)))
 
 

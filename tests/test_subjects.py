@@ -18,7 +18,7 @@ from keras_vae.model.autoencoder import Autoencoder
 from keras_vae.model.likelihoods import (
     Bernoulli,
     ContinuousBernoulli,
-    GaussianLikelihood,
+    Gaussian,
     GaussianPerPixel,
     Laplace,
     LearnedGaussian,
@@ -179,7 +179,7 @@ def test_log_probabilities_are_those_of_the_densities():
     decoded = np.full(IMAGES.shape, 0.3, "float32")
     found = image_log_prob(Bernoulli())(np.ones_like(IMAGES), decoded)
     np.testing.assert_allclose(found, 36 * np.log(0.3), rtol=1e-6)
-    found = image_log_prob(GaussianLikelihood(sigma=0.2))(decoded + 0.2, decoded)
+    found = image_log_prob(Gaussian(sigma=0.2))(decoded + 0.2, decoded)
     np.testing.assert_allclose(found, -36 * (0.5 * np.log(2 * np.pi * 0.04) + 0.5), rtol=1e-5)
     # Laplace at a distance of its scale: -log(2 scale) - 1 a pixel.
     found = image_log_prob(Laplace(scale=0.1))(decoded + 0.1, decoded)
@@ -204,7 +204,7 @@ def test_images_are_observed_as_the_likelihood_says_and_the_same_for_a_seed():
     np.testing.assert_array_equal(dynamic, observe(Bernoulli("dynamic"), IMAGES, 3))
     assert (dynamic != observe(Bernoulli("dynamic"), IMAGES, 4)).any()
     np.testing.assert_array_equal(observe(Bernoulli("threshold"), IMAGES, 0), IMAGES > 0.5)
-    assert observe(GaussianLikelihood(), IMAGES, 0) is IMAGES
+    assert observe(Gaussian(), IMAGES, 0) is IMAGES
 
 
 def test_a_function_that_gives_the_code_alone_is_a_plain_autoencoder():
@@ -304,7 +304,7 @@ def test_the_model_of_a_mixed_precision_is_measured_as_it_is_exported(tmp_path):
 
 @pytest.mark.parametrize(
     ("likelihood", "width"),
-    [(GaussianLikelihood(), 1 / 255), (Bernoulli(), 1), (Bernoulli("none"), None), (None, None)],
+    [(Gaussian(), 1 / 255), (Bernoulli(), 1), (Bernoulli("none"), None), (None, None)],
 )
 def test_a_subject_has_the_bits_of_its_likelihood(likelihood, width):
     assert from_functions(lambda images: images, lambda codes: codes, likelihood).bin_width == width

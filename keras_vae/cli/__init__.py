@@ -1,4 +1,4 @@
-"""The commands, one file for each: flags and messages, no logic.
+"""The command-line programs, one file each: flags and messages, no logic.
 
 Imports: all rooms. Begin with `train.py`.
 """

@@ -1,7 +1,6 @@
-"""What there is to choose from, as Markdown tables made from the registries: `python -m keras_vae.cli.catalogue`.
+"""Prints all components as Markdown tables, made from the registries: `python -m keras_vae.cli.catalogue`.
 
-The README's section between the two marks is what this prints; with the README's path as an argument it is
-written there.
+Given the path of a page (docs/components.md), writes the tables between the two markers in that page.
 """
 
 import dataclasses
@@ -18,7 +17,7 @@ from keras_vae.model.regularizers import REGULARIZERS
 from keras_vae.samplers import SAMPLERS
 
 START, END = "<!-- catalogue -->", "<!-- end of catalogue -->"
-# What goes by flags of train.py, and what is fitted after training.
+# Components chosen by flags of train.py, and those that are fitted after training.
 FLAGS = {
     "--likelihood": LIKELIHOODS,
     "--prior": PRIORS,
@@ -30,7 +29,7 @@ FLAGS = {
 
 
 def objectives_table():
-    """Returns the table of objectives: name, loss in one line, paper, what it is good for, settings."""
+    """Returns the table of objectives: name, loss, paper, use and settings."""
     rows = ["| `--objective` | loss | paper | good for | settings |", "|---|---|---|---|---|"]
     for name, kind in sorted(OBJECTIVES.items()):
         settings = ", ".join(f"`{field.name}`" for field in dataclasses.fields(kind))
@@ -40,7 +39,7 @@ def objectives_table():
 
 
 def components_table():
-    """Returns the table of all other components: the flag, the name, what its docstring says in a line."""
+    """Returns the table of all other components: flag, name and first sentence of the docstring."""
     rows = ["| | | |", "|---|---|---|"]
     for flag, kinds in FLAGS.items():
         for name, kind in kinds.items():
@@ -57,13 +56,13 @@ def first_line(kind):
 
 
 def catalogue():
-    """Returns both tables between the marks."""
-    key = "D is the distortion, R the rate, both in nats an image."
+    """Returns both tables between the markers."""
+    key = "D is the distortion and R the rate, both in nats per image."
     return "\n\n".join((START, objectives_table(), key, components_table(), END))
 
 
 def replaced(text):
-    """Returns `text`, a README, with the catalogue in the place of what stands between the marks."""
+    """Returns `text`, a page, with the catalogue in place of the text between the markers."""
     before, _, rest = text.partition(START)
     return before + catalogue() + rest.partition(END)[2]
 

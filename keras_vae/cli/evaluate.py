@@ -1,4 +1,4 @@
-"""Measures whether a latent space can generate, says why not and what to do: `python evaluate.py`."""
+"""Measures whether a latent space can generate, and if not, why and what to do: `python evaluate.py`."""
 
 import pathlib
 
@@ -10,22 +10,20 @@ from keras_vae.runtime import devices
 from keras_vae.runtime.programs import command_line, program
 from keras_vae.training.run_folder import Run
 
-DESCRIPTION = (
-    "Measures whether a trained model's latent space can generate, says why not, and repairs it if possible."
-)
+DESCRIPTION = "Measures whether a trained model's latent space can generate, and if not, says why and repairs it if possible."
 EXAMPLES = """\
 examples:
   python evaluate.py                                     the newest run
   python evaluate.py saved_models/NAME                   one run: report/index.html, report/results.json
-  python evaluate.py saved_models/A saved_models/B       side by side
+  python evaluate.py saved_models/A saved_models/B       two runs side by side
   python evaluate.py --encoder encoder.keras --decoder decoder.keras --dataset mnist
-                                                         anybody's model: .keras files or SavedModels
+                                                         any other model: .keras files or SavedModels
 """
 
 
 @command("evaluate.py", bad_input=(DatasetError, FeatureError))
 def main(argv=None):
-    """Runs the command; exits with 0, 2 (bad input) or 1 (a defect)."""
+    """Runs the command; exits with 0, 2 (bad input) or 1 (a bug)."""
     parsed = parse(
         Evaluation,
         argv,
@@ -38,21 +36,21 @@ def main(argv=None):
     )
     settings, paths = parsed.config, parsed.extra.runs
     if settings.encoder and paths:
-        raise UsageError("either runs or --encoder and --decoder: give one of them")
+        raise UsageError("runs cannot be combined with --encoder and --decoder: give only one of them")
     runs = [] if settings.encoder else [Run.open(path) for path in paths] or [newest_run(settings.output)]
     devices.start()
     try:
         measure_all(settings, runs, parsed.given)
     except KeyboardInterrupt:
-        raise UsageError("stopped: nothing was written that is not whole") from None
+        raise UsageError("stopped; the files that have been written are complete") from None
 
 
 def newest_run(folder):
-    """Returns the run in `folder` whose model was written last."""
+    """Returns the run in `folder` with the most recently written model."""
     files = pathlib.Path(folder).glob("*/model.keras")
     newest = max(files, key=lambda file: file.stat().st_mtime, default=None)
     if newest is None:
         raise UsageError(
-            f"{folder} holds no trained run: train one first ({command_line('train')}), or name one"
+            f"{folder} contains no trained run: train one first ({command_line('train')}), or give its path"
         )
     return Run.open(newest.parent)

@@ -1,4 +1,4 @@
-"""`python -m keras_vae.explorer`: the explorer of a run, or of two, as one HTML file; and files for TensorBoard."""
+"""`python -m keras_vae.explorer`: writes the explorer of one or two runs as an HTML file, and files for TensorBoard."""
 
 import shlex
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from keras_vae.runtime import devices
 from keras_vae.runtime.files import whole
 from keras_vae.training.run_folder import Run
 
-DESCRIPTION = "Writes the latent explorer of a run, or of two side by side, for use without a server."
+DESCRIPTION = "Writes the latent explorer of one run, or of two side by side, for use without a server."
 EXAMPLES = """\
 examples:
   python -m keras_vae.explorer saved_models/NAME --static           saved_models/NAME/explorer.html
@@ -22,16 +22,18 @@ examples:
 
 @dataclass(frozen=True)
 class Exported:
-    """What to write."""
+    """The files to write."""
 
-    static: bool = option(False, "the page as one HTML file that needs no server")
-    projector: bool = option(False, "logs/projector: codes, labels and pictures for TensorBoard")
-    output: str | None = option(None, "the HTML file; default: explorer.html in the first run's folder")
+    static: bool = option(False, "write the page as one HTML file that needs no server")
+    projector: bool = option(False, "write codes, labels and images for TensorBoard to logs/projector")
+    output: str | None = option(
+        None, "path of the HTML file (default: explorer.html in the first run's folder)"
+    )
 
 
 @command("keras_vae.explorer", bad_input=(DatasetError,))
 def main(argv=None):
-    """Runs the command; exits with 0, 2 (bad input) or 1 (a defect)."""
+    """Runs the command; exits with 0, 2 (bad input) or 1 (a bug)."""
     parsed = parse(
         Exported,
         argv,
@@ -39,14 +41,14 @@ def main(argv=None):
         description=DESCRIPTION,
         epilog=EXAMPLES,
         extra=lambda parser: parser.add_argument(
-            "runs", nargs="+", metavar="saved_models/NAME", help="one run, or two to be shown side by side"
+            "runs", nargs="+", metavar="saved_models/NAME", help="one run, or two to show side by side"
         ),
     )
     asked, paths = parsed.config, parsed.extra.runs
     if not (asked.static or asked.projector):
         raise UsageError("nothing to write: give --static, --projector or both")
     if len(paths) > 2:
-        raise UsageError(f"{len(paths)} runs are given: the page shows one, or two side by side")
+        raise UsageError(f"{len(paths)} runs are given, but the page shows one or two")
     runs = [Run.open(path) for path in paths]
     devices.start()
     from keras_vae.explorer import World, static_page, write_projector

@@ -18,10 +18,10 @@ usage: {PROG} prepare RUN [options]
 
 Serves the decoder and the encoder of a trained run.
 
-  prepare   writes what TF Serving needs into RUN/serving: warm-up requests, its configuration, compose.yaml
-  run       serves the same REST interface, and the explorer, on this machine; no TF Serving needed
+  prepare   writes the files for TF Serving into RUN/serving: warm-up requests, configuration, compose.yaml
+  run       serves the same REST interface, and the explorer, on this machine without TF Serving
 
-Each takes --help. docs/serving.md explains both.
+Both have --help; docs/serving.md explains them.
 """
 
 
@@ -29,14 +29,14 @@ Each takes --help. docs/serving.md explains both.
 class Serve:
     """The embedded server."""
 
-    host: str = option("127.0.0.1", "the address to listen on; 0.0.0.0 lets the whole network in")
-    port: int = option(8501, "the port to listen on; 0 takes a free one")
-    max_request_bytes: int = option(32 << 20, "a longer request is refused")
-    max_batch: int = option(1024, "a request of more rows is refused")
+    host: str = option("127.0.0.1", "address to listen on; 0.0.0.0 accepts the whole network")
+    port: int = option(8501, "port to listen on; 0 chooses a free one")
+    max_request_bytes: int = option(32 << 20, "longer requests are rejected")
+    max_batch: int = option(1024, "requests with more rows are rejected")
 
     def __post_init__(self):
         if not 0 <= self.port < 65536:
-            raise ValueError(f"port is {self.port}: it must lie between 0 and 65535")
+            raise ValueError(f"port is {self.port}: it must be between 0 and 65535")
         for name in ("max_request_bytes", "max_batch"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: it must be at least 1")
@@ -44,7 +44,7 @@ class Serve:
 
 @command(PROG)
 def main(argv=None):
-    """Runs a subcommand; exits with 2 where the input is bad."""
+    """Runs a subcommand; exits with 2 if the input is bad."""
     argv = sys.argv[1:] if argv is None else argv
     if not argv or argv[0] in ("-h", "--help"):
         print(HELP, end="")
@@ -55,12 +55,12 @@ def main(argv=None):
 
 
 def prepare_command(argv):
-    """Runs `prepare`."""
+    """Runs the subcommand `prepare`."""
     parsed = parse(
         Canary,
         argv,
         prog=f"{PROG} prepare",
-        description="Writes what TF Serving needs into RUN/serving.",
+        description="Writes the files that TF Serving needs into RUN/serving.",
         extra=lambda parser: parser.add_argument("run", metavar="RUN", help="the run's folder"),
     )
     run = Run.open(parsed.extra.run)
@@ -74,7 +74,7 @@ def prepare_command(argv):
 
 
 def run_command(argv):
-    """Runs `run`."""
+    """Runs the subcommand `run`."""
     parsed = parse(
         Serve,
         argv,
@@ -91,7 +91,7 @@ def run_command(argv):
 
     app = make_app(runs, settings.max_request_bytes, settings.max_batch)
     url = address(listener)
-    devices.say(f"serving {', '.join(app.state.models)} on {url}/v1/models (Ctrl-C stops it)")
+    devices.say(f"serving {', '.join(app.state.models)} on {url}/v1/models (press Ctrl-C to stop)")
     if any(route.path == "/" for route in app.routes):
         devices.say(f"the explorer: {url}/")
     serve(app, listener, settings.host)

@@ -1,4 +1,4 @@
-"""`python -m keras_vae.sweep`: trains and evaluates a grid of settings, goes on with one, or compares runs."""
+"""`python -m keras_vae.sweep`: trains and evaluates a grid of settings, resumes one, or compares runs."""
 
 import json
 import os
@@ -18,23 +18,21 @@ from keras_vae.sweep.places import find_places
 from keras_vae.training.run_folder import Run, check_place
 from keras_vae.training.setup import check_paths
 
-DESCRIPTION = (
-    "Trains and evaluates every combination of settings, and says which latent is as small as it may be."
-)
+DESCRIPTION = "Trains and evaluates every combination of settings, and recommends the smallest latent that generates well."
 EXAMPLES = """\
 examples:
   python -m keras_vae.sweep --over latent=2,8,32,128 --over seed=0,1,2 --dataset mnist --epochs 20
   python -m keras_vae.sweep --over objective=autoencoder,vae --over latent=2,16 --nll_samples 100
   python -m keras_vae.sweep --over objective.beta=1,4 --objective beta_vae
   python -m keras_vae.sweep --over "network.widths=16,32;32,64" --jobs 2
-  python -m keras_vae.sweep saved_models/SWEEP                  go on with one that was stopped, or had failures
+  python -m keras_vae.sweep saved_models/SWEEP                  resume a sweep that was stopped or had failures
   python -m keras_vae.sweep --compare saved_models/A saved_models/B
-                                                                the page alone, of any runs
+                                                                only compare any runs on one page
 
-All settings of training and evaluation are understood; those after --over take several values in turn.
+All settings of training and evaluation are accepted; --over gives a setting several values.
 """
-LINE = 110  # characters of what is said in sentences
-MANY = 1000  # runs, beyond which one has to say that they are meant
+LINE = 110  # characters in a line of a recommendation
+MANY = 1000  # runs; more need --yes
 
 
 @command(PROG, bad_input=(DatasetError,))
@@ -49,16 +47,16 @@ def main(argv=None):
     if own.compare:
         if axes or not folders:
             raise UsageError(
-                "--compare sweeps nothing and takes folders of runs or sweeps: --compare FOLDER..."
+                "--compare takes folders of runs or sweeps and no --over: give --compare FOLDER..."
             )
         if other := sorted(parsed.given - {"name", "output"}):
-            raise UsageError(f"--{other[0]} means nothing beside --compare: only --name and --output do")
+            raise UsageError(f"--{other[0]} cannot be combined with --compare: only --name and --output can")
         compare_folders(folders, parsed.config)
     elif folders:
         if len(folders) > 1:
-            raise UsageError(f"{len(folders)} folders are given: go on with one sweep at a time")
+            raise UsageError(f"{len(folders)} folders are given: resume one sweep at a time")
         if axes or parsed.given:
-            raise UsageError("a sweep that goes on stays as it was: give the folder, and --jobs at most")
+            raise UsageError("the settings of a resumed sweep cannot change: give only the folder and --jobs")
         work(Sweep.open(folders[0]), own.jobs)
     else:
         if not axes:
@@ -67,7 +65,7 @@ def main(argv=None):
 
 
 def understood(words, axes):
-    """Returns what the command line says, with the first value of each axis; all else is checked with the grid."""
+    """Returns the parsed command line with the first value of each axis; the grid checks the other values."""
     grid = Grid(tuple(words), axes)
     try:
         return parse(
@@ -79,33 +77,37 @@ def understood(words, axes):
             extra=add_arguments,
         )
     except UsageError:
-        grid.trials()  # names the combination, where the fault is not in all
+        grid.trials()  # names the combination if not all are wrong
         raise
 
 
 def add_options(parser):
-    """Adds what concerns the sweep as a whole."""
+    """Adds the options of the sweep as a whole."""
     parser.add_argument(
-        "--over", action="append", metavar="FIELD=A,B", help="a setting and its values; repeat it"
+        "--over", action="append", metavar="FIELD=A,B", help="a setting and its values; can be repeated"
     )
-    parser.add_argument("--jobs", type=int, metavar="N", help="runs at once; one a GPU, else 1, by default")
-    parser.add_argument("--resume", metavar="FOLDER", help="go on with this sweep, as FOLDER alone does")
     parser.add_argument(
-        "--compare", action="store_true", help="run nothing: write the page of the runs in FOLDER..."
+        "--jobs", type=int, metavar="N", help="number of parallel runs (default: one per GPU, else 1)"
     )
-    parser.add_argument("--yes", action="store_true", help=f"more than {MANY:,} runs are meant")
+    parser.add_argument("--resume", metavar="FOLDER", help="resume this sweep, like FOLDER alone")
+    parser.add_argument(
+        "--compare",
+        action="store_true",
+        help="train nothing, and write the page that compares the runs in FOLDER...",
+    )
+    parser.add_argument("--yes", action="store_true", help=f"confirm a sweep of more than {MANY:,} runs")
 
 
 def add_arguments(parser):
-    """Adds the arguments that are no field of a trial."""
-    parser.add_argument("folders", nargs="*", metavar="FOLDER", help="a sweep to go on with")
+    """Adds the arguments that are not fields of a trial."""
+    parser.add_argument("folders", nargs="*", metavar="FOLDER", help="a sweep to resume")
     add_options(parser)
 
 
 def new_sweep(grid, config, sure, jobs):
-    """Returns the sweep of `grid` in a folder of its own, all of it checked; `config` is that of its first run."""
+    """Checks `grid`, creates its folder and returns the sweep; `config` is that of its first run."""
     if len(grid) > MANY and not sure:
-        raise UsageError(f"the grid has {len(grid):,} runs: --yes if they are meant")
+        raise UsageError(f"the grid has {len(grid):,} runs: give --yes to run them all")
     place = find_places(jobs)[0]
     for trial in grid.trials().values():
         check_paths(trial)
@@ -116,14 +118,14 @@ def new_sweep(grid, config, sure, jobs):
 
 
 def check_models(grid, place):
-    """Ends the program, after one line on standard error, where the images or a model cannot be had."""
+    """Exits with a line on standard error if the images cannot be read or a model cannot be built."""
     try:
         checked = subprocess.run(
             [sys.executable, "-m", "keras_vae.sweep.checking"],
             input=json.dumps(grid.to_json()),
             text=True,
             env=place.environment(),
-            start_new_session=True,  # Ctrl-C is for this process, which then ends that one
+            start_new_session=True,  # Ctrl-C reaches only this process, which then ends that one
         )
     except KeyboardInterrupt:
         raise UsageError("stopped by Ctrl-C before the first run") from None
@@ -132,7 +134,7 @@ def check_models(grid, place):
 
 
 def default_name(config, grid):
-    """Returns the sweep's name: sweep-dataset-fields."""
+    """Returns the default name, sweep-dataset-fields."""
     source = config.dataset
     dataset = getattr(source, "name", None) or pathlib.Path(getattr(source, "path", "")).stem
     swept = [axis.field for axis in grid.axes]
@@ -140,21 +142,21 @@ def default_name(config, grid):
 
 
 def work(sweep, jobs):
-    """Runs what is left of the sweep, compares, and ends the program with 1 where a run failed."""
+    """Runs the remaining trials of the sweep, compares all, and exits with 1 if a run failed."""
     from keras_vae.runtime.devices import say
     from keras_vae.sweep.running import run_all
 
     places = find_places(jobs)
-    names = sweep.grid.trials()  # all are checked: the file may come from another version, or from anybody
+    names = sweep.grid.trials()  # all are checked: the file may come from another version or be edited
     left = [name for name in names if not sweep.is_done(name)]
     with sweep.held():
-        say(f"{sweep.path}: {counted(len(names))}, {len(names) - len(left)} done, {len(places)} at once")
+        say(f"{sweep.path}: {counted(len(names))}, {len(names) - len(left)} done, {len(places)} in parallel")
         try:
             run_all(sweep, places, lambda: compared(sweep))
         except KeyboardInterrupt:
             done = sum(map(sweep.is_done, names))
             raise UsageError(
-                f"stopped by Ctrl-C: {done} of {len(names)} runs are done; go on with python -m {PROG} {shlex.quote(str(sweep.path))}"
+                f"stopped by Ctrl-C: {done} of {len(names)} runs are done; resume with python -m {PROG} {shlex.quote(str(sweep.path))}"
             ) from None
         comparison, page = compared(sweep)
     say(*recommended(comparison), f"page: {page}   (beside it: comparison.csv, comparison.json)")
@@ -162,23 +164,23 @@ def work(sweep, jobs):
         say(
             f"{len(failures)} of {counted(len(names))} failed:",
             *(f"  {name}: {error}   ({sweep.log(name)})" for name, error in failures.items()),
-            f"try them again: python -m {PROG} {shlex.quote(str(sweep.path))}",
+            f"to run them again: python -m {PROG} {shlex.quote(str(sweep.path))}",
         )
         raise SystemExit(1)
 
 
 def counted(number):
-    """Returns so many runs in words."""
+    """Returns text such as `1 run` or `12 runs`."""
     return f"{number:,} run{'s' if number != 1 else ''}"
 
 
 def compared(sweep):
-    """Writes the comparison of a sweep and returns it, and the page's path."""
+    """Writes the comparison of a sweep; returns it and the page's path."""
     return write_comparison(sweep.path, sweep.path.resolve().name, *of_sweep(sweep))
 
 
 def recommended(comparison):
-    """Returns the lines that say what is recommended, and from how much."""
+    """Returns the lines with the recommendations and the number of runs they are based on."""
     done = sum(run["state"] == "done" for run in comparison["runs"])
     lines = [f"{done} of {counted(len(comparison['runs']))} compared"]
     for found in comparison["recommendations"]:
@@ -190,7 +192,7 @@ def recommended(comparison):
 
 
 def compare_folders(folders, config):
-    """Writes the page of the runs and sweeps in `folders`: of one sweep, into it."""
+    """Writes the page of the runs and sweeps in `folders`; the page of a single sweep goes into its folder."""
     from keras_vae.runtime.devices import say
 
     if len(folders) == 1 and os.path.isfile(os.path.join(folders[0], "sweep.json")):
@@ -203,13 +205,13 @@ def compare_folders(folders, config):
 
 
 def runs_in(folder):
-    """Returns the run in `folder`, or the runs in the folders within it."""
+    """Returns the run in `folder`, or the runs in its subfolders."""
     folder = pathlib.Path(folder)
     if os.path.isfile(folder / "config.json"):
         return [Run.open(folder)]
     runs = [Run.open(file.parent) for file in sorted(folder.glob("[!.]*/config.json"))]
     if not runs:
-        raise UsageError(f"{folder} holds no run: neither it nor a folder within it has a config.json")
+        raise UsageError(f"{folder} contains no run: neither it nor a subfolder has a config.json")
     return runs
 
 

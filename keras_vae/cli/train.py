@@ -12,9 +12,7 @@ from keras_vae.training.loop import train
 from keras_vae.training.run_folder import Run, check_place, check_utf_8
 from keras_vae.training.setup import check_paths
 
-DESCRIPTION = (
-    "Trains an autoencoder, plain or variational, and exports its decoder and encoder for TF Serving."
-)
+DESCRIPTION = "Trains a plain or variational autoencoder, and exports its decoder and encoder for TF Serving."
 EXAMPLES = """\
 examples:
   python train.py                                            the built-in digits, about a minute on two cores
@@ -23,16 +21,16 @@ examples:
   python train.py --dataset path/to/folder --image_size 64 --augment flip,crop
   python train.py --objective beta_vae --objective.beta 4 --likelihood gaussian
   python train.py --config saved_models/NAME/config.json --epochs 50
-  python train.py --resume saved_models/NAME                 go on with a run that was stopped, or further
+  python train.py --resume saved_models/NAME                 resume a run that was stopped, or train it longer
 """
-# What may be said beside --resume: all else must stay as it was, or the run would be another one.
-# The images may lie elsewhere: that they are the same ones is checked.
+# Flags that can be combined with --resume; all other settings define the run and cannot change. The images may have
+# moved: training checks that they are the same.
 RESUMABLE = {"epochs", "patience", "dataset", "data_dir", "download"}
 
 
 @command("train.py", bad_input=(DatasetError,))
 def main(argv=None):
-    """Runs the command; exits with 2 where the input is bad, with 0 at the end and after Ctrl-C."""
+    """Runs the command; exits with 2 if the input is bad, with 0 at the end and after Ctrl-C."""
     try:
         config, run = read_command_line(argv)
         workers.join()
@@ -45,7 +43,7 @@ def main(argv=None):
 
 
 def read_command_line(argv):
-    """Returns the configuration that the command line asks for, and the `Run` to resume or None."""
+    """Returns the configuration from the command line, and the `Run` to resume or None."""
     parsed = parse(
         Config,
         argv,
@@ -72,7 +70,7 @@ def read_command_line(argv):
 
 
 def for_its_images(parsed):
-    """Returns the configuration that was read, without what --config's run found in images that are not used here."""
+    """Returns the parsed configuration; for new images, without what --config's run determined from its own images."""
     if not any(name.partition(".")[0] == "dataset" for name in parsed.given):
         return parsed.config
     found = [
@@ -84,20 +82,20 @@ def for_its_images(parsed):
 
 
 def add_arguments(parser):
-    """Adds the arguments that are no field of the configuration."""
-    parser.add_argument("--config", metavar="FILE", help="start from the configuration in this JSON file")
-    parser.add_argument("--resume", metavar="RUN", help="go on with the run in this folder")
+    """Adds the arguments that are not fields of the configuration."""
+    parser.add_argument("--config", metavar="FILE", help="start with the configuration in this JSON file")
+    parser.add_argument("--resume", metavar="RUN", help="resume the run in this folder")
 
 
 def starting_point(extra):
-    """Returns the configuration that the command line's flags change, None for the defaults."""
+    """Returns the configuration that the flags change, or None for the defaults."""
     if extra.config and extra.resume:
         raise UsageError("--config and --resume both name a configuration: give one of them")
     if extra.resume:
         return Run.open(extra.resume).read_config()
     if extra.config:
         config = read_settings(extra.config)
-        # Another run of the same configuration: its name is taken.
+        # A new run of the same configuration needs another name if its name is taken.
         taken = config.name is not None and os.path.exists(os.path.join(config.output, config.name))
         return dataclasses.replace(config, name=None) if taken else config
     return None

@@ -1,10 +1,10 @@
-"""A tree of frozen dataclasses as JSON, and back.
+"""Converts a tree of frozen dataclasses to JSON and back.
 
 A field is a JSON key and, in `keras_vae.config.flags`, a flag and a line of `--help`. A field with `choices` holds a
-component, itself a dataclass: the key `kind` names its class, and its own fields stand beside it.
+component, which is a dataclass too: the key `kind` names its class, and the other keys are its fields.
 
-Both JSON and flags become nested dicts, which `build` turns into dataclasses. Texts are converted there and not by
-argparse: what `--objective.beta` means is known only when the objective is, and flags come in any order.
+JSON and flags become nested dicts, which `build` turns into dataclasses. `build` also converts texts, instead of
+argparse: the meaning of `--objective.beta` depends on the objective, and flags come in any order.
 """
 
 import contextlib
@@ -20,22 +20,19 @@ from keras_vae.errors import UsageError
 from keras_vae.runtime.json_file import quote, read_json
 
 MISSING = dataclasses.MISSING
-EMPTY = "empty"
+EMPTY = "empty"  # how a user types an empty list, because an empty text would be overlooked
 
 
 def option(default, help, *, choices=None, fallback=None, parse=None, show=None, metavar=None):
-    """A dataclass field with what its flag needs.
+    """Returns a `dataclasses.field` with the metadata of its flag.
 
     Args:
-        default: the value, an instance for a component; `dataclasses.MISSING` makes the flag a required one.
-        help: str, one sentence for `--help`.
-        choices: dict, name -> dataclass, with every class that the field may hold.
-        fallback: callable(text) -> component, for texts on the command line that are not in `choices`.
-        parse, show: callable(text) -> value and back; flag and JSON then hold the text `show(value)`.
-        metavar: str, what stands for the value in `--help`.
-
-    Returns:
-        A `dataclasses.field`.
+        default: The default, an instance for a component. `dataclasses.MISSING` makes the flag required.
+        help: One sentence for `--help`.
+        choices: A dict from names to dataclasses: every class that the field may hold.
+        fallback: A function from texts that are not in `choices`, on the command line, to components.
+        parse, show: Functions from text to value and back. Flag and JSON then hold the text `show(value)`.
+        metavar: The placeholder of the value in `--help`.
     """
     metadata = {"choices": choices, "fallback": fallback, "parse": parse, "show": show, "metavar": metavar}
     metadata = {key: value for key, value in metadata.items() if value is not None}
@@ -43,7 +40,7 @@ def option(default, help, *, choices=None, fallback=None, parse=None, show=None,
 
 
 def to_json(config):
-    """`config` as a dict of plain JSON values, defaults written out."""
+    """Returns `config` as a dict of JSON values, including defaults."""
     plain = {}
     for field, _ in settings(type(config)):
         value = getattr(config, field.name)
@@ -57,10 +54,10 @@ def to_json(config):
 
 
 def from_json(config_type, data):
-    """The `config_type` that `data` describes; absent keys take the defaults.
+    """Returns the `config_type` that `data` describes. Missing keys get the defaults.
 
     Raises:
-        UsageError: a key is unknown, or a value has the wrong type or is refused by its dataclass.
+        UsageError: A key is unknown, or a value has the wrong type or is rejected by its dataclass.
     """
     if not isinstance(data, dict):
         raise UsageError(f"expected a JSON object, got {quote(data)}")
@@ -68,7 +65,7 @@ def from_json(config_type, data):
 
 
 def read_config(config_type, path):
-    """The `config_type` in the JSON file `path`; raises a UsageError that names the file."""
+    """Returns the `config_type` in the JSON file `path`; raises a UsageError that names the file."""
     data = read_json(path)
     try:
         return from_json(config_type, data)
@@ -77,25 +74,25 @@ def read_config(config_type, path):
 
 
 class StrangerError(UsageError):
-    """A field is given that the chosen component does not have."""
+    """The chosen component does not have one of the given fields."""
 
 
 @functools.cache
 def settings(kind):
-    """The pairs (field, annotation) of what the constructor of the dataclass `kind` takes."""
+    """Returns pairs (field, annotation) of the constructor arguments of the dataclass `kind`."""
     hints = typing.get_type_hints(kind)
     return [(field, hints[field.name]) for field in dataclasses.fields(kind) if field.init]
 
 
 def default_of(field, start):
-    """The value of `field` in the instance `start`; where that is None its default, or `MISSING`."""
+    """Returns the value of `field` in the instance `start`, or if that is None its default, which may be `MISSING`."""
     if start is not None:
         return getattr(start, field.name)
     return field.default if field.default_factory is MISSING else field.default_factory()
 
 
 def kind_name(field, component):
-    """The name that the class of `component` has among the choices of `field`; a TypeError without one."""
+    """Returns the name of the class of `component` among the choices of `field`; raises a TypeError if it has none."""
     for name, kind in field.metadata["choices"].items():
         if type(component) is kind:
             return name
@@ -103,17 +100,17 @@ def kind_name(field, component):
 
 
 def build(kind, start, values, path, typed):
-    """A dataclass from the dict `values`.
+    """Builds a dataclass from a dict.
 
     Args:
-        kind: the dataclass.
-        start: an instance of it that has what `values` lacks, or None for the defaults.
-        values: dict, field name -> text or JSON value, a dict of this sort for a component.
-        path: str, dotted name of the component, empty for the whole configuration.
-        typed: bool, whether the values are texts from a command line, else from JSON.
+        kind: The dataclass.
+        start: An instance of it with the values of missing keys, or None for the defaults.
+        values: A dict from field names to texts or JSON values, nested for components.
+        path: The dotted name of the component, empty for the whole configuration.
+        typed: Whether the values are texts from a command line. Otherwise they are from JSON.
 
     Raises:
-        UsageError: a value does not fit, a required one is absent, or the dataclass refuses them.
+        UsageError: A value is invalid, a required one is missing, or the dataclass rejects them.
     """
     arguments = {field.name: default_of(field, start) for field, _ in settings(kind)}
     for field, annotation in settings(kind):
@@ -130,12 +127,12 @@ def build(kind, start, values, path, typed):
     try:
         return kind(**arguments)
     except ValueError as error:
-        named = not path or str(error).startswith(f"{path}.")  # the dataclass may have named it already
+        named = not path or str(error).startswith(f"{path}.")  # whether the message has the path already
         raise UsageError(error if named else f"{path}: {error}") from error
 
 
 def choose(field, current, values, path, typed):
-    """The component that `values` describes; it starts from `current` unless `values` names another kind."""
+    """Returns the component that `values` describes, based on `current` unless `values` names another kind."""
     choices, fallback = field.metadata["choices"], field.metadata.get("fallback")
     label = f"--{path}" if typed else path
     if not isinstance(values, dict):
@@ -159,7 +156,7 @@ def choose(field, current, values, path, typed):
 
 
 def refuse_strangers(choices, chosen, values, path, label):
-    """Raises a StrangerError for the first name in `values` that is no field of the choice `chosen`."""
+    """Raises a StrangerError for the first name in `values` that is not a field of the choice `chosen`."""
     fields = {name: [field.name for field, _ in settings(kind)] for name, kind in choices.items()}
     for key in values:
         if key not in fields[chosen]:
@@ -171,7 +168,7 @@ def refuse_strangers(choices, chosen, values, path, label):
 
 
 class Scalar(typing.NamedTuple):
-    """One such value in words, several, its place in the help, and the types that it may have in JSON."""
+    """A scalar type: its name in words, singular and plural, its placeholder in the help, and its types in JSON."""
 
     one: str
     many: str
@@ -179,7 +176,6 @@ class Scalar(typing.NamedTuple):
     json_types: tuple
 
 
-# how one types a list of nothing, where an empty text would be overlooked
 SCALARS = {
     int: Scalar("a whole number", "whole numbers", "N", (int,)),
     float: Scalar("a number", "numbers", "NUMBER", (int, float)),
@@ -188,31 +184,31 @@ SCALARS = {
 
 
 def alternatives(annotation):
-    """The types that `annotation` allows; None comes first, since a text that means None is also a text."""
+    """Returns the types that `annotation` allows. None comes first, because its text is also a valid `str`."""
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         return sorted(typing.get_args(annotation), key=lambda member: member is not types.NoneType)
     return [annotation]
 
 
 def form(annotation):
-    """The pair (origin, members) of a single type, None and bool as the literals that they are.
+    """Returns the pair (origin, members) of a single type. None and bool become literals.
 
     Raises:
-        TypeError: there is no writing values of this type.
+        TypeError: Values of this type cannot be written as text.
     """
     if annotation in (types.NoneType, bool):
         return typing.Literal, (None,) if annotation is types.NoneType else (True, False)
     origin, members = typing.get_origin(annotation) or annotation, typing.get_args(annotation)
     if origin is typing.Literal or origin in SCALARS or (origin is tuple and members[1:] == (...,)):
         return origin, members
-    raise TypeError(f"{annotation} is neither flag nor JSON: the field needs `choices` or `parse`")
+    raise TypeError(f"{annotation} cannot be a flag or JSON: the field needs `choices` or `parse`")
 
 
 def read(annotation, value, typed):
-    """`value`, a text if `typed`, else from JSON, as the first type of `annotation` that it fits.
+    """Returns `value`, a text if `typed` and otherwise from JSON, as the first type of `annotation` that it fits.
 
     Raises:
-        ValueError: it fits none.
+        ValueError: It fits none of them.
     """
     for member in alternatives(annotation):
         # OverflowError: an integer in JSON that is too large for a float
@@ -222,7 +218,7 @@ def read(annotation, value, typed):
 
 
 def read_one(annotation, value, typed):
-    """As `read`, where `annotation` is a single type; empty parts of a comma separated text are left out."""
+    """Like `read`, for an `annotation` that is a single type. Empty parts of a comma-separated text are ignored."""
     origin, members = form(annotation)
     if origin is typing.Literal:
         for member in members:
@@ -230,11 +226,11 @@ def read_one(annotation, value, typed):
                 return member
     elif origin is tuple:
         if members[0] is str and isinstance(value, list) and all(isinstance(part, str) for part in value):
-            return tuple(value)  # names of classes may hold anything; they name no files
+            return tuple(value)  # names of classes may contain any character, because they are not file names
         if typed or isinstance(value, list):
             parts = listed(value) if typed else value
             return tuple(read(members[0], part, typed) for part in parts)
-    elif typed or type(value) in SCALARS[origin].json_types:  # no isinstance: a bool is an int
+    elif typed or type(value) in SCALARS[origin].json_types:  # not isinstance: a bool is an int
         number_or_text = origin(value)
         if origin is int or (
             math.isfinite(number_or_text) if origin is float else "\0" not in number_or_text
@@ -244,12 +240,12 @@ def read_one(annotation, value, typed):
 
 
 def listed(text):
-    """The parts of a comma separated text; of `EMPTY` none."""
+    """Returns the parts of a comma-separated text; an empty list for `EMPTY`."""
     return [] if text == EMPTY else [part.strip() for part in text.split(",") if part.strip()]
 
 
 def read_setting(field, annotation, value, label, typed):
-    """`value` as the plain `field` wants it, or a UsageError that begins with `label`."""
+    """Returns `value` converted for the plain `field`; raises a UsageError that begins with `label`."""
     parse_text = field.metadata.get("parse")
     if parse_text:
         annotation = str | None if types.NoneType in alternatives(annotation) else str
@@ -266,10 +262,10 @@ def read_setting(field, annotation, value, label, typed):
 
 
 def settle(field, annotation, value):
-    """The value of `field` that a program gives: of its own type, or as one would type it; one rule for all settings.
+    """Returns the value of `field` that a program passes: a value of its type, or a text as on a command line.
 
     Raises:
-        UsageError: it is neither.
+        UsageError: The value is neither.
     """
     if "choices" in field.metadata:
         return settle_component(field, value)
@@ -288,7 +284,7 @@ def settle(field, annotation, value):
 
 
 def settle_component(field, value):
-    """The component that `value` is or, a text, names."""
+    """Returns the component `value`, or the component that the text `value` names."""
     choices, fallback = field.metadata["choices"], field.metadata.get("fallback")
     if type(value) in choices.values():
         return value
@@ -302,7 +298,7 @@ def settle_component(field, value):
 
 
 def plain(value):
-    """`value` as JSON has it: of NumPy's numbers and arrays, paths and sequences Python's own."""
+    """Returns `value` as JSON has it: NumPy numbers and arrays, paths and sequences become Python's own types."""
     if hasattr(value, "tolist"):
         return value.tolist()
     if isinstance(value, os.PathLike):
@@ -311,7 +307,7 @@ def plain(value):
 
 
 def expected(annotation, typed, many=False):
-    """What `annotation` wants, in words."""
+    """Returns a description of the values that `annotation` allows."""
     words = []
     for member in reversed(alternatives(annotation)):
         origin, members = form(member)
@@ -328,19 +324,25 @@ def expected(annotation, typed, many=False):
 
 
 def show(value):
-    """`value` as one would type it."""
+    """Returns `value` as a user would type it."""
     if isinstance(value, tuple):
         return ",".join(map(show, value)) or EMPTY
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
 def show_setting(field, value):
-    """`value` of the plain `field` as one would type it."""
+    """Returns `value` of the plain `field` as a user would type it."""
     return show(value) if value is None else field.metadata.get("show", show)(value)
 
 
 def did_you_mean(word, known):
-    """A suggestion in brackets, the closest of `known`, or nothing."""
-    inside = [name for name in known if name.endswith(f".{word.lstrip('-')}")]  # --beta: --objective.beta
+    """Returns a suggestion in brackets, the closest of `known`, or an empty text."""
+    inside = [name for name in known if name.endswith(f".{word.lstrip('-')}")]  # --objective.beta for --beta
     close = (inside or difflib.get_close_matches(word, known, 1))[:1]
     return f" (did you mean {close[0]}?)" if close else ""
+
+
+def registered_name(component, choices):
+    """Returns the name of a component in the registry `choices`, or the name of its class if it is not registered."""
+    kind = type(component)
+    return next((name for name, choice in choices.items() if choice is kind), kind.__name__)

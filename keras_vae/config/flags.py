@@ -1,7 +1,7 @@
-"""A tree of frozen dataclasses as command-line flags.
+"""Command-line flags for a tree of frozen dataclasses.
 
-A field is a flag (`--epochs`) and a line of `--help`; one without a default is required. The flag of a component
-chooses its class, as in `--objective beta_vae`, and the component's own fields are dotted (`--objective.beta 4`).
+A field is a flag (`--epochs`) and a line of `--help`. A field without a default is required. The flag of a component
+chooses its class (`--objective beta_vae`), and the component's own fields have dotted flags (`--objective.beta 4`).
 """
 
 import argparse
@@ -31,7 +31,7 @@ from keras_vae.runtime.upstream import actions_of, options_of, positionals_of
 
 
 class Parsed(typing.NamedTuple):
-    """What a command line says; `given` holds the dotted names of the fields that it sets."""
+    """A parsed command line: the configuration, the extra arguments, and the dotted names of the fields it sets."""
 
     config: typing.Any
     extra: argparse.Namespace
@@ -39,30 +39,32 @@ class Parsed(typing.NamedTuple):
 
 
 def parse(config_type, argv=None, *, base=None, prog=None, description=None, epilog=None, extra=None):
-    """Reads a command line.
+    """Parses a command line.
 
     Args:
-        config_type: the dataclass whose fields are the flags.
-        argv: list of str, `sys.argv[1:]` by default.
-        base: a `config_type` whose values stand in for the defaults, or a callable(namespace of the extra
-            arguments) that returns one or None.
-        prog, description: str, as in argparse.
-        epilog: str, printed as it is.
-        extra: callable(parser) that adds what is no field, by `parser.add_argument`.
+        config_type: The dataclass whose fields are the flags.
+        argv: A list of texts, `sys.argv[1:]` by default.
+        base: A `config_type` whose values replace the defaults, or a function from the namespace of the extra arguments
+            to one or None.
+        prog, description: As in argparse.
+        epilog: A text that is printed as it is.
+        extra: A function of the parser that adds further arguments with `parser.add_argument`.
 
     Returns:
         `Parsed(config, extra, given)`.
 
     Raises:
-        UsageError: the command line cannot be used.
-        SystemExit: with code 0, after `--help`.
+        UsageError: The command line is invalid.
+        SystemExit: After `--help`, with code 0.
     """
     parser = Parser(prog=prog, description=description, epilog=epilog, allow_abbrev=False)
     parser.config_type, parser.defaults = config_type, None if callable(base) else base
     add_flags(parser, config_type)
     if extra:
         extra(parser)
-    parser.usage = parser.usage or parser.short_usage()  # now: parsing hides the positional arguments
+    parser.usage = (
+        parser.usage or parser.short_usage()
+    )  # before parsing, which hides the positional arguments
     words = join_values(parser, sys.argv[1:] if argv is None else argv)
     namespace, rest = parser.parse_known_intermixed_args(words)
     if rest:
@@ -76,11 +78,11 @@ def parse(config_type, argv=None, *, base=None, prog=None, description=None, epi
 
 
 def to_flags(config, given):
-    """The arguments that say again what a command line said of `config`.
+    """Returns the arguments of a command line that sets the same fields again.
 
     Args:
-        config: the dataclass that was read.
-        given: set of the dotted names that were given (`Parsed.given`).
+        config: The parsed dataclass.
+        given: The set of dotted names that were given (`Parsed.given`).
     """
     flags = []
     for field, annotation in settings(type(config)):
@@ -96,7 +98,7 @@ def to_flags(config, given):
 
 
 def component_flags(field, component):
-    """The arguments that name a component, and what is not the default in it."""
+    """Returns the arguments that choose a component and set its fields that differ from the defaults."""
     if text := text_for(field, component):
         return [f"--{field.name}", text]
     flags = [f"--{field.name}", kind_name(field, component)]
@@ -108,7 +110,7 @@ def component_flags(field, component):
 
 
 def text_for(field, component):
-    """The text that the field's `fallback` makes `component` of, such as a folder's path; None where there is none."""
+    """Returns the text that the field's `fallback` turns into `component`, such as a path, or None without one."""
     fallback = field.metadata.get("fallback")
     for inner, _ in settings(type(component)) if fallback else ():
         text = getattr(component, inner.name)
@@ -123,13 +125,13 @@ def text_for(field, component):
 
 
 def fail(prog, message):
-    """Ends the program with exit code 2 and `message` as one line on standard error."""
+    """Prints `message` as one line on standard error and exits with code 2."""
     print(f"{prog}: error: {UsageError(message)}", file=sys.stderr)
     raise SystemExit(2)
 
 
 def command(prog, bad_input=()):
-    """Decorates a main function: `UsageError`, `WriteError` and the exceptions in the tuple `bad_input` end in `fail`."""
+    """Returns a decorator of main functions: `UsageError`, `WriteError` and those in `bad_input` call `fail`."""
 
     def decorate(main):
         @functools.wraps(main)
@@ -145,7 +147,7 @@ def command(prog, bad_input=()):
 
 
 def nest(texts):
-    """Dotted names as dicts in dicts: `{"objective.beta": "4"}` becomes `{"objective": {"beta": "4"}}`."""
+    """Turns dotted names into nested dicts: `{"objective.beta": "4"}` becomes `{"objective": {"beta": "4"}}`."""
     tree = {}
     for name, text in texts.items():
         *parents, last = name.split(".")
@@ -157,20 +159,20 @@ def nest(texts):
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises `UsageError` where argparse would print its usage, and explains `config_type` in its help."""
+    """A parser that raises `UsageError` instead of printing its usage, and documents `config_type` in its help."""
 
     def error(self, message):
-        """Raises `message`, which argparse begins with the word argument."""
+        """Raises a UsageError, without the word "argument" that argparse puts before some messages."""
         raise UsageError(message.removeprefix("argument "))
 
     def short_usage(self):
-        """The usage with all options in one word; argparse would name every flag."""
+        """Returns the usage with "[options]" in place of every flag."""
         formatter = argparse.HelpFormatter(f"{self.prog} [options]")
         formatter.add_usage(None, positionals_of(self), [], prefix="")
         return formatter.format_help().strip().replace("%", "%%")
 
     def format_help(self):
-        """The help: arguments without a name, options that are no settings, settings, the epilog as it is."""
+        """Returns the help: positional arguments, options that are not settings, settings, and the epilog as it is."""
         extras = [action for action in actions_of(self) if not action.dest.startswith("--")]
         positional = [action for action in extras if not action.option_strings]
         formatter = argparse.HelpFormatter(self.prog, max_help_position=32)
@@ -188,24 +190,22 @@ class Parser(argparse.ArgumentParser):
 
 
 def is_switch(field, annotation):
-    """Whether the flag stands alone, as `--flag` or `--no-flag`."""
+    """Returns whether the flag takes no value: `--flag` or `--no-flag`."""
     return bool in alternatives(annotation) and not field.metadata.keys() & {"choices", "parse"}
 
 
 def add_flags(parser, kind, prefix="--"):
-    """Adds the flags of `kind` and of all components that it may hold; a name that choices share is one flag.
+    """Adds the flags of `kind` and of all components that it may hold. A name that several choices share is one flag.
 
     Raises:
-        TypeError: a shared name is a switch in one choice and takes a value in another.
+        TypeError: A shared name is a switch in one choice and takes a value in another.
     """
     for field, annotation in settings(kind):
         choices = field.metadata.get("choices", {})
         if not field.metadata.keys() & {"choices", "parse"}:
-            expected(
-                annotation, typed=True
-            )  # raises where the annotation is of no use: here, not at its first use
+            expected(annotation, typed=True)  # raises an error if the annotation is not supported
         flag, switch = prefix + field.name, is_switch(field, annotation)
-        dest = f"{flag}.kind" if choices else flag  # the dashes keep it apart from the extra arguments
+        dest = f"{flag}.kind" if choices else flag  # the dashes distinguish it from the extra arguments
         known = options_of(parser).get(flag)
         if known is None:
             parser.add_argument(flag, dest=dest, action=argparse.BooleanOptionalAction if switch else "store")
@@ -216,7 +216,7 @@ def add_flags(parser, kind, prefix="--"):
 
 
 def add_help(formatter, kind, start, prefix="--"):
-    """Adds to `formatter` the fields of `kind`, components last, with their choices and the flags of each."""
+    """Adds the fields of `kind` to `formatter`, components last, with their choices and the flags of each."""
     for field, annotation in sorted(settings(kind), key=lambda pair: "choices" in pair[0].metadata):
         default, choices = default_of(field, start), field.metadata.get("choices", {})
         line = help_line(field, annotation, default, prefix)
@@ -237,7 +237,7 @@ def add_help(formatter, kind, start, prefix="--"):
 
 
 def help_line(field, annotation, default, prefix):
-    """An argparse action that only serves to be printed."""
+    """Returns an argparse action that is only printed."""
     component, flag = "choices" in field.metadata, prefix + field.name
     note = "required"
     if default is not MISSING:
@@ -254,7 +254,7 @@ def help_line(field, annotation, default, prefix):
 
 
 def place(annotation):
-    """What stands for a value of the plain type `annotation` in the help."""
+    """Returns the placeholder in the help for a value of the plain type `annotation`."""
     origin, members = form(alternatives(annotation)[-1])
     if origin is tuple:
         return f"{place(members[0])},..."
@@ -262,16 +262,16 @@ def place(annotation):
 
 
 def first_line(kind):
-    """The first line of the docstring of `kind`, unless it is the signature that dataclasses write."""
+    """Returns the first line of the docstring of `kind`, unless it is the signature that dataclasses generate."""
     text = (kind.__doc__ or "").strip()
     return "" if text.startswith(f"{kind.__name__}(") else text.partition("\n")[0]
 
 
 def join_values(parser, argv):
-    """`argv` with `--flag value` written `--flag=value`, so that a value may begin with a dash.
+    """Returns `argv` with `--flag value` written as `--flag=value`, so a value may begin with a dash.
 
     Raises:
-        UsageError: an unknown option, an option without its value, or a switch with one.
+        UsageError: An option is unknown or lacks its value, or a switch has one.
     """
     joined, words = [], iter(argv)
     for word in words:
@@ -293,7 +293,7 @@ def join_values(parser, argv):
 
 
 def refuse_word(parser, word):
-    """Raises a UsageError for a word of the command line that nothing takes."""
+    """Raises a UsageError for an unexpected word on the command line."""
     name = word.partition("=")[0]
     if name.startswith("-"):
         raise UsageError(f"unknown option {name}{did_you_mean(name, options_of(parser))}")

@@ -61,9 +61,9 @@ DATASETS = {
 def find_source(text):
     """Returns the source that `text` names.
 
-    A name from `DATASETS`, else a folder or picture that exists, else a path that ends in .npz or .npy, else
-    a name in TensorFlow Datasets. A bare word that is also the name of a folder means the folder only if it contains
-    pictures: the folder `mnist` may contain the downloads of the dataset `mnist`.
+    The text is a name from `DATASETS`, else an existing folder or image, else a path that ends in .npz or .npy, else a
+    name in TensorFlow Datasets. A bare word that is also the name of a folder means the folder only if it contains
+    images: the folder `mnist` may contain the downloads of the dataset `mnist`.
     """
     if text in DATASETS:
         return DATASETS[text]()
@@ -99,16 +99,15 @@ def load_dataset(
       download: False forbids the network; None and True allow it if nothing local is found.
       image_size: (height, width) in pixels, a number for squares, text such as "48x64", or None for the source's own.
       channels: 1 (grey), 3 (colour), 4 (colour and alpha), or None for the source's own.
-      range: (low, high), the values that become 0 and 1, such as (0, 4095); those outside are clipped. None for the
-        range of the type (bytes 0 to 255, floats in 0 to 1) or else the range of the set's values.
-      classes: Names of the labels in the order of their numbers, as a trained model knows them; () for the set's own
-        order.
+      range: (low, high), the values that become 0 and 1, such as (0, 4095); values outside are clipped. None for the
+        range of the data type (0 to 255 for bytes, 0 to 1 for floats), or else the range of the dataset's values.
+      classes: Class names in label order, as a trained model knows them; () for the dataset's own order.
       limit: Number of training images to use, the first ones; None for all.
       data_rules: Version of the rules for splits, sizes, ranges and labels (`keras_vae.data.rules`).
-      seed: Accepted so that all settings of a run can be passed on. The splits do not depend on it.
+      seed: Ignored, and accepted only so that all settings of a run can be passed. The splits do not depend on it.
 
     Raises:
-      DatasetError: The data are missing or unusable; one sentence says why, and what to do.
+      DatasetError: The data are missing or unusable; the message says why and what to do.
     """
     limit = check_whole("limit", limit)
     source = find_source(os.fspath(source)) if isinstance(source, str | os.PathLike) else source
@@ -125,8 +124,8 @@ def load_dataset(
     dataset = source.load(options)
     if options.value_range and dataset.value_range is None:
         raise DatasetError(
-            f"range is {show_range(options.value_range)}: {dataset.name} cannot be scaled by it, since black and white"
-            " are known (leave it out: --range none)"
+            f"range is {show_range(options.value_range)}: it does not apply to {dataset.name}, whose black and white"
+            " are known (use --range none)"
         )
     dataset = numbered_by(dataset, tuple(classes))
     return dataset if limit is None else dataset.limited(limit)
@@ -149,8 +148,7 @@ def _range(values):
 def numbered_by(dataset, classes):
     """Returns `dataset` with its labels numbered in the order of the names `classes`.
 
-    A set without labels stays unchanged, and so does one with an unknown class, since a model of these classes does not
-    know it.
+    A dataset without labels, or with a class that is not in `classes`, is returned unchanged.
     """
     if not classes or not dataset.num_classes:
         return dataset
@@ -158,7 +156,7 @@ def numbered_by(dataset, classes):
     if names == classes:
         return dataset
     if strange := [name for name in names if name not in classes]:
-        note = f"the labels keep their own numbers: the model knows no class {strange[0]}"
+        note = f"the labels keep their own numbers: the model does not know the class {strange[0]}"
         return dataclasses.replace(dataset, notes=(*dataset.notes, note))
     splits = {}
     for name in ("train", "validation", "test"):

@@ -1,4 +1,4 @@
-"""Random changes to training images. The same images and seed give the same, bit for bit."""
+"""Random augmentation of training images, reproducible bit for bit from the images and the seed."""
 
 import difflib
 import math
@@ -6,10 +6,9 @@ import math
 from keras_vae.errors import DatasetError
 from keras_vae.runtime.lazy import tf
 
-# Each function that moves pixels maps (count, seed) to float32 matrices [count, 3, 3] from a place (x, y, 1)
-# in the result to the place in the image where its value is found. Both are measured in halves of the image's
-# sides from its centre, so that no function needs to know the size; rotation alone needs the aspect ratio,
-# given as `aspect`.
+# Each geometric function returns float32 matrices [count, 3, 3] that map a point (x, y, 1) of the result to the point
+# of the image that it is read from. Coordinates are in half sides from the centre, so they do not depend on the size;
+# only the rotation needs the aspect ratio.
 
 
 def flip(count, seed, aspect):
@@ -51,7 +50,7 @@ def zoom(count, seed, aspect):
     return _affine(count, x_scale=scale, y_scale=scale)
 
 
-# Each function that changes values maps (images, seed) to images.
+# Each photometric function maps (images, seed) to images.
 
 
 def brightness(images, seed):
@@ -84,22 +83,22 @@ AUGMENTATIONS = {**GEOMETRIC, **PHOTOMETRIC}
 
 
 def check_augmentations(names):
-    """Returns `names`, a sequence or text with commas, as a tuple; refuses unknown ones."""
+    """Returns `names`, a sequence or comma-separated text, as a tuple; raises `DatasetError` for unknown names."""
     names = tuple(names.split(",")) if isinstance(names, str) else tuple(names or ())
     names = tuple(stripped for name in names if (stripped := name.strip()))
     for name in names:
         if name not in AUGMENTATIONS:
             close = difflib.get_close_matches(name, AUGMENTATIONS, 1)
             hint = f" (did you mean {close[0]}?)" if close else ""
-            raise DatasetError(f"augment: {name!r} is unknown{hint}, known are {', '.join(AUGMENTATIONS)}")
+            raise DatasetError(f"augment: {name!r} is unknown{hint}: choose from {', '.join(AUGMENTATIONS)}")
     return names
 
 
 def augment_batch(images, names, seed):
     """Returns augmented images in [0, 1].
 
-    All changes of geometry come first, in one interpolation, so images are blurred at most once. The area outside an
-    image is its reflection. The changes of values follow, in the order of `names`.
+    Geometric changes come first, combined in one interpolation, so images are blurred at most once. The area outside an
+    image is filled with its reflection. Photometric changes follow in the order of `names`.
 
     Args:
       images: float32 `[batch, height, width, channels]` in [0, 1].

@@ -4,18 +4,18 @@ import numpy as np
 
 from keras_vae.errors import DatasetError
 
-MOST_CLASSES = 100_000  # more different labels are identifiers, not classes
+MOST_CLASSES = 100_000  # more distinct labels are identifiers, not classes
 
 
 def number_classes(labels, where):
-    """Returns (int64 `[n]` from 0 to k - 1, names or None) of labels of any kind.
+    """Converts labels of any kind; returns (int64 `[n]` from 0 to k - 1, class names or None).
 
-    Every class has at least one image. There are names if the numbers differ from the labels: `("3", "7")` for
-    the labels 3 and 7. Classes are in the order of their values, names in alphabetical order.
+    Every class has at least one image. Names are returned if the numbers differ from the labels: `("3", "7")` for the
+    labels 3 and 7. Classes are in the order of their values, or in alphabetical order.
 
     Args:
       labels: `[n]` or `[n, 1]` of whole numbers of any type, bool or text; or one-hot rows, `[n, classes]`.
-      where: Names the source in errors.
+      where: Name of the source for error messages.
 
     Raises:
       DatasetError: The labels are not classes.
@@ -56,7 +56,7 @@ def _is_one_hot(rows):
 
 
 def _whole(values, where):
-    """Returns numbers as int64; refuses fractions, NaN and marks of missing labels."""
+    """Returns `values` as int64; rejects fractions, NaN and markers of missing labels."""
     if values.dtype.kind not in "iuf" or not np.all(np.isfinite(values) & (values == np.floor(values))):
         raise DatasetError(
             f"{where}: some labels ({values.dtype}) are not whole numbers: expected whole numbers or names, one per"
@@ -75,7 +75,7 @@ def in_order_of(classes, names, labels):
     """Returns `labels` renumbered by the positions of their names in `classes`.
 
     Args:
-      classes: Names in the order that a model knows.
+      classes: Class names in the model's order.
       names: Names of the labels 0, 1, ... in this set; `classes` contains all of them.
       labels: int64 `[n]`.
     """

@@ -24,7 +24,8 @@ class Split:
     """Some images of a set, in a fixed order that does not depend on how they were listed.
 
     Attributes:
-      store: Where the images lie. indices: int64 `[n]`, the images' positions in the store.
+      store: The store that reads the images (`stores.py`).
+      indices: int64 `[n]`, the images' positions in the store.
       labels: int64 `[n]`, or None.
       factors: int64 `[n, factors]`, or None.
     """
@@ -45,7 +46,7 @@ class Split:
     def take(self, count):
         """Returns the split of the first `count` images, or of all if there are fewer."""
         if count < 1:
-            raise DatasetError(f"{count} images are asked for: at least 1 is needed")
+            raise DatasetError(f"{count} images were requested: at least 1 is needed")
         first = [None if rows is None else rows[:count] for rows in (self.indices, self.labels, self.factors)]
         return Split(self.store, *first)
 
@@ -58,9 +59,9 @@ class Split:
 
         Args:
           batch_size: Images in a batch.
-          labels: Whether to give (images, labels), int64 `[batch]`, in place of images.
-          share: The replicas that these are for. If there are others, an element is one replica's part, a dict of
-            `images`, `weights` and perhaps `labels`, as the model takes it.
+          labels: Whether to return (images, labels) instead of images; labels are int64 `[batch]`.
+          share: The replicas that receive the batches. With several replicas, an element is one replica's part of a
+            batch: a dict of `images`, `weights` and, if requested, `labels`.
         """
         read = self._reader(batch_size, labels)
         count = len(self)
@@ -74,17 +75,17 @@ class Split:
         return numbers.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
     def training_batches(self, batch_size, seed, first_epoch=0, augment=(), labels=False, share=WHOLE):
-        """Returns endless batches: an epoch is all images once, shuffled again, in `ceil(n / batch_size)` batches.
+        """Returns endless batches; each epoch has all images once, newly shuffled, in `ceil(n / batch_size)` batches.
 
-        Order and augmentation depend only on the seed, the epoch and the batch's number in it. So a stream that starts
-        at `first_epoch` equals, bit for bit, the rest of a stream that started at 0.
+        Order and augmentation depend only on the seed, the epoch and the batch's number in it, so a stream that starts
+        at `first_epoch` equals the rest of a stream that started at 0, bit for bit.
 
         Args:
           batch_size: Images in a batch; the last of an epoch may be smaller.
           seed: Integer.
-          first_epoch: Number of epochs to leave out.
+          first_epoch: Number of epochs to skip.
           augment: Names from `augment.AUGMENTATIONS`.
-          labels, share: As in `batches`. All replicas together see the images in the order of a single one.
+          labels, share: As in `batches`. All replicas together receive the images in the order of a single replica.
         """
         names = check_augmentations(augment)
         if not len(self):
@@ -115,7 +116,7 @@ class Split:
         if batch_size < 1:
             raise DatasetError(f"batch_size is {batch_size}: it must be at least 1")
         if labels and self.labels is None:
-            raise DatasetError("labels are asked for, but this dataset has none")
+            raise DatasetError("labels were requested, but this dataset has none")
         self.store.prepare()
         with tf.device("CPU:0"):
             indices = tf.constant(self.indices)
@@ -129,7 +130,7 @@ class Split:
 
 
 def weighted(batch, weights):
-    """Returns `batch`, images or (images, labels), and `weights` as a dict; unchanged if the weights are None."""
+    """Returns `batch`, images or (images, labels), as a dict with `weights`; unchanged if the weights are None."""
     if weights is None:
         return batch
     parts = batch if isinstance(batch, tuple) else (batch,)
@@ -148,11 +149,11 @@ class Dataset:
       test: The images for the final report; may be empty.
       label_names: The names of the labels 0, 1, ..., or None.
       factor_names: The names of the columns of `factors`, or None.
-      factor_sizes: How many values each factor has, or None.
+      factor_sizes: The number of values of each factor, or None.
       skipped: "path: reason" of each file that could not be used.
       fingerprint: Hex digest that changes when the data do.
-      value_range: The values that became 0 and 1, (low, high), if they differ from those of the type.
-      notes: Sentences for the user on how the images were found, split and scaled, and the labels numbered.
+      value_range: The values that became 0 and 1, (low, high), if they differ from those of the data type.
+      notes: Sentences for the user on how images were found, split and scaled, and labels numbered.
     """
 
     name: str
@@ -194,8 +195,8 @@ class LoadOptions:
       download: Whether the network may be used if nothing local is found.
       image_size: (height, width) in pixels, or None for the source's default.
       channels: 1 (grey), 3 (colour), 4 (colour and alpha), or None for the source's default.
-      value_range: (low, high), the values that become 0 and 1; None to find them.
-      rules: Version of the rules (`keras_vae.data.rules`).
+      value_range: (low, high), the values that become 0 and 1; None to determine them from the data.
+      rules: Version of the data rules (`keras_vae.data.rules`).
     """
 
     data_dir: str | None = None
@@ -219,7 +220,7 @@ class LoadOptions:
 
 @dataclass(frozen=True)
 class Annotations:
-    """The information of a source about its images, in the store's order; see `Dataset` and `Split`."""
+    """Facts that a source knows about its images, in the store's order; see `Dataset` and `Split`."""
 
     labels: np.ndarray | None = None
     label_names: tuple[str, ...] | None = None
@@ -236,12 +237,12 @@ def make_dataset(name, store, digests, fingerprint, annotations, version=rules.N
     """Returns the `Dataset` of the images in `store`.
 
     Args:
-      name: Becomes `Dataset.name`, with characters replaced that a folder's name cannot contain.
-      store: Where the images lie.
-      digests: One `bytes` per image; decides about the splits (see `split_indices`).
+      name: Becomes `Dataset.name`; characters that a folder's name cannot contain are replaced.
+      store: The store that reads the images.
+      digests: One `bytes` per image, which determines its split (see `split_indices`).
       fingerprint: Becomes `Dataset.fingerprint`.
       annotations: `Annotations`.
-      version: The version of the rules, which decide whether the splits are stratified by label.
+      version: Version of the data rules; from version 2 on, the splits are stratified by label.
     """
     strata = None if version == rules.FIRST else annotations.labels
     parts = {}
@@ -268,7 +269,7 @@ def copies_across(digests, parts, given):
         return ()
     held_out = {digests[index] for split in ("validation", "test") for index in parts[split].indices}
     copies = sum(digests[index] in held_out for index in parts["train"].indices)
-    return (f"{copies:,} training images are copies of images that are held out",) if copies else ()
+    return (f"{copies:,} training images are copies of held-out images",) if copies else ()
 
 
 def in_memory(name, images, options, annotations=Annotations()):
@@ -278,7 +279,7 @@ def in_memory(name, images, options, annotations=Annotations()):
       name: As in `make_dataset`.
       images: uint8, or float32 in [0, 1], `[n, height, width, channels]`.
       options: `LoadOptions`.
-      annotations: `Annotations`; by default there are none.
+      annotations: `Annotations`; none by default.
     """
     digests, found = content_digests(images), images.shape[1:3]
     if options.rules == rules.FIRST:

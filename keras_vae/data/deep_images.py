@@ -1,4 +1,4 @@
-"""Image files of more than 8 bits a value: 16-bit PNG, and TIFF of 16 or 32 bits or of floats."""
+"""Image files with more than 8 bits per value: 16-bit PNG, and TIFF of 16 or 32 bits or floats."""
 
 import numpy as np
 
@@ -8,17 +8,17 @@ from keras_vae.runtime.lazy import tf
 
 BITS_PER_SAMPLE = 258  # TIFF's tag
 PNG_START = b"\x89PNG\r\n\x1a\n"
-PNG_BIT_DEPTH = 24  # place of the byte in a PNG file
+PNG_BIT_DEPTH = 24  # offset of the byte in a PNG file
 
 
 def is_deep(image, contents):
-    """Returns whether a Pillow image, opened from `contents`, has more than 8 bits a value.
+    """Returns whether a Pillow image, opened from `contents`, has more than 8 bits per value.
 
     Raises:
-      UnreadableImageError: It has more, and Pillow would cut them off; or it has several pages.
+      UnreadableImageError: Pillow would cut off the extra bits, or the file has several pages.
     """
     if image.format == "TIFF" and getattr(image, "n_frames", 1) > 1:
-        raise UnreadableImageError(f"it has {image.n_frames} pages: save each in a file of its own")
+        raise UnreadableImageError(f"it has {image.n_frames} pages: save each page as its own file")
     if image.mode[0] in "IF":
         return True
     if image.format == "TIFF" and max(image.tag_v2.get(BITS_PER_SAMPLE, (8,))) > 8:
@@ -29,9 +29,9 @@ def is_deep(image, contents):
 
 
 def decode_deep(contents, channels, opened):
-    """Returns float32 `[h, w, channels]` in the units of the file, upright.
+    """Returns an upright image, float32 `[h, w, channels]` in the units of the file.
 
-    Alpha, of a PNG, is laid on white, 65,535.
+    A PNG's alpha is composited on white, 65,535.
 
     Args:
       contents: Bytes of the file.
@@ -39,7 +39,7 @@ def decode_deep(contents, channels, opened):
       opened: Context manager that opens `contents` with Pillow.
 
     Raises:
-      UnreadableImageError: It cannot be decoded, or contains NaN or infinity.
+      UnreadableImageError: The file cannot be decoded, or contains NaN or infinity.
     """
     from PIL import ImageOps
 
@@ -50,7 +50,7 @@ def decode_deep(contents, channels, opened):
             image.load()
             values = np.asarray(ImageOps.exif_transpose(image)).astype(np.float32)[..., None]
     if not np.isfinite(values).all():
-        raise UnreadableImageError("it holds NaN or infinity")
+        raise UnreadableImageError("it contains NaN or infinity")
     return _in_channels(values, channels)
 
 
@@ -59,7 +59,7 @@ def _is_16_bit_png(contents):
 
 
 def _png_values(contents):
-    """Returns float32 `[h, w, 1 or 3]` from a 16-bit PNG; alpha is laid on white. (Pillow would give 8 bits of colours.)"""
+    """Returns float32 `[h, w, 1 or 3]` of a 16-bit PNG, alpha composited on white. (Pillow cuts colours to 8 bits.)"""
     try:
         values = tf.io.decode_png(contents, channels=0, dtype=tf.uint16).numpy().astype(np.float32)
     except tf.errors.InvalidArgumentError as error:

@@ -2,9 +2,8 @@
 
 TensorFlow's decoders are fast, and decode the most common files: JPEG and PNG, grey or colour, 8 bits. Everything else
 (GIF, BMP, WebP, TIFF, alpha, palettes, CMYK, EXIF orientation) goes through Pillow, because TensorFlow's decoders get
-it wrong: they return a palette's numbers instead of its colours, and show pixels that alpha hides. Files of more than 8
-bits a value (`deep.py`) keep them: they come as float32, in the file's own
-units, and are scaled by the range of the set.
+it wrong: they return palette indices instead of colours, and show pixels that alpha hides. Files with more than 8 bits
+per value (`deep_images.py`) are decoded as float32 in the file's own units and scaled by the range of the dataset.
 """
 
 import contextlib
@@ -28,11 +27,11 @@ FIRST_EXTENSIONS = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 EXTENSIONS = (*FIRST_EXTENSIONS, ".tif", ".tiff")
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")
 LARGEST = 178_956_970  # pixels; Pillow's limit against decompression bombs
-WITH_PILLOW, AS_PNG, AS_JPEG = 0, 1, 2  # how a file is decoded; AS_JPEG + k shrinks by 2**k on the way
+WITH_PILLOW, AS_PNG, AS_JPEG = 0, 1, 2  # AS_JPEG + k shrinks by 2**k while decoding
 SHRINKINGS = (1, 2, 4, 8)
 DEEP = AS_JPEG + len(SHRINKINGS)
 EXIF_ORIENTATION = 0x0112
-SIDEWAYS = 5  # from this orientation on, height and width change places
+SIDEWAYS = 5  # from this orientation on, height and width are swapped
 HELD_AT_ONCE = 2**23  # bytes of files that TensorFlow decodes in one call
 
 
@@ -41,15 +40,15 @@ class CheckedFile:
     """A file that has been decoded once.
 
     Attributes:
-      path: As the operating system has it.
-      size: In bytes.
-      decoder: How to decode it.
-      fits: Whether the decoder returns it at the requested size.
-      digest: TensorFlow's 64-bit fingerprint of its bytes.
-      shape: (height, width) in pixels, before it is scaled.
+      path: Path as the operating system stores it.
+      size: Size in bytes.
+      decoder: How to decode the file.
+      fits: Whether the decoder returns the image at the requested size.
+      digest: TensorFlow's 64-bit fingerprint of the file's bytes.
+      shape: (height, width) in pixels, before scaling.
       low: The lowest value, in the file's own units (0 to 255 for 8 bits).
       high: The highest value.
-      grey: Whether the file has grey values and no colours.
+      grey: Whether the file has grey values instead of colours.
     """
 
     path: bytes
@@ -64,21 +63,21 @@ class CheckedFile:
 
     @property
     def deep(self):
-        """Whether it has more than 8 bits a value."""
+        """Whether the file has more than 8 bits per value."""
         return self.decoder == DEEP
 
 
 @dataclass(frozen=True)
 class Listing:
-    """Information about some files of a folder; those with images are in the order of their names.
+    """Facts about some files of a folder; those with images are in the order of their names.
 
     Attributes:
-      names: Of the files with images, relative to the folder.
-      sizes: Of these files, in bytes.
-      digests, lows, highs, deep, grey: Of these files, as in `CheckedFile`.
-      shapes: The different (height, width) of these files.
+      names: Paths of the files with images, relative to the folder.
+      sizes: Sizes of these files in bytes.
+      digests, lows, highs, deep, grey: As in `CheckedFile`, one per file with an image.
+      shapes: The distinct (height, width) of these files.
       skipped: "name: reason" of each other file.
-      store: The store that reads the images, in that order; None without images.
+      store: The store that reads the images in that order; None without images.
     """
 
     names: list
@@ -94,13 +93,13 @@ class Listing:
 
 
 def is_image_name(name, version=rules.NEWEST):
-    """Whether a file of this name should be an image; hidden files should not."""
+    """Whether a file of this name is expected to be an image; hidden files are not."""
     extensions = FIRST_EXTENSIONS if version == rules.FIRST else EXTENSIONS
     return name.lower().endswith(extensions) and not os.path.basename(name).startswith(".")
 
 
 def header_facts(path):
-    """Returns the upright (height, width) from a file's header, and whether it is grey; None if it cannot be read."""
+    """Returns the upright (height, width) from a file's header and whether the image is grey; None if unreadable."""
     from PIL import Image
 
     try:
@@ -108,22 +107,21 @@ def header_facts(path):
             return None
         with Image.open(path, formats=FORMATS) as image:
             return upright_size(image), is_grey(image)
-    except (
-        Exception
-    ):  # Pillow's readers raise nearly anything; what is wrong is said when the file is checked
+    except Exception:  # Pillow's readers raise nearly anything; `check_files` reports the reason
         return None
 
 
 def check_files(paths, size, channels, version=rules.NEWEST):
-    """Returns for each path its `CheckedFile`, or the `UnreadableImageError` that says why it cannot be read.
+    """Returns each path's `CheckedFile`, or the `UnreadableImageError` that says why it cannot be read.
 
     Reads and decodes each file as training will. Pillow comes first because its errors say what is wrong; TensorFlow's
     decoders log to standard error.
 
     Args:
       paths: `bytes` or `str`.
-      size: (height, width) that is requested. channels: 1, 3 or 4. version: Of the rules; by the first, all files are
-      read as 8 bits a value.
+      size: The requested (height, width).
+      channels: 1, 3 or 4.
+      version: Version of the data rules; version 1 reads all files with 8 bits per value.
     """
     checked, group, held = [], [], 0
     for path in paths:
@@ -142,8 +140,7 @@ def check_files(paths, size, channels, version=rules.NEWEST):
 class _Seen:
     """A file decoded by Pillow: its contents, its decoder, and (height, width) according to Pillow.
 
-    `whole` is the (height, width) of the file itself, `low` and `high` are its extremes, and `grey` says that it has
-    no colours.
+    `whole` is the (height, width) of the file itself, `low` and `high` are its extremes.
     """
 
     path: bytes
@@ -178,19 +175,19 @@ def upright_size(image):
 
 
 def is_grey(image):
-    """Returns whether a Pillow image has grey values, of any depth, with alpha or without; palettes count as colours."""
+    """Returns whether a Pillow image is grey, of any depth, with or without alpha; palettes count as colours."""
     return image.mode in ("1", "L", "LA", "La") or image.mode[0] in "IF"
 
 
 def _with_errors(group, size, channels):
-    """Returns `group`, of `_Seen`s and errors, with each `_Seen` replaced by TensorFlow's result."""
+    """Returns `group`, of `_Seen`s and errors, with each `_Seen` replaced by its `CheckedFile`."""
     seen = [one for one in group if isinstance(one, _Seen)]
     checked = iter(_checked(seen, size, channels) if seen else ())
     return [next(checked) if isinstance(one, _Seen) else one for one in group]
 
 
 def _checked(seen, size, channels):
-    """Returns the `CheckedFile`s of what was seen, by Pillow alone if TensorFlow's decoders fail."""
+    """Returns the `CheckedFile`s of `seen`; files that TensorFlow cannot decode are left to Pillow."""
     columns = [[getattr(one, name) for one in seen] for name in ("contents", "decoder", "shape")]
     try:
         digests, shapes = (found.numpy() for found in _decode_to_shapes(tuple(size), channels)(*columns))
@@ -219,7 +216,7 @@ def _checked(seen, size, channels):
 
 @functools.lru_cache(maxsize=4096)
 def _shared(shape):
-    """Returns one object for equal shapes: there may be millions."""
+    """Returns the same object for equal shapes, of which there may be millions."""
     return shape
 
 
@@ -250,13 +247,13 @@ def _decode_to_shapes(size, channels):
 
 
 class FileImages:
-    """Images in files, read and decoded on demand: only paths are kept in memory. See `stores.py`.
+    """Images in files, read and decoded on demand; only paths are kept in memory. See `stores.py`.
 
     Args:
       files: `CheckedFile`s.
-      size: (height, width); images are scaled to cover it, and cropped centrally.
+      size: (height, width); images are scaled to cover it and cropped at the centre.
       channels: 1, 3 or 4.
-      ranges: None if all files have 8 bits a value, 0 to 255. Else float32 `[n, 2]`, the values of each file that
+      ranges: None if all files have 8 bits per value, 0 to 255; else float32 `[n, 2]`, the values of each file that
         become 0 and 1.
     """
 
@@ -265,7 +262,7 @@ class FileImages:
         self._files = files
         self._ranges = ranges
         self._columns = None
-        # Branches that are not there cost nothing: with all files alike, the stream is twice as fast.
+        # Only the decoders in use become branches: if all files are alike, the stream is twice as fast.
         self._decoders = sorted({file.decoder for file in files})
         self._all_fit = all(file.fits for file in files)
 
@@ -331,7 +328,7 @@ class FileImages:
         )
 
     def _decode(self, path, decoder, digest):
-        """Returns one image, `[height, width, channels]`, of the type that `_decode_batch` has."""
+        """Returns one image, `[height, width, channels]`, of the same type as in `_decode_batch`."""
         contents = tf.io.read_file(path)
         unchanged = tf.debugging.Assert(
             tf.equal(_digest(contents), digest),
@@ -369,7 +366,7 @@ def _fitted_float(image, size):
 
 
 def decode_with_pillow(contents, size, channels):
-    """Returns uint8 `[h, w, channels]`: the first frame, upright, alpha laid on white unless it is requested.
+    """Returns uint8 `[h, w, channels]`: the first frame, upright, composited on white unless alpha is requested.
 
     A large JPEG is decoded at a fraction of its size that still covers `size` in either orientation.
     """
@@ -379,7 +376,7 @@ def decode_with_pillow(contents, size, channels):
 
 @contextlib.contextmanager
 def _opened(contents):
-    """Gives Pillow's image before decoding; any error with it becomes an `UnreadableImageError`."""
+    """Opens an image with Pillow without decoding it; any error becomes an `UnreadableImageError`."""
     from PIL import Image
 
     try:
@@ -392,7 +389,7 @@ def _opened(contents):
 
 
 def _decoded(image, size, channels):
-    """Returns the result of `decode_with_pillow`."""
+    """Returns the result of `decode_with_pillow` for an open image."""
     from PIL import ImageOps
 
     image.draft(None, (max(size), max(size)))
@@ -411,7 +408,7 @@ def _pixels(image, channels):
 
 
 def _decoders(contents, size, channels):
-    """Returns one function without arguments per way to decode `contents`, in the order of the constants."""
+    """Returns one function without arguments for each way to decode `contents`, in the order of the constants."""
 
     def with_pillow():
         image = tf.numpy_function(

@@ -2,15 +2,15 @@
 
 import math
 
-DEFAULT_SIZE = (64, 64)  # of images that differ in size
+DEFAULT_SIZE = (64, 64)  # for images of different sizes
 MOST_PIXELS = 2**14  # 128x128 or 64x256: larger images are scaled down unless a size is asked for
-MULTIPLE = 8  # networks halve sizes
+MULTIPLE = 8  # networks halve the sides
 
 
 def own_size(shape):
-    """Returns the (height, width) that images of one size keep by default.
+    """Returns the default (height, width) for images that all have the size `shape`.
 
-    Images of more than `MOST_PIXELS` are scaled down to at most that many, in their aspect ratio.
+    Larger images than `MOST_PIXELS` are scaled down to at most that many pixels, with about the same aspect ratio.
     """
     height, width = shape
     if height * width <= MOST_PIXELS:
@@ -35,7 +35,7 @@ def describe_fit(shapes, size, asked=True):
     Args:
       shapes: Set of the images' (height, width) in pixels.
       size: (height, width) in pixels.
-      asked: Whether the user asked for this size.
+      asked: Whether the user chose this size.
     """
     size = tuple(int(side) for side in size)
     if not shapes or set(shapes) == {size}:
@@ -43,20 +43,20 @@ def describe_fit(shapes, size, asked=True):
     cut = max(cut_off(shape, size) for shape in shapes)
     text = f"the images, {_sizes(shapes)} pixels, are scaled to {_show(size)}"
     if cut >= 0.005:
-        text += f" and cropped to their middle, which cuts off up to {cut:.0%} of an image"
+        text += f" and cropped at the centre, which cuts off up to {cut:.0%} of an image"
     if not asked:
         text += " (--image_size HEIGHTxWIDTH for another size)"
     return (text,)
 
 
 def cut_off(shape, size):
-    """Returns the share of an image of `shape` that is lost when it is scaled to cover `size` and cropped."""
+    """Returns the fraction of an image of `shape` that is lost when it is scaled to cover `size` and cropped."""
     scale = max(target / side for target, side in zip(size, shape))
     return 1 - math.prod(size) / (scale * scale * math.prod(shape))
 
 
 def _sizes(shapes):
-    """Returns "30x40", or "30x40 to 300x200" (the smallest and the largest) for several sizes."""
+    """Returns "30x40" for one size, "30x40 to 300x200" (smallest to largest) for several."""
     ends = sorted(shapes, key=lambda shape: (math.prod(shape), shape))
     return _show(ends[0]) if len(ends) == 1 else f"{_show(ends[0])} to {_show(ends[-1])}"
 

@@ -1,8 +1,8 @@
 """A cache of a folder's decoded images in ArrayRecord files, which can be read in any order.
 
-Reading a million small pictures takes longer than training on them, and so does checking them at every start. The cache
-has the same pixels that `files.py` reads, and the data for the folder's splits, so a run can continue with or without
-it. Files of more than 8 bits a value are kept as float32, in their own units.
+Reading a million small images takes longer than training on them, and so does checking them at every start. The cache
+contains the pixels that `image_files.py` reads and the facts that determine the splits, so a run can continue with or
+without it. Files of more than 8 bits per value are stored as float32 in their own units.
 """
 
 import contextlib
@@ -20,16 +20,16 @@ from keras_vae.data.stores import ReadInPython, as_float
 from keras_vae.errors import DatasetError
 from keras_vae.runtime.files import locked, whole, why, write_json, writing
 
-SHARD_BYTES = 2**28  # of pixels in a file: the amount that a killed start loses
+SHARD_BYTES = 2**28  # pixels per file; at most one file is lost if preparation is interrupted
 READ_AT_ONCE = 512
 # The facts about the images in a file, besides their names.
 FACTS = ("sizes", "digests", "skipped", "lows", "highs", "deep", "grey", "shapes")
-# One uncompressed record a chunk, so any image is one short read.
+# One uncompressed record per chunk: reading an image is one short read.
 LAYOUT = "group_size:1,uncompressed"
 
 
 class PackedImages(ReadInPython):
-    """Images in ArrayRecord files, one record an image, of uint8 or, of deep files, float32. See `stores.py`.
+    """Images in ArrayRecord files, one record per image: uint8, or float32 for deep files. See `stores.py`.
 
     Args:
       paths: The files, in order, except those without images.
@@ -59,7 +59,7 @@ class PackedImages(ReadInPython):
         return np.clip((images - low) / (high - low), 0, 1)
 
     def _in_units(self, record):
-        """Returns float32 `image_shape` of a record, whose length tells its type."""
+        """Returns a record as float32 `image_shape`; its length determines its data type."""
         dtype = np.uint8 if len(record) == math.prod(self.image_shape) else np.float32
         return np.frombuffer(record, dtype).reshape(self.image_shape).astype(np.float32)
 
@@ -70,7 +70,7 @@ class PackedImages(ReadInPython):
 
 @contextlib.contextmanager
 def _damage(paths):
-    """Explains errors from reading `paths`, whose chunks have checksums."""
+    """Raises a `DatasetError` for errors from reading `paths`, whose chunks have checksums."""
     try:
         yield
     except (RuntimeError, ValueError, OSError) as error:
@@ -80,18 +80,18 @@ def _damage(paths):
 
 
 def packed(folder, root, names, image_shape, check, version=rules.NEWEST):
-    """Returns the `Listing` of `names`, read from `folder`; images that are missing there are written first.
+    """Returns the `Listing` of `names` from the cache; missing images are written first.
 
     Args:
-      folder: The cache, for any folders and sizes; created if it does not exist.
+      folder: The cache, shared by any folders and sizes; created if it does not exist.
       root: Folder that `names` are relative to.
       names: Paths of files, sorted.
       image_shape: (height, width, channels).
-      check: Function from some of `names` to their `Listing`, which reads their files.
-      version: Of the rules that `check` reads by.
+      check: Function that reads the files of some `names` and returns their `Listing`.
+      version: Version of the data rules that `check` uses.
 
     Raises:
-      DatasetError: It cannot be written to.
+      DatasetError: The cache cannot be written to.
     """
     count = max(1, SHARD_BYTES // int(np.prod(image_shape)))
     known = {"names": [], **{key: [] for key in FACTS}}
@@ -112,13 +112,13 @@ def packed(folder, root, names, image_shape, check, version=rules.NEWEST):
                 for key, values in known.items():
                     values += kept.get(key, [])
     except OSError as error:
-        raise DatasetError(f"{folder}: images cannot be kept there: {why(error)}") from error
+        raise DatasetError(f"{folder}: images cannot be cached there: {why(error)}") from error
     known["shapes"] = sorted({tuple(shape) for shape in known["shapes"]})
     return Listing(**known, store=PackedImages(paths, image_shape) if paths else None)
 
 
 def remembered(folder, root, names, find):
-    """Returns `find()`, a JSON value that follows from the headers of `names`; later calls read it from `folder`."""
+    """Returns `find()`, a JSON value determined by the headers of `names`; later calls read it from `folder`."""
     folder = Path(folder).expanduser()
     path = folder / f"{_key(root, names, ('headers',))}.json"
     try:
@@ -128,29 +128,29 @@ def remembered(folder, root, names, find):
             facts = {"found": find()}
             write_json(path, {**facts, "sha256": _checksum(facts)})
     except OSError as error:
-        raise DatasetError(f"{folder}: images cannot be kept there: {why(error)}") from error
+        raise DatasetError(f"{folder}: images cannot be cached there: {why(error)}") from error
     return facts["found"]
 
 
 def versioned(version):
-    """Returns the part of a cache's key for the rules: empty for the first, so their caches are still used."""
+    """Returns the rules' part of a cache key: empty for version 1, so that its caches stay valid."""
     return () if version == rules.FIRST else (version,)
 
 
 def _key(root, names, facts):
-    """Returns a name that changes when one of the files, or `facts`, does."""
+    """Returns a name that changes when one of the files or `facts` changes."""
     digest = hashlib.sha256(repr(tuple(facts)).encode())
     for name in names:
         path = os.path.join(root, name)
         digest.update(os.fsencode(path) + b"\0")
-        with contextlib.suppress(OSError):  # a link to nothing will be skipped
+        with contextlib.suppress(OSError):  # a broken link is skipped later
             status = os.stat(path)
             digest.update(b"%d %d" % (status.st_size, status.st_mtime_ns))
     return digest.hexdigest()[:24]
 
 
 def _facts(path):
-    """Returns the facts about the images in `path`, None if they are missing or damaged."""
+    """Returns the facts about the images in `path`, or None if they are missing or damaged."""
     try:
         facts = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         return facts if facts.pop("sha256") == _checksum(facts) else None
@@ -163,7 +163,7 @@ def _checksum(facts):
 
 
 def _write(path, names, listing):
-    """Writes the images of `listing` to `path`, and then the facts about them beside it."""
+    """Writes the images of `listing` to `path`, then the facts about them to a JSON file beside it."""
     from array_record.python.array_record_module import ArrayRecordWriter
 
     if listing.names:

@@ -20,14 +20,14 @@ from keras_vae.runtime import upstream
 from keras_vae.runtime.files import locked
 
 PROBE_SECONDS = 3
-BUILT_IN = ("digits", "sprites")  # named where a mistyped name is close to them
+BUILT_IN = ("digits", "sprites")  # suggested if a mistyped name is close to them
 
 
 def prepared_builder(name, data_dir, download):
-    """Returns the builder of `name`, its data on disk.
+    """Returns the builder of `name`, with its data on disk.
 
-    Looks for prepared data in `data_dir`, in TensorFlow Datasets' own folder and in the cache; then prepares
-    from the dataset's original files in `data_dir`; then, if `download` is true and its host answers, from
+    Looks for prepared data in `data_dir`, in TensorFlow Datasets' own folder and in the cache. If there are none,
+    prepares the data from the original files in `data_dir`, or else, if `download` is true and the host answers, from
     the network.
 
     Args:
@@ -49,7 +49,7 @@ def prepared_builder(name, data_dir, download):
         root = next((root for root in roots if is_writable(root)), None)
         if root is None:
             raise DatasetError(
-                f"{name}: none of {_listed(roots)} can be written to: give a --data_dir that can"
+                f"{name}: none of {_listed(roots)} can be written to: give a writable --data_dir"
             )
         os.makedirs(root, exist_ok=True)
         with locked(root, wait=True):  # runs that are started together prepare it once
@@ -60,7 +60,7 @@ def prepared_builder(name, data_dir, download):
 
 
 def image_feature(name, builder):
-    """Returns the feature with the images of `name`; without one, a `DatasetError` lists the features."""
+    """Returns the image feature of `name`; raises a `DatasetError` that lists the features if there is none."""
     import tensorflow_datasets as tfds
 
     features = builder.info.features
@@ -73,14 +73,14 @@ def image_feature(name, builder):
 
 
 def cache_folder():
-    """Returns the user's cache folder for this package; it need not exist."""
+    """Returns the user's cache folder for this package, which may not exist yet."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "keras_vae"
 
 
 def is_writable(folder):
-    """Whether files can be created in `folder`, or the folder can be created.
+    """Whether `folder` is writable, or can be created.
 
-    A folder without any write permission counts as read-only even for the superuser, who could write to it.
+    A folder without any write permission counts as read-only, even for the superuser.
     """
     folder = Path(folder).expanduser().absolute()
     while not folder.exists():
@@ -116,12 +116,11 @@ def _builder(name, root):
 
     try:
         return tfds.builder(name, data_dir=root)
-    except (
-        Exception
-    ) as error:  # also an unknown config or version, a package that is missing, damaged metadata
+    except Exception as error:
+        # Unknown configs or versions, missing packages and damaged metadata raise various errors.
         if isinstance(error, tfds.core.DatasetNotFoundError) or _base(name) not in _catalogue():
             raise _unknown(name) from error
-        raise DatasetError(f"{name}: TensorFlow Datasets refuses this name: {_in_one_line(error)}") from error
+        raise DatasetError(f"{name}: TensorFlow Datasets rejects this name: {_in_one_line(error)}") from error
 
 
 def _unknown(name):
@@ -135,7 +134,7 @@ def _unknown(name):
     if re.search(r"[/\\.~]", name):
         return DatasetError(f"{name}: there is no such file or folder")
     close = difflib.get_close_matches(name, [*BUILT_IN, *_catalogue()], 3)
-    hint = f"did you mean {' or '.join(close)}?" if close else "its catalogue lists them"
+    hint = f"did you mean {' or '.join(close)}?" if close else "see its catalogue"
     return DatasetError(
         f"{name!r} is not a folder, and TensorFlow Datasets has no dataset of this name: {hint}"
     )
@@ -152,7 +151,7 @@ def _catalogue():
 
 
 def _prepare(name, builder, data_dir, download):
-    """Prepares from the dataset's files in `data_dir`, else from the network."""
+    """Prepares the data from the dataset's files in `data_dir`, or else from the network."""
     held = _held_files(builder, data_dir)
     if not (held and _prepare_offline(name, builder, data_dir, held)):
         _prepare_online(name, builder, data_dir, download)
@@ -175,14 +174,14 @@ class _NotHereError(Exception):
 
 
 def _prepare_offline(name, builder, data_dir, held):
-    """Prepares from the files in `data_dir`, with enforced checksums; returns whether these were enough."""
+    """Prepares the data from files in `data_dir`, whose checksums must match; returns whether the files sufficed."""
     import tensorflow_datasets as tfds
 
     folder = os.fspath(Path(data_dir).expanduser().absolute())
     try:
         with (
             upstream.without_downloads(builder, _NotHereError),
-            notice(f"Preparing {name} from the files in {data_dir}, this once"),
+            notice(f"Preparing {name} from the files in {data_dir} (only once)"),
         ):
             builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=folder))
         return True
@@ -200,7 +199,7 @@ def _prepare_offline(name, builder, data_dir, held):
 
 
 def _prepare_online(name, builder, data_dir, download):
-    """Prepares from the network, or raises an error that says why not and what to do."""
+    """Prepares the data from the network, or raises an error that says why that failed and what to do."""
     import tensorflow_datasets as tfds
 
     expected = [*_expected_files(builder)]
@@ -209,7 +208,7 @@ def _prepare_online(name, builder, data_dir, download):
     ways = f"put {files} into a folder and give it with --data_dir, or run once with a network connection"
     manual = builder.MANUAL_DOWNLOAD_INSTRUCTIONS
     if manual and data_dir is None:
-        raise DatasetError(f"{name} has to be downloaded by hand into --data_dir: {' '.join(manual.split())}")
+        raise DatasetError(f"{name} must be downloaded by hand into --data_dir: {' '.join(manual.split())}")
     if not download:
         raise DatasetError(f"{name} is not prepared here and downloading is off: {ways}")
     if not manual:
@@ -247,7 +246,7 @@ def _unreachable_host(url):
                 socket.create_connection((host, port), timeout=PROBE_SECONDS).close()
             answered.append(True)
 
-    thread = threading.Thread(target=probe, daemon=True)  # looking a name up has no time limit of its own
+    thread = threading.Thread(target=probe, daemon=True)  # a DNS lookup has no time limit of its own
     thread.start()
     thread.join(PROBE_SECONDS)
     return None if answered else host

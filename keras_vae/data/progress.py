@@ -1,10 +1,10 @@
-"""Progress while data are prepared: shown on standard error, and removed at the end."""
+"""Progress of data preparation, shown on standard error and removed at the end."""
 
 import sys
 
 
 def progress(items, total, what):
-    """Yields `items`, with a bar after two seconds."""
+    """Yields `items` and shows a progress bar after two seconds."""
     from tqdm import tqdm
 
     watched = sys.stderr.isatty()
@@ -21,7 +21,7 @@ def progress(items, total, what):
 
 
 def notice(text):
-    """Shows `text` for as long as the context that it returns is open."""
+    """Returns a context that shows `text` while it is open."""
     from tqdm import tqdm
 
     watched = sys.stderr.isatty()

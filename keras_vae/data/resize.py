@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_vae.runtime.lazy import tf
 
-# ITU-R 601 luma, as JPEG, Pillow and tf.image.rgb_to_grayscale have it.
+# ITU-R 601 luma, as in JPEG, Pillow and tf.image.rgb_to_grayscale.
 LUMA = (0.299, 0.587, 0.114)
 CHUNK = 512
 
@@ -32,9 +32,9 @@ def cover(images, size):
 
 
 def with_channels(images, channels):
-    """Returns a NumPy array `[..., channels]` (1 grey, 3 colour, 4 with alpha) from any of 1 to 4.
+    """Converts images of 1 to 4 channels to a NumPy array `[..., channels]` (1 grey, 3 colour, 4 with alpha).
 
-    Alpha is removed by laying the image on white; two channels are grey and alpha.
+    Alpha is removed by compositing on white; two channels are grey and alpha.
 
     Args:
       images: uint8, or float32 in [0, 1], `[..., 1 to 4]`.
@@ -62,7 +62,7 @@ def as_type(values, dtype):
 
 
 def fit(images, size=None, channels=None):
-    """Returns `images` at `size` and with `channels`, in their own type; None changes nothing.
+    """Returns `images` resized to `size` and converted to `channels`, in their own type; None changes nothing.
 
     Args:
       images: uint8, or float32 in [0, 1], `[n, h, w, c]`.

@@ -9,14 +9,14 @@ from keras_vae.runtime.lazy import tf
 class Share:
     """The replicas that receive one stream of batches; by default a single one.
 
-    The stream gives each of them its part of the first batch, one after the other, then of the second. The parts of a
-    batch are consecutive images and as equal as possible. If a batch has fewer images than replicas, a replica without
-    an image gets one of another replica with weight 0, since it cannot take a step without images.
+    The stream contains each replica's part of the first batch in turn, then each part of the second, and so on. Parts
+    are consecutive images, as equal in number as possible. If a batch has fewer images than replicas, a replica without
+    an image gets one of another replica with weight 0, because it cannot take a step without images.
 
     Attributes:
       first: Number of the first of these replicas, from 0.
-      count: How many of all replicas these are.
-      replicas: How many there are in all.
+      count: Number of these replicas.
+      replicas: Number of all replicas.
     """
 
     first: int = 0
@@ -24,11 +24,11 @@ class Share:
     replicas: int = 1
 
     def turn(self, number):
-        """Returns whose turn it is, and in which batch, in element `number` of the stream: (batch, replica)."""
+        """Returns the numbers (batch, replica) of element `number` of the stream."""
         return number // self.count, self.first + number % self.count
 
     def places(self, number, replica, batch_size, count):
-        """Returns the part of `replica` of batch `number` of `count` images: (places, weights).
+        """Returns (places, weights) of `replica`'s part of batch `number`, out of `count` images.
 
         Weights are None for a single replica.
         """
@@ -46,9 +46,9 @@ WHOLE = Share()
 
 
 def spread(make, strategy):
-    """Returns the batches that `make`, a function of a `Share`, streams, for all replicas of `strategy`.
+    """Distributes the batches of `make`, a function of a `Share`, over all replicas of `strategy`.
 
-    For several replicas they are endless, since TensorFlow would otherwise ask at every step whether all have data.
+    With several replicas the batches are endless: otherwise TensorFlow would ask at every step whether all have data.
     Each worker reads the parts of its own replicas.
     """
     if strategy.num_replicas_in_sync == 1:

@@ -6,11 +6,11 @@ import numpy as np
 
 from keras_vae.errors import DatasetError
 
-LARGEST_SIDE = 2**15  # of an image, in pixels
+LARGEST_SIDE = 2**15  # pixels
 
 
 def parse_image_size(text):
-    """Returns `(height, width)` of `64` or `48x64`."""
+    """Parses `64` or `48x64` into `(height, width)`."""
     try:
         sizes = tuple(int(size) for size in text.lower().split("x"))
     except ValueError:
@@ -18,7 +18,7 @@ def parse_image_size(text):
     if len(sizes) not in (1, 2) or min(sizes) < 1:
         raise ValueError("expected one size or height x width, at least 1 (try --image_size 64)")
     if max(sizes) > LARGEST_SIDE:
-        raise ValueError(f"an image has at most {LARGEST_SIDE} pixels a side here (try --image_size 64)")
+        raise ValueError(f"each side must be at most {LARGEST_SIDE} pixels (try --image_size 64)")
     return sizes * 2 if len(sizes) == 1 else sizes
 
 
@@ -26,7 +26,7 @@ def as_image_size(value):
     """Returns `(height, width)` from `64`, `"48x64"` or a pair, and None from None.
 
     Raises:
-        DatasetError: It is something else.
+        DatasetError: `value` is something else.
     """
     if value is None:
         return None
@@ -38,7 +38,7 @@ def as_image_size(value):
 
 
 def check_whole(name, value):
-    """Returns `value` as a whole number, or None for None; raises a DatasetError that names it otherwise."""
+    """Returns `value` as an int, or None for None; raises a `DatasetError` with `name` for anything else."""
     try:
         return None if value is None else operator.index(value)
     except TypeError:

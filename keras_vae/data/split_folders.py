@@ -23,9 +23,9 @@ def split_of(folder):
 
 
 def _splits_of(folders):
-    """Returns {folder: its split or None}; one word of the name decides (`asl_train`) if it does so for all.
+    """Returns {folder: split or None}; one word of a name is enough (`asl_train`) if each folder has such a word.
 
-    Single words must name training and held-out images: `bullet_train` and `steam_train` are classes.
+    Single words must name both training and held-out images: `bullet_train` and `steam_train` are classes.
     """
     plain = {folder: split_of(folder) for folder in folders}
     words = {folder: plain[folder] or _split_of_word(folder) for folder in folders}
@@ -33,7 +33,7 @@ def _splits_of(folders):
 
 
 def _split_of_word(folder):
-    """Returns the split that a single word of a folder's name names; None if none or several do."""
+    """Returns the split that the words of a folder's name indicate; None without a match or with several splits."""
     found = {SPLIT_OF.get(word) for word in re.split(r"[-_ .]", folder.lower())} - {None}
     return found.pop() if len(found) == 1 else None
 
@@ -41,24 +41,22 @@ def _split_of_word(folder):
 def find_splits(path, names):
     """Returns (splits or None, names without the folders of the splits, notes).
 
-    The folders at one level are splits if all of them have names of splits and one has training images. They are in
-    `path`, or one level below it (`archive/Training/cat` or `cat/Training`).
+    The folders at one level are splits if all of them are named like splits and one has training images. They are in
+    `path`, or one level below it (`archive/Training/cat` or `cat/Training`). The first result is "train", "validation"
+    or "test" for each name, or None if there are no such folders.
 
     Args:
-      path: Names the set in errors.
+      path: Name of the dataset for error messages.
       names: Relative paths of files, sorted.
 
-    Returns:
-      "train", "validation" or "test" for each name, None if there are no such folders.
-
     Raises:
-      DatasetError: There are held-out images and no training images, or images beside the folders of splits.
+      DatasetError: There are held-out but no training images, or images beside the split folders.
     """
     notes = ()
     for level in range(DEEPEST):
         found = {}
         for name in names:
-            found.setdefault(_folder(name, level), name)  # an example of each
+            found.setdefault(_folder(name, level), name)  # an example from each folder
         splits = _splits_of([folder for folder in found if folder is not None])
         kinds = {split for split in splits.values() if split}
         strays = [folder for folder in found if folder is None or not splits[folder]]
@@ -71,11 +69,11 @@ def find_splits(path, names):
         if {"train"} < kinds or is_held_out_beside_files:
             stray = min(found[folder] for folder in strays)
             raise DatasetError(
-                f"{path}: {stray} lies outside of the folders {_listed(named)}: move it into one of them, or rename"
+                f"{path}: {stray} lies outside the folders {_listed(named)}: move it into one of them, or rename"
                 " them if they are classes"
             )
         # cat, dog and test are three classes.
-        notes += (f"{_listed(named)}: an ordinary folder, not a split, since other images lie beside it",)
+        notes += (f"{_listed(named)}: not treated as a split, because there are other images beside it",)
     return None, names, notes
 
 
@@ -89,9 +87,8 @@ def _divided(path, names, level, splits, kinds):
         )
     below = [_without(name, level) for name in names]
     if level and len({_folder(name, 0) for name in names}) == 1:
-        below = [
-            _without(name, 0) for name in below
-        ]  # archive/train/cat: one folder around all is not a class
+        # archive/train/cat: a single folder around all images is not a class.
+        below = [_without(name, 0) for name in below]
     if kinds == {"train"}:
         note = f"the images in {_listed(shown)} are divided into training, validation and test images"
         return None, below, (note,)

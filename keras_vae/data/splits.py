@@ -1,4 +1,4 @@
-"""Assigns images to splits by their content, not by where or when they were found."""
+"""Assigns images to splits by their content, independently of where or when they were found."""
 
 import hashlib
 import itertools
@@ -8,16 +8,18 @@ import numpy as np
 SPLITS = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST = range(3)
 HELD_OUT_FRACTION = 0.1
-LARGEST_VALIDATION = 5000  # taken from the training images of a set that has a test split of its own
+LARGEST_VALIDATION = (
+    5000  # images taken from the training images if the dataset has held-out images of its own
+)
 
 
 def content_digests(images):
-    """Returns the SHA-256 digest of every image of `[n, ...]`: equal images have equal digests."""
+    """Returns the SHA-256 digest of every image of `[n, ...]`."""
     return [hashlib.sha256(np.ascontiguousarray(image).data).digest() for image in images]
 
 
 def combined_digest(digests, *further):
-    """Returns one hex digest of all `digests`, in any order, and of the text of `further`."""
+    """Returns one hex digest of all `digests`, whatever their order, and of the text of `further`."""
     total = hashlib.sha256(repr(further).encode())
     for digest in sorted(digests):
         total.update(digest)
@@ -27,9 +29,9 @@ def combined_digest(digests, *further):
 def split_indices(digests, given=None, labels=None):
     """Returns the indices of the training, validation and test images, each an int64 array.
 
-    The order within a split and the held-out images follow from the digests. If there are labels, each class gives its
-    share. Images with equal digests stay together, so no copy of a training image is held out. A single image is not
-    held out, and with two images only a test image is.
+    The digests determine the order within a split and which images are held out. If there are labels, each class
+    contributes in proportion to its size. Images with equal digests stay together, so no copy of a training image is
+    held out. A single image is not held out; of two images, one becomes a test image and none a validation image.
 
     Args:
       digests: One `bytes` per image.
@@ -50,15 +52,15 @@ def split_indices(digests, given=None, labels=None):
 
 
 def _hold_out_by_label(indices, digests, count, labels):
-    """Returns (the rest, the taken) of `indices`: `count` images, from each class in proportion to its size.
+    """Divides `indices` into (rest, held out): `count` images, from each class in proportion to its size.
 
-    Every class keeps an image. Labels that nearly all differ are not classes, and are ignored.
+    Every class keeps an image. If more than half of the labels are distinct, they are not classes and are ignored.
     """
     if labels is None or 2 * len(set(labels[indices])) > len(indices):
         return _hold_out(indices, digests, count)
     classes = {}
     for group in _equal_images(indices, digests):
-        # Equal images may have different labels: the smallest decides, so the order of listing does not matter.
+        # Equal images may have different labels; the smallest is used, so the order of listing does not matter.
         classes.setdefault(min(int(labels[index]) for index in group), []).append(group)
     sizes = {label: sum(map(len, groups)) for label, groups in sorted(classes.items())}
     held = set()
@@ -75,10 +77,10 @@ def _hold_out_by_label(indices, digests, count, labels):
 
 
 def _shares(count, sizes):
-    """Returns how many of `count` images each class gives, by the largest remainders; a class keeps one image.
+    """Divides `count` images among the classes by the largest remainder method; each class keeps one image.
 
     Args:
-      count: Images to give in total.
+      count: Number of images to hold out in total.
       sizes: {label: images}, in order.
     """
     total = sum(sizes.values())
@@ -96,9 +98,9 @@ def _equal_images(indices, digests):
 
 
 def _hold_out(indices, digests, count):
-    """Takes whole groups of equal images: at most `count` images, at least one group; leaves the largest.
+    """Divides `indices` into (rest, held out): whole groups of equal images, never the largest group.
 
-    Equal images are neighbours in `indices`.
+    At most `count` images are held out, but at least one group. Equal images are neighbours in `indices`.
     """
     groups = _equal_images(indices, digests)
     if len(groups) < 2:

@@ -1,7 +1,7 @@
-"""Stores for the images of a set: in memory, or in an array on disk. (Folders: `files.py`, `packed.py`.)
+"""Stores for the images of a dataset: in memory, or in an array on disk. (Folders: `image_files.py`, `packed.py`.)
 
-Every store has `image_shape`, `read` for NumPy and `read_batch` for a tf.data graph, both from int64 indices
-`[n]` to float32 images `[n, height, width, channels]` in [0, 1].
+Every store has `image_shape`, `read` for NumPy and `read_batch` for a tf.data graph. Both map int64 indices `[n]` to
+float32 images `[n, height, width, channels]` in [0, 1].
 """
 
 import contextlib
@@ -22,7 +22,7 @@ def as_float(images):
             if images.dtype == np.uint8
             else images.astype(np.float32)
         )
-    # The whole batch at once: 20 times faster than image by image.
+    # Converting the whole batch at once is 20 times faster than image by image.
     return tf.cast(images, tf.float32) / 255.0 if images.dtype == tf.uint8 else images
 
 
@@ -51,13 +51,13 @@ class MemoryImages:
         return self._tensor
 
     def read_batch(self, indices):
-        """Returns the images at `indices`, with no Python at run time."""
+        """Returns the images at `indices`, without Python at run time."""
         return as_float(tf.gather(self._tensor, indices))
 
 
 @contextlib.contextmanager
 def spoken():
-    """Restores a `DatasetError` of a store's `read` that TensorFlow has wrapped in an error of its own."""
+    """Raises a store's `DatasetError` again if TensorFlow has wrapped it in an error of its own."""
     try:
         yield
     except tf.errors.OpError as error:
@@ -68,7 +68,7 @@ def spoken():
 
 
 class ReadInPython:
-    """A store that a tf.data graph reads through one Python call a batch."""
+    """A store that a tf.data graph reads through one Python call per batch."""
 
     def prepare(self):
         """Does nothing: `read_batch` captures no tensor."""
@@ -83,7 +83,7 @@ class MappedImages(ReadInPython):
     """Images in a memory-mapped array: only the pages that are read take memory.
 
     Args:
-      images: `np.memmap` as in `MemoryImages`.
+      images: `np.memmap`, otherwise as in `MemoryImages`.
     """
 
     def __init__(self, images):

@@ -1,4 +1,4 @@
-"""The values that become 0 and 1: from the type, from the extremes of a set, or from the user."""
+"""The values that become 0 and 1: from the data type, the extremes of a dataset, or the user."""
 
 import math
 
@@ -7,11 +7,11 @@ import numpy as np
 from keras_vae.errors import DatasetError
 
 BYTES = (0.0, 255.0)
-DARK = 4  # images that reach no more than a quarter of their range are probably meant to be scaled
+DARK = 4  # images that reach at most a quarter of their range probably need scaling
 
 
 def parse_range(text):
-    """Returns (low, high) of `0,4095`."""
+    """Parses `0,4095` into (low, high)."""
     try:
         values = tuple(float(value) for value in text.split(","))
     except ValueError:
@@ -20,7 +20,7 @@ def parse_range(text):
 
 
 def check_range(values):
-    """Returns two finite numbers, the first below the second, as floats; raises a ValueError for other values."""
+    """Returns `values` as floats (low, high); raises `ValueError` unless both are finite and low < high."""
     try:
         low, high = (float(value) for value in values)
     except (TypeError, ValueError):
@@ -36,19 +36,19 @@ def check_range(values):
 
 
 def show_range(values):
-    """Returns `0,4095`, to the last bit."""
+    """Formats a range as `0,4095`, without rounding."""
     return ",".join(str(int(value)) if float(value).is_integer() else repr(float(value)) for value in values)
 
 
 def found_range(lows, highs, whole):
-    """Returns the (low, high) that images span, from the extremes of each; () if all values are equal.
+    """Returns the range (low, high) of a dataset from the extremes of each image; () if all values are equal.
 
-    They are the extremes of the set and not of each image, so brightness stays comparable. Values within 0 to 1 keep
-    the range 0 to 1, and bytes stored in another type keep 0 to 255.
+    All images share one range, so their brightness stays comparable. Values within 0 to 1 keep the range 0 to 1, and
+    bytes stored in another type keep 0 to 255.
 
     Args:
       lows: `[n]`, the lowest value of each image.
-      highs: `[n]`, the highest.
+      highs: `[n]`, the highest value of each image.
       whole: Whether all values are whole numbers.
     """
     low, high = float(np.min(lows)), float(np.max(highs))
@@ -60,7 +60,7 @@ def found_range(lows, highs, whole):
 
 
 def describe_asked(lows, highs, chosen, where):
-    """Returns notes on the requested range `chosen`, and on values outside it, which are clipped.
+    """Returns notes on the requested range `chosen` and on values outside it, which are clipped.
 
     Raises:
       DatasetError: No image has a value inside the range.
@@ -73,7 +73,7 @@ def describe_asked(lows, highs, chosen, where):
     run = f"{show_range((lows.min(), highs.max()))}"
     if ((lows >= high) | (highs <= low)).all():
         raise DatasetError(
-            f"{where}: range is {show_range(chosen)}, and the values of all images lie outside of it (try --range {run})"
+            f"{where}: range is {show_range(chosen)}, and the values of all images lie outside it (try --range {run})"
         )
     return (
         note,
@@ -83,7 +83,7 @@ def describe_asked(lows, highs, chosen, where):
 
 
 def clipped(images, chosen):
-    """Returns a sentence on `images`, `[n, ...]`, with values outside the range (low, high); "" if there are none."""
+    """Returns a sentence on the images, `[n, ...]`, with values outside (low, high); "" if there are none."""
     images = np.asarray(images)
     rows = images.reshape(len(images), math.prod(images.shape[1:]))
     outside = int(((rows < chosen[0]) | (rows > chosen[1])).any(axis=1).sum())
@@ -95,7 +95,7 @@ def clipped(images, chosen):
 
 
 def describe_found(lows, highs, chosen):
-    """Returns the notes on a range that was found in a set."""
+    """Returns notes on a range that was determined from the data."""
     low, high = chosen
     notes = [f"value range found: {show_range(chosen)} become 0 and 1 (--range LOW,HIGH for another)"]
     typical = float(np.median(highs))
@@ -108,7 +108,7 @@ def describe_found(lows, highs, chosen):
 
 
 def describe_bytes(highs):
-    """Returns a note if no byte of a set reaches a quarter of 255: the images are dark."""
+    """Returns a note if the images are dark: all bytes are below a quarter of 255."""
     highest = int(np.max(highs))
     if not 0 < DARK * highest <= BYTES[1]:
         return ()
@@ -116,7 +116,7 @@ def describe_bytes(highs):
 
 
 def describe_unit(highs):
-    """Returns a note if no float of a set within 0 to 1 reaches a quarter: the images are dark."""
+    """Returns a note if the images are dark: all floats, within 0 to 1, are at most a quarter."""
     highest = float(np.max(highs))
     if not 0 < DARK * highest <= 1:
         return ()
@@ -124,6 +124,6 @@ def describe_unit(highs):
 
 
 def scaled(values, chosen):
-    """Returns float32 images in [0, 1] of raw `values`, a NumPy array, by the range (low, high); the rest is clipped."""
+    """Scales a NumPy array from the range (low, high) to float32 in [0, 1]; values outside are clipped."""
     low, high = chosen
     return np.clip((values.astype(np.float64) - low) / (high - low), 0, 1).astype(np.float32)

@@ -1,7 +1,7 @@
-"""The inputs of an evaluation: any model and any images, in their usual forms.
+"""The inputs of an evaluation: models and images in any of the supported forms.
 
-`model_of(model)` recognises a model, `dataset_of(data, model, settings)` returns the images, and
-`model.subject(dataset, settings)` returns the `Subject` to measure. Everything else works on these.
+`model_of(model)` recognises the model and returns a `Given`, `dataset_of(data, given, settings)` returns the images, and
+`given.subject(dataset, settings)` returns the `Subject` to measure.
 """
 
 import dataclasses
@@ -40,11 +40,11 @@ from keras_vae.training.run_folder import Run
 from keras_vae.training.setup import LOOKED_AT, load
 
 MODELS = (
-    "a Run, the path of a run's folder, of a .keras file or of an export, a model of ours, a Keras model, a pair (encoder,"
+    "a Run, the path of a run's folder, of a .keras file or of an export, an Autoencoder, a Keras model, a pair (encoder,"
     " decoder), or keras_vae.from_functions(encode, decode)"
 )
 IMAGES = "a Dataset, a dataset's name, a folder or file of images, an array of images, (images, labels), or a tf.data.Dataset"
-MOST_IMAGES, MOST_NUMBERS = 50_000, 2**28  # numbers in all images that are taken from a stream
+MOST_IMAGES, MOST_NUMBERS = 50_000, 2**28  # limits for a stream: images, and values in all images
 HALVES = ("encoder", "decoder")
 
 
@@ -54,8 +54,8 @@ class Given:
 
     Attributes:
         subject: (dataset, settings) -> the `Subject`.
-        run: The `Run` that it comes from, or None.
-        image_shape: The shape of its training images, or None if it is not known.
+        run: The `Run` of the model, or None.
+        image_shape: The shape of its training images, or None if unknown.
     """
 
     subject: Callable
@@ -67,7 +67,7 @@ def model_of(model):
     """Returns the `Given` of a model of any kind (`MODELS`).
 
     Raises:
-        UsageError: It is of another kind, or cannot be read.
+        UsageError: The model is of another kind, or cannot be read.
     """
     from keras_vae.model.autoencoder import Autoencoder
 
@@ -90,7 +90,7 @@ def model_of(model):
     halves = [getattr(model, name, None) for name in ("encode", "decode")]
     if all(callable(half) for half in halves):
         return Given(lambda dataset, settings: from_pair(*halves, settings, dataset, name_of_model(model)))
-    raise UsageError(f"a {type(model).__name__} is not a model that can be evaluated: expected {MODELS}")
+    raise UsageError(f"a {type(model).__name__} cannot be evaluated: expected {MODELS}")
 
 
 def own_model(model, run=None, name=None):
@@ -136,8 +136,8 @@ def model_of_path(path):
 def exported_halves(folder):
     """Returns the paths of the encoder and the decoder in, above or beside `folder`.
 
-    The folder may be a run's `serving`, one of its two servables, one version of these, or a folder with two
-    SavedModels or files called encoder and decoder. A given version is kept.
+    The folder may be a run's `serving`, one of its two servables, a version of one, or a folder with two SavedModels or
+    files called encoder and decoder. If `folder` is a version, that version is used.
 
     Raises:
         UsageError: One of them is missing.
@@ -151,12 +151,12 @@ def exported_halves(folder):
                 for half, path in zip(HALVES, found)
             ]
     raise UsageError(
-        f"{folder} is not a model: it has no config.json of a run, and no encoder and decoder (expected {MODELS})"
+        f"{folder} is not a model: it has neither the config.json of a run nor an encoder and a decoder (expected {MODELS})"
     )
 
 
 def half_in(place, half):
-    """Returns the path of the half, "encoder" or "decoder", in the folder `place`: its newest version; or None."""
+    """Returns the path of the newest version of `half`, "encoder" or "decoder", in the folder `place`; or None."""
     folder, file = place / half, place / f"{half}.keras"
     versions = [path for path in folder.glob("*/saved_model.pb") if path.parent.name.isdecimal()]
     if versions:
@@ -167,7 +167,7 @@ def half_in(place, half):
 
 
 def name_of_model(model):
-    """Returns a model's name: its own, else that of its class; "model" for a function."""
+    """Returns a model's name, else its class's name; "model" for a function."""
     if isinstance(name := getattr(model, "name", None), str):
         return name
     return "model" if hasattr(model, "__code__") or hasattr(model, "__func__") else type(model).__name__
@@ -182,8 +182,8 @@ def with_ranges(subject, settings):
     if subject.foreign is None:
         side, name = next(iter(asked.items()))
         raise UsageError(
-            f"{side}_range is {name!r}: it is only for models from elsewhere; ours takes and returns images in 0 to 1"
-            f" (leave {side}_range out)"
+            f"{side}_range is {name!r}: keras_vae models take and return images from 0 to 1, and the range is only for"
+            f" models of other libraries (leave {side}_range out)"
         )
     foreign = dataclasses.replace(subject.foreign, **asked)
     return dataclasses.replace(subject, **foreign.functions(), foreign=foreign)
@@ -192,11 +192,11 @@ def with_ranges(subject, settings):
 def from_pair(encoder, decoder, settings, dataset, name=None):
     """Returns the `Subject` of an encoder and a decoder: paths, Keras models, or functions over NumPy arrays.
 
-    Two exports of a keras_vae model are used as they describe themselves, unless another likelihood is requested.
+    Two exports of a keras_vae model are used according to their description, unless another likelihood is requested.
 
     Args:
         encoder, decoder: The two halves.
-        settings: An `Evaluation`: `likelihood`, `encoder_outputs`, `spread` and the two ranges.
+        settings: An `Evaluation`; uses `likelihood`, `encoder_outputs`, `spread` and the two ranges.
         dataset: A `Dataset`.
         name: The model's name; None: the decoder's name.
     """
@@ -226,16 +226,16 @@ def from_pair(encoder, decoder, settings, dataset, name=None):
 
 
 def check_half(half, side):
-    """Raises a UsageError if half of a model is neither a path nor callable."""
+    """Raises a UsageError if `half` of a model is neither a path nor callable."""
     if not callable(half) and not isinstance(half, str | os.PathLike):
         raise UsageError(
-            f"the {side} is a {type(half).__name__}: expected a Keras model, a function, or the path of one (a pair is"
+            f"the {side} is a {type(half).__name__}: expected a Keras model, a function, or a path (a pair is"
             " (encoder, decoder))"
         )
 
 
 def as_function(half, side):
-    """Returns half of a model (a path, a Keras model or layer, or a function) in the form of `load_function`."""
+    """Returns `half` of a model (a path, a Keras model or layer, or a function) in the form of `load_function`."""
     if isinstance(half, str | os.PathLike):
         return load_function(half)
     if isinstance(half, keras.layers.Layer):
@@ -259,9 +259,9 @@ def as_function(half, side):
 
 
 def likelihood_of(settings, dataset, decoder=None):
-    """Returns the requested likelihood, else that of the decoder's run, else one chosen by the images.
+    """Returns the requested likelihood, else that of the decoder's run, else one that fits the images.
 
-    A model trained elsewhere is assumed to have seen unchanged grey values.
+    A model of another library is assumed to have been trained on grey values, without binarisation.
     """
     if not isinstance(settings.likelihood, Automatic):
         return settings.likelihood
@@ -274,11 +274,10 @@ def likelihood_of(settings, dataset, decoder=None):
 def cut(model):
     """Returns the (encoder, decoder) of a Keras model of images to images, cut at its narrowest tensor.
 
-    If a layer draws the narrowest tensor from two tensors of the same shape, these are the encoder's outputs: mean and
-    spread.
+    If the narrowest tensor is computed from two tensors of its shape, these are the encoder's outputs: mean and spread.
 
     Raises:
-        UsageError: It has no such tensor, or its layers cannot be inspected.
+        UsageError: The model has no such tensor, or its layers cannot be inspected.
     """
     ways_out = (
         "give the pair (encoder, decoder), a model with attributes encoder and decoder, or"
@@ -286,7 +285,7 @@ def cut(model):
     )
     if len(getattr(model, "inputs", None) or ()) != 1 or not getattr(model, "outputs", None):
         raise UsageError(
-            f"the end of the encoder in the model {model.name} is unknown: it is not a functional model of one input"
+            f"the model {model.name} cannot be split into encoder and decoder: it is not a functional model with one input"
             f" ({ways_out})"
         )
     inputs, output, calls = retraced(model)
@@ -296,11 +295,11 @@ def cut(model):
             break
         try:
             decoder = keras.Model(code, output, name=model.name)
-        except ValueError:  # there is a way around this tensor
+        except ValueError:  # another path bypasses this tensor
             continue
         return keras.Model(inputs, outputs_of(call, code), name=f"{model.name}_encoder"), decoder
     raise UsageError(
-        f"the model {model.name} has no tensor smaller than its images that every path goes through ({ways_out})"
+        f"the model {model.name} has no bottleneck: no tensor smaller than its images lies on every path ({ways_out})"
     )
 
 
@@ -314,7 +313,7 @@ class Call(NamedTuple):
 def retraced(model):
     """Returns the input of a functional model, its first output, and its layers' calls (`Call`), in order.
 
-    The layers are those of the model. A model inside a model is one layer.
+    The layers are those of the model; a nested model is one layer.
     """
     calls = []
 
@@ -333,13 +332,13 @@ def retraced(model):
 
 
 def size_of(tensor):
-    """Returns how many numbers a symbolic tensor has for one image; infinity if that is not known."""
+    """Returns the size of a symbolic tensor for one image; infinity if it is unknown."""
     shape = tensor.shape
     return np.inf if shape is None or len(shape) < 2 or None in shape[1:] else int(np.prod(shape[1:]))
 
 
 def narrow_places(calls):
-    """Yields (size, order, call, tensor) of layers' outputs by size, equal sizes from the last to the first."""
+    """Yields (size, order, call, tensor) of every output of a layer; order is lower for later layers."""
     for place, call in enumerate(calls):
         for tensor in call.outputs:
             if keras.backend.is_keras_tensor(tensor) and size_of(tensor) < np.inf:
@@ -347,7 +346,7 @@ def narrow_places(calls):
 
 
 def outputs_of(call, code):
-    """Returns the outputs of an encoder that ends in `call`: mean and spread if the code is drawn, else the code."""
+    """Returns the outputs of an encoder that ends in `call`: mean and spread if the code is sampled, else the code."""
     if len(call.outputs) > 1:
         return call.outputs
     drawn_from = [tensor for tensor in call.inputs if keras.backend.is_keras_tensor(tensor)]
@@ -356,7 +355,7 @@ def outputs_of(call, code):
 
 
 def source_of(given, data, settings, asked=()):
-    """Returns the `Source` of a model from a program, with the commands for its run if it has one.
+    """Returns the `Source` of a model in a program, with the commands for its run if it has one.
 
     Args:
         given: A `Given`.
@@ -366,7 +365,7 @@ def source_of(given, data, settings, asked=()):
         return UNKNOWN
     images = set(asked) & {field.name for field in dataclasses.fields(DataSettings)}
     named = ("--dataset", os.fspath(data)) if isinstance(data, str | os.PathLike) else ()
-    typed = data is None or named  # images in memory are in no command
+    typed = data is None or named  # no command can name images in memory
     flags = to_flags(settings, set(asked))
     return Source(
         evaluated=(typed_path(given.run.path), *named, *flags) if typed else None,
@@ -386,7 +385,7 @@ def dataset_of(data, given, settings, asked=()):
         asked: The names of the settings that were given; those of the images override the run's.
 
     Raises:
-        UsageError, DatasetError: The images are missing or unusable.
+        UsageError, DatasetError: The images are missing or cannot be used.
     """
     if isinstance(data, Dataset):
         return data
@@ -394,7 +393,7 @@ def dataset_of(data, given, settings, asked=()):
     own = {name: getattr(settings, name) for name in names}
     if data is None and given.run is None:
         raise UsageError(
-            f"evaluate(model, dataset) needs images for a model that is not in a run folder: give {IMAGES}"
+            f"evaluate(model, dataset) needs a dataset, because the model is not in a run folder: give {IMAGES}"
         )
     if data is None:
         return load(dataclasses.replace(given.run.read_config(), **own))
@@ -406,7 +405,7 @@ def dataset_of(data, given, settings, asked=()):
 
 
 def dataset_by_name(data, given, settings, own):
-    """Returns the `Dataset` for a name, a path or a source, in the size of the model's images."""
+    """Returns the `Dataset` for a name, a path or a source, in the image size of the model."""
     config = settings if given.run is None else given.run.read_config()
     fitting = {} if given.run is None else {"limit": None}
     if given.image_shape is not None:
@@ -436,12 +435,12 @@ class InMemory(Arrays):
 
 
 def dataset_of_arrays(data):
-    """Returns the `Dataset` of arrays or of a stream: images, (images, labels), or as many of these as splits."""
+    """Returns the `Dataset` of arrays or of a stream: images, (images, labels), or one of these for each split."""
     return InMemory("images", splits_of(data)).load(LoadOptions())
 
 
 def splits_of(data):
-    """Returns a list of (images, labels or None): one for all images, or one for each split, training first, test last.
+    """Returns a list of (images, labels or None): one for all images, or one for each split in the usual order.
 
     Raises:
         UsageError: It is unclear which part contains the images.
@@ -460,7 +459,7 @@ def splits_of(data):
 
 
 def is_split(part):
-    """Returns whether `part` of a tuple is a split by itself (images, a pair, or a stream) and not labels."""
+    """Returns whether `part` of a tuple is a split (images, a pair, or a stream) and not labels."""
     return (
         isinstance(part, tuple | dict)
         or is_stream(part)
@@ -485,12 +484,12 @@ def images_and_labels(data):
         labels = next((data[key] for key in ("labels", "label", "y", "y_train") if key in data), None)
         if images is None:
             raise UsageError(
-                f"a dict of {', '.join(map(str, data)) or 'nothing'} has no images: expected images and labels"
+                f"a dict with the keys {', '.join(map(str, data)) or '(none)'} has no images: expected the keys images and labels"
             )
         return as_images(images), None if labels is None else np.asarray(labels)
     if isinstance(data, tuple) or (isinstance(data, list) and len(data) == 2 and np.ndim(data[1]) <= 1):
         if len(data) not in (1, 2) or is_stream(data[0]):
-            raise UsageError(f"a tuple of {len(data)} is not clear: expected {IMAGES}")
+            raise UsageError(f"a tuple of {len(data)} elements is ambiguous: expected {IMAGES}")
         return as_images(data[0]), None if len(data) == 1 or data[1] is None else np.asarray(data[1])
     return as_images(data), None
 
@@ -502,12 +501,12 @@ def as_images(values):
     except (ValueError, TypeError) as error:
         raise UsageError(f"a {type(values).__name__} is not an array of images: expected {IMAGES}") from error
     if array.dtype == object or array.dtype.kind not in "biuf":
-        raise UsageError(f"a {type(values).__name__} is not images: expected {IMAGES}")
+        raise UsageError(f"a {type(values).__name__} is not an array of images: expected {IMAGES}")
     return array
 
 
 def from_stream(data):
-    """Returns the images and labels of a tf.data.Dataset, a PyDataset or a generator, as many as fit into memory."""
+    """Returns the images and labels of a tf.data.Dataset, a PyDataset or a generator, up to a limit."""
     images, labels, count, numbers = [], [], 0, 0
     for element in elements(data):
         found, classes = images_and_labels(element[:2] if isinstance(element, tuple | list) else element)
@@ -520,10 +519,10 @@ def from_stream(data):
         labels.append(classes)
         count, numbers = count + len(found), numbers + found.size
         if count >= MOST_IMAGES or numbers >= MOST_NUMBERS:
-            say(f"the first {count:,} images of the stream are taken")
+            say(f"using the first {count:,} images of the stream")
             break
     if not images:
-        raise UsageError(f"the {type(data).__name__} gives no images: expected {IMAGES}")
+        raise UsageError(f"the {type(data).__name__} yields no images: expected {IMAGES}")
     whole = np.concatenate(images)
     return whole, None if any(part is None for part in labels) else np.concatenate(labels)
 

@@ -1,9 +1,8 @@
-"""Classifiers that try to tell sets of images from a reference: the learned half of the two-sample test.
+"""Classifiers that distinguish sets of images from a reference: the learned part of the two-sample test.
 
-A small convolutional network with one output for each set serves all sets at once: it learns once what the reference
-looks like, and by an output of its own what is wrong with each set. Beside it there is a linear classifier of patch
-and spectrum statistics, for few images. Both are fixed in advance. Which of them is used is chosen, for each set and
-each fold, on an inner quarter of the training fold; the other fold is scored once.
+One small convolutional network serves all sets: its features are shared, and each set has its own output. For few images
+there is also a linear classifier of patch and spectrum statistics. Their architectures are fixed in advance. For each set
+and each fold, one of the two is chosen on an inner quarter of the training fold; the other fold is scored once.
 """
 
 import functools
@@ -16,26 +15,26 @@ from keras_vae.runtime.lazy import keras, ops
 from keras_vae.runtime.threads import one_thread
 
 FOLDS = 2
-INNER = 0.25  # of the training fold chooses the epoch and the classifier, and fixes the threshold
-MOST_LEARNED = 1000  # images a side that a classifier learns from: more images only tighten the errors
-FEWEST_FOR_NETWORK = 200  # images a side to learn from, below which only the linear classifier is used
-WIDTHS = (32, 64, 64, 64, 64)  # of the convolutions of stride 2; images are halved until 4 pixels are left
+INNER = 0.25  # share of the training fold that selects the epoch, the classifier and the threshold
+MOST_LEARNED = 1000  # training images of each class at most; further images only reduce the standard errors
+FEWEST_FOR_NETWORK = 200  # training images of each class; with fewer only the linear classifier is used
+WIDTHS = (32, 64, 64, 64, 64)  # channels of the convolutions of stride 2, which halve images down to 4 pixels
 LEAST_CONVOLUTIONS = 2
-LABEL_FEATURES = 64  # of the layer in which image and label meet
+LABEL_FEATURES = 64  # width of the layer that combines image and label
 LEARNING_RATE = 2e-3
 BATCH_SIZE = 128
 MOST_EPOCHS = 40
-PATIENCE = 6  # epochs without a gain on the inner quarter, after which a set is no longer learned
-LEAST_GAIN = 0.002  # nats since the last gain
-CERTAIN = 0.02  # nats: an inner loss that leaves nothing to gain
+PATIENCE = 6  # epochs without improvement on the inner quarter after which training on a set stops
+LEAST_GAIN = 0.002  # nats that count as an improvement
+CERTAIN = 0.02  # nats: training on a set stops below this inner loss
 LEVELS = 3  # scales of the statistics
 SPECTRUM_BINS = 8
 LEAST_SIDE = 4  # pixels of the coarsest scale
-AT_ONCE = 500  # images through the network when it scores
+AT_ONCE = 500  # batch size for scoring
 
 
 class Images(NamedTuple):
-    """Images and what a conditional model was told of them.
+    """Images and, for a conditional model, their labels.
 
     Attributes:
         pixels: uint8 `[n, height, width, channels]`.
@@ -50,11 +49,11 @@ class Images(NamedTuple):
 
     @property
     def inputs(self):
-        """What the network takes."""
+        """The inputs of the network."""
         return self.pixels if self.labels is None else [self.pixels, self.labels]
 
     def rows(self, rows):
-        """Returns the images at `rows`, a slice or places."""
+        """Returns the images at `rows`, a slice or indices."""
         return Images(self.pixels[rows], None if self.labels is None else self.labels[rows])
 
 
@@ -65,11 +64,11 @@ class Sides(NamedTuple):
     sets: dict
 
     def only(self, names):
-        """Returns the `Sides` with the sets `names` alone."""
+        """Returns the `Sides` with only the sets `names`."""
         return Sides(self.reference, {name: self.sets[name] for name in names})
 
     def each(self, function):
-        """Returns the `Sides` of `function(images)` of each set and of the reference."""
+        """Returns the `Sides` with `function` applied to the reference and to each set."""
         return Sides(function(self.reference), {name: function(images) for name, images in self.sets.items()})
 
 
@@ -77,9 +76,9 @@ class Scored(NamedTuple):
     """The scores of one set against the reference.
 
     Attributes:
-        folds: A list of `Fold`, in which row i of every set's `reference` is the same image.
-        classifier: The names of the classifiers that were chosen, one for each fold.
-        places: For each fold, the rows of the reference and of the samples that were scored in it.
+        folds: A list of `Fold`; row i of `reference` is the same image for every set.
+        classifier: The names of the chosen classifiers, joined by "/" if the folds differ.
+        places: For each fold, the rows of the reference and of the set that were scored.
     """
 
     folds: list
@@ -88,19 +87,19 @@ class Scored(NamedTuple):
 
 
 def tell_apart(reference, sets, seed=0, labels=None, strata=None):
-    """Returns `(Scored by set, scorers by fold)`: how well each set is told from the reference.
+    """Returns `(Scored by set, scorers by fold)`: how well classifiers distinguish each set from the reference.
 
     Args:
-        reference: Images in [0, 1], `[n, height, width, channels]`: an independent sample of what the sets should be.
-        sets: Images by name, of the same shape; all sets of a call are compared with the one reference.
-        seed: Decides the folds, the weights and the order of training.
-        labels: Of a conditional model, (labels of the reference `[n]`, labels by set); else None.
-        strata: Labels in the same form, or None: the folds have as many images of each. Splits of a dataset have equal
-            shares of each label. With folds at random, one that has too many of a label leaves too few to the other,
-            and what a classifier learns from one is wrong for the other: the AUC of equal sets is then below 0.5.
+        reference: Images in [0, 1], `[n, height, width, channels]`: an independent sample of the target distribution.
+        sets: Images by name, of the same shape; all sets are compared with this reference.
+        seed: Seed for the folds, the weights and the data order.
+        labels: For a conditional model, (labels of the reference `[n]`, labels by set); else None.
+        strata: Labels in the same form, or None. The folds then have equally many images of each label. With random
+            folds, a label that is too frequent in one fold is too rare in the other, and a classifier learns the
+            opposite of the truth: the AUC of two equal distributions falls below 0.5.
 
     Returns:
-        The scores, and for each fold a function (set's name, images in [0, 1]) -> scores `[n]` of any images.
+        The scores, and for each fold a function (set's name, images in [0, 1]) -> scores `[n]`.
     """
     own, others = labels or (None, {})
     everything = Sides(
@@ -132,18 +131,18 @@ def tell_apart(reference, sets, seed=0, labels=None, strata=None):
 
 
 def in_strata(count, labels, generator):
-    """Returns the places of `count` images in random order, those of one label beside each other."""
+    """Returns the indices of `count` images in random order, grouped by label."""
     order = generator.permutation(count)
     return order if labels is None else order[np.argsort(np.asarray(labels)[order], kind="stable")]
 
 
 def chosen(places, fold, inside, generator):
-    """Returns every `FOLDS`th of the places, or all others, in random order."""
+    """Returns every `FOLDS`th of the indices, or all others, in random order."""
     return generator.permutation(places[(np.arange(len(places)) % FOLDS == fold) == inside])
 
 
 def taken(sides, places):
-    """Returns the `Sides` of the images at `places`, a `Sides` of rows."""
+    """Returns the `Sides` of the images at `places`, a `Sides` of indices."""
     return Sides(
         sides.reference.rows(places.reference),
         {name: images.rows(places.sets[name]) for name, images in sides.sets.items()},
@@ -151,21 +150,21 @@ def taken(sides, places):
 
 
 def as_images(images, labels=None):
-    """Returns images in [0, 1] rounded to 8 bits, as files hold them, as `Images`."""
+    """Returns images in [0, 1] as `Images`, rounded to 8 bits as in image files."""
     pixels = np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
     return Images(pixels, None if labels is None else np.asarray(labels, "int32"))
 
 
 class Scorer:
-    """Both classifiers of one fold; for each set the one that is better on the inner quarter.
+    """Both classifiers of one fold; for each set, the one that is better on the inner quarter is used.
 
     Attributes:
-        chosen: The name of the classifier by set.
-        thresholds: By set, the score that separates the set from the reference best on the inner quarter.
+        chosen: The name of the chosen classifier, by set.
+        thresholds: The score that best separates the set from the reference on the inner quarter, by set.
     """
 
     def __init__(self, learned, seed, num_labels=0):
-        """Trains on `learned`, a `Sides`; the network on the sets that are large enough for it."""
+        """Trains on `learned`, a `Sides`; the network only on sets with enough images."""
         inner = learned.each(lambda images: images.rows(slice(0, inner_size(len(images)))))
         fitted = learned.each(lambda images: images.rows(slice(inner_size(len(images)), None)))
         fitted = fitted.each(lambda images: images.rows(slice(0, MOST_LEARNED)))
@@ -184,27 +183,27 @@ class Scorer:
             self.chosen[name], self.thresholds[name] = kind, best_threshold(*scores[kind])
 
     def __call__(self, name, images):
-        """Returns the scores `[n]` of images, `Images` or an array in [0, 1]: the higher, the more like the set."""
+        """Returns the scores `[n]` of images, `Images` or an array in [0, 1]: higher means more like the set."""
         images = images if isinstance(images, Images) else as_images(images)
         return self.classifiers[self.chosen[name]](name, images)
 
 
 def inner_size(count):
-    """Returns how many of the images of a training fold are held out from training."""
+    """Returns the number of images of a training fold that are held out from training."""
     return max(2, round(INNER * count))
 
 
 class Network:
-    """The convolutional network, for each set as it was in the epoch that is best on the inner quarter."""
+    """The convolutional network, with the weights of the best epoch on the inner quarter for each set."""
 
     def __init__(self, fitted, inner, seed, num_labels=0):
         """Trains until no set improves on the inner quarter.
 
         Args:
-            fitted: `Sides` to learn from.
-            inner: `Sides` that decide the epoch.
-            seed: Decides weights and order.
-            num_labels: Of a conditional model.
+            fitted: The `Sides` to train on.
+            inner: The `Sides` that select the epoch.
+            seed: Seed for weights and data order.
+            num_labels: Number of labels of a conditional model.
         """
         self.names = list(fitted.sets)
         self.network = build_network(fitted.reference, len(self.names), seed, num_labels)
@@ -221,19 +220,21 @@ class Network:
             self.look(going, inner)
 
     def learns(self, name):
-        """Returns whether more epochs may improve a set's output."""
+        """Returns whether training on a set continues."""
         return self.waited[name] < PATIENCE and self.best[name] > CERTAIN
 
     def train_an_epoch(self, sides, generator):
-        """Takes a step for each batch of the reference and the sets."""
+        """Trains for one epoch on the reference and the sets."""
         images, rows = joined([sides.reference, *sides.sets.values()]), answers(sides, self.names)
         order = generator.permutation(len(images))
-        order = np.resize(order, -(-len(order) // BATCH_SIZE) * BATCH_SIZE)  # one shape, one trace
+        order = np.resize(
+            order, -(-len(order) // BATCH_SIZE) * BATCH_SIZE
+        )  # full batches only, to trace once
         for places in order.reshape(-1, BATCH_SIZE):
             self.network.train_on_batch(images.rows(places).inputs, rows[places])
 
     def look(self, names, inner):
-        """Keeps the weights for each output that has improved."""
+        """Keeps the current weights for each set whose inner loss has improved."""
         parts = [inner.reference, *(inner.sets[name] for name in names)]
         logits = self.predict(joined(parts))
         reference, *others = np.split(logits, np.cumsum([len(part) for part in parts])[:-1])
@@ -255,19 +256,19 @@ class Network:
         return np.concatenate([self.network.predict_on_batch(part.inputs) for part in parts])
 
     def __call__(self, name, images):
-        """Returns the scores `[n]` of `Images` by the output of the set `name`."""
+        """Returns the scores `[n]` of `Images` from the output of the set `name`."""
         self.network.set_weights(self.weights[name])
         return self.predict(images)[:, self.names.index(name)]
 
 
 def joined(parts):
-    """Returns several `Images` as one."""
+    """Concatenates several `Images`."""
     labels = None if parts[0].labels is None else np.concatenate([part.labels for part in parts])
     return Images(np.concatenate([part.pixels for part in parts]), labels)
 
 
 def build_network(reference, num_sets, seed, num_labels=0):
-    """Returns the network from uint8 images, and labels of conditional models, to a logit for each set."""
+    """Returns the network: uint8 images, and labels for a conditional model, to one logit per set."""
     height, width, channels = reference.pixels.shape[1:]
     halvings = int(np.clip(np.ceil(np.log2(min(height, width) / LEAST_SIDE)), 1, len(WIDTHS)))
     strides = [1] * max(0, LEAST_CONVOLUTIONS - halvings) + [2] * halvings
@@ -296,7 +297,7 @@ def build_network(reference, num_sets, seed, num_labels=0):
 
 
 def answers(sides, names):
-    """Returns what each output should say of each image, `[n, outputs]`: 0, 1, or -1 where it is not asked."""
+    """Returns the target of each output for each image, `[n, outputs]`: 0, 1, or -1 if the output is not trained on it."""
     of_reference = np.array([0 if name in sides.sets else -1 for name in names], "float32")
     rows = [np.tile(of_reference, (len(sides.reference), 1))]
     for name, images in sides.sets.items():
@@ -306,7 +307,7 @@ def answers(sides, names):
 
 
 def known_answers(expected, logits):
-    """Returns the cross-entropy in nats of each image, summed over the outputs that are asked, `[n]`."""
+    """Returns the cross-entropy of each image in nats, `[n]`, summed over outputs whose target is not -1."""
     asked = ops.cast(expected >= 0, "float32")
     nats = ops.softplus(logits) - expected * logits
     return ops.sum(asked * nats, axis=-1)
@@ -316,7 +317,7 @@ class Statistics:
     """Linear classifiers of patch and spectrum statistics, for few images."""
 
     def __init__(self, fitted):
-        """Fits one for each set of `fitted`, a `Sides`."""
+        """Fits one classifier for each set of `fitted`, a `Sides`."""
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
@@ -338,13 +339,13 @@ class Statistics:
 def statistics(pixels):
     """Returns statistics of each image at several scales, float64 `[n, F]`.
 
-    For each channel at each scale: mean, deviation and extremes of the pixels; size, peakedness and correlation of the
-    differences between neighbours; and the logarithm of the power in rings of the spectrum.
+    For each channel and scale: mean, standard deviation, minimum and maximum of the pixels; mean size, peakedness and
+    correlation of the differences between neighbours; and the logarithm of the power in rings of the spectrum.
     """
     images, found = pixels.astype("float32") / 255, []
     for _ in range(LEVELS):
         found += [images.mean((1, 2)), images.std((1, 2)), images.min((1, 2)), images.max((1, 2))]
-        for axis in (axis for axis in (1, 2) if images.shape[axis] > 2):  # two differences or more
+        for axis in (axis for axis in (1, 2) if images.shape[axis] > 2):  # at least two differences
             step = np.diff(images, axis=axis)
             size = np.abs(step).mean((1, 2))
             before, after = (np.take(step, range(*ends), axis) for ends in neighbours(step.shape[axis]))
@@ -357,7 +358,7 @@ def statistics(pixels):
 
 
 def neighbours(count):
-    """Returns the ends of the ranges of all places but the last, and of all but the first."""
+    """Returns the index ranges of all but the last and of all but the first of `count` places."""
     return (0, count - 1), (1, count)
 
 
@@ -372,12 +373,12 @@ def spectrum(images):
 
 
 def halved(images):
-    """Returns images at half the size, by means over blocks of 2x2; an odd last row or column is left out."""
+    """Returns images at half the size, means over 2x2 blocks; an odd last row or column is dropped."""
     return block_means(images, 2)
 
 
 def block_means(images, side):
-    """Returns the means over blocks of `side` x `side` pixels; rows and columns that fill no block are left out."""
+    """Returns the means over blocks of `side` x `side` pixels; rows and columns of incomplete blocks are dropped."""
     height, width = (size // side for size in images.shape[1:3])
     whole = images[:, : height * side, : width * side]
     return whole.reshape(len(images), height, side, width, side, -1).mean((2, 4))

@@ -1,8 +1,8 @@
-"""What images are compared in: features of a classifier, of random convolutions, of Inception, or of DINOv2.
+"""Features for comparing images: of a classifier, of random convolutions, of Inception, or of DINOv2.
 
-All kinds have one interface, and none is the evaluated model's own encoder, which would find its own samples
-normal. `choose_features(dataset)` picks: a small classifier, trained once on the labels of the training images
-and kept; random convolutions where labels do not help; Inception or DINOv2 where it is asked for.
+All kinds have the same interface. The evaluated model's own encoder is never used, because its features would favour the
+model's own samples. `choose_features(dataset)` returns a small classifier, trained once on the labels of the training
+images and cached; random convolutions if a classifier cannot be trained; Inception or DINOv2 on request.
 """
 
 import contextlib
@@ -23,62 +23,53 @@ from keras_vae.runtime.files import whole
 from keras_vae.runtime.lazy import keras, tf
 
 KINDS = ("auto", "classifier", "random", "inception", "dinov2")
-BATCH_SIZE = 250  # images through a network at once; fewer where they are large
+BATCH_SIZE = 250  # smaller for large images
 PIXELS_AT_ONCE = 2**21
 
-# The classifier. All that changes what it computes stands here or in VERSION: it is part of the cache's key.
+# The classifier. These settings are part of the cache key; increase VERSION after other changes to its computation.
 VERSION = 1
 NUM_FEATURES = 128
-WIDTHS = (16, 32, 64)  # of the last convolutions; the first is repeated at need
-SMALLEST_SIDE = 8  # images are halved by convolutions until they are no larger
-LARGEST_SIDE = 64  # and averaged over blocks first where they are larger than this
+WIDTHS = (16, 32, 64)  # channels of the last convolutions; the first is repeated if there are more
+SMALLEST_SIDE = 8  # convolutions halve images down to this size
+LARGEST_SIDE = 64  # larger images are averaged over blocks first
 TRAINING = {"batch_size": 128, "learning_rate": 3e-3, "steps": 500, "steps_times_pixels": 350 * 64 * 64}
 LEAST_PER_CLASS = 20  # training images
-LEAST_GAIN = 0.2  # of what there is to gain over always naming the most frequent class
+LEAST_GAIN = 0.2  # share of the possible gain in accuracy over always predicting the most frequent class
 VALIDATION_IMAGES = 5000
 
 # Random convolutions.
 RANDOM_WIDTHS = (32, 32, 64)
 STANDARDISED_ON = 1000  # training images
-RANDOM_CONSTANT = 2.0  # times the root mean square length of the rows of training images
+RANDOM_CONSTANT = 2.0  # in units of the root mean square length of the training images' rows
 
 INCEPTION_FILE = "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
 INCEPTION_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/{INCEPTION_FILE}"
 INCEPTION_SIDE = 299
 SECONDS_TO_CONNECT = 5
 
-DINOV2_PRESETS = ("dinov2_base", "dinov2_small")  # folders of KerasHub presets, the first that is there
+DINOV2_PRESETS = ("dinov2_base", "dinov2_small")  # folders of KerasHub presets, in order of preference
 DINOV2_SIDE = 224  # 16 patches of 14 pixels
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Features:
-    """Maps images to rows of length 1.
+    """Maps images to feature vectors of length 1.
 
     Attributes:
         name: "classifier", "random", "inception" or "dinov2".
-        image_shape: `(height, width, channels)` of the images it takes.
-        num_features: F.
-        accuracy: The classifier's share of right answers on images it has not learnt from, or None.
-        num_classes: Of the classifier, or None.
-        reason: Why these features were chosen: a sentence.
+        image_shape: `(height, width, channels)` of the images.
+        num_features: F, the number of features.
+        accuracy: The classifier's accuracy on held-out images, or None.
+        num_classes: The classifier's number of classes, or None.
+        reason: Why these features were chosen, a sentence.
     """
 
     def __init__(self, name, network, image_shape, reason, accuracy=None, num_classes=None):
-        """Wraps a network.
-
-        Args:
-            name: As above.
-            network: A Keras model from images to features `[n, F]`, or to these and class logits.
-            image_shape: As above.
-            reason: As above.
-            accuracy: As above.
-            num_classes: As above.
-        """
+        """Wraps `network`, a Keras model from images to features `[n, F]`, or to features and class logits."""
         self.name, self.image_shape, self.reason = name, tuple(image_shape), reason
         self.accuracy, self.num_classes = accuracy, num_classes
         self.num_features = int(network.outputs[0].shape[-1])
-        # One trace for any number of images. `predict` would trace anew and print.
+        # Traced once for any number of images; `predict` would retrace and print.
         signature = tf.TensorSpec([None, *self.image_shape], tf.float32)
         self.network = tf.function(
             lambda images: network(images, training=False), input_signature=[signature]
@@ -86,14 +77,14 @@ class Features:
 
     @property
     def metric_name(self):
-        """What the Frechet distance in these features is called: FID with Inception's only."""
+        """The name of the Frechet distance in these features: FID only for Inception."""
         if self.name == "inception":
             return "FID (Keras' Inception weights, rows of length 1)"
         return f"Frechet distance, {self.name} features"
 
     @property
     def kernel_name(self):
-        """What the kernel distance in these features is called: KID with Inception's only."""
+        """The name of the kernel distance in these features: KID only for Inception."""
         if self.name == "inception":
             return "KID (Keras' Inception weights, rows of length 1)"
         return f"kernel distance, {self.name} features"
@@ -102,12 +93,12 @@ class Features:
         """Returns the features of images, float32 `[n, F]`, each row of length 1.
 
         Args:
-            images: `[n, height, width, channels]` in [0, 1]: an array, or a `Split`, which is read by and by.
+            images: `[n, height, width, channels]` in [0, 1]: an array, or a `Split`, which is read in batches.
         """
         return self.describe(images)[0]
 
     def probabilities(self, images):
-        """Returns class probabilities, float32 `[n, classes]`, or None where there is no classifier."""
+        """Returns class probabilities, float32 `[n, classes]`, or None without a classifier."""
         return self.describe(images)[1] if self.num_classes else None
 
     def describe(self, images):
@@ -122,11 +113,11 @@ class Features:
         return np.concatenate(rows), np.concatenate(probabilities) if self.num_classes else None
 
     def batches(self, images):
-        """Yields images as tensors of a size that fits in memory; the argument is that of `__call__`."""
+        """Yields batches of images as tensors; takes the argument of `__call__`."""
         shape = getattr(images, "image_shape", None) or tuple(np.shape(images)[1:])
         if shape != self.image_shape or not len(images):
             raise ValueError(
-                f"{len(images)} images of {shape} are given: these features take at least one image, of"
+                f"got {len(images)} images of shape {shape}: expected at least one image of shape"
                 f" {self.image_shape}"
             )
         read = images.images if hasattr(images, "images") else lambda start, stop: images[start:stop]
@@ -144,22 +135,22 @@ def normalised(rows):
 
 
 def batch_size(image_shape):
-    """Returns how many images of this size go through a network at once."""
+    """Returns the batch size for images of this shape."""
     return int(np.clip(PIXELS_AT_ONCE // (image_shape[0] * image_shape[1]), 1, BATCH_SIZE))
 
 
 def choose_features(dataset, name="auto", cache=None, seed=0):
-    """Returns the `Features` to compare images of a dataset in.
+    """Returns the `Features` for comparing images of a dataset.
 
     Args:
-        dataset: A `Dataset`. Only its training images are learnt from; accuracy is measured on its
-            validation images. Its test images are left alone: they are what samples are compared with.
-        name: One of `KINDS`. "auto" is the classifier where labels allow it, else random convolutions.
-        cache: Folder to keep the classifier in, or None to train anew.
-        seed: Decides the classifier's training and the random convolutions.
+        dataset: A `Dataset`. The classifier is trained on its training images, and its accuracy is measured on its
+            validation images. Its test images are not used, because samples are compared with them.
+        name: One of `KINDS`. "auto": the classifier if the labels allow it, else random convolutions.
+        cache: Folder in which the classifier is cached; None: it is trained anew.
+        seed: Seed for the classifier's training and the random convolutions.
 
     Raises:
-        FeatureError: What was asked for by name cannot be had.
+        FeatureError: The requested features are not available.
     """
     if name not in KINDS:
         raise FeatureError(f"features is {name!r}: expected one of {', '.join(KINDS)}")
@@ -168,7 +159,7 @@ def choose_features(dataset, name="auto", cache=None, seed=0):
     if name == "dinov2":
         return dinov2_features(dataset.image_shape)
     if name == "random":
-        return random_features(dataset, seed, "they were asked for")
+        return random_features(dataset, seed, "random features were requested")
     obstacle = why_no_classifier(dataset)
     if not obstacle:
         features = classifier_features(dataset, cache, seed)
@@ -176,15 +167,15 @@ def choose_features(dataset, name="auto", cache=None, seed=0):
         if not obstacle:
             return features
     if name == "classifier":
-        raise FeatureError(f"a classifier cannot give features here: {obstacle} (try the features random)")
-    return random_features(dataset, seed, f"a classifier cannot give features here: {obstacle}")
+        raise FeatureError(f"classifier features are not available: {obstacle} (try the features random)")
+    return random_features(dataset, seed, f"classifier features are not available: {obstacle}")
 
 
 # The classifier.
 
 
 def why_no_classifier(dataset):
-    """Returns what keeps a classifier from being trained on a dataset's labels, or "" where nothing does."""
+    """Returns why no classifier can be trained on a dataset's labels, or ""."""
     labels = dataset.train.labels
     if labels is None:
         return "the dataset has no labels"
@@ -195,32 +186,32 @@ def why_no_classifier(dataset):
     if num_known < 2:
         return "all images have the same label"
     if len(classes) < num_known:
-        return f"the training images have labels of {len(classes)} of the {num_known} classes"
+        return f"the training images have only {len(classes)} of the {num_known} classes"
     if counts.min() < LEAST_PER_CLASS:
         return f"a class has {counts.min()} training images, fewer than {LEAST_PER_CLASS}"
     return ""
 
 
 def why_not_trusted(features, dataset):
-    """Returns why a trained classifier's features are not to be used, or "" where they are."""
+    """Returns why a trained classifier's features should not be used, or ""."""
     most_frequent = np.unique(dataset.train.labels, return_counts=True)[1].max() / len(dataset.train)
     if features.accuracy > most_frequent + LEAST_GAIN * (1 - most_frequent):
         return ""
     return (
-        f"it is right in {features.accuracy:.0%} of images it has not learnt from, and always naming the most"
-        f" frequent class in {most_frequent:.0%}"
+        f"its accuracy on held-out images is {features.accuracy:.0%}, and always predicting the most frequent class"
+        f" reaches {most_frequent:.0%}"
     )
 
 
 def classifier_features(dataset, cache=None, seed=0):
-    """Returns the features of a small classifier's last hidden layer, 128 wide, trained or from the cache.
+    """Returns the features of a small classifier's last hidden layer, 128 wide; the classifier is trained or cached.
 
-    Training takes a number of steps that follows from the image size alone, so that it is the same on every
-    machine: at most 500 batches of 128, about ten seconds on two cores.
+    The number of training steps depends only on the image size and is the same on every machine: at most 500 batches of
+    128, about ten seconds on two cores.
 
     Args:
         dataset: A `Dataset` with labels.
-        cache: Folder, or None. A file there that cannot be read is written anew.
+        cache: Folder, or None. A file there that cannot be read is replaced.
         seed: Integer.
     """
     classes = np.unique(dataset.train.labels)
@@ -230,7 +221,7 @@ def classifier_features(dataset, cache=None, seed=0):
     if accuracy is None:
         accuracy = train_classifier(network, dataset, classes, seed)
         lost = save_classifier(network, accuracy, path)
-    reason = f"a classifier trained on {len(dataset.train)} labelled images, right in {accuracy:.1%} of others{lost}"
+    reason = f"a classifier trained on {len(dataset.train)} labelled images, with {accuracy:.1%} accuracy on others{lost}"
     return Features("classifier", network, dataset.image_shape, reason, accuracy, len(classes))
 
 
@@ -269,20 +260,20 @@ def build_classifier(image_shape, num_classes, seed):
 
 
 def averaged_block(image_shape):
-    """Returns over how many pixels, across and down, an image is averaged before the classifier sees it."""
+    """Returns the side of the blocks of pixels over which images are averaged for the classifier."""
     return -(-max(image_shape[:2]) // LARGEST_SIDE)
 
 
 def train_classifier(network, dataset, classes, seed):
     """Trains the classifier on the training images; returns its accuracy on the validation images.
 
-    Where there are no validation images a tenth of the training images is held out for it.
+    Without validation images, a tenth of the training images is held out.
 
     Args:
         network: From `build_classifier`.
         dataset: A `Dataset` with labels.
-        classes: The labels that occur, sorted, `[classes]`.
-        seed: Decides the order of the images.
+        classes: The sorted distinct labels, `[classes]`.
+        seed: Seed for the order of the images.
     """
     train, held_out = dataset.train, dataset.validation.take(VALIDATION_IMAGES)
     if not len(held_out) or held_out.labels is None:
@@ -312,13 +303,13 @@ def train_classifier(network, dataset, classes, seed):
 
 
 def training_steps(image_shape):
-    """Returns the number of training steps: fewer for larger images, so that the time stays about the same."""
+    """Returns the number of training steps: fewer for larger images, to keep the time about the same."""
     pixels = np.prod(image_shape[:2]) / averaged_block(image_shape) ** 2
     return int(min(TRAINING["steps"], TRAINING["steps_times_pixels"] // pixels))
 
 
 def cache_key(dataset, seed):
-    """Returns hex digits that change with whatever the trained classifier depends on."""
+    """Returns a hash, in hex, of everything that the trained classifier depends on."""
     settings = [VERSION, NUM_FEATURES, WIDTHS, SMALLEST_SIDE, LARGEST_SIDE, TRAINING]
     learnt = [
         dataset.fingerprint,
@@ -328,17 +319,14 @@ def cache_key(dataset, seed):
         len(dataset.validation),
     ]
     digest = hashlib.sha256(json.dumps([settings, learnt], sort_keys=True).encode())
-    # `limited` datasets share a fingerprint.
+    # Datasets with different limits share a fingerprint.
     digest.update(np.ascontiguousarray(dataset.train.indices).tobytes())
     digest.update(np.ascontiguousarray(dataset.train.labels).tobytes())
     return digest.hexdigest()[:32]
 
 
 def save_classifier(network, accuracy, path):
-    """Writes the weights and the accuracy, whole or not at all; returns "", or why they are not kept.
-
-    What was trained is good for this once also where the folder cannot be written to.
-    """
+    """Writes the weights and the accuracy atomically; returns "", or a remark if the folder cannot be written to."""
     if path is None:
         return ""
     weights = {f"weight_{index:03d}": weight for index, weight in enumerate(network.get_weights())}
@@ -346,15 +334,12 @@ def save_classifier(network, accuracy, path):
         with whole(path) as temporary:
             np.savez(temporary, accuracy=accuracy, **weights)
     except OSError as error:
-        return f" (and not kept for the next time: {error})"
+        return f" (it could not be cached: {error})"
     return ""
 
 
 def load_classifier(network, path):
-    """Gives the network the weights in `path`; returns the accuracy, or None where there is no such file.
-
-    A file that is broken, or of another network, counts as none.
-    """
+    """Sets the network's weights from the file `path`; returns the accuracy, or None if there is no usable file."""
     if path is None or not path.is_file():
         return None
     try:
@@ -370,7 +355,7 @@ def load_classifier(network, path):
 
 
 def _split_off(split):
-    """Returns the split in two, the second of a tenth of its images."""
+    """Divides a split in two, the second with a tenth of its images."""
     first = len(split) - max(1, len(split) // 10)
     rest = type(split)(split.store, split.indices[first:], split.labels[first:])
     return split.take(first), rest
@@ -380,28 +365,28 @@ def _split_off(split):
 
 
 def random_features(dataset, seed=0, reason=""):
-    """Returns the features of convolutions that were drawn at random and never trained.
+    """Returns the features of convolutions with random weights, which are never trained.
 
-    Naeem et al. 2020, section 5.1, find random networks good enough to compare distributions where no trained
-    one suits the data. Three scales, the means of each channel over 2x2 parts of the image, in units of their
-    standard deviation over training images: else all rows would point the way of the mean image. One more
-    number, twice as large as an image's others are together on average, comes behind them before rows are
-    brought to length 1. Without it noise, which only goes further in a direction that bold images take, falls
-    on real images (measured on MNIST: a dead zone of -0.05; with it 1.00).
+    Naeem et al. 2020, section 5.1, find that random networks suffice to compare distributions if no trained network
+    suits the data. The features are the means of each channel over 2x2 parts of the image, at three scales. They are
+    standardised on training images, because otherwise all rows would point in the direction of the mean image. A constant
+    feature is appended before rows are scaled to length 1; it is twice the root mean square length of the other features.
+    Without the constant, noise images get the same features as real images of high contrast, because they differ only in
+    length (measured on MNIST: a dead zone of -0.05, with the constant 1.00).
 
-    They see blur as a larger fault than nonsense that has the right texture.
+    These features penalise blur more than nonsense with the right texture.
 
     Args:
-        dataset: A `Dataset`; its first training images give the units.
-        seed: Decides the convolutions.
-        reason: Why these are used, a sentence.
+        dataset: A `Dataset`; features are standardised on its first training images.
+        seed: Seed for the convolutions.
+        reason: Why these features are used, a sentence.
     """
     convolutions = build_random(dataset.image_shape, seed)
     plain = Features("random", convolutions, dataset.image_shape, reason)
     batches = plain.batches(dataset.train.take(STANDARDISED_ON))
     rows = np.concatenate([np.asarray(plain.network(batch)) for batch in batches])
     spread = rows.std(axis=0)
-    spread = np.maximum(spread, 1e-3 * spread.max() or 1.0)  # of channels that are dark in all images
+    spread = np.maximum(spread, 1e-3 * spread.max() or 1.0)  # some features are zero for all images
     standardise = keras.layers.Normalization(mean=rows.mean(axis=0), variance=spread**2, dtype="float32")
     standardised = standardise(convolutions.output)
     constant = keras.layers.Dense(
@@ -417,7 +402,7 @@ def random_features(dataset, seed=0, reason=""):
 def build_random(image_shape, seed):
     """Returns a model from images to `[n, 512]`: means over parts of the image at three scales.
 
-    Fewer than 512 where the image has less than 2x2 pixels at the smallest scale.
+    There are fewer than 512 features if the coarsest scale has fewer than 2x2 pixels.
     """
     seeds = np.random.SeedSequence(seed).generate_state(len(RANDOM_WIDTHS))
     inputs = images = keras.Input(image_shape)
@@ -445,11 +430,10 @@ def build_random(image_shape, seed):
 
 
 def inception_features(image_shape):
-    """Returns the features of InceptionV3 as keras.applications has it, 2048 wide.
+    """Returns the features of InceptionV3 of keras.applications, 2048 wide.
 
-    Images are resized to 299x299 without antialiasing, and grey ones repeated to three channels. The weights
-    are not those that published FIDs were computed with, and rows have length 1 here: compare values among
-    themselves only.
+    Images are resized to 299x299 without antialiasing, and grey images are repeated to three channels. The weights differ
+    from those of published FIDs, and rows are scaled to length 1: values are comparable only with each other.
 
     Raises:
         FeatureError: The weights are not on this machine and cannot be downloaded.
@@ -457,19 +441,21 @@ def inception_features(image_shape):
     path = inception_weights()
     if path is None:
         check_reachable(INCEPTION_URL)
-    with contextlib.redirect_stdout(sys.stderr):  # where Keras would show the download
+    with contextlib.redirect_stdout(sys.stderr):  # Keras prints the progress of the download
         try:
             weights = "imagenet" if path is None else str(path)
             with channels_last():
                 body = keras.applications.InceptionV3(include_top=False, weights=weights, pooling="avg")
         except Exception as error:
             raise FeatureError(_no_inception(error)) from error
-    return Features("inception", build_inception(body, image_shape), image_shape, "they were asked for")
+    return Features(
+        "inception", build_inception(body, image_shape), image_shape, "Inception features were requested"
+    )
 
 
 @contextlib.contextmanager
 def channels_last():
-    """Has Keras build what does not say where its channels are with channels last; as configured again afterwards."""
+    """Sets Keras' image data format to channels last within the context."""
     configured = keras.config.image_data_format()
     keras.config.set_image_data_format("channels_last")
     try:
@@ -479,7 +465,7 @@ def channels_last():
 
 
 def build_inception(body, image_shape):
-    """Returns the model from images to what `body`, an InceptionV3 for pixels in [-1, 1], gives."""
+    """Returns the model from images to the output of `body`, an InceptionV3 for pixels in [-1, 1]."""
     inputs = keras.Input(image_shape)
     resized = keras.layers.Resizing(
         INCEPTION_SIDE, INCEPTION_SIDE, data_format="channels_last", dtype="float32"
@@ -488,24 +474,24 @@ def build_inception(body, image_shape):
 
 
 def in_colour(images):
-    """Returns the three colour channels of images; a grey one is repeated."""
+    """Returns three colour channels; a grey channel is repeated."""
     return images[..., :3] if images.shape[-1] >= 3 else keras.ops.repeat(images[..., :1], 3, axis=-1)
 
 
 def inception_weights():
-    """Returns where Keras keeps the weights on this machine, or None where they are not there."""
+    """Returns the path of the weights on this machine, or None if they are missing."""
     path = inception_place()
     return path if path.is_file() else None
 
 
 def inception_place():
-    """Returns where Keras looks for the weights."""
+    """Returns the path at which Keras looks for the weights."""
     home = pathlib.Path(os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras")
     return home / "models" / INCEPTION_FILE
 
 
 def check_reachable(url):
-    """Raises FeatureError within seconds where nothing answers at `url`; Keras itself would wait for minutes."""
+    """Raises FeatureError within seconds if `url` cannot be reached; Keras itself would wait for minutes."""
     try:
         request = urllib.request.Request(url, method="HEAD")
         with urllib.request.urlopen(request, timeout=SECONDS_TO_CONNECT):
@@ -516,8 +502,8 @@ def check_reachable(url):
 
 def _no_inception(error):
     return (
-        f"the weights of InceptionV3 cannot be had ({error}): put {INCEPTION_URL} into"
-        f" {inception_place().parent}, or take the features classifier or random"
+        f"the weights of InceptionV3 are not available ({error}): put {INCEPTION_URL} into"
+        f" {inception_place().parent}, or use the features classifier or random"
     )
 
 
@@ -525,10 +511,10 @@ def _no_inception(error):
 
 
 def dinov2_features(image_shape):
-    """Returns the features of DINOv2 (Oquab et al. 2023) as KerasHub has it: the class token of the last layer.
+    """Returns the features of KerasHub's DINOv2 (Oquab et al. 2023): the class token of the last layer.
 
-    Images are resized to 224x224, grey ones repeated to three channels, and standardised as DINOv2 was trained. Only a
-    preset that is on this machine is used; nothing is downloaded.
+    Images are resized to 224x224 and standardised as in DINOv2's training; grey images are repeated to three channels.
+    Only a preset on this machine is used; nothing is downloaded.
 
     Raises:
         FeatureError: KerasHub is not installed, or no preset is on this machine.
@@ -537,14 +523,14 @@ def dinov2_features(image_shape):
     if folder is None:
         places = " or ".join(str(place / DINOV2_PRESETS[0]) for place in dinov2_places())
         raise FeatureError(
-            f"no weights of DINOv2 are on this machine: put a KerasHub preset into {places}, or take the features"
+            f"the weights of DINOv2 are not on this machine: put a KerasHub preset into {places}, or use the features"
             " classifier or random"
         )
     try:
         import keras_hub
     except ImportError as error:
         raise FeatureError(
-            f"KerasHub cannot be imported ({error}): pip install keras-hub, or take the features classifier or random"
+            f"KerasHub cannot be imported ({error}): pip install keras-hub, or use the features classifier or random"
         ) from error
     try:
         with channels_last():
@@ -552,16 +538,16 @@ def dinov2_features(image_shape):
             body = keras_hub.models.DINOV2Backbone.from_preset(str(folder), image_shape=shape)
     except Exception as error:
         raise FeatureError(
-            f"the DINOv2 preset in {folder} cannot be loaded ({error}): replace it, or take the features classifier or"
+            f"the DINOv2 preset in {folder} cannot be loaded ({error}): replace it, or use the features classifier or"
             " random"
         ) from error
     preset = next(name for name in DINOV2_PRESETS if name in folder.parts)
-    reason = f"they were asked for; the weights are those of KerasHub's {preset}"
+    reason = f"DINOv2 features were requested (weights: KerasHub's {preset})"
     return Features("dinov2", build_dinov2(body, image_shape), image_shape, reason)
 
 
 def build_dinov2(body, image_shape):
-    """Returns the model from images to the class token of `body`, which takes standardised images and gives all tokens."""
+    """Returns the model from images to the class token of `body`, a backbone of standardised images to tokens."""
     inputs = keras.Input(image_shape)
     resized = keras.layers.Resizing(
         DINOV2_SIDE, DINOV2_SIDE, interpolation="bicubic", data_format="channels_last", dtype="float32"
@@ -572,7 +558,7 @@ def build_dinov2(body, image_shape):
 
 
 def dinov2_weights():
-    """Returns the folder of a DINOv2 preset on this machine, or None if it has no such folder."""
+    """Returns the folder of a DINOv2 preset on this machine, or None."""
     for place in dinov2_places():
         for preset in DINOV2_PRESETS:
             versions = sorted(path.parent for path in (place / preset).glob("**/config.json"))
@@ -582,6 +568,6 @@ def dinov2_weights():
 
 
 def dinov2_places():
-    """Returns where presets are looked for: in Keras' folder, and where KerasHub keeps what Kaggle gave it."""
+    """Returns the folders in which presets are searched: Keras' models, and KerasHub's downloads from Kaggle."""
     cache = os.environ.get("KAGGLEHUB_CACHE") or pathlib.Path.home() / ".cache" / "kagglehub"
     return inception_place().parent, pathlib.Path(cache) / "models" / "keras" / "dinov2" / "keras"

@@ -1,8 +1,8 @@
-"""The value ranges of a foreign model's input and output images: set by a flag, or found by trying.
+"""The value ranges of the input and output images of a model of another library: set by a flag, or detected.
 
-Our images lie in 0 to 1. Another model's encoder may expect -1 to 1, or bytes, and its decoder may return logits. A
-wrong range looks like a bad model, so every range is tried on some training images. Reconstructions of a good model are
-closer to the images than the mean image is, and those in the right range are clearly the closest.
+Images of keras_vae are in [0, 1]. Another model's encoder may expect [-1, 1] or bytes, and its decoder may return logits. A
+wrong range makes a good model look bad, so every range is tried on some training images. A good model's reconstructions
+are closer to the images than the mean image is, and clearly the closest in the right range.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ from keras_vae.errors import UsageError
 from keras_vae.runtime.devices import say
 
 AUTO, USUAL = "auto", "probabilities"
-# Images in [0, 1] times the scale plus the offset, each one number or one a channel.
+# (scale, offset, description): images in [0, 1] are multiplied by the scale and shifted by the offset.
 AFFINE = {
     USUAL: (1.0, 0.0, "images from 0 to 1"),
     "symmetric": (2.0, -1.0, "images from -1 to 1"),
@@ -27,26 +27,23 @@ AFFINE = {
     "bytes": (255.0, 0.0, "images from 0 to 255"),
 }
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-MEASURED = {  # by the numbers that each channel is shifted and divided by
+MEASURED = {  # ranges with a mean and a standard deviation for each channel
     "standardized": "images standardized by the training images' mean and deviation in each channel",
     "imagenet": "images standardized by ImageNet's mean and deviation in each channel",
 }
 ENCODER_RANGES = (*AFFINE, *MEASURED)
 DECODER_RANGES = (*AFFINE, "logits", *MEASURED)
 
-OUTSIDE = 0.5  # how far from [0, 1] a decoder without a last activation may go; logits go farther
-TRIED, TRIED_PIXELS, FEWEST = (
-    200,
-    2**24,
-    16,
-)  # training images that ranges are tried on; fewer where they are large
-STATISTICS = 1000  # training images whose channels are standardized by, at most
-AT_ONCE = 50
-CLEARLY = 0.8  # times the error, or the mismatch, of the usual range: only a lower one is a reason to change the range
-ALMOST = 1.25  # times the least error: ranges that reconstruct alike
-LEAST_ERROR = 1e-4  # of the variance; the rounding of float32 and 8 bits leaves as much
-AS_THE_MEAN = 1.05  # of the variance; a decoder that ignores its code leaves 1
-ALIKE = 0.01  # of the images' variance: reconstructions that vary less do not depend on the image
+OUTSIDE = 0.5  # tolerated distance from [0, 1] of a decoder without a final activation; logits exceed it
+# Ranges are tried on TRIED training images; on fewer, but at least FEWEST, if these exceed TRIED_PIXELS.
+TRIED, TRIED_PIXELS, FEWEST = 200, 2**24, 16
+STATISTICS = 1000  # training images at most for the mean and deviation of the range "standardized"
+AT_ONCE = 50  # batch size
+CLEARLY = 0.8  # another range replaces the usual one only below this multiple of its error or mismatch
+ALMOST = 1.25  # ranges reconstruct equally well up to this multiple of the lowest error
+LEAST_ERROR = 1e-4  # share of the variance that is due to the rounding of float32 and 8 bits
+AS_THE_MEAN = 1.05  # share of the variance; a decoder that ignores its code has an error of 1
+ALIKE = 0.01  # share of the images' variance: reconstructions that vary less do not depend on the image
 POINT = -80.0  # a log-variance below which a code has no noise
 
 
@@ -56,7 +53,7 @@ class Range:
 
     Attributes:
         name: A key of the ranges, or "LOW,HIGH".
-        words: A description of the range for people.
+        words: A description of the range.
         scale, offset: The map from [0, 1] to the range, one number or one for each channel; None for logits.
     """
 
@@ -66,7 +63,7 @@ class Range:
     offset: object = None
 
     def expected(self, images):
-        """Returns `images`, in [0, 1], in this range."""
+        """Converts `images` from [0, 1] to this range."""
         if self.name == USUAL:
             return images
         return (images * np.asarray(self.scale, "float32") + np.asarray(self.offset, "float32")).astype(
@@ -74,7 +71,7 @@ class Range:
         )
 
     def images(self, decoded):
-        """Returns a decoder's output in this range as images in [0, 1], without clipping."""
+        """Converts a decoder's output from this range to images in [0, 1], without clipping."""
         if self.name == USUAL:
             return decoded
         if self.scale is None:
@@ -83,10 +80,10 @@ class Range:
 
 
 def check_range(name, known, field):
-    """Returns `name` in stored form: one of `known`, "auto", or "LOW,HIGH" from a text or two numbers.
+    """Returns `name` in stored form: one of `known`, "auto", or "LOW,HIGH" from a string or two numbers.
 
     Raises:
-        ValueError: It is something else.
+        ValueError: The name is not a range.
     """
     if isinstance(name, (tuple, list)):
         name = ",".join(f"{float(value):g}" for value in name)
@@ -121,11 +118,11 @@ def range_named(name, images=None):
         low, high = numbers_of(name)
         return Range(name, f"images from {low:g} to {high:g}", high - low, low)
     if images is None:
-        raise UsageError(f"the range {name} depends on the images: evaluate the model on a dataset")
+        raise UsageError(f"the range {name} depends on a dataset: evaluate the model on one")
     if name == "imagenet":
         if images.shape[-1] != 3:
             raise UsageError(
-                f"the range imagenet has 3 channels, these images {images.shape[-1]} (try standardized)"
+                f"the range imagenet needs images with 3 channels, and these have {images.shape[-1]} (try standardized)"
             )
         mean, deviation = np.array(IMAGENET_MEAN), np.array(IMAGENET_STD)
     else:
@@ -135,13 +132,13 @@ def range_named(name, images=None):
 
 
 class Tried(NamedTuple):
-    """The result of a pair of ranges on some training images.
+    """The result of trying a pair of ranges on some training images.
 
     Attributes:
         unexplained: The squared error of the reconstructions, as a share of that of the mean image.
-        mismatch: The distance in nats of the codes' means and variances from those of N(0, 1), summed over dimensions;
-            None for codes without noise.
-        varied: The variance of the reconstructions from image to image, as a share of the images' own.
+        mismatch: The KL divergence from N(0, 1) of a Gaussian with the codes' mean and variance, summed over dimensions,
+            in nats; None for codes without noise.
+        varied: The variance of the reconstructions across images, as a share of that of the images.
     """
 
     unexplained: float
@@ -151,16 +148,16 @@ class Tried(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Ranges:
-    """A foreign model's own functions and their value ranges.
+    """The functions of a model of another library and their value ranges.
 
     Attributes:
         encode: Images in the encoder's range -> (mean, log_var).
-        decode: Codes -> images in the decoder's range, in the shape of images or flat.
+        decode: Codes -> images in the decoder's range, possibly flat.
         density: (images, decoded images) -> log p(x|z), `[n]`, or None.
         encoder, decoder: Names of ranges, "auto", or "LOW,HIGH".
         clip: Whether decoded images are clipped to [0, 1].
-        strict: Whether a decoder far outside [0, 1] is refused in the usual range.
-        image_shape: The shape for decoded rows with as many numbers; None: unchanged.
+        strict: Whether a decoder's output far outside [0, 1] raises an error if the range is the usual one.
+        image_shape: The shape to which flat decoded images are reshaped; None: unchanged.
     """
 
     encode: Callable
@@ -175,7 +172,7 @@ class Ranges:
     def functions(self, encoder=None, decoder=None, strict=None):
         """Returns the functions of a `Subject` for the `Range`s `encoder` and `decoder`, a dict.
 
-        None means the requested range, or the usual one for "auto".
+        None: the requested range, or the usual one for "auto".
         """
         strict = self.strict if strict is None else strict
 
@@ -201,7 +198,7 @@ class Ranges:
 
         Args:
             dataset: A `Dataset`.
-            observe: (images, seed) -> the images as in the model's training.
+            observe: (images, seed) -> the images as in training.
             conditional: Whether the functions also take labels.
 
         Raises:
@@ -222,9 +219,7 @@ class Ranges:
         ]
         tried = given.attempts(*asked, images, observe(images, 0), labels)
         pair, usual = best_pair(tried), next(iter(tried))
-        if not math.isfinite(
-            tried[pair].unexplained
-        ):  # no basis for a choice: the later checks say what is wrong
+        if not math.isfinite(tried[pair].unexplained):  # the later checks say what is wrong
             return {**given.functions(*by_name(asked, usual)), "notes": (), "ranges": None}
         others = {}
         if (self.encoder, self.decoder) != (AUTO, AUTO):
@@ -262,14 +257,14 @@ class Ranges:
                     mean, log_var, decoded = self.passed(encoder.expected(observed), labels)
             except UsageError:
                 raise
-            except Exception:  # foreign functions: a range that they refuse is not theirs
+            except Exception:  # any exception means that the model does not accept this range
                 mean = log_var = decoded = None
             for decoder in decoders:
                 tried[encoder.name, decoder.name] = compare(images, mean, log_var, decoded, decoder)
         return tried
 
     def passed(self, images, labels):
-        """Returns mean, log-variance and decoded means of `images`, some at a time."""
+        """Returns mean, log-variance and decoded means of `images`, computed in batches."""
         parts = []
         for start in range(0, len(images), AT_ONCE):
             rows = slice(start, start + AT_ONCE)
@@ -280,18 +275,18 @@ class Ranges:
 
 
 def shaped(decoded, image_shape):
-    """Returns decoded rows in the shape of images, if it has as many numbers."""
+    """Returns flat decoded images in `image_shape`, if the sizes are equal."""
     if image_shape is None or decoded[0].size != math.prod(image_shape):
         return decoded
     return decoded.reshape(len(decoded), *image_shape)
 
 
 def check_inside(decoded):
-    """Raises a UsageError if a decoder's numbers cannot be images in [0, 1]."""
+    """Raises a UsageError if a decoder's output cannot be images in [0, 1]."""
     if not -OUTSIDE <= decoded.min() <= decoded.max() <= 1 + OUTSIDE:
         raise UsageError(
-            f"the decoder gives numbers from {decoded.min():.3g} to {decoded.max():.3g}: images lie in 0 to 1"
-            " (say --decoder_range logits or symmetric)"
+            f"the decoder returns values from {decoded.min():.3g} to {decoded.max():.3g}: expected images in 0 to 1"
+            " (try --decoder_range logits or symmetric)"
         )
 
 
@@ -323,8 +318,8 @@ def mismatch_of(mean, log_var):
 def best_pair(tried):
     """Returns the pair of names to use: the usual one, which is the first, unless another is clearly better.
 
-    A pair is better if its reconstructions are closer. If several reconstruct equally well, the codes decide: codes of
-    images in a wrong range lie farther from the prior.
+    A pair is better if its reconstructions are closer to the images. Among pairs that reconstruct equally well, the one
+    whose codes are closest to the prior is better, because a wrong range moves codes away from it.
     """
     usual = next(iter(tried))
     best = min(tried, key=lambda pair: tried[pair].unexplained)
@@ -335,7 +330,9 @@ def best_pair(tried):
     missed = {pair: tried[pair].mismatch for pair in close if tried[pair].mismatch is not None}
     if least < CLEARLY and usual in missed:
         nearest = min(missed, key=missed.get)
-        if missed[nearest] < CLEARLY * missed[usual] - 1:  # nats: uninformative codes decide nothing
+        if (
+            missed[nearest] < CLEARLY * missed[usual] - 1
+        ):  # at least 1 nat, because uninformative codes tell nothing
             return nearest
     return usual
 
@@ -346,45 +343,45 @@ def fits(outcome):
 
 
 def by_name(ranges, pair):
-    """Returns the two `Range`s called as `pair` says."""
+    """Returns the two `Range`s with the names `pair`."""
     return [next(r for r in some if r.name == name) for some, name in zip(ranges, pair)]
 
 
 def words_of(ranges):
-    """Yields name and words of all `ranges`."""
+    """Yields the name and the words of each of the `ranges`."""
     for known in itertools.chain(*ranges):
         yield known.name, known.words
 
 
 def notes_on(pair, usual, tried, others, count, words):
-    """Returns sentences on the choice for the reader, a list.
+    """Returns sentences for the report about the choice, a list.
 
     Args:
-        pair, usual: The chosen pair of names, and the one that was tried first.
+        pair, usual: The chosen pair of names, and the usual one.
         tried: `Tried` by pair.
-        others: The same for all pairs, if they were tried.
-        count: Number of training images that they were tried on.
+        others: `Tried` of all pairs; empty if only `tried` was measured.
+        count: Number of training images.
         words: The words of each range by its name.
     """
     left = tried[pair].unexplained
     better = min(others, key=lambda one: others[one].unexplained, default=pair)
     if others and others[better].unexplained < min(CLEARLY * left, 1):
         return [
-            f"{flags(pair)} leaves {share(left)} of the variance of {count} training images unexplained,"
-            f" {flags(better)} {share(others[better].unexplained)}: use the latter unless you know better."
+            f"{flags(pair)} leaves {share(left)} of the variance of {count} training images unexplained, and"
+            f" {flags(better)} leaves {share(others[better].unexplained)}: use the latter unless you know better."
         ]
     if pair != usual and fits(tried[pair]):
         return [
-            f"The encoder is given {words[pair[0]]} and the decoder's output is taken for {words[pair[1]]}"
-            f" ({flags(pair)}): that leaves {share(left)} of the variance of {count} training images unexplained,"
-            f" {flags(usual)} {share(tried[usual].unexplained)}{misses(tried, pair, usual)}."
+            f"The encoder gets {words[pair[0]]} and the decoder's output is read as {words[pair[1]]} ({flags(pair)}):"
+            f" this leaves {share(left)} of the variance of {count} training images unexplained, and"
+            f" {flags(usual)} leaves {share(tried[usual].unexplained)}{misses(tried, pair, usual)}."
         ]
     if fits(tried[pair]):
         return []
     return [
         f"Reconstructions of {count} training images are worse than the mean image in every value range that was tried"
-        f" ({share(left)} of the variance is left by {flags(pair)}): the model expects another range, was trained on"
-        " other images, or not at all (say what it expects: --encoder_range LOW,HIGH --decoder_range LOW,HIGH)."
+        f" ({flags(pair)} leaves {share(left)} of the variance unexplained): the model expects another range"
+        " (--encoder_range LOW,HIGH --decoder_range LOW,HIGH), was trained on other images, or is untrained."
     ]
 
 
@@ -394,15 +391,15 @@ def flags(pair):
 
 
 def share(value):
-    """Returns a share in readable form."""
+    """Returns a share as a rounded percentage."""
     return "more than 1,000%" if value > 10 else re.sub(r"^0%$", "less than 1%", f"{100 * value:.0f}%")
 
 
 def misses(tried, pair, usual):
-    """Returns the codes' distances from the prior for two pairs, if these decided and not the reconstructions."""
+    """Returns a clause with the codes' distances from the prior if these decided the choice, else ""."""
     found, other = tried[pair], tried[usual]
     if found.mismatch is None or max(found.unexplained, LEAST_ERROR) < CLEARLY * max(
         other.unexplained, LEAST_ERROR
     ):
         return ""
-    return f"; its codes miss N(0, I) by {found.mismatch:.3g} nats instead of {other.mismatch:.3g}"
+    return f"; its codes deviate from N(0, I) by {found.mismatch:.3g} nats instead of {other.mismatch:.3g}"

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_vae.config.codec import registered_name
 from keras_vae.errors import UsageError
 from keras_vae.evaluation.ranges import DECODER_RANGES, ENCODER_RANGES, Ranges, check_range
 from keras_vae.export.saved_models import DESCRIPTION, Description, float32_twin, read_prior
@@ -246,15 +247,9 @@ def described(name, description, prior, encode, decode, parameters):
         num_classes=description.num_classes,
         **no_rate(description),
         prior_name=description.prior,
-        objective=registered(description.objective, OBJECTIVES),
-        likelihood=registered(likelihood, LIKELIHOODS),
+        objective=registered_name(description.objective, OBJECTIVES),
+        likelihood=registered_name(likelihood, LIKELIHOODS),
     )
-
-
-def registered(component, choices):
-    """Returns a component's name in the registry `choices`, or its class's name if it is not registered."""
-    kind = type(component)
-    return next((name for name, choice in choices.items() if choice is kind), kind.__name__)
 
 
 def prior_name(subject):
@@ -332,7 +327,7 @@ def of_ranges(foreign, likelihood, name):
         observe=lambda images, seed: observe(likelihood, images, seed),
         sigma=getattr(likelihood, "sigma", None),
         bin_width=getattr(likelihood, "bin_width", None),
-        likelihood=None if likelihood is None else registered(likelihood, LIKELIHOODS),
+        likelihood=None if likelihood is None else registered_name(likelihood, LIKELIHOODS),
         foreign=foreign,
     )
 

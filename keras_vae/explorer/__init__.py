@@ -1,11 +1,11 @@
-"""The latent explorer: a web page on one run, or on two side by side.
+"""The latent explorer: a web page about one run, or two side by side.
 
     explorer_routes(app, runs)      adds the live page to a FastAPI application
-    static_page(worlds)             the same page as one HTML file, the networks computed in the browser
+    static_page(worlds)             the same page as one HTML file, with the networks computed in the browser
 
-The page is made of modules in JavaScript, `static/`, that need no build step. What it knows of a run is a `World`;
-what has to be computed while somebody plays is asked from an engine, of which there are three (`static/engines.js`):
-this package behind HTTP, the networks in the browser, or a grid of pictures for those that the browser cannot compute.
+The page consists of JavaScript modules, `static/`, without a build step. All data of a run that are computed in advance
+are a `World`. Everything else is computed on demand by an engine, of which there are three (`static/engines.js`): this
+package behind HTTP, the networks in the browser, or a grid of images for networks that the browser cannot compute.
 
 Imports: `report`, `evaluation`. Begin with `world.py` and `static/main.js`.
 """

@@ -1,4 +1,4 @@
-"""Which places of the map decode to what no image looks like, and how many samples of the prior do."""
+"""Finds the parts of the map, and the share of prior samples, that do not decode to realistic images."""
 
 import numpy as np
 
@@ -8,25 +8,25 @@ from keras_vae.evaluation.features import choose_features
 from keras_vae.evaluation.metrics.manifold import dead_zone, distances_to
 from keras_vae.evaluation.sections.codes import held_out, in_batches
 
-CELLS, CELLS_OF_LARGE, FEWEST_CELLS = 40, 24, 8  # a side; fewer where images are large, or labels many
+CELLS, CELLS_OF_LARGE, FEWEST_CELLS = 40, 24, 8  # per side; fewer for large images or many labels
 LARGE = 64 * 64
-MAPS = 4  # as many pictures as so many maps have are decoded for all labels together
+MAPS = 4  # all labels together decode at most as many images as this many maps
 REFERENCE = 2000  # real images
 COMPARED = 1000  # reconstructions and samples, each
 
 
 def shade(world):
-    """Returns how far what each cell of the map decodes to lies from real images, and how many samples are off.
+    """Returns the distance of each cell's decoded image from real images, and the share of samples that are dead.
 
-    Both are as in the report (`keras_vae.evaluation.metrics.manifold.dead_zone`): the real images are held-out ones, in
-    the features of the report, and the unit is the distance that 95% of the reconstructions of other held-out images
-    keep to the nearest of them; beyond 1 is dead. Where a code has more than two numbers, the map is the plane of the
-    first two principal axes through the codes' mean. A conditional model has a map a label.
+    Both are defined as in the report (`keras_vae.evaluation.metrics.manifold.dead_zone`). Distances are to the nearest
+    of a set of held-out images, in the features of the report. The unit is the distance within which 95% of the
+    reconstructions of other held-out images lie; more than 1 is dead. If a code has more than two numbers, the map is
+    the plane of the first two principal axes through the codes' mean. A conditional model has one map per label.
 
     Returns:
-        {"distances": float32 `[labels, cells, cells]`, one map where no labels are told, rows from its bottom;
-        "share": the dead zone of samples from the prior, which is that of the report; "map_share": of the cells beyond
-        1, of all maps, which depends on how far the map reaches}.
+        {"distances": float32 `[labels, cells, cells]`, one map for unconditional models, rows from the bottom;
+        "share": the dead zone of samples from the prior, as in the report; "map_share": the share of cells beyond 1 in
+        all maps, which depends on the extent of the map}.
     """
     side = cells_of(world)
     codes = grid_codes(world, side)
@@ -54,9 +54,9 @@ def shade(world):
 
 
 def compared(dataset):
-    """Returns (split, own, images): held-out images to reconstruct, and others that all are compared with.
+    """Returns (split, own, images): held-out images to reconstruct, and other images to compare with.
 
-    Where too few are held out, both are training images, and `own` says which of them each is made from.
+    If too few images are held out, both are the same training images, and `own` is the index of each one in `images`.
     """
     try:
         count, reference, _ = held_out(dataset, REFERENCE, REFERENCE)
@@ -67,14 +67,14 @@ def compared(dataset):
 
 
 def reconstructed(world, split):
-    """Returns what the images of `split` decode to from their means, 8 bits a channel, in [0, 1]."""
+    """Returns the reconstructions of `split` from the means of its codes, in [0, 1] with 8 bits per channel."""
     images = world.subject.observe(split.images(), 0)
     mean = in_batches(world.subject.encode, images, *world.told(split.labels, len(images)))[0]
     return world.decode(mean.reshape(len(mean), -1), split.labels).astype("float32") / 255
 
 
 def prior_samples(world, count):
-    """Returns `count` images decoded from the prior, those of a conditional model with labels as frequent as they are."""
+    """Returns `count` images decoded from the prior; a conditional model gets labels with their training frequencies."""
     labels = world.dataset.train.labels
     if world.model.conditional:
         labels = np.random.default_rng(0).choice(labels, count)
@@ -82,19 +82,19 @@ def prior_samples(world, count):
 
 
 def labels_of(world):
-    """Returns what a code can be decoded as: the labels of a conditional model, else [None]."""
+    """Returns the labels that a code can be decoded with: those of a conditional model, else [None]."""
     return list(range(world.model.num_classes)) if world.model.conditional else [None]
 
 
 def cells_of(world):
-    """Returns the number of cells a side."""
+    """Returns the number of cells per side."""
     height, width, _ = world.model.image_shape
     side = CELLS if height * width < LARGE else CELLS_OF_LARGE
     return max(FEWEST_CELLS, int(side * min(1, MAPS / len(labels_of(world))) ** 0.5))
 
 
 def grid_codes(world, side):
-    """Returns the codes at the centers of the cells, `[side * side, d]`: rows from the bottom, each from the left."""
+    """Returns the codes at the centers of the cells, `[side * side, d]`: rows from the bottom, cells from the left."""
     left, right, bottom, top = world.bounds
     steps = (np.arange(side) + 0.5) / side
     across, up = np.meshgrid(left + steps * (right - left), bottom + steps * (top - bottom))

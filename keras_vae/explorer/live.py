@@ -1,16 +1,17 @@
-"""What the live page asks from the server: the routes under `/explorer/`.
+"""The server's routes for the live page, under `/explorer/`.
 
     GET  /                                      the page
-    GET  /explorer/static/FILE                  its modules and its style
+    GET  /explorer/static/FILE                  its modules and style sheet
     GET  /explorer/report/N/...                 the report of run N
     GET  /explorer/api/runs                     the runs' names
-    GET  /explorer/api/N/world                  what is known of run N (`World.facts`)
+    GET  /explorer/api/N/world                  data of run N (`World.facts`)
     POST /explorer/api/N/decode                 float32 codes -> uint8 images
     POST /explorer/api/N/encode                 a float32 image -> code, reconstruction, distortion, rate
     GET  /explorer/api/N/sample?source=&first=&count=      float32 codes
     POST /explorer/api/N/layer?part=&name=      a float32 image or code -> feature maps
 
-Bodies are the numbers, little-endian, and nothing else; a conditional run takes `label=` besides. What is wrong is answered with 4xx and `{"error": "..."}`.
+Bodies are plain little-endian numbers. Conditional runs also take `label=`. Errors are answered with status 4xx and
+`{"error": "..."}`.
 """
 
 import mimetypes
@@ -25,16 +26,16 @@ from keras_vae.explorer.packing import to_text
 from keras_vae.explorer.page import STATIC, live_page
 from keras_vae.explorer.world import World
 
-MOST_ROWS = 512  # codes in a request
+MOST_ROWS = 512  # codes per request
 MOST_BYTES = 64 << 20
 
 
 class Refused(Exception):
-    """A request that is not answered: the status code and a sentence."""
+    """A rejected request, with the status code and a message."""
 
 
 class Lively:
-    """A world that is made when it is first asked for, once, and the locks that this takes."""
+    """A `World` with a lock, so that concurrent requests compute everything only once."""
 
     def __init__(self, run):
         self.world, self.lock, self.maps, self.text = World(run), threading.Lock(), None, None
@@ -49,7 +50,7 @@ class Lively:
             return self.text
 
     def layer(self, part, name, value, label):
-        """Returns a layer's feature maps."""
+        """Returns a layer's feature maps for one image or code."""
         with self.lock:
             if self.maps is None:
                 self.maps = FeatureMaps(self.world.model)
@@ -70,7 +71,7 @@ def explorer_routes(app, runs):
 
     def find(number):
         if not 0 <= number < len(lively):
-            raise Refused(404, f"there is no run {number}: there are {len(lively)}, from 0")
+            raise Refused(404, f"there is no run {number}: expected 0 to {len(lively) - 1}")
         return lively[number]
 
     async def numbers(request, row, most):
@@ -85,7 +86,7 @@ def explorer_routes(app, runs):
             raise Refused(400, f"the body has {len(body):,} bytes: expected rows of {row} float32 numbers")
         values = np.frombuffer(bytes(body), "<f4").reshape(-1, row)
         if not np.isfinite(values).all():
-            raise Refused(400, "the body holds NaN or infinity")
+            raise Refused(400, "the body contains NaN or infinity")
         return values
 
     def binary(array):
@@ -95,7 +96,7 @@ def explorer_routes(app, runs):
         return Response(text, media_type="application/json", headers={"Cache-Control": "no-store"})
 
     def answered(function):
-        """Returns the endpoint `function` with `Refused` and bad runs answered in JSON."""
+        """Returns the endpoint `function`, with errors answered in JSON."""
 
         async def endpoint(request: Request):
             try:
@@ -118,7 +119,7 @@ def explorer_routes(app, runs):
         return find(whole_number(request.path_params["number"], "the run"))
 
     def label(request, one):
-        """Returns the label that is asked for, None of a run that takes none."""
+        """Returns the requested label, or None for unconditional models."""
         if not one.world.model.conditional:
             return None
         value = whole_number(request.query_params.get("label", ""), "label")
@@ -138,7 +139,7 @@ def explorer_routes(app, runs):
 
     def file_of(folder, name):
         path = folder / name
-        # First whether it is there: what holds NUL, or is too long, cannot even be resolved.
+        # isfile comes first, because names that contain NUL or are too long cannot be resolved.
         if not os.path.isfile(path) or not path.resolve().is_relative_to(folder.resolve()):
             raise Refused(404, f"there is no {name}")
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
@@ -173,7 +174,7 @@ def explorer_routes(app, runs):
             raise Refused(400, f"source is {source!r}: expected one of {', '.join(one.world.samplers)}")
         if not 1 <= count <= MOST_ROWS or not 0 <= first < 2**62:
             raise Refused(
-                400, f"count is {count} and first {first}: expected 1 to {MOST_ROWS}, and 0 or more"
+                400, f"count is {count} and first is {first}: expected 1 to {MOST_ROWS}, and at least 0"
             )
         seeds = np.arange(first, first + count)
         return binary(await run_in_threadpool(one.world.sample, source, seeds))

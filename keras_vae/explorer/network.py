@@ -1,16 +1,17 @@
-"""The networks as the page shows them, layer by layer, and as it computes them where there is no server."""
+"""The networks for the page: the layers that it shows, and the weights with which it computes them without a server."""
 
 import math
 
 import numpy as np
 
+from keras_vae.config.codec import registered_name
+from keras_vae.model.likelihoods import LIKELIHOODS
 from keras_vae.runtime.lazy import keras
 
 MOST_MAPS = 64  # feature maps of a layer
-MOST_WEIGHTS = 12_000_000  # in a page without a server; 64 MB as text
+MOST_WEIGHTS = 12_000_000  # for a page without a server; 64 MB as text
 
-# By the layer's class: what of its configuration the browser needs. It computes these and no others
-# (`static/network.js`).
+# The layer classes that the browser can compute (`static/network.js`), with the settings that it needs.
 COMPUTED = {
     "InputLayer": (),
     "Dense": ("activation",),
@@ -30,20 +31,20 @@ COMPUTED = {
     "SoftBounds": ("low", "high"),
     "AppendLogSigma": ("low",),
 }
-# What makes an image of the decoder's output: by the likelihood's class.
+# How the decoder's output becomes an image, by the likelihood's class.
 MEANS = {
-    "Bernoulli": "sigmoid",
-    "Gaussian": "clip",
-    "OptimalGaussian": "clip",
-    "LearnedGaussian": "clip",
-    "GaussianPerPixel": "clip",
-    "Laplace": "clip",
+    "bernoulli": "sigmoid",
+    "gaussian": "clip",
+    "gaussian_optimal": "clip",
+    "gaussian_learned": "clip",
+    "gaussian_per_pixel": "clip",
+    "laplace": "clip",
 }
 DENSITIES = {
-    "Bernoulli": "bernoulli",
-    "Gaussian": "gaussian",
-    "OptimalGaussian": "gaussian",
-    "LearnedGaussian": "gaussian",
+    "bernoulli": "bernoulli",
+    "gaussian": "gaussian",
+    "gaussian_optimal": "gaussian",
+    "gaussian_learned": "gaussian",
 }
 
 
@@ -57,7 +58,7 @@ def parts(model):
 
 
 def layer_facts(model):
-    """Returns a dict of lists: of each layer of encoder and decoder its name, kind, shape and number of weights."""
+    """Returns name, kind, shape and number of weights of each layer, as one list each for encoder and decoder."""
     return {
         part: [
             {
@@ -79,7 +80,7 @@ def shape_of(layer):
 
 
 class FeatureMaps:
-    """The outputs of all layers of a model's two networks; each function is built when it is first asked for."""
+    """Computes the output of any layer of a model's two networks; each function is built on first use."""
 
     def __init__(self, model):
         self.model, self.networks, self.functions = model, parts(model), {}
@@ -87,12 +88,8 @@ class FeatureMaps:
     def __call__(self, part, name, value, label=None):
         """Returns the feature maps of a layer for one image or code, `[maps, height, width]`, float32.
 
-        A conditional model is told the `label`.
-
-        A layer of n units gives one map of one row, `[1, 1, n]`; of more than `MOST_MAPS` maps the first are given.
-
-        Raises:
-            KeyError: There is no such layer.
+        A layer of n units gives one map of one row, `[1, 1, n]`. At most `MOST_MAPS` maps are returned. Conditional
+        models need a `label`. Raises a `KeyError` if there is no such layer.
         """
         if (part, name) not in self.functions:
             network = self.networks[part]
@@ -105,17 +102,17 @@ class FeatureMaps:
 
 
 def computable(world):
-    """Returns all that the browser needs to compute the model of `world` itself.
+    """Returns the data with which the browser computes the model of `world`.
 
     Returns:
         {"encoder", "decoder": {"layers": [{"name", "kind", "inputs", "settings", "shape", "weights"}], "outputs":
         names}, "mean", "density", "sigma", "standard"}.
 
     Raises:
-        CannotCompute: It has a layer, a latent or a likelihood that the browser does not know, or too many weights.
+        CannotCompute: The browser does not support a layer, the latent or the likelihood, or there are too many weights.
     """
     model = world.model
-    kind, likelihood = type(model.latent).__name__, type(model.likelihood).__name__
+    kind, likelihood = type(model.latent).__name__, registered_name(model.likelihood, LIKELIHOODS)
     if kind not in ("DiagonalGaussian", "Point"):
         raise CannotCompute(f"its latent is a {kind}")
     if likelihood not in MEANS:
@@ -133,7 +130,7 @@ def computable(world):
 
 
 def graph(network):
-    """Returns a functional model as a list of layers, each after those that it reads, and the names of its outputs."""
+    """Returns a functional model as a list of layers, each after its inputs, and the layers of its outputs by name."""
     config = network.get_config()
     layers = []
     for entry in config["layers"]:
@@ -157,7 +154,7 @@ def graph(network):
 
 
 def sources(value):
-    """Returns the names of the layers whose outputs stand anywhere in a node of Keras' configuration."""
+    """Returns the names of the layers whose outputs occur in a node of Keras' configuration."""
     if isinstance(value, dict):
         history = value.get("config", {}).get("keras_history") if "class_name" in value else None
         return [history[0]] if history else [name for part in value.values() for name in sources(part)]
@@ -169,17 +166,17 @@ def sources(value):
 
 
 def setting(value):
-    """Returns a value of a layer's configuration, an activation by its name."""
+    """Returns a value of a layer's configuration; activations become their names."""
     if isinstance(value, dict):
         return value["config"] if isinstance(value["config"], str) else value["config"]["name"]
     return value
 
 
 def weights_of(layer, kind):
-    """Returns the layer's weights in the order and the form in which the browser takes them.
+    """Returns the layer's weights in the order and form that the browser expects.
 
-    A batch normalization becomes a factor and a term a channel, and a transposed kernel is turned so that its
-    last axis is that of the outputs.
+    A batch normalization becomes a scale and an offset per channel. The kernel of a transposed convolution is transposed,
+    so that its last axis is that of the outputs.
     """
     weights = [np.asarray(weight, "float32") for weight in layer.weights]
     if kind == "Conv2DTranspose":

@@ -1,20 +1,20 @@
-"""Arrays in JSON: `{"dtype": "float32", "shape": [2, 3], "data": base64 of the numbers, little-endian}`."""
+"""Arrays in JSON: `{"dtype": "float32", "shape": [2, 3], "data": base64 of the little-endian numbers}`."""
 
 import base64
 import json
 
 import numpy as np
 
-DTYPES = ("float32", "int32", "uint8")  # what the page has typed arrays for
+DTYPES = ("float32", "int32", "uint8")  # for which the page has typed arrays
 
 
 def to_text(value):
-    """Returns `value`, of dicts, lists, plain values and arrays, as JSON; what is not finite becomes null."""
+    """Returns `value`, made of dicts, lists, plain values and arrays, as JSON; NaN and infinity become null."""
     return json.dumps(plain(value), allow_nan=False, separators=(",", ":"))
 
 
 def plain(value):
-    """Returns `value` with arrays packed and numbers that JSON lacks as None."""
+    """Returns `value` with arrays packed, and NaN and infinity as None."""
     if isinstance(value, np.ndarray):
         return pack(value)
     if isinstance(value, dict):
@@ -29,7 +29,7 @@ def plain(value):
 def pack(array):
     """Returns an array as a dict."""
     if array.dtype.name not in DTYPES:
-        raise TypeError(f"an array of {array.dtype} is none of {', '.join(DTYPES)}")
+        raise TypeError(f"the array has dtype {array.dtype}: expected {', '.join(DTYPES)}")
     little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     return {
         "dtype": array.dtype.name,

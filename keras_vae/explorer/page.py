@@ -1,4 +1,4 @@
-"""The page: `static/index.html` with its modules, live or as one file."""
+"""The explorer's page: `static/index.html` with its modules, live or as one file."""
 
 import math
 import pathlib
@@ -13,32 +13,32 @@ from keras_vae.report.single_page import filled, inlined
 
 STATIC = pathlib.Path(__file__).parent / "static"
 TEMPLATE = STATIC / "index.html"
-GRID_BUDGET = 12 << 20  # bytes of pictures in the grid of a model that the browser cannot compute
-GRID_SIDES = 8, 48  # the fewest cells a side, and the most
-GRID_SAMPLES = 16  # of each sampler then
+GRID_BUDGET = 12 << 20  # bytes of images in the grid for a model that the browser cannot compute
+GRID_SIDES = 8, 48  # the fewest and the most cells per side
+GRID_SAMPLES = 16  # per sampler in that case
 
 
 def modules():
-    """Returns the page's modules by the names that they import each other by, such as `explorer/maths`."""
+    """Returns the page's modules by their import names, such as `explorer/maths`."""
     return {f"explorer/{path.stem}": path for path in sorted(STATIC.glob("*.js"))}
 
 
 def live_page(title):
-    """Returns the page that asks a server."""
+    """Returns the page that requests its data from a server."""
     urls = {name: f"explorer/static/{path.name}" for name, path in modules().items()}
     style = '<link rel="stylesheet" href="explorer/static/style.css">'
     return filled(TEMPLATE, title, {name: f"./{url}" for name, url in urls.items()}, style, "null")
 
 
 def static_page(worlds):
-    """Returns the page on `worlds`, one or two, as one HTML text that needs nothing else."""
+    """Returns the page about one or two `worlds` as self-contained HTML."""
     style = f"<style>{(STATIC / 'style.css').read_text(encoding='utf-8')}</style>"
     data = to_text([static_facts(world) for world in worlds])
     return filled(TEMPLATE, " and ".join(world.name for world in worlds), inlined(modules()), style, data)
 
 
 def static_facts(world):
-    """Returns the facts of `world`, and what replaces a server: the networks, or a grid of pictures; and codes."""
+    """Returns the facts of `world`, with codes and either the networks or a grid of images in place of a server."""
     facts = {
         **world.facts,
         "report": None,
@@ -53,17 +53,17 @@ def static_facts(world):
 
 
 def picture_grid(world, codes, why):
-    """Returns what the map decodes to, cell by cell, and what the samplers' `codes` do, under each label in turn.
+    """Returns the decoded images of the map's cells and of the samplers' `codes`, for each label.
 
     Raises:
-        UsageError: So many labels make the page too large. `why` says what the pictures are needed for.
+        UsageError: There are too many labels for one page. `why` says why the browser cannot compute the model.
     """
     labels, (fewest, most) = labels_of(world), GRID_SIDES
     side = int((GRID_BUDGET / (math.prod(world.model.image_shape) * len(labels))) ** 0.5)
     if len(labels) > 1 and side < fewest:
         raise UsageError(
-            f"{world.run.path}: the browser cannot compute the model ({why}), and pictures under each of its"
-            f" {len(labels)} labels are too many for one file (show it live: python -m keras_vae.serving run)"
+            f"{world.run.path}: the browser cannot compute the model ({why}), and images for each of its"
+            f" {len(labels)} labels are too large for one file (show it live: python -m keras_vae.serving run)"
         )
     side = min(max(side, fewest), most)
 

@@ -1,10 +1,10 @@
-"""The codes for TensorBoard's Embedding Projector, with labels and pictures: `logs/projector/`.
+"""Writes codes, labels and images for TensorBoard's Embedding Projector into `logs/projector/`.
 
-projector_config.pbtxt   what lies where, as the plugin reads it
-codes.tsv                a row of numbers a code
-metadata.tsv             a label a row
+projector_config.pbtxt   the paths of the other files, for the plugin
+codes.tsv                one row of numbers per code
+metadata.tsv             one label per row
 sprite.png               the images, in rows of equal length
-events.out.tfevents.*    without one a folder is no run to TensorBoard, and is looked into by nobody
+events.out.tfevents.*    makes TensorBoard treat the folder as a run
 """
 
 import math
@@ -14,12 +14,12 @@ import numpy as np
 from keras_vae.runtime.files import whole
 from keras_vae.runtime.lazy import tf
 
-MOST_SIDE = 8192  # of a sprite sheet (TensorBoard's documentation)
+MOST_SIDE = 8192  # pixels per side of a sprite sheet (TensorBoard's documentation)
 MOST_NUMBERS = 4_000_000  # in codes.tsv, about 40 MB
 
 
 def write_projector(world):
-    """Writes the files of `world` into its run's `logs/projector`, and returns that folder."""
+    """Writes the files of `world` into its run's `logs/projector` and returns that folder."""
     folder = world.run.logs / "projector"
     folder.mkdir(parents=True, exist_ok=True)
     height, width, _ = world.model.image_shape
@@ -53,18 +53,18 @@ embeddings {{
 
 
 def write(path, text):
-    """Writes `text` to `path`, whole or not at all."""
+    """Writes `text` to `path`, completely or not at all."""
     with whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def codes_table(codes):
-    """Returns codes, `[n, d]`, as lines of numbers with tabs between."""
+    """Returns codes, `[n, d]`, as lines of tab-separated numbers."""
     return "".join("\t".join(f"{value:.6g}" for value in code) + "\n" for code in codes)
 
 
 def label_column(world, count):
-    """Returns a label an image, without what would end a cell or a line; a number where there are no labels."""
+    """Returns one label per image, without tabs and line breaks; without labels, a number."""
     labels = world.facts["labels"]
     if labels is None:
         return [str(index) for index in range(count)]
@@ -73,7 +73,7 @@ def label_column(world, count):
 
 
 def sprite(images):
-    """Returns a PIL image of `images`, uint8 `[n, height, width, channels]`, in rows of ceil(sqrt(n)); the rest black."""
+    """Returns a PIL image of `images`, uint8 `[n, height, width, channels]`, in rows of ceil(sqrt(n)); unused cells are black."""
     from PIL import Image
 
     count, height, width, channels = images.shape

@@ -1,4 +1,4 @@
-"""What the page knows of a run before anybody touches it."""
+"""The data of a run that the page shows before any interaction."""
 
 import functools
 import math
@@ -14,7 +14,7 @@ from keras_vae.evaluation.verdict.facts import Facts
 from keras_vae.explorer.dead_zones import shade
 from keras_vae.explorer.network import layer_facts
 from keras_vae.export.saved_models import float32_twin
-from keras_vae.model.likelihoods import GaussianLikelihood, OptimalGaussian
+from keras_vae.model.likelihoods import Gaussian, OptimalGaussian
 from keras_vae.model.posteriors import Codebook, show_shape
 from keras_vae.report.page import NAME, clean
 from keras_vae.report.verdict import VERDICTS, plain_words
@@ -25,26 +25,22 @@ from keras_vae.samplers import load as load_sampler
 from keras_vae.samplers.principal import principal_components, project
 from keras_vae.training.setup import load as load_dataset
 
-MOST_IMAGES, FEWEST_IMAGES, IMAGE_BUDGET = (
-    1500,
-    60,
-    3 << 20,
-)  # on the map; bytes of pictures that a page may hold
-MOST_AXES = 12  # principal directions, a slider each
-MOST_FITTED = 2000  # training images whose codes a mixture is fitted to, and principal axes are taken from
+MOST_IMAGES, FEWEST_IMAGES, IMAGE_BUDGET = 1500, 60, 3 << 20  # images on the map; bytes of images in a page
+MOST_AXES = 12  # principal directions, with one slider each
+MOST_FITTED = 2000  # training images whose codes determine the mixture and the principal axes
 OVERLAID = 400  # samples drawn over the map
-SEEDS, SEED_BUDGET = 256, 1 << 20  # codes of each sampler that a page without a server holds; numbers
-EMBED_BUDGET = 1 << 20  # numbers in all codes, beyond which they are not sent, and there is no embedding
+SEEDS, SEED_BUDGET = 256, 1 << 20  # codes per sampler in a page without a server; numbers in these codes
+EMBED_BUDGET = 1 << 20  # numbers in all codes; with more there is no embedding
 MARGIN = 0.12  # of the map around the codes
 
 
 class World:
-    """A run as the explorer sees it; everything is computed once, when it is first asked for.
+    """A run as the explorer shows it; everything is computed once, on first use.
+
+    The test images are shown, or the validation or training images if there are none.
 
     Attributes:
         run: The `Run`.
-        model, subject, dataset: As they are called everywhere; the test images are shown, or the validation or
-            training images where there are none.
     """
 
     def __init__(self, run):
@@ -57,17 +53,13 @@ class World:
 
     @functools.cached_property
     def model(self):
-        """The model, in float32, which is what is exported of it.
-
-        Raises:
-            UsageError: The run has none yet, or its file is damaged.
-        """
+        """The model in float32, as it is exported; raises a `UsageError` if its file is missing or damaged."""
         model = load_model(self.run)
         return model if model.dtype_policy.name == "float32" else float32_twin(model)
 
     @functools.cached_property
     def subject(self):
-        """The model as two functions."""
+        """The model as a `Subject` with encode and decode functions."""
         return from_model(self.model, self.name)
 
     @functools.cached_property
@@ -83,27 +75,27 @@ class World:
 
     @functools.cached_property
     def images(self):
-        """The images on the map, `[n, height, width, channels]`, as they go over the wire: 8 bits a channel."""
+        """The images on the map, uint8 `[n, height, width, channels]`."""
         pixels = math.prod(self.dataset.image_shape)
         count = int(np.clip(IMAGE_BUDGET // pixels, FEWEST_IMAGES, MOST_IMAGES))
         return as_bytes(self.shown.images(0, count))
 
     @functools.cached_property
     def labels(self):
-        """Their labels, `[n]`, or None."""
+        """The labels of the images, `[n]`, or None."""
         labels = self.shown.labels
         return None if labels is None else np.asarray(labels[: len(self.images)], "int32")
 
     @functools.cached_property
     def label_names(self):
-        """What the labels are called, a list of short texts; a conditional model decodes a code as any of them."""
+        """The names of the labels, a list of short texts; a conditional model can decode a code with any label."""
         names = self.dataset.label_names or range(self.dataset.num_classes)
         return [clean(name, NAME) for name in names]
 
     def told(self, labels, count):
-        """Returns what the model's functions take besides `count` images or codes: a tuple.
+        """Returns the additional arguments of the model's functions for `count` images or codes, a tuple.
 
-        It holds the labels of a conditional model, one for each or one for all, and is else empty.
+        It contains the labels, given for each or one for all, if the model is conditional, and is empty otherwise.
         """
         if not self.model.conditional:
             return ()
@@ -111,19 +103,19 @@ class World:
 
     @functools.cached_property
     def codes(self):
-        """Mean and log-variance of their codes, `[n, d]` each, those of a conditional model under their own labels."""
+        """Mean and log-variance of the images' codes, `[n, d]` each; a conditional model gets the images' labels."""
         own = self.told(self.labels, len(self.images))
         mean, log_var = in_batches(self.subject.encode, as_floats(self.images), *own)
         return Codes(mean.reshape(len(mean), -1), log_var.reshape(len(mean), -1))
 
     @functools.cached_property
     def reconstructions(self):
-        """What their codes decode to, as `images`."""
+        """The reconstructions of the images, in the format of `images`."""
         return self.decode(self.codes.mean, self.labels)
 
     @functools.cached_property
     def training_codes(self):
-        """Those of some training images, `[n, *latent]`; fewer where they are large."""
+        """The codes of some training images, `[n, *latent]`; fewer if codes are large."""
         count = int(np.clip(2**25 // self.dims, 200, MOST_FITTED))
         images, labels = self.dataset.train.images(0, count), self.dataset.train.labels
         own = () if labels is None else self.told(labels[: len(images)], len(images))
@@ -131,12 +123,12 @@ class World:
 
     @property
     def dims(self):
-        """How many numbers a code has."""
+        """The number of values in a code."""
         return self.model.dims.latents
 
     @functools.cached_property
     def axes(self):
-        """(center `[d]`, directions `[k, d]`): the two latent numbers where there are two, else principal axes."""
+        """(center `[d]`, directions `[k, d]`): the latent axes if there are at most two, else principal axes."""
         if self.dims <= 2:
             return np.zeros(self.dims, "float32"), np.eye(self.dims, dtype="float32")
         mean = self.training_codes.mean
@@ -145,7 +137,7 @@ class World:
 
     @functools.cached_property
     def coordinates(self):
-        """Where the images' codes lie along the axes, `[n, k]`."""
+        """The coordinates of the images' codes along the axes, `[n, k]`."""
         return self.along_axes(self.codes.mean)
 
     def along_axes(self, codes):
@@ -155,15 +147,16 @@ class World:
 
     @functools.cached_property
     def scales(self):
-        """Standard deviation of the codes along each axis, `[k]`; 1 where there is none."""
+        """Standard deviation of the codes along each axis, `[k]`; 1 if it is nearly 0."""
         scales = self.coordinates.std(axis=0)
         return np.where(scales > 1e-6, scales, 1).astype("float32")
 
     @functools.cached_property
     def bounds(self):
-        """The map's `(left, right, bottom, top)`, a square: all codes, three standard deviations of N(0, I), a margin.
+        """The map's `(left, right, bottom, top)`, a square with all codes, N(0, I) to 3 standard deviations, and a margin.
 
-        N(0, I) is on the map of a plain autoencoder too, whose samples are drawn from it: maps that reach as far compare.
+        The map of a plain autoencoder includes N(0, I) too, because its samples are drawn from it and maps of the same
+        extent can be compared.
         """
         points = plane(self.coordinates)
         low, high = points.min(axis=0), points.max(axis=0)
@@ -175,7 +168,7 @@ class World:
 
     @functools.cached_property
     def samplers(self):
-        """What codes are drawn from, by name: the prior, and the fitted ones of the report or else a mixture."""
+        """Samplers of codes by name: the prior, and the samplers fitted by the evaluation, or else a mixture."""
         fitted = {}
         for path in sorted((self.run.path / "samplers").glob("*.npz")):
             sampler = load_sampler(path)
@@ -183,17 +176,17 @@ class World:
                 fitted[path.stem] = sampler
         if not fitted and not isinstance(self.model.latent, Codebook):
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # of few codes; the map shows how they lie
+                warnings.simplefilter("ignore", UserWarning)  # about few codes; the map shows them anyway
                 fitted["mixture"] = Mixture(self.model.latent_shape).fit(self.training_codes)
         return {"prior": self.model.prior.sampler(), **fitted}
 
     def sample(self, source, seeds):
-        """Returns codes that the sampler `source` draws by `seeds`, `[n, d]`; row i depends on seeds[i] alone."""
+        """Returns codes drawn by the sampler `source`, `[n, d]`; row i depends only on seeds[i]."""
         codes = self.samplers[source].sample(tf.constant(seeds, "int64"))
         return np.asarray(codes, "float32").reshape(len(seeds), -1)
 
     def mean_of(self, source):
-        """Returns the mean of what the sampler `source` draws, `[d]`: of a learned prior that of the draws on the map."""
+        """Returns the mean of the sampler `source`, `[d]`; for a learned prior, the mean of the samples on the map."""
         if source != "prior":
             return self.training_codes.mean.reshape(-1, self.dims).mean(axis=0)
         if self.model.prior.is_standard:
@@ -202,27 +195,27 @@ class World:
 
     @functools.cached_property
     def seeds(self):
-        """How many seeds of each sampler a page without a server can have."""
+        """The number of seeds per sampler in a page without a server."""
         return int(np.clip(SEED_BUDGET // self.dims, 16, SEEDS))
 
     def decode(self, codes, labels=None):
-        """Returns the images of `codes`, `[n, d]`: `[n, height, width, channels]`, 8 bits a channel.
+        """Returns the decoded images of `codes`, `[n, d]`, as uint8 `[n, height, width, channels]`.
 
-        A conditional model is told their `labels`, `[n]`, or one for all.
+        Conditional models need `labels`, `[n]`, or one for all.
         """
         shaped = np.asarray(codes, "float32").reshape(-1, *self.model.latent_shape)
         return as_bytes(in_batches(self.subject.decode, shaped, *self.told(labels, len(shaped))))
 
     @functools.cached_property
     def likelihood(self):
-        """(images, codes) -> log p(images | codes), `[n]`; of a conditional model (images, codes, labels).
+        """(images, codes) -> log p(images | codes), `[n]`; for a conditional model (images, codes, labels).
 
-        A variance that is the best of whatever batch is scored has nothing to say of one image; that of the
-        images on the map, of which it is the mean squared error, stands in (Rybkin et al. 2021, equation 6).
+        A variance that is optimal for the scored batch is meaningless for a single image. It is replaced by the optimal
+        variance of the images on the map, their mean squared error (Rybkin et al. 2021, equation 6).
         """
         if not isinstance(self.model.likelihood, OptimalGaussian):
             return self.subject.log_prob
-        model, gaussian = self.model, GaussianLikelihood(self.sigma)
+        model, gaussian = self.model, Gaussian(self.sigma)
 
         def log_prob(images, codes, labels=None):
             return np.asarray(
@@ -233,19 +226,17 @@ class World:
 
     @functools.cached_property
     def sigma(self):
-        """Root mean square error of the reconstructions on the map; or the likelihood's own where it has one."""
+        """The likelihood's own sigma if it has one, else the root mean square error of the reconstructions on the map."""
         if self.subject.sigma is not None:
             return self.subject.sigma
         errors = self.reconstructions.astype("float32") - self.images.astype("float32")
         return max(float(np.sqrt(np.square(errors / 255).mean())), 1e-3)
 
     def encode(self, image, label=None):
-        """Returns what the model makes of one image, `[height, width, channels]` in [0, 1].
+        """Returns code, reconstruction, distortion and rate of one image, `[height, width, channels]` in [0, 1].
 
-        A conditional model is told its `label`.
-
-        Distortion is that of the image as it is at the mean of its posterior, and not the mean over draws: what
-        is seen beside it. Under dynamic binarisation it is the mean over the binarised images.
+        The distortion is that of the shown reconstruction, decoded from the mean of the posterior, and not the mean over
+        samples. Under dynamic binarisation it is the mean over binarised images. Conditional models need a `label`.
 
         Returns:
             {"mean", "log_var": `[d]`, "image": the reconstruction, uint8, "distortion", "rate": nats or None}.
@@ -262,7 +253,7 @@ class World:
         }
 
     def rate(self, images, labels=None):
-        """Returns KL(q(z|x) || N(0, I)) of the first image in nats, None where there is no closed form."""
+        """Returns KL(q(z|x) || N(0, I)) of the first image in nats, or None without a closed form."""
         model = self.model
         if not self.subject.is_variational or not model.prior.is_standard:
             return None
@@ -271,25 +262,25 @@ class World:
 
     @functools.cached_property
     def dead_zones(self):
-        """The map's dead zones, as `keras_vae.explorer.dead_zones.shade` has them."""
+        """The map's dead zones, see `keras_vae.explorer.dead_zones.shade`."""
         return shade(self)
 
     @functools.cached_property
     def embedding(self):
-        """t-SNE of the images' codes, `[n, 2]`, and the codes; None where it would say nothing or cost too much."""
+        """t-SNE of the images' codes, `[n, 2]`, and the codes; None for two dimensions, few codes or too many numbers."""
         codes = self.codes.mean
         if self.dims <= 2 or codes.size > EMBED_BUDGET or len(codes) < 30:
             return None
         from sklearn.manifold import TSNE
 
-        # A third of the usual number for few points; from the principal axes, so that it is the same each time.
+        # The usual perplexity is reduced for few points; the initial PCA makes the result reproducible.
         perplexity = min(30, len(codes) // 3)
         points = TSNE(init="pca", perplexity=perplexity, random_state=0, max_iter=500).fit_transform(codes)
         return {"points": points.astype("float32"), "codes": codes}
 
     @functools.cached_property
     def verdict(self):
-        """What the run's report says, in the few words that stand on top of the page; None without a report."""
+        """The report's verdict in the few words at the top of the page; None without a report."""
         try:
             results = read_results(self.run.report / "results.json")
             verdict = results["verdict"]
@@ -301,12 +292,12 @@ class World:
                 "confidence": verdict.get("confidence"),
                 "blind": Facts(results).is_blind,
             }
-        except (UsageError, KeyError, IndexError, TypeError):  # of another version, or damaged
+        except (UsageError, KeyError, IndexError, TypeError):  # from another version, or damaged
             return None
 
     @functools.cached_property
     def facts(self):
-        """All of it, a dict of plain values and arrays (`keras_vae.explorer.packing`)."""
+        """All data of the page, a dict of plain values and arrays (`keras_vae.explorer.packing`)."""
         center, directions = self.axes
         return {
             "name": self.name,
@@ -341,7 +332,7 @@ class World:
 
 
 def plane(coordinates):
-    """Returns the first two of the coordinates, `[n, 2]`; the second is 0 where there is one."""
+    """Returns the first two coordinates, `[n, 2]`; a missing second coordinate is 0."""
     first = coordinates[:, :2]
     return np.ascontiguousarray(np.pad(first, ((0, 0), (0, 2 - first.shape[1]))))
 

@@ -1,27 +1,27 @@
-"""The layers that Keras lacks."""
+"""Layers and constraints that Keras does not have."""
 
 from keras_vae.layers import backends
 from keras_vae.layers.densities import soft_bounds
 from keras_vae.runtime.lazy import keras, ops
 
-PACKAGE = "keras_vae"  # the name that our classes are registered under with Keras
+PACKAGE = "keras_vae"  # the package name of our classes in Keras' registry
 SQUARINGS = 8
-SMALLEST_NORM = 1e-30  # divides nothing by zero
+SMALLEST_NORM = 1e-30  # prevents divisions by zero
 SMALLEST_MEAN_SQUARE = 1e-6  # bounds the gradient of a normalization at 0
 
 
 class GivenSeed(keras.random.SeedGenerator):
-    """A seed that is a pure function of numbers that the caller has, such as the optimizer's step counter.
+    """A stateless seed: a function of numbers of the caller, such as the optimizer's step counter.
 
-    Keras' own generator counts in a variable that is saved in no file, so a resumed run would see other
-    noise, and an evaluation between two epochs would shift the training's. This one has no state.
+    Keras' own generator counts in a variable that is not saved: a resumed run would get different noise, and an
+    evaluation between two epochs would change the noise of training.
     """
 
     def __init__(self, stream, counter):
         self.value = ops.stack([ops.cast(number, backends.SEED_DTYPE) for number in (stream, counter)])
 
     def next(self, ordered=True):
-        """Returns the seed, always the same."""
+        """Returns the seed, which is always the same."""
         del ordered
         return self.value
 
@@ -30,9 +30,9 @@ class GivenSeed(keras.random.SeedGenerator):
 class Sampling(keras.layers.Layer):
     """Draws codes from N(mean, exp(log_var)) by the reparameterisation trick (Kingma and Welling 2014).
 
-    Called on `[mean, log_var]`, each `[batch, *latent]`, it returns codes of that shape, in float32. Noise
-    is `noise` where the call gives it, else comes from `seed` (as `keras.random` takes it) or from the layer's own
-    generator.
+    Called on `[mean, log_var]`, each `[batch, *latent]`, it returns float32 codes of the same shape. The noise is the
+    argument `noise` if it is given, and otherwise drawn from the argument `seed` (as in `keras.random`) or the layer's
+    own generator.
     """
 
     def __init__(self, seed=None, **kwargs):
@@ -56,7 +56,7 @@ class Sampling(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class SoftBounds(keras.layers.Layer):
-    """Keeps values between `low` and `high` smoothly (`keras_vae.layers.densities.soft_bounds`)."""
+    """Bounds values between `low` and `high` smoothly (`keras_vae.layers.densities.soft_bounds`)."""
 
     def __init__(self, low, high, **kwargs):
         super().__init__(**kwargs)
@@ -74,7 +74,7 @@ class SoftBounds(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class UnitRootMeanSquare(keras.layers.Layer):
-    """Scales the last axis to a root mean square of 1; what is 0 everywhere stays 0."""
+    """Scales the last axis to a root mean square of 1. Zero vectors stay zero."""
 
     def call(self, inputs):
         mean_square = ops.mean(ops.square(inputs), axis=-1, keepdims=True)
@@ -86,7 +86,7 @@ class UnitRootMeanSquare(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class AppendLogSigma(keras.layers.Layer):
-    """Appends a channel that holds one learned number, the log of a scale (a standard deviation), never below `low`."""
+    """Appends a channel with one learned number, the log of a scale such as a standard deviation, bounded by `low`."""
 
     def __init__(self, low, **kwargs):
         super().__init__(**kwargs)
@@ -109,9 +109,9 @@ class AppendLogSigma(keras.layers.Layer):
 class UnitSpectralNorm(keras.constraints.Constraint):
     """Divides a kernel by its largest singular value, as a matrix of its last axis against all others.
 
-    The Gram matrix G of the shorter side is squared `SQUARINGS` times, which is 2**SQUARINGS power iterations
-    from every start at once: tr(G P) / tr(P) with P = G**(2**SQUARINGS) is the mean of the eigenvalues, each with
-    the weight of its own power, and falls short of the largest by 1% at most in a kernel of 512 outputs.
+    The Gram matrix G of the shorter side is squared `SQUARINGS` times, which equals 2**SQUARINGS power iterations from
+    all starts at once. With P = G**(2**SQUARINGS), tr(G P) / tr(P) is the mean of the eigenvalues of G, weighted by
+    their powers. It is at most 1% below the largest eigenvalue for a kernel of 512 outputs.
     """
 
     def __call__(self, kernel):
@@ -119,7 +119,7 @@ class UnitSpectralNorm(keras.constraints.Constraint):
 
 
 class Between(keras.constraints.Constraint):
-    """Moves what lies outside `low` and `high` to the nearer of them."""
+    """Clips weights to the range from `low` to `high`."""
 
     def __init__(self, low, high):
         self.low, self.high = low, high
@@ -129,7 +129,7 @@ class Between(keras.constraints.Constraint):
 
 
 def spectral_norm(kernel):
-    """Returns the largest singular value of `kernel`, `[..., outputs]`, as a matrix of that axis against the others."""
+    """Returns the largest singular value of `kernel`, `[..., outputs]`, as a matrix of its last axis and all others."""
     matrix = ops.reshape(kernel, (-1, kernel.shape[-1]))
     if matrix.shape[0] < matrix.shape[1]:
         matrix = ops.transpose(matrix)
@@ -142,11 +142,11 @@ def spectral_norm(kernel):
 
 
 class Weights(keras.layers.Layer):
-    """Holds weights as attributes, in float32 whatever the policy: what a model learns outside its networks.
+    """Holds the weights of a model outside its networks as attributes, in float32 for every dtype policy.
 
     Args:
-        name: Of the layer.
-        **weights: `(shape, initializer)` of each, by name.
+        name: The name of the layer.
+        **weights: The `(shape, initializer)` of each weight, by name.
     """
 
     def __init__(self, name, **weights):
@@ -157,17 +157,17 @@ class Weights(keras.layers.Layer):
 
 
 class PixelVariance(keras.layers.Layer):
-    """Holds the mean squared error of a pixel in training: a mean over steps, the last hundred having most weight.
+    """Holds the mean squared error per pixel in training, averaged over about the last hundred steps.
 
-    It is an exponential mean without the bias of its start (Kingma and Ba 2015, section 3): two sums that decay
-    alike, of the errors and of 1.
+    It is an exponential moving average with bias correction (Kingma and Ba 2015, section 3): two sums with the same
+    decay, of the errors and of 1.
     """
 
     decay = 0.99
 
     def __init__(self, name):
         super().__init__(dtype="float32", name=name)
-        # All replicas compute the same.
+        # All replicas compute the same values.
         self.sums = self.add_weight(
             (2,),
             "zeros",
@@ -179,7 +179,7 @@ class PixelVariance(keras.layers.Layer):
         self.built = True
 
     def follow(self, error, total=None):
-        """Enters the mean squared error of a batch, a number, whose images weigh `total`, None for 1 each."""
+        """Adds the mean squared error of a batch, a scalar. `total` is the sum of its images' weights, None for 1."""
         error, total = ops.stop_gradient(error), ops.cast(1.0 if total is None else total, "float32")
         error, total = backends.mean_over_replicas([error * total, total])
         entered = ops.stack([ops.divide_no_nan(error, total), 1.0])
@@ -188,14 +188,14 @@ class PixelVariance(keras.layers.Layer):
         self.sums.assign(ops.where(total > 0, moved, sums))
 
     def is_known(self):
-        """Returns whether a batch has been entered."""
+        """Returns whether a batch has been added."""
         return float(ops.convert_to_numpy(self.sums)[1]) > 0
 
     def variance(self):
-        """Returns the mean squared error, a number."""
+        """Returns the mean squared error, a scalar."""
         return self.sums[0] / self.sums[1]
 
     def load_own_variables(self, store):
-        """Loads the sums; a file made before they were kept has none, and they stay unknown."""
+        """Loads the sums. Files of older versions do not have them; they then stay unknown."""
         if len(store.keys()):
             super().load_own_variables(store)

@@ -1,7 +1,7 @@
-"""Log densities and divergences, elementwise unless they say otherwise, in nats.
+"""Log densities and divergences in nats, elementwise unless stated otherwise.
 
-Everything here is arithmetic on tensors of any backend of Keras; nothing has state. What is summed, and over
-what, is said by `sum_per_image` and in one place by the model, which takes the mean over the batch.
+All functions are stateless and work on tensors of any Keras backend. `sum_per_image` sums over an image, and the model
+takes the mean over the batch.
 """
 
 import math
@@ -9,25 +9,25 @@ import math
 from keras_vae.runtime.lazy import ops
 
 LOG_2_PI = math.log(2 * math.pi)
-# Of log-variances: exp(-14) is below what float32 sums resolve beside 1; exp(6) is 20 standard deviations of the prior.
+# Bounds of log-variances: exp(-14) is lost in a float32 sum with 1; exp(6) is 20 standard deviations of the prior.
 MIN_LOG_VAR, MAX_LOG_VAR = -14.0, 6.0
-SERIES_BELOW = 0.5  # four terms of a power series are exact to float32 there, and closed forms above
+SERIES_BELOW = 0.5  # power series of four terms are exact in float32 below this, closed forms above
 
 
 def sum_per_image(values):
-    """Sums over everything but the first axis: `[batch, ...]` to `[batch]`."""
+    """Sums over all axes except the first: `[batch, ...]` to `[batch]`."""
     return ops.sum(values, axis=tuple(range(1, len(values.shape))))
 
 
 def batch_mean(values, weights=None):
-    """Returns the mean over the first axis of `[batch, ...]`, each row counted by its weight; `[...]`.
+    """Returns the weighted mean over the first axis, `[...]`; 0 if all weights are 0.
 
-    Everything that is computed from a whole batch (variances, moments, mean rates) takes its means here, so that an
-    image of weight 0 counts as absent and one of weight 2 as two. Where all weights are 0, the mean is 0.
+    All statistics of a batch (variances, moments, mean rates) use this mean. An image of weight 0 therefore counts as
+    absent and one of weight 2 as two images.
 
     Args:
         values: `[batch, ...]`.
-        weights: `[batch]`, 0 or more, by any common factor; None where all are equal.
+        weights: `[batch]`, not negative, up to a common factor. None for equal weights.
     """
     if weights is None:
         return ops.mean(values, axis=0)
@@ -48,8 +48,8 @@ def standard_normal_log_density(values):
 def kl_to_standard_normal(mean, log_var):
     """Returns KL(N(mean, exp(log_var)) || N(0, 1)), elementwise (Kingma and Welling 2014, appendix B).
 
-    `exp(log_var) - 1` is taken by `expm1`: in float32 the plain difference is 5% off at log_var = 1e-3 and
-    all wrong at 1e-4, which is where large latents live.
+    `exp(log_var) - 1` is computed by `expm1`: in float32, the plain difference has an error of 5% at log_var = 1e-3 and
+    is useless at 1e-4, which is the range of large latents.
     """
     return 0.5 * (ops.square(mean) + ops.expm1(log_var) - log_var)
 
@@ -57,8 +57,8 @@ def kl_to_standard_normal(mean, log_var):
 def bernoulli_log_density(values, logits):
     """Returns values * log p + (1 - values) * log(1 - p) with p = sigmoid(logits), elementwise.
 
-    It is a log density where `values` are 0 or 1. At values between, it is the negative cross-entropy, which
-    does not integrate to one (Loaiza-Ganem and Cunningham 2019).
+    It is a log density if `values` are 0 or 1. For values in between it is the negative cross-entropy, whose
+    exponential does not integrate to 1 (Loaiza-Ganem and Cunningham 2019).
     """
     return values * logits - ops.softplus(logits)
 
@@ -66,8 +66,8 @@ def bernoulli_log_density(values, logits):
 def continuous_bernoulli_log_density(values, logits):
     """Returns the log density of the continuous Bernoulli over [0, 1], elementwise.
 
-    Loaiza-Ganem and Cunningham 2019, equation 4, which with logits t is exp(t x) t / (exp(t) - 1); that is
-    t (x - 1/2) - log(sinh(a) / a) at a = |t| / 2, without a hole at t = 0, where their normaliser has 0 / 0.
+    Loaiza-Ganem and Cunningham 2019, equation 4. With logits t the density is exp(t x) t / (exp(t) - 1), and its log is
+    t (x - 1/2) - log(sinh(a) / a) with a = |t| / 2. This form is defined at t = 0 too, where their normaliser is 0/0.
     """
     half = 0.5 * ops.abs(logits)
     large = ops.maximum(half, SERIES_BELOW)
@@ -78,7 +78,7 @@ def continuous_bernoulli_log_density(values, logits):
 
 
 def continuous_bernoulli_mean(logits):
-    """Returns the mean of the continuous Bernoulli, elementwise (their equation 7): 1/2 + (coth(t/2) - 2/t) / 2."""
+    """Returns the mean of the continuous Bernoulli, elementwise: 1/2 + (coth(t/2) - 2/t) / 2 (their equation 7)."""
     half = 0.5 * logits
     is_small = ops.abs(half) < SERIES_BELOW
     large = ops.where(is_small, SERIES_BELOW, half)
@@ -94,11 +94,11 @@ def laplace_log_density(values, location, log_scale):
 
 
 def logistic_log_mass(values, location, log_scale, levels):
-    """Returns the log mass of a logistic in the cells of `levels` values from 0 to 1, elementwise.
+    """Returns the log probability of values under a logistic discretised to `levels` levels in [0, 1], elementwise.
 
-    Salimans et al. 2017 (PixelCNN++), equation 2: sigmoid(above) - sigmoid(below), where the cells of 0 and of 1
-    reach to infinity. The difference is sigmoid(above) sigmoid(-below) (1 - exp(below - above)), which no scale
-    makes vanish in float32. `values` between two levels belong to the nearer.
+    Salimans et al. 2017 (PixelCNN++), equation 2: sigmoid(above) - sigmoid(below), with cells of 0 and 1 that extend to
+    infinity. It is computed as sigmoid(above) sigmoid(-below) (1 - exp(below - above)), which does not vanish in
+    float32 at any scale. `values` between two levels are rounded to the nearest.
     """
     gaps = levels - 1
     level, precision = ops.round(values * gaps), ops.exp(-log_scale)
@@ -113,60 +113,61 @@ def logistic_log_mass(values, location, log_scale, levels):
 
 
 def clipped_logistic_mean(location, log_scale):
-    """Returns the mean of a logistic that is clipped to [0, 1]: the integral over t of P(value > t), elementwise."""
+    """Returns the mean of a logistic clipped to [0, 1], the integral of P(value > t) over t, elementwise."""
     scale = ops.exp(log_scale)
     mean = scale * (ops.softplus(location / scale) - ops.softplus((location - 1) / scale))
-    return ops.clip(mean, 0.0, 1.0)  # where the location is far, the difference is rounded
+    return ops.clip(mean, 0.0, 1.0)  # the difference has rounding errors if the location is far away
 
 
 def soft_bounds(values, low, high):
-    """Returns `values` kept between `low` and `high` smoothly: nearly the identity in between.
+    """Bounds `values` between `low` and `high` smoothly; nearly the identity in between.
 
-    A hard clip has no gradient outside: a log-variance that strays there never comes back. This one's falls off
-    by a factor of e a unit, so that one that strays by ten still does.
+    A hard clip has no gradient outside its bounds, so a log-variance could never return. This gradient falls by a
+    factor of e per unit: a log-variance that is ten units outside still returns.
     """
     below = high - ops.softplus(high - values)
     return low + ops.softplus(below - low)
 
 
 def log_mean_exp(values, axis):
-    """Returns log of the mean of exp(values) along `axis`, without overflow."""
+    """Returns the log of the mean of exp(values) along `axis`, without overflow."""
     return ops.logsumexp(values, axis=axis) - math.log(values.shape[axis])
 
 
 def squared_distances(rows, others):
-    """Returns |row_i - other_j|^2 of `[n, d]` and `[m, d]`: `[n, m]`, without a table of n x m x d."""
+    """Returns |row_i - other_j|^2, `[n, m]`, of `[n, d]` and `[m, d]`, without an array of n x m x d."""
     lengths = ops.sum(ops.square(rows), axis=1)[:, None] + ops.sum(ops.square(others), axis=1)[None]
     return ops.maximum(lengths - 2 * ops.matmul(rows, ops.transpose(others)), 0.0)
 
 
 def gaussian_kernel(distances, size):
-    """Returns exp(-distances / size), elementwise; squared distances of rows of `size` numbers."""
+    """Returns exp(-distances / size), elementwise, of squared distances of rows of `size` numbers."""
     return ops.exp(-distances / size)
 
 
 def inverse_multiquadratic(distances, size, scales=(0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)):
     """Returns the sum over scales s of C / (C + distances) with C = 2 `size` s, elementwise (Tolstikhin et al. 2018).
 
-    2 `size` is the mean squared distance of two draws of N(0, I) of `size` numbers.
+    2 `size` is the mean squared distance between two draws from N(0, I) in `size` dimensions.
     """
     return sum(2 * size * scale / (2 * size * scale + distances) for scale in scales)
 
 
 def maximum_mean_discrepancy(rows, others, kernel, weights=None):
-    """Returns the squared discrepancy of two sets, `[n, d]` and `[m, d]`, a number (Gretton et al. 2012, equation 3).
+    """Returns the squared maximum mean discrepancy of two sets, a scalar (Gretton et al. 2012, equation 3).
 
         sum_{i != j} k(x_i, x_j) / n(n - 1) + sum_{i != j} k(y_i, y_j) / m(m - 1) - 2 sum_ij k(x_i, y_j) / nm
 
-    Without bias: its mean is 0 for sets of one distribution, so it can come out below 0. A set of one row tells
-    nothing, and the answer is 0. With weights w of sum 1, 1 / n(n - 1) becomes w_i w_j / (1 - sum w^2), which has no
-    bias either. (A row of weight 2 is not two equal rows here: the pair of a row and its copy would be a bias.)
+    The estimate is unbiased: its mean is 0 for sets from the same distribution, so it can be negative. It is 0 if a set
+        has
+    only one row. With weights w of sum 1, 1 / n(n - 1) becomes w_i w_j / (1 - sum w^2), which is unbiased too. A row of
+    weight 2 is not the same as two equal rows: the pair of a row and its copy would add a bias.
 
     Args:
         rows: `[n, d]`.
         others: `[m, d]`; with weights, `[n, d]`.
-        kernel: A function of squared distances and of d.
-        weights: Of each row, and of each of the others, `[n]`; None where all are equal.
+        kernel: A function of squared distances and d.
+        weights: The weights of the rows and of the others, `[n]`. None for equal weights.
     """
     size = rows.shape[1]
     first, second = shares_of(rows, weights), shares_of(others, weights)
@@ -185,7 +186,7 @@ def maximum_mean_discrepancy(rows, others, kernel, weights=None):
 
 
 def shares_of(rows, weights=None):
-    """Returns the shares of `rows`, `[n, ...]`, by their `weights`, `[n]`, or equal ones: `[n]`, of sum 1 (or all 0)."""
+    """Returns the `weights` of `rows`, `[n, ...]`, normalised to sum 1, `[n]`; equal shares if `weights` is None."""
     if weights is None:
         weights = ops.ones((ops.shape(rows)[0],), "float32")
     return ops.divide_no_nan(weights, ops.sum(weights))

@@ -1,20 +1,21 @@
-"""Normalizing flows on flat codes: invertible maps that say how they change volumes.
+"""Normalizing flows on flat codes: invertible maps with a known log-determinant.
 
     forward(codes, context)        the mapped codes `[n, dim]` and log |det d mapped / d codes|, `[n]`
-    inverse(mapped, context)       the codes, but for float32 rounding
+    inverse(mapped, context)       the codes, up to float32 rounding
 
-As a density over codes, a prior or a sampler, a flow maps codes to noise: log p(z) = log N(forward(z); 0, I) +
-log det. As a posterior it maps the draws of a diagonal Gaussian to those of a richer density, log q(forward(z)) =
-log q(z) - log det, with what the encoder saw as `context`, `[n, context_dim]`.
+As a density over codes (a prior or a sampler), a flow maps codes to noise:
+log p(z) = log N(forward(z); 0, I) + log det. As a posterior, it maps draws from a diagonal Gaussian to draws from a
+richer density: log q(forward(z)) = log q(z) - log det. Its `context`, `[n, context_dim]`, is an output of the encoder.
 
     kind       a step                                                         forward      inverse
     maf        u_i = (z_i - mu_i) exp(-alpha_i), both functions of z_<i       one pass     dim passes
-    realnvp    the same, of the other half of the dimensions                  one pass     two passes
-    iaf        u_i = gate_i z_i + (1 - gate_i) mu_i, both of z_<i             one pass     dim passes
+    realnvp    the same, functions of the other half of the dimensions        one pass     two passes
+    iaf        u_i = gate_i z_i + (1 - gate_i) mu_i, functions of z_<i        one pass     dim passes
     planar     u = z + v tanh(w' z + b)                                       a product    not in closed form
 
-A pass is a run of the step's network, over all dimensions at once. Networks end in zeros, so that a flow of maf
-or realnvp begins as the identity. All is float32, whatever the dtype policy: log-determinants need it.
+A pass is one evaluation of the step's network, for all dimensions at once. The last weights of the networks start at
+zero, so flows of maf and realnvp start as the identity. Everything is float32 for every dtype policy, because
+log-determinants need that precision.
 """
 
 import numpy as np
@@ -23,15 +24,17 @@ from keras_vae.layers.basic import PACKAGE, Sampling
 from keras_vae.layers.densities import standard_normal_log_density, sum_per_image
 from keras_vae.runtime.lazy import keras, ops
 
-# A step scales by at most e^3, and at least e^-3: a code far from all others cannot make it overflow.
+# A step scales by e^-3 to e^3, so a code far from all others cannot cause an overflow.
 MOST_LOG_SCALE = 3.0
-LEAST_DETERMINANT = 1e-37  # of a planar step: float32 has no logarithm of what is smaller
-# Of the gate's logit at the start: Kingma et al. 2016 advise +1 or +2, which leaves most of the code as it is.
+LEAST_DETERMINANT = (
+    1e-37  # the least determinant of a planar step: smaller numbers have no logarithm in float32
+)
+# The gate's logit at the start: Kingma et al. 2016 advise +1 or +2, which leaves most of the code unchanged.
 OPEN_GATE = 2.0
 
 
 class FlowStep(keras.layers.Layer):
-    """One step of a flow, of number `index`; `build` makes its weights."""
+    """Step number `index` of a flow. `build` creates its weights."""
 
     def __init__(self, dim, index, width, context_dim, seed):
         super().__init__(dtype="float32", name=f"step_{index}")
@@ -39,11 +42,11 @@ class FlowStep(keras.layers.Layer):
         self.seed = seed
 
     def weight(self, name, shape, initializer="zeros"):
-        """Adds a weight that stays float32 inside models of a lower precision."""
+        """Adds a weight that stays float32 in models of a lower precision."""
         return self.add_weight(name=name, shape=shape, initializer=initializer, autocast=False)
 
     def random(self, name, shape, scale=1.0):
-        """Adds a weight of random numbers, fixed by the flow's seed, the step and the name; no global state."""
+        """Adds a random weight that depends only on the flow's seed, the step and the name."""
         seed = np.random.SeedSequence([self.seed, self.index, *name.encode()]).generate_state(1)[0]
         initializer = keras.initializers.VarianceScaling(scale, "fan_avg", "uniform", seed=int(seed >> 1))
         return self.weight(name, shape, initializer)
@@ -52,20 +55,20 @@ class FlowStep(keras.layers.Layer):
 class Autoregressive(FlowStep):
     """A masked autoregressive step (Papamakarios et al. 2017, equations 2 to 5).
 
-    u_i = (z_i - mu_i) exp(-alpha_i), where a network of two hidden layers makes mu_i and alpha_i of the
-    dimensions before i alone: each unit has a degree, and sees units of no higher degree; outputs see lower
-    ones (Germain et al. 2015, equations 12 and 13). alpha is bounded smoothly. Hidden layers see all of the
-    context. Each second step takes the dimensions in reversed order.
+    u_i = (z_i - mu_i) exp(-alpha_i). A network of two hidden layers computes mu_i and alpha_i from the dimensions
+    before i: each hidden unit has a degree and depends on units of the same or a lower degree; outputs depend on lower
+    degrees only (Germain et al. 2015, equations 12 and 13). alpha is bounded smoothly. Hidden layers depend on the
+    whole context. Every second step has the dimensions in reverse order.
     """
 
     def degrees(self):
-        """Returns each dimension's place in the order, from 1 on, `[dim]`; equal ones do not see each other."""
+        """Returns the position of each dimension in the order, from 1, `[dim]`. Equal positions are independent."""
         order = np.arange(1, self.dim + 1)
         return order if self.index % 2 == 0 else order[::-1].copy()
 
     def build(self, input_shape=None):
         degrees = self.degrees()
-        # Hidden units of degree 0 see nothing but the context.
+        # Hidden units of degree 0 depend only on the context.
         lowest, highest = 0 if self.context_dim else 1, max(degrees.max() - 1, 0)
         hidden = np.linspace(lowest, max(highest, lowest), self.width).round()
         self.masks = [
@@ -81,7 +84,7 @@ class Autoregressive(FlowStep):
             self.context_kernels = [self.random(f"context_{layer}", shape) for layer in range(2)]
 
     def network(self, codes, context):
-        """Returns two numbers for each dimension, `[n, dim]` each, functions of the dimensions of lower degree."""
+        """Returns two arrays `[n, dim]`; each number depends only on the dimensions of lower degree."""
         values = codes
         for layer, (kernel, mask, bias) in enumerate(zip(self.kernels, self.masks, self.biases)):
             values = ops.matmul(values, kernel * mask) + bias
@@ -102,7 +105,7 @@ class Autoregressive(FlowStep):
         return codes * ops.exp(log_scale) + shift, ops.sum(log_scale, axis=1)
 
     def inverse(self, mapped, context=None):
-        """Returns the codes; in pass k, those of degree k, which depend on known ones alone, become known."""
+        """Returns the codes. Pass k computes the dimensions of degree k, which depend only on known ones."""
         degrees = self.degrees()
 
         def learn(number, codes):
@@ -115,9 +118,8 @@ class Autoregressive(FlowStep):
 class Coupling(Autoregressive):
     """An affine coupling (Dinh et al. 2017, equations 4 and 5): half of the dimensions scale and shift the others.
 
-    That is an autoregressive step of two degrees. The halves are drawn by the seed, and change roles at each
-    second step. The first half is scaled and shifted too, by learned constants, as by the paper's batch
-    normalization.
+    It is an autoregressive step with two degrees. The seed determines the halves, which swap roles in every second
+    step. Learned constants scale and shift the first half too, as the batch normalization of the paper does.
     """
 
     def degrees(self):
@@ -126,9 +128,9 @@ class Coupling(Autoregressive):
 
 
 class Gated(Autoregressive):
-    """An inverse autoregressive step with its gate (Kingma et al. 2016, algorithm 1 in its gated form).
+    """An inverse autoregressive step with a gate (Kingma et al. 2016, the gated form of algorithm 1).
 
-    u = gate z + (1 - gate) mu, and the log-determinant is the sum of log gate, so that it only ever contracts.
+    u = gate z + (1 - gate) mu. The log-determinant is the sum of log gate, so the step only contracts.
     """
 
     def scale(self, codes, context):
@@ -140,12 +142,12 @@ class Gated(Autoregressive):
 class Planar(FlowStep):
     """A planar step (Rezende and Mohamed 2015, equations 10 to 12), kept invertible as in their appendix A.1.
 
-    u = z + v tanh(w' z + b) is invertible where w' v >= -1. So v = v0 + (m(w' v0) - w' v0) w / |w|^2 with
-    m(x) = log(1 + e^x) - 1 > -1. With a context, v0, w and b are linear in it.
+    u = z + v tanh(w' z + b) is invertible if w' v >= -1. This holds for v = v0 + (m(w' v0) - w' v0) w / |w|^2 with
+    m(x) = log(1 + e^x) - 1 > -1. With a context, v0, w and b are linear functions of it.
     """
 
     def build(self, input_shape=None):
-        # Small, or else far from the identity at the start.
+        # Small values, so that the step starts near the identity.
         self.direction = self.random("direction", (1, self.dim), 0.1)
         self.normal = self.random("normal", (1, self.dim))
         self.offset = self.weight("offset", (1, 1))
@@ -153,7 +155,7 @@ class Planar(FlowStep):
             self.context_kernel = self.random("context", (self.context_dim, 2 * self.dim + 1), 0.1)
 
     def parameters(self, context):
-        """Returns v, w, b and 1 + w' v, which is above 0: `[n or 1, dim]` twice and `[n or 1, 1]` twice."""
+        """Returns v and w, `[n or 1, dim]`, and b and 1 + w' v > 0, `[n or 1, 1]`."""
         direction, normal, offset = (
             ops.convert_to_tensor(w) for w in (self.direction, self.normal, self.offset)
         )
@@ -163,7 +165,7 @@ class Planar(FlowStep):
             offset = offset + linear[:, 2 * self.dim :]
         along = ops.sum(normal * direction, axis=1, keepdims=True)
         squared = ops.sum(ops.square(normal), axis=1, keepdims=True)
-        # Where w is 0, nothing is added and w' v is 0.
+        # If w is 0, nothing is added and w' v is 0.
         divisor = ops.maximum(squared, 1e-12)
         direction = direction + (ops.softplus(along) - 1 - along) * normal / divisor
         share = squared / divisor
@@ -171,10 +173,10 @@ class Planar(FlowStep):
         return direction, normal, offset, stretch
 
     def forward(self, codes, context=None):
-        """Returns the mapped codes and log(1 + (1 - t^2) w' v), t the tanh.
+        """Returns the mapped codes and log(1 + (1 - t^2) w' v), where t is the tanh.
 
-        The determinant is computed as t^2 + (1 - t^2) (1 + w' v), a sum of positive numbers. In float32 the product
-        w' v itself is off by more than 1 + w' v where the weights are large, and the logarithm was then NaN.
+        The determinant is computed as t^2 + (1 - t^2) (1 + w' v), a sum of positive numbers. With large weights, the
+        float32 error of w' v exceeds 1 + w' v, and the logarithm of the first form can be NaN.
         """
         direction, normal, offset, stretch = self.parameters(context)
         bent = ops.tanh(ops.sum(codes * normal, axis=1, keepdims=True) + offset)
@@ -184,7 +186,7 @@ class Planar(FlowStep):
 
     def inverse(self, mapped, context=None):
         raise ValueError(
-            "a planar flow has no inverse in closed form: it serves as a posterior, not to draw from a density"
+            "a planar flow has no inverse in closed form: it can be a posterior, but not a prior or a sampler"
             f" (try {', '.join(kind for kind in STEPS if kind != 'planar')})"
         )
 
@@ -199,20 +201,20 @@ STEPS = {
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class Flow(keras.layers.Layer):
-    """A stack of `depth` steps of one kind; called on codes `[n, dim]`, it returns what `forward` does.
+    """A stack of `depth` steps of one kind. Calling it on codes `[n, dim]` calls `forward`.
 
-    The weights are made at once, from `seed` alone.
+    The constructor creates the weights, which depend only on `seed`.
 
     Args:
-        dim: Of the codes.
+        dim: The number of dimensions of a code.
         kind: A name in `STEPS`.
-        depth: How many steps. The papers take 5 to 10, of planar ones up to 80.
-        width: Of the networks' two hidden layers, best above `dim`.
-        context_dim: Of the context, 0 where there is none.
-        seed: Of the weights at the start and of the halves of realnvp.
+        depth: The number of steps. The papers use 5 to 10, and up to 80 planar ones.
+        width: The width of the networks' two hidden layers, which should be larger than `dim`.
+        context_dim: The number of dimensions of the context, 0 without one.
+        seed: The seed of the initial weights and of the halves of realnvp.
 
     Raises:
-        ValueError: There is no such kind, or a size is below 1.
+        ValueError: The kind is unknown, or a size is below 1.
     """
 
     def __init__(self, dim, kind="maf", depth=5, width=128, context_dim=0, seed=0, **kwargs):
@@ -249,7 +251,7 @@ class Flow(keras.layers.Layer):
         return codes, log_det
 
     def inverse(self, mapped, context=None):
-        """Returns the codes, `[n, dim]`, that `forward` takes to `mapped`.
+        """Returns the codes, `[n, dim]`, that `forward` maps to `mapped`.
 
         Raises:
             ValueError: The flow is planar.
@@ -260,12 +262,12 @@ class Flow(keras.layers.Layer):
         return codes
 
     def log_prob(self, codes, context=None):
-        """Returns the log density of `codes`, `[n]`, in nats, where `forward` makes them N(0, I)."""
+        """Returns the log density of `codes`, `[n]`, in nats, if `forward` maps them to N(0, I)."""
         noise, log_det = self.forward(codes, context)
         return sum_per_image(standard_normal_log_density(noise)) + log_det
 
     def sample(self, count, seed=None, context=None):
-        """Returns `count` codes of that density, `[count, dim]`; `seed` as in `keras.random`."""
+        """Returns `count` codes drawn from that density, `[count, dim]`; `seed` as in `keras.random`."""
         noise = keras.random.normal((count, self.settings["dim"]), dtype="float32", seed=seed)
         return self.inverse(noise, context)
 
@@ -275,10 +277,10 @@ class Flow(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class FlowSampling(Sampling):
-    """Draws codes from a diagonal Gaussian and sends them through a flow (`Flow`, whose arguments it takes).
+    """Draws codes from a diagonal Gaussian and maps them by a flow. It takes the arguments of `Flow`.
 
-    Called on `[mean, log_var, context]`, each `[batch, *latent]`, `dim` numbers taken flat, it returns the Gaussian's
-    codes and those of the flow, of that shape, and the log-determinant, `[batch]`.
+    Called on `[mean, log_var, context]`, each `[batch, *latent]` with `dim` numbers an image, it returns the codes of
+    the Gaussian and of the flow, both `[batch, *latent]`, and the log-determinant, `[batch]`.
     """
 
     def __init__(self, dim, kind, depth, width, **kwargs):

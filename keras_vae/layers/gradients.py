@@ -1,13 +1,13 @@
-"""Where gradients go and where not, and derivatives of functions of tensors."""
+"""Calls of networks with gradients to chosen parts, and directional derivatives."""
 
 from keras_vae.layers import backends
 from keras_vae.runtime.lazy import ops
 
 
 def frozen(network, inputs, training=False):
-    """Returns what `network` makes of `inputs`, with gradients that reach the inputs and not the network.
+    """Returns the output of `network`, with gradients for the inputs but not for the network.
 
-    The networks' running statistics, where it has any, stay as they are.
+    Running statistics of the network are not updated.
     """
     weights = [ops.stop_gradient(variable.value) for variable in network.trainable_variables]
     others = [variable.value for variable in network.non_trainable_variables]
@@ -15,9 +15,9 @@ def frozen(network, inputs, training=False):
 
 
 def aside(network, inputs, training=False):
-    """Returns what `network` makes of `inputs`, with gradients that reach both, in a pass beside the main one.
+    """Returns the output of `network` in an additional pass, with gradients for the inputs and the network.
 
-    Its running statistics stay as they are. A convolutional network takes maps of another size here.
+    Running statistics are not updated. A convolutional network also accepts maps of another size.
     """
     weights, others = (
         [variable.value for variable in variables]
@@ -27,9 +27,9 @@ def aside(network, inputs, training=False):
 
 
 def derivative_along(function, inputs, directions):
-    """Returns the derivative of `function` at `inputs` along `directions`, of the shape of what it returns.
+    """Returns the derivative of `function` at `inputs` along `directions`, in the shape of the function's output.
 
-    It is the Jacobian times the directions, by forward differentiation: one pass, whatever the number of
-    outputs. It can be differentiated in its turn. `function` must assign nothing to variables.
+    It is the product of the Jacobian with the directions, by forward-mode differentiation: one pass for any number of
+    outputs. The result is differentiable. `function` must not assign to variables.
     """
     return backends.derivative_along(function, inputs, directions)

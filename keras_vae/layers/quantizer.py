@@ -1,30 +1,31 @@
-"""The layer that holds a codebook."""
+"""Vector quantization."""
 
 from keras_vae.layers import backends
 from keras_vae.layers.basic import PACKAGE
 from keras_vae.runtime.lazy import keras, ops
 
-USE_DECAY = 0.99  # of the running use of the entries, where they are trained by gradients
-FRESH = 2.0  # times the use at which an entry is dead is what a moved one starts with
+USE_DECAY = 0.99  # decay of the entries' running use if they are trained by gradients
+FRESH = 2.0  # initial use of a moved entry, in units of the use below which an entry is dead
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class Quantizer(keras.layers.Layer):
     """Replaces each vector of `[..., dim]` by the nearest of `size` entries (van den Oord et al. 2017, equation 1).
 
-    Called, it returns the entries, `[..., dim]`, and their indices, `[...]`. In float32, whatever the policy.
+    Calling it returns the entries, `[..., dim]`, and their indices, `[...]`. It is float32 for every dtype policy.
 
     Args:
         size: Number of entries.
-        dim: Of an entry.
-        decay: Of the moving averages that the entries are of what they replace; 0: they are a trainable weight.
-        revive: An entry whose running use is less than `revive / size` is moved to a vector of the batch.
+        dim: Dimensions of an entry.
+        decay: Entries are moving averages of the vectors they replace, with this decay. 0 makes them a trainable
+            weight.
+        revive: An entry whose running use is below `revive / size` is moved to a vector of the batch.
     """
 
     def __init__(self, size, dim, decay=0.99, revive=0.1, **kwargs):
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.size, self.dim, self.decay, self.revive = size, dim, decay, revive
-        # What one replica has written all read: they compute the same, but for where dead entries are moved.
+        # All replicas use the values of the first: theirs differ only in the positions of moved dead entries.
         shared = {"autocast": False, "aggregation": "only_first_replica"}
         self.codebook = self.add_weight(
             (size, dim),
@@ -33,39 +34,44 @@ class Quantizer(keras.layers.Layer):
             trainable=decay == 0,
             **(shared if decay else {"autocast": False}),
         )
-        # From 0 on: in the first step nearly all entries are dead, and so begin at vectors of the first batch.
+        # Zero at first, so nearly all entries are dead in the first step and move to vectors of the first batch.
         self.use = self.add_weight((size,), "zeros", name="use", trainable=False, **shared)
         self.built = True
 
     def call(self, values):
         book = ops.convert_to_tensor(self.codebook)
-        # |v - e|^2 but for |v|^2, which is the same for all entries.
+        # |v - e|^2 without |v|^2, which is the same for all entries.
         distance = ops.sum(ops.square(book), axis=1) - 2 * ops.matmul(values, ops.transpose(book))
         indices = ops.argmin(distance, axis=-1)
         return ops.take(book, indices, axis=0), indices
 
     def shares(self, indices, weights=None):
-        """Returns the share of `indices`, `[batch, ...]`, that each entry has, `[size]`, by images' weights, `[batch]`."""
+        """Returns the share of each entry among `indices`, `[size]`.
+
+        Args:
+            indices: `[batch, ...]`.
+            weights: The weights of the images, `[batch]`, or None.
+        """
         used = self.sums_by_entry(ops.ones_like(indices, dtype="float32"), indices, weights)
         return ops.divide_no_nan(used, ops.sum(used))
 
     def sums_by_entry(self, values, indices, weights):
-        """Returns the sums of `values`, `[batch, ..., *rest]`, over the places of each index, `[size, *rest]`."""
+        """Returns the weighted sums of `values`, `[batch, ..., *rest]`, for each index, `[size, *rest]`."""
         if weights is not None:
             values = values * ops.reshape(weights, (-1, *(1 for _ in values.shape[1:])))
         flat = ops.reshape(values, (-1, *values.shape[len(indices.shape) :]))
         return ops.segment_sum(flat, ops.reshape(indices, (-1,)), num_segments=self.size)
 
     def learn(self, values, indices, seed, weights=None):
-        """Moves the entries towards the means of the vectors that they replace, and dead ones to random vectors.
+        """Moves the entries towards the means of the vectors that they replace, and dead entries to random vectors.
 
         Van den Oord et al. 2017, equations 6 to 8: N = decay N + (1 - decay) n, m = decay m + (1 - decay) sum of
         the n vectors, e = m / N. Here n and the sum are divided by the number of vectors, and m is eliminated:
 
             e = e + (1 - decay) (sum - n e) / N
 
-        which leaves an entry that is not used where it is, however long. Under a strategy, over all replicas. Each
-        vector counts by the weight of its image.
+        An entry that is not used therefore does not move. The sums are over all replicas of a strategy, and each vector
+        has the weight of its image.
         """
         values = ops.stop_gradient(values)
         used = self.sums_by_entry(ops.ones_like(indices, dtype="float32"), indices, weights)
@@ -82,13 +88,13 @@ class Quantizer(keras.layers.Layer):
         dead = moved < self.revive / self.size
         book = ops.where(dead[:, None], self.some_of(values, weights, seed), book)
         moved = ops.where(dead, FRESH * self.revive / self.size, moved)
-        learned = total > 0  # nothing is learned from images that all weigh nothing
+        learned = total > 0  # a batch whose weights are all 0 changes nothing
         self.use.assign(ops.where(learned, moved, use))
         if self.decay or self.revive:
             self.codebook.assign(ops.where(learned, book, kept))
 
     def some_of(self, values, weights, seed):
-        """Returns random ones of the vectors `values`, `[batch, ..., dim]`, by the images' weights: `[size, dim]`."""
+        """Returns random vectors, `[size, dim]`, of `values`, `[batch, ..., dim]`, drawn by the images' weights."""
         flat = ops.reshape(values, (-1, self.dim))
         chance = keras.random.uniform((self.size,), dtype="float32", seed=seed)
         last = ops.shape(flat)[0] - 1

@@ -353,7 +353,9 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
             if beta < 1
             else "the rate will be too low, which blurs images and may collapse the code"
         )
-        return f"the loss weighs the rate by an effective beta of {beta:.3g} instead of the bound's 1: {effect}"
+        return (
+            f"the loss weighs the rate by an effective beta of {beta:.3g} instead of the bound's 1: {effect}"
+        )
 
     def terms(self, images, targets=None):
         """Returns each image's loss and its terms in evaluation mode, a dict of `[batch]`, in nats.

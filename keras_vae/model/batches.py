@@ -1,10 +1,10 @@
-"""Computes functions of many rows a batch at a time, so memory does not grow with the number of rows."""
+"""Computes functions of many rows in batches, so memory does not grow with the number of rows."""
 
 from keras_vae.runtime.lazy import keras, ops
 
-# A network's maps take some 130 bytes for each value of an image: about 140 MB for this many.
+# A network's feature maps take about 130 bytes per value of an image: 140 MB for this many.
 VALUES_AT_ONCE = 2**20
-MOST_AT_ONCE = 256  # images: more at a time are no faster
+MOST_AT_ONCE = 256  # images; larger batches are not faster
 
 
 def images_at_once(values):
@@ -15,17 +15,17 @@ def images_at_once(values):
 def in_batches(function, at_once, *arrays):
     """Returns `function(*arrays)`, computed for at most `at_once` rows at a time.
 
-    In float32 the rows equal those of one large batch up to rounding, since convolutions choose their algorithm by the
-    batch's size.
+    In float32 the rows equal those of one large batch only up to rounding, since the algorithm of a convolution depends
+    on the batch size.
 
     Args:
-        function: A function of arrays whose rows do not depend on each other. It returns a tensor, or several in any
-            structure, with a row for each row.
+        function: A function of arrays whose rows are independent. It returns a tensor, or several in any structure, with
+            one row per input row.
         at_once: The largest number of rows in a call.
-        *arrays: `[n, ...]` each, or None. The first must be an array; another may have one row for all.
+        *arrays: `[n, ...]` each, or None. The first must be an array; the others may have a single row for all.
     """
     count = arrays[0].shape[0]
-    if count is None or 0 < count <= at_once:  # not known in a graph that is traced for any size
+    if count is None or 0 < count <= at_once:  # None in a graph that is traced for any size
         return function(*arrays)
     if count == 0:
         return nothing_of(function, *arrays)
@@ -42,6 +42,6 @@ def rows(array, start, at_once, count):
 
 
 def nothing_of(function, *arrays):
-    """Returns `function` of arrays without rows: convolutions give a wrong shape, so a row of zeros is cut off."""
+    """Returns `function` of arrays without rows, computed for a row of zeros that is then cut off (see `model.rows.apply`)."""
     spare = [None if array is None else ops.zeros((1, *array.shape[1:]), array.dtype) for array in arrays]
     return keras.tree.map_structure(lambda result: result[:0], function(*spare))

@@ -13,15 +13,15 @@ def check_loss(given):
     if given.get("loss_weights") is not None:
         raise ValueError(
             "compile was given loss_weights: the model's objective weighs the terms of its loss (leave `loss_weights` out"
-            " and give the objective its own weight, such as beta)"
+            " and set the objective's own weight, such as beta)"
         )
 
 
 def build(model):
-    """Builds the metrics of a compiled model; all their state has to exist before the steps are traced.
+    """Builds the metrics of a compiled model. All their state must exist before the steps are traced.
 
     Raises:
-        ValueError: One of them cannot compare images, or has the name of a term of the loss.
+        ValueError: A metric cannot compare images, or has the name of a term of the loss.
     """
     metrics = compile_metrics(model)
     if metrics is None:
@@ -30,7 +30,7 @@ def build(model):
     try:
         metrics.build(images, images)
         if backends.num_replicas() == 1:
-            # Some metrics create their state at their first update.
+            # Some metrics create their state in their first update.
             metrics.update_state(images, images, sample_weight=np.ones(2, "float32"))
             metrics.reset_state()
     except Exception as error:
@@ -43,12 +43,12 @@ def build(model):
     for metric in metrics.metrics:
         if metric.name in model.trackers:
             raise ValueError(
-                f"a metric is called {metric.name!r}, as a term of the loss is: give it another name"
+                f"a metric is called {metric.name!r}, which is the name of a term of the loss: give it another name"
             )
 
 
 def update(model, batch):
-    """Updates the metrics of `model` by a `Batch` of tensors and its reconstructions, as `predict` gives them."""
+    """Updates the metrics of `model` with a `Batch` of tensors and its reconstructions, as returned by `predict`."""
     metrics = compile_metrics(model)
     if metrics is None:
         return

@@ -1,16 +1,14 @@
-"""The parts of a model by name, as JSON and as objects."""
+"""Components of a model: from names and JSON to objects, and back."""
 
 import dataclasses
 
 from keras_vae.config.codec import did_you_mean, from_json, to_json
 
-# Whole: Keras, which imports this file, may be imported by the first use of them.
-
 
 def component(given, choices, name):
-    """Returns `given` as a component: by its name among `choices`, from its JSON, or as it is.
+    """Returns the component that `given` specifies: a name in `choices`, JSON, or a component.
 
-    The fields of a component are checked where its class is among `choices`; one of another class is trusted.
+    The fields of a component are checked if its class is in `choices`; components of other classes are trusted.
     """
     if type(given) in choices.values():
         given = component_to_json(given, choices)
@@ -28,11 +26,11 @@ def component(given, choices, name):
 
 
 def component_to_json(given, choices):
-    """Returns the JSON of a component whose class is among `choices`."""
+    """Returns the JSON of a component whose class is in `choices`."""
     kind = next((name for name, choice in choices.items() if choice is type(given)), None)
     if kind is None:
         raise ValueError(
-            f"{type(given).__name__} has no name to be saved under, as {', '.join(choices)} have: enter it in the"
-            " dict of its kind (keras_vae.OBJECTIVES, LIKELIHOODS, NETWORKS), when saving and when loading"
+            f"{type(given).__name__} cannot be saved because it has no name, unlike {', '.join(choices)}: add it to the"
+            " dict of its kind (keras_vae.OBJECTIVES, LIKELIHOODS, NETWORKS) before saving and before loading"
         )
     return {"kind": kind, **to_json(given)}

@@ -1,8 +1,7 @@
-"""What is done, in training, to the images that the encoder sees and the decoder is not to give.
+"""Corruptions of the encoder's input in training; the decoder's targets stay clean.
 
-A corruption is a frozen dataclass that is called as `corruption(images, seed)`, with `images`
-`[batch, height, width, channels]` in [0, 1] and `seed` as `keras.random` takes it, and returns images of the same
-shape and range.
+A corruption is a frozen dataclass called as `corruption(images, seed)`, with `images` `[batch, height, width, channels]`
+in [0, 1] and `seed` as in `keras.random`. It returns images of the same shape and range.
 """
 
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from keras_vae.runtime.lazy import keras, ops
 
 @dataclass(frozen=True)
 class NoCorruption:
-    """The images as they are."""
+    """Leaves the images unchanged."""
 
     def __call__(self, images, seed):
         """Returns `images`."""
@@ -22,10 +21,10 @@ class NoCorruption:
 
 @dataclass(frozen=True)
 class GaussianNoise:
-    """Noise N(0, sigma^2) on each value, clipped to [0, 1] (Vincent et al. 2010, section 3.3)."""
+    """Adds noise N(0, sigma^2) to each value and clips to [0, 1] (Vincent et al. 2010, section 3.3)."""
 
     sigma: float = field(
-        default=0.3, metadata={"help": "standard deviation of the noise on values from 0 to 1"}
+        default=0.3, metadata={"help": "standard deviation of the noise (pixels are 0 to 1)"}
     )
 
     def __post_init__(self):
@@ -40,29 +39,29 @@ class GaussianNoise:
 
 @dataclass(frozen=True)
 class Mask:
-    """A share of the pixels, all their channels, made black (masking noise, Vincent et al. 2008, section 2.3)."""
+    """Makes a share of the pixels black in all channels (masking noise, Vincent et al. 2008, section 2.3)."""
 
-    share: float = field(default=0.25, metadata={"help": "of the pixels that are made black"})
+    share: float = field(default=0.25, metadata={"help": "share of the pixels that are made black"})
 
     def __post_init__(self):
         check_share(self.share)
 
     def __call__(self, images, seed):
-        """Returns images with holes."""
+        """Returns masked images."""
         return ops.where(chances(images, seed) < self.share, 0.0, images)
 
 
 @dataclass(frozen=True)
 class SaltAndPepper:
-    """A share of the pixels, all their channels, made black or white, each as often (Vincent et al. 2010, 3.3)."""
+    """Makes a share of the pixels black or white in all channels, equally often (Vincent et al. 2010, section 3.3)."""
 
-    share: float = field(default=0.25, metadata={"help": "of the pixels that are made black or white"})
+    share: float = field(default=0.25, metadata={"help": "share of the pixels that are made black or white"})
 
     def __post_init__(self):
         check_share(self.share)
 
     def __call__(self, images, seed):
-        """Returns speckled images."""
+        """Returns images with black and white pixels."""
         chance = chances(images, seed)
         speckled = ops.where(chance < self.share, 1.0, images)
         return ops.where(chance < self.share / 2, 0.0, speckled)
@@ -75,7 +74,7 @@ def chances(images, seed):
 
 
 def check_share(share):
-    """Raises a ValueError where `share` is no share of the pixels that leaves some of them."""
+    """Raises a ValueError unless `share` is between 0 and 1."""
     if not 0 < share < 1:
         raise ValueError(f"corruption.share is {share}: it must lie between 0 and 1 (try 0.25)")
 

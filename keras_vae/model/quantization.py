@@ -1,4 +1,4 @@
-"""Quantized layers in a model's config. Keras stores them in the configs of layers, which ours does not contain."""
+"""Quantized layers in a model's config. Keras stores them in the configs of layers, which our config lacks."""
 
 import warnings
 
@@ -9,8 +9,7 @@ from keras_vae.runtime.upstream import layers_for_quantization
 def quantized_layers(model):
     """Returns how the layers of `model` were quantized, a JSON dict: a layer's number -> mode and configuration.
 
-    The numbers count all layers of the model in the order in which it was built: their names differ from one instance
-    to the next.
+    Layers are numbered in the order in which the model was built, since their names differ between instances.
     """
     found = {}
     for number, layer in enumerate(layers_for_quantization(model)):
@@ -22,10 +21,10 @@ def quantized_layers(model):
 
 
 def quantize_layers(model, quantized):
-    """Quantizes the layers of a new `model` as `quantized_layers` says; their weights are still to be loaded."""
+    """Quantizes the layers of a new `model` as in `quantized_layers`, before its weights are loaded."""
     layers = layers_for_quantization(model)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # what they say was said when the model was quantized
+        warnings.simplefilter("ignore", UserWarning)  # already shown when the model was quantized
         for number, how in quantized.items():
             config = keras.saving.deserialize_keras_object(how["config"])
             layers[int(number)].quantize(how["mode"], config=config)

@@ -9,9 +9,9 @@ from keras_vae.model.quantization import quantize_layers, quantized_layers
 from keras_vae.runtime.lazy import keras
 from keras_vae.runtime.upstream import writes_legacy_file
 
-# The formats of `keras.Model.export`, and how the name of a file has to end; Torch's needs Keras' torch backend.
+# The formats of `keras.Model.export` and the endings of their files. Torch's format needs Keras' torch backend.
 FORMATS = {"tf_saved_model": "", "litert": ".tflite", "onnx": "", "openvino": ".xml"}
-# The packages that Keras writes them with: none is asked for before it is needed, and ONNX's are not installed with us.
+# The packages that Keras needs to write a format. They are imported on use; those for ONNX are not our dependencies.
 PACKAGES = {
     "tf_saved_model": ("tensorflow",),
     "litert": ("tensorflow",),
@@ -29,9 +29,9 @@ class Saving:
     def export(self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs):
         """Writes the reconstruction, `call`, as a program for other runtimes; see `keras.Model.export`.
 
-        The model need not have been called. A SavedModel has the endpoints `serve` and `serving_default`, which take
-        `image`, float32 `[n, height, width, channels]`, and of a conditional model also `label`, int64 `[n]`:
-        `serve((images, labels))`. `keras_vae.export.saved_models.export` writes decoder and encoder instead.
+        A SavedModel has the endpoints `serve` and `serving_default`, which take `image`, float32 `[n, height, width,
+        channels]`, and for a conditional model also `label`, int64 `[n]`: `serve((images, labels))`. The model need not
+        have been called before. `keras_vae.export.saved_models.export` writes decoder and encoder instead.
 
         Args:
             filepath: The file or folder to write; a LiteRT file ends in `.tflite`, an OpenVINO file in `.xml`.
@@ -60,17 +60,17 @@ class Saving:
         """Saves the whole model as a `.keras` file; see `keras.Model.save`.
 
         Raises:
-            ValueError: The file's name ends otherwise: HDF5 files of Keras 2 cannot hold our models.
+            ValueError: The name has another ending. HDF5 files of Keras 2 cannot store this model.
         """
         if zipped is not False:
-            expect_ending(filepath, ".keras", "a model is saved whole")
+            expect_ending(filepath, ".keras", "a whole model is saved")
         return super().save(filepath, overwrite=overwrite, zipped=zipped, **kwargs)
 
     def save_weights(self, filepath, overwrite=True, max_shard_size=None):
         """Saves the weights as a `.weights.h5` file; see `keras.Model.save_weights`.
 
         Raises:
-            ValueError: The file's name ends otherwise.
+            ValueError: The name has another ending.
         """
         if max_shard_size is None:
             expect_ending(filepath, WEIGHTS, "weights are saved and loaded")
@@ -80,7 +80,7 @@ class Saving:
         """Loads the weights of a `.weights.h5` or `.keras` file; see `keras.Model.load_weights`.
 
         Raises:
-            ValueError: It is an HDF5 file of Keras 2, or its weights are not those of this model.
+            ValueError: It is an HDF5 file of Keras 2, or its weights do not match this model.
         """
         if extension_of(filepath) in LEGACY:
             expect_ending(filepath, WEIGHTS, "weights are saved and loaded")
@@ -89,7 +89,7 @@ class Saving:
     def quantize(self, mode=None, config=None, **kwargs):
         """Quantizes Keras' own dense layers, the only ones that Keras can quantize; see `keras.Model.quantize`.
 
-        A compiled model can be trained further, with a new optimizer at the same step.
+        A compiled model gets a new optimizer at the same step and can be trained further.
 
         Raises:
             ValueError: The mode is unknown, or is only for language models.
@@ -101,7 +101,7 @@ class Saving:
         if wanted not in MODES:
             raise ValueError(f"mode is {wanted!r}: expected one of {', '.join(MODES)}")
         with warnings.catch_warnings():
-            # Keras says so of each layer, also of those without weights.
+            # Keras warns about each layer, even about those without weights.
             warnings.filterwarnings("ignore", "Layer .* does not have a `quantize` method", UserWarning)
             super().quantize(mode, config=config, **kwargs)
         if not quantized_layers(self):
@@ -120,7 +120,7 @@ class Saving:
     def get_config(self):
         if writes_legacy_file():  # set by `keras.saving.save_model("x.h5")`
             raise ValueError(
-                "a model is saved whole as .keras: HDF5 files of Keras 2 (.h5) cannot hold it (try"
+                "a whole model is saved as .keras: HDF5 files of Keras 2 (.h5) cannot store it (try"
                 " model.save('model.keras'))"
             )
         quantized = quantized_layers(self)

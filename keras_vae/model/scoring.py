@@ -11,13 +11,13 @@ from keras_vae.model.twin import twin_in
 from keras_vae.runtime.lazy import keras, ops
 from keras_vae.samplers.noise import standard_normal
 
-NUM_SAMPLES = 16  # codes an image, by default
-STREAM = 1  # of the noise by a seed: `sample` draws other numbers by the same seed
-TWINS = weakref.WeakKeyDictionary()  # models of lower precision -> what scores in their place
+NUM_SAMPLES = 16  # default number of codes per image
+STREAM = 1  # stream of the noise: `sample` draws different numbers with the same seed
+TWINS = weakref.WeakKeyDictionary()  # models of lower precision -> their float32 twins
 
 
 def score(model, images, labels, num_samples, seed):
-    """Returns the score of each image, `[n]`, as described in `Autoencoder.score`, computed a batch at a time."""
+    """Returns the score of each image, `[n]`, as described in `Autoencoder.score`, computed in batches."""
     images = model.readable(images)
     count, num_samples = images.shape[0], check_num_samples(num_samples)
     check_scorable(model)
@@ -36,14 +36,14 @@ def score(model, images, labels, num_samples, seed):
 def scores(model, images, noise, labels=None):
     """Returns the score of each image, `[n]`, in nats; a higher score means a more unusual image.
 
-    With k codes z drawn from the image's posterior it is the importance-weighted bound (Burda et al. 2016, equation 8)
+    With k codes z drawn from the image's posterior, it is the importance-weighted bound (Burda et al. 2016, equation 8)
 
         -log 1/k sum_i p(x | z_i) p(z_i) / q(z_i | x)  >=  -log p(x) on average,
 
     which is one draw of the negative evidence lower bound if k = 1. If the likelihood is not a density, the score is
     the mean over codes of the distortion and the log ratio. For codes without noise the score is the distortion; with a
-    codebook the rate is added, which is the same for all images. Grey values that training binarises at random enter by
-    the mean of their log density, so the score is an upper bound on the mean of -log p.
+    codebook the rate is added, which is the same for all images. If training binarises grey values at random, the score
+    uses the mean of their log density, and is an upper bound on the mean of -log p.
 
     Args:
         model: An `Autoencoder` that computes in float32.
@@ -66,7 +66,7 @@ def scores(model, images, noise, labels=None):
         draw = model.draw(posterior, seed=None)
         distortion = -log_prob(draw.codes)
         return distortion if draw.log_density is None else distortion + model.rate(posterior, draw)
-    log_weights = ops.map(log_weight, noise)  # one code after the other: memory does not grow with k
+    log_weights = ops.map(log_weight, noise)  # one code at a time, so memory does not grow with k
     if model.likelihood.is_density:
         return -log_mean_exp(log_weights, axis=0)
     return -ops.mean(log_weights, axis=0)
@@ -110,7 +110,7 @@ def as_seeds(seed, count):
 
 
 def check_num_samples(num_samples):
-    """Returns `num_samples`, a whole number above 0, as Python's own.
+    """Returns `num_samples`, a whole number above 0, as an `int`.
 
     Raises:
         ValueError: It is something else.
@@ -121,7 +121,7 @@ def check_num_samples(num_samples):
         number = 0
     if number < 1:
         raise ValueError(
-            f"num_samples is {num_samples}: expected a whole number of codes an image, 1 or more (try {NUM_SAMPLES})"
+            f"num_samples is {num_samples}: expected a whole number of codes per image, 1 or more (try {NUM_SAMPLES})"
         )
     return number
 
@@ -131,8 +131,8 @@ def check_scorable(model):
     layer = model.likelihood.layer
     if layer is not None and not layer.is_known():
         raise ValueError(
-            "the likelihood gaussian_optimal takes its variance from training, and this model has not been trained"
-            " since it keeps it: train it for an epoch more (fit)"
+            "the likelihood gaussian_optimal takes its variance from training, and this model has not stored one:"
+            " train it for one more epoch (fit)"
         )
 
 

@@ -1,4 +1,4 @@
-"""Numbers that are none end training, and the state of the last good epoch is kept."""
+"""Stops training when a value becomes NaN or infinite, and keeps the state of the last good epoch."""
 
 import math
 
@@ -7,21 +7,21 @@ import numpy as np
 from keras_vae.errors import TrainingStopped
 from keras_vae.runtime.lazy import keras
 
-# Of the loss in float16, which halves it at each step whose gradients are no numbers, and leaves the weights alone.
+# The smallest loss scale in float16. A step whose gradients are not finite halves the scale and changes no weights.
 LEAST_SCALE = 2.0**-14
 
-FURTHER = GRADIENT, LARGEST = "gradient", "largest weight"  # that are looked at beside the terms of the loss
+FURTHER = GRADIENT, LARGEST = "gradient", "largest weight"  # checked in addition to the terms of the loss
 
 
 class Soundness(keras.callbacks.Callback):
-    """Stops training where a term is no number any more; `Autoencoder.fit` puts it before all other callbacks.
+    """Stops training when a term of the loss is not finite; `Autoencoder.fit` puts it before all other callbacks.
 
-    At the end of an epoch the weights are looked at, too, and what they make of an image; and the scale of a loss in
-    float16, which vanishes where no step is taken any more.
+    At the end of an epoch it also checks the weights, their loss on a grey image, and the loss scale in float16, which
+    vanishes if all steps are skipped.
 
     Raises:
-        TrainingStopped: A term of the loss, a weight or the gradient is NaN or infinite; says which, in which epoch
-            and step.
+        TrainingStopped: A term of the loss, a weight or the gradient is NaN or infinite. The message tells which, and
+            in which epoch and step.
     """
 
     def __init__(self):
@@ -45,15 +45,15 @@ class Soundness(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         gradient = {GRADIENT: math.nan} if scale(self.model) < LEAST_SCALE else {}
-        # The loss was computed before the last step: without held-out images nothing has seen what became of it.
+        # The loss was computed before the last step. Without held-out images nothing has checked the final weights.
         seen = {} if "val_loss" in logs else terms_of_grey(self.model)
         self.check({**logs, **seen, **gradient, LARGEST: largest_weight(self.model)}, "the end")
         self.keep()
 
     def check(self, logs, moment):
-        """Raises `TrainingStopped` where a value of `logs`, at the `moment` in the epoch, is not finite.
+        """Raises `TrainingStopped` if a value of `logs`, at the `moment` in the epoch, is not finite.
 
-        What the metrics of `compile` say may be infinite: the PSNR of a black image, say.
+        The metrics of `compile` may be infinite, such as the PSNR of a black image.
         """
         own = {*self.model.trackers, *FURTHER}
         broken = [
@@ -69,16 +69,16 @@ class Soundness(keras.callbacks.Callback):
         raise TrainingStopped(
             f"{' and '.join(terms)} became {logs[terms[0]]} at {moment} of epoch {self.epoch + 1}"
             f" (before: {before or 'nothing, it was the first step'});"
-            f" try a smaller learning rate, now {learning_rate(self.model):.3g}, or clipped gradients"
+            f" try a learning rate below {learning_rate(self.model):.3g}, or clip the gradients"
             " (--learning_rate, --clip_norm 1; in a program global_clipnorm=1)"
         )
 
     def keep(self):
-        """Notes the state of model and optimizers."""
+        """Stores the state of the model and its optimizers."""
         self.kept = [(variable, keras.ops.convert_to_numpy(variable)) for variable in state(self.model)]
 
     def restore(self):
-        """Gives the model and its optimizers the state of the last good epoch, or that before the first one."""
+        """Restores the model and its optimizers to the last good epoch, or to the state before training."""
         synchronise(self.model)
         for variable, value in self.kept:
             variable.assign(value)
@@ -91,18 +91,18 @@ def state(model):
 
 
 def synchronise(model):
-    """Gives the variables the values that they have in a training under way: on JAX they are elsewhere meanwhile."""
+    """Updates the variables during training: on JAX their current values are kept elsewhere."""
     if keras.backend.backend() == "jax":
         model.jax_state_sync()
 
 
 def learning_rate(model):
-    """Returns the learning rate of the step to come."""
+    """Returns the learning rate of the next step."""
     return float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
 
 
 def largest_weight(model):
-    """Returns the largest absolute value among the weights; NaN where one is NaN."""
+    """Returns the largest absolute value among the weights; NaN if one is NaN."""
     return float(np.max([np.abs(weights).max() for weights in model.get_weights() if weights.size]))
 
 
@@ -114,5 +114,5 @@ def terms_of_grey(model):
 
 
 def scale(model):
-    """Returns what the optimizer multiplies the loss by."""
+    """Returns the factor by which the optimizer multiplies the loss."""
     return float(keras.ops.convert_to_numpy(model.optimizer.scale_loss(1.0)))

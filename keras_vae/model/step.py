@@ -1,6 +1,6 @@
 """One pass of a batch through a model, computed lazily as an objective needs it."""
 
-# `keras` and `ops` are lazy: their first use imports Keras, which in turn may import this file.
+# `basic` is imported as a module: importing it may load Keras, which imports this file before `basic` is complete.
 from keras_vae.layers import basic as layers
 from keras_vae.layers.densities import batch_mean
 from keras_vae.model.inputs import as_images

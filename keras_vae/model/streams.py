@@ -1,6 +1,6 @@
 """Streams of batches that are checked as they arrive: every kind that Keras accepts, on every backend.
 
-`fit` and similar methods ask Keras for the adapter of their data, and pass it back wrapped in `CheckedStream`. Keras
+`fit` and similar methods get the adapter of their data from Keras and pass it back wrapped in `CheckedStream`. Keras
 accepts an adapter instead of data (`get_data_adapter`). This is undocumented and works in Keras 3.3 to 3.15;
 `tests/test_inputs.py` fails if it stops working.
 """
@@ -21,8 +21,8 @@ class CheckedStream(adapters.data_adapter.DataAdapter):
     """A stream of batches, an adapter of Keras, whose batches are checked by an `InputSpec` and packed.
 
     Attributes:
-        refusal: The message about a batch that was refused in a graph, else None.
-        noticed: Is called for batches of noisy images with clean ones, or None.
+        refusal: The message about a batch that was rejected in a graph, else None.
+        noticed: A function that is called for batches of noisy images with clean targets, or None.
     """
 
     def __init__(self, adapter, spec, for_call, noticed=None):
@@ -36,11 +36,11 @@ class CheckedStream(adapters.data_adapter.DataAdapter):
         return batch.pack()
 
     def get_tf_dataset(self):
-        """Returns the batches as a `tf.data.Dataset`. Batches that are already on replicas are not checked."""
+        """Returns the batches as a `tf.data.Dataset`. Distributed datasets are not checked."""
         dataset = self.adapter.get_tf_dataset()
         if not isinstance(dataset, tf.data.Dataset):
             return dataset
-        # In parallel, so that no step waits for it.
+        # Checked in parallel with the training steps.
         return dataset.map(tf.autograph.experimental.do_not_convert(self.in_graph), tf.data.AUTOTUNE)
 
     def get_jax_iterator(self):
@@ -60,7 +60,7 @@ class CheckedStream(adapters.data_adapter.DataAdapter):
         return self.packed(batch)
 
     def in_graph(self, *parts):
-        """Returns a batch of tensors, packed; Python checks it only if its values fail the fast tests."""
+        """Returns a batch of tensors, packed. It is checked in Python only if its values fail the fast tests."""
         batch = self.spec.unpack(parts if len(parts) > 1 else parts[0])
         fields = [field.name for field in dataclasses.fields(Batch) if getattr(batch, field.name) is not None]
 
@@ -84,7 +84,7 @@ class CheckedStream(adapters.data_adapter.DataAdapter):
         return True
 
     def is_plain(self, batch):
-        """Returns whether a batch of tensors passes some fast tests, which imply those of `InputSpec.check_values`."""
+        """Returns whether a batch of tensors passes fast tests that imply those of `InputSpec.check_values`."""
         tests = [tf.size(batch.images) > 0]
         most = self.spec.bounds(batch) if self.noticed is None else CLEAN
         for images, bounds in ((batch.images, most), (batch.targets, CLEAN)):
@@ -124,16 +124,16 @@ class CheckedStream(adapters.data_adapter.DataAdapter):
 
 
 def has_shape(images, image_shape):
-    """Returns whether a batch of tensors has images of that shape; a tensor if only execution can decide it."""
+    """Returns whether a batch of tensors has images of that shape, as a tensor."""
     if images.shape.rank is not None and images.shape[1:].is_fully_defined():
-        return tf.constant(True)  # or `InputSpec.unpack` had refused it
+        return tf.constant(True)  # already checked by `InputSpec.unpack`
     sizes = tf.shape(images)
     is_batch = tf.equal(tf.size(sizes), 4)
     return tf.cond(is_batch, lambda: tf.reduce_all(tf.equal(sizes[1:], image_shape)), lambda: False)
 
 
 def with_shapes(batch, image_shape):
-    """Returns a batch of tensors that knows its shapes: streams from Python or from files may not."""
+    """Returns a batch of tensors with known shapes, which streams from Python or files may lack."""
     shape = (None, *image_shape)
 
     def shaped(value, to_shape):
@@ -148,18 +148,18 @@ def with_shapes(batch, image_shape):
 
 
 def flat_if_unknown(values):
-    """Returns numbers, one an image, as `[n]` if their rank is unknown."""
+    """Returns one number per image as `[n]` if the rank is unknown."""
     return tf.reshape(values, (-1,)) if values.shape.rank is None else values
 
 
 def checked_stream(x, y, sample_weight, spec, for_call=False, noticed=None, **how):
-    """Returns the `CheckedStream` of data that are not arrays.
+    """Returns a `CheckedStream` of data that are not arrays.
 
     Args:
         x: Any such data that Keras accepts: a `tf.data.Dataset`, a `PyDataset`, a generator, a `DataLoader`.
-        y: None, as `sample_weight` is: they come with the images.
+        y: None, like `sample_weight`: both come with the images.
         spec: An `InputSpec`.
-        for_call: Whether the batches are inputs of the model's call, and not of a step.
+        for_call: Whether the batches are inputs of the model's call rather than of a step.
         noticed: As in `CheckedStream`.
         **how: `shuffle` and `steps_per_epoch`.
     """
@@ -217,7 +217,7 @@ def is_arrays(values):
 
 @contextlib.contextmanager
 def refusing(*given):
-    """Raises the original error for a refused batch instead of TensorFlow's wrapped one."""
+    """Raises the original error for a rejected batch instead of TensorFlow's wrapped one."""
     try:
         yield
     except Exception as error:

@@ -1,4 +1,4 @@
-"""The report of one run, and of several side by side: from results and pictures to a page that explains itself.
+"""The report of one run, or of several runs side by side: from results and pictures to an HTML page.
 
 Imports: `evaluation`. Begin with `runs.py` (measure, repair, report) and `sections.py`.
 """
@@ -28,13 +28,13 @@ __all__ = ["write_comparison", "write_report"]
 
 
 def write_report(folder, results, pictures):
-    """Writes `results.json`, `figures/*.png` and `index.html` into `folder`, and returns the page's path.
+    """Writes `results.json`, `figures/*.png` and `index.html` into `folder` and returns the path of the page.
 
     Args:
-        folder: Made where it is missing.
-        results: As `keras_vae.evaluation.results.Results` describes them. NumPy's numbers are fine; NaN and infinity
+        folder: The folder, created if it does not exist.
+        results: As described by `keras_vae.evaluation.results.Results`. May contain NumPy numbers; NaN and infinity
             become null. Entries may be missing.
-        pictures: Images and codes by name, each of which may be missing or None.
+        pictures: Images and codes by name. Entries may be missing or None.
 
     Raises:
         ValueError: An entry of `results` has a name or a type that `Results` does not have.
@@ -54,7 +54,7 @@ def write_report(folder, results, pictures):
         *(tag("section", tag("h2", heading), content, id=key) for key, heading, content in sections),
         tag(
             "footer",
-            f"Made by keras_vae {text(results.get('keras_vae'), NAME)}. All numbers: results.json beside this page.",
+            f"Made by keras_vae {text(results.get('keras_vae'), NAME)}. All numbers are in results.json next to this page.",
         ),
     )
     path = folder / "index.html"
@@ -64,15 +64,12 @@ def write_report(folder, results, pictures):
 
 
 def write_comparison(folder, results_list, pictures_list):
-    """Writes `comparison.csv`, `figures/*.png` and `index.html` on several runs into `folder`.
+    """Writes `comparison.csv`, `figures/*.png` and `index.html` into `folder` and returns the path of the page.
 
     Args:
-        folder: Made where it is missing.
-        results_list: As in `write_report`, a run each; sections may be missing.
-        pictures_list: Of the same length.
-
-    Returns:
-        The page's path.
+        folder: The folder, created if it does not exist.
+        results_list: The results of each run, as in `write_report`. Sections may be missing.
+        pictures_list: The pictures of each run.
     """
     folder = pathlib.Path(folder)
     runs = [plain(results) for results in results_list]
@@ -97,6 +94,6 @@ def write_comparison(folder, results_list, pictures_list):
 
 
 def frame(*content):
-    """Returns the page's body."""
+    """Returns the body of the page."""
     skip = tag("a", "Skip to the content", class_="skip", href="#content")
     return skip + tag("main", *content, class_="page", id="content")

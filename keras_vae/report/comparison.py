@@ -22,7 +22,7 @@ from keras_vae.report.pictures import cards, in_order
 from keras_vae.report.tables import get, link, reason, rung_title, value_of
 from keras_vae.report.verdict import VERDICTS
 
-# What the comparison shows of each run, and the units that its plots are in.
+# The numbers of each run in the comparison, by section.
 COMPARED = """
     rate_distortion: rate rate_per_dim distortion elbo bits_per_dim effective_beta
     reconstruction.test: mse psnr ssim
@@ -39,18 +39,18 @@ COMPARED = """
 
 
 def letter(index):
-    """Returns the letter of a run: A, B, ... Z, then its number."""
+    """Returns the label of a run: A to Z, then its number."""
     return chr(ord("A") + index) if index < 26 else str(index + 1)
 
 
 def compared_facts(runs):
-    """Returns what is compared."""
+    """Returns the list of datasets."""
     datasets = list(dict.fromkeys(clean(run.get("dataset"), NAME) for run in runs))
     return tag("ul", *(tag("li", text(dataset, NAME)) for dataset in datasets), class_="facts")
 
 
 def differing(runs):
-    """Returns a warning where distances of different runs must not be compared."""
+    """Returns a warning if distances of the runs are not comparable, else `""`."""
     reasons = []
     for path, words in (
         ("dataset", "datasets"),
@@ -61,7 +61,7 @@ def differing(runs):
             reasons.append(words)
     if not reasons:
         return ""
-    words = f"These runs were measured with different {' and '.join(reasons)}: their Fréchet distances, KID, density and coverage do not compare."
+    words = f"These runs were measured with different {' and '.join(reasons)}: their Fréchet distances, KID, density and coverage are not comparable."
     return tag("div", tag("p", tag("strong", "Careful. "), words), class_="card verdict tone-fair")
 
 
@@ -74,7 +74,7 @@ def run_heads(runs):
 
 
 def compared_table(runs):
-    """Returns the numbers of all runs, a column each."""
+    """Returns the table of numbers, one column per run."""
     rows = []
     for line in COMPARED.strip().splitlines():
         section, _, names = line.strip().partition(": ")
@@ -93,12 +93,12 @@ def compared_table(runs):
         cells = (tag("td", number(get(run, ("generation_gap", rung, "frechet")))) for run in runs)
         rows.append(tag("tr", tag("th", text(rung_title(rung), NAME), scope="row"), *cells))
     head = tag("thead", tag("tr", tag("th", "Quantity", scope="col"), run_heads(runs)))
-    made = tag("table", tag("caption", "One column a run"), head, tag("tbody", *rows), class_="compare")
+    made = tag("table", tag("caption", "One column per run"), head, tag("tbody", *rows), class_="compare")
     return tag("div", scrolling(made, "Numbers of all runs"), class_="card")
 
 
 def compared_verdicts(runs):
-    """Returns what each run is, and what was found: a row a run."""
+    """Returns the table of verdicts, one row per run."""
     rows = (
         tag(
             "tr",
@@ -117,7 +117,7 @@ def compared_verdicts(runs):
 
 
 def verdict_word(run):
-    """Returns a run's verdict in its colour."""
+    """Returns the verdict of a run in its colour."""
     key = get(run, "verdict.name")
     _, kind, tone = VERDICTS.get(key, (None, clean(key or DASH, NAME), "none"))
     findings = get(run, "verdict.findings") or [{}]
@@ -127,7 +127,7 @@ def verdict_word(run):
 
 
 def compared_row(runs, path):
-    """Returns one number of all runs."""
+    """Returns the table row of one number."""
     cells = []
     for run in runs:
         value = get(run, path)
@@ -145,7 +145,7 @@ def compared_row(runs, path):
 
 
 def all_rungs(runs):
-    """Returns the rungs of all runs in the ladder's order."""
+    """Returns the rungs of all runs, in the order of the ladder."""
     merged = {}
     for run in runs:
         merged.update(figures.rungs_of(run.get("generation_gap")))
@@ -153,7 +153,7 @@ def all_rungs(runs):
 
 
 def comparison_plots(runs):
-    """Returns the plots against latent size: by name, the function and its arguments."""
+    """Returns the plots against latent size, as {name: (function, *arguments)}."""
 
     def points(path):
         return [(latent_size(run), get(run, path), letter(index)) for index, run in enumerate(runs)]
@@ -175,7 +175,7 @@ def comparison_plots(runs):
         (size, None if value is None else 100 * value, key)
         for size, value, key in points("completeness.dead_zone")
     ]
-    # Orange is the first line's colour nowhere but where it is the prior's.
+    # In this order the prior is orange, as in all plots.
     order = ("reconstructions", "the prior", "best sampler")
     return {
         "distances": (
@@ -185,8 +185,8 @@ def comparison_plots(runs):
             {key: distances[key] for key in order},
             True,
         ),
-        "nats": (figures.against_size, "Rate and prior mismatch", "nats an image", nats, True),
-        "dead_zone": (figures.against_size, "Dead zone of prior samples", "per cent", {"dead zone": dead}),
+        "nats": (figures.against_size, "Rate and prior mismatch", "nats per image", nats, True),
+        "dead_zone": (figures.against_size, "Dead zone of prior samples", "percent", {"dead zone": dead}),
         "directions": (figures.against_size, "Directions that the codes use", "directions", dims, True),
         "error": (
             figures.against_size,
@@ -198,39 +198,39 @@ def comparison_plots(runs):
 
 
 def latent_size(run):
-    """Returns the number of latent dims of a run, None where it is not known."""
+    """Returns the number of latent dims of a run, or None if unknown."""
     return get(run, "latent.size") or (math.prod(run["latent_shape"]) if run.get("latent_shape") else None)
 
 
 def compared_plots(drawn):
-    """Returns the plots against latent size."""
+    """Returns the section with the plots against latent size."""
     made = cards(
         drawn,
         [
             (
                 "distances",
-                "Prior against best sampler: the space between the two is what a fitted sampler repairs. Between sampler and reconstructions: what no sampler can.",
+                "The gap between the prior and the best sampler is what fitting a sampler gains. No sampler can close the gap between the best sampler and the reconstructions.",
             ),
             (
                 "nats",
-                "Mismatch near the rate: nearly all that is spent on the code goes into distance from the prior.",
+                "If the mismatch is close to the rate, nearly all of the rate is spent on distance from the prior.",
             ),
-            ("dead_zone", "Share of prior samples that look like nothing real. Above 50%: a hole."),
+            ("dead_zone", "Share of prior samples that resemble no real image. Above 50% there is a hole."),
             (
                 "directions",
-                "If these stay level while the latent grows, the latent is larger than the data needs.",
+                "If these stay constant while the latent grows, the latent is larger than the data needs.",
             ),
-            ("error", "What a larger latent buys in reconstruction."),
+            ("error", "How much a larger latent improves the reconstructions."),
         ],
     )
     if not made:
         return ""
-    lead = "Letters are the runs of the table above."
+    lead = "Letters refer to the runs in the table above."
     return tag("section", tag("h2", "Against latent size"), tag("p", lead), made, id="size")
 
 
 def compared_ladders(runs, pictures_list):
-    """Returns the ladders side by side, a column a run."""
+    """Returns the table of ladders, one column per run."""
     rows = []
     merged = {}
     for pictures in pictures_list:
@@ -262,7 +262,7 @@ def compared_ladders(runs, pictures_list):
 
 
 def csv_of(runs):
-    """Returns every scalar of every run as CSV, a row a run; a text that a spreadsheet would run is quoted."""
+    """Returns all scalars as CSV, one row per run. Texts that a spreadsheet would take for formulas are escaped."""
     flat = [dict(scalars(run)) for run in runs]
     columns = list(dict.fromkeys(key for run in flat for key in run))
     file = io.StringIO()
@@ -274,7 +274,7 @@ def csv_of(runs):
 
 
 def harmless(value):
-    """Returns `value` such that a spreadsheet takes a text for a text."""
+    """Returns `value`, escaped if a spreadsheet would take it for a formula."""
     return (
         f"'{value}"
         if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
@@ -283,7 +283,7 @@ def harmless(value):
 
 
 def scalars(section, prefix=""):
-    """Yields dotted paths and values of a run's numbers and texts, without lists and sentences."""
+    """Yields the dotted path and the value of each scalar of a run, without reasons, findings and settings."""
     for key, value in section.items():
         if key in ("reasons", "findings", "steps", "settings"):
             continue
@@ -296,7 +296,7 @@ def scalars(section, prefix=""):
 
 
 def download(table):
-    """Returns a link that saves the table as CSV, which the page itself holds."""
+    """Returns a link that downloads the table as CSV; the data is in the page itself."""
     return tag(
         "p",
         tag("a", "Download all numbers as CSV", href=data_uri(table, "text/csv"), download="comparison.csv"),

@@ -1,4 +1,4 @@
-"""The plots of what `--extended` measured, each a function as in `figures`."""
+"""The plots of the `--extended` measurements, functions as in `figures`."""
 
 import numpy as np
 
@@ -17,12 +17,12 @@ from keras_vae.report.figures import (
 )
 from keras_vae.report.page import clean, number
 
-LINEAR = 30  # times its error that a value may be on an axis that is not logarithmic
+LINEAR = 30  # largest value on a linear axis, in standard errors
 MARKERS = "osD^vPX*"
 
 
 def styled(rungs):
-    """Yields rungs in the ladder's order, each with a colour and a marker of its own."""
+    """Yields the rungs in the order of the ladder, each with the style of its line."""
     for index, name in enumerate(rungs_of({name: {"frechet": 0} for name in rungs})):
         yield name, {"color": rung_colour(name), "marker": MARKERS[index % len(MARKERS)], "markersize": 4.5}
 
@@ -35,7 +35,7 @@ def below(figure, columns=3):
 
 
 def frechet_by_n(section):
-    """The Fréchet distance of each rung against 1 / n, with the lines that lead to infinite n."""
+    """The Fréchet distance of each rung against 1 / n, with the lines that extrapolate to infinite n."""
     sizes, rungs = known((section or {}).get("n")), (section or {}).get("rungs") or {}
     if not len(sizes) or not rungs:
         return None
@@ -70,7 +70,7 @@ def frechet_by_n(section):
     )
     return (
         figure,
-        f"Fréchet distance of each rung against 1/n, and where its line ends at infinite n: {listed}.",
+        f"Fréchet distance of each rung against 1/n, extrapolated to infinite n: {listed}.",
     )
 
 
@@ -83,7 +83,7 @@ def kid_by_n(section):
     errors = {name: known(section["rungs_se"][name]) for name in rungs}
     axes.axhline(0, color=MUTED, linewidth=1)
     for index, (name, look) in enumerate(styled(rungs)):
-        shift = 0.008 * np.ptp(sizes) * (index - len(rungs) / 2)  # bars beside each other
+        shift = 0.008 * np.ptp(sizes) * (index - len(rungs) / 2)  # so that bars do not overlap
         axes.errorbar(sizes + shift, known(rungs[name]), errors[name], linewidth=1.2, capsize=2, label=rung_name(name), **look)  # fmt: skip
     threshold = max(float(np.nanmax([error.max() for error in errors.values()])), 1e-9)
     axes.set_xticks(sizes, [number(int(size)) for size in sizes])
@@ -95,12 +95,12 @@ def kid_by_n(section):
         for name, _ in styled(rungs)
     )
     return figure, (
-        f"KID of each rung at {number(int(sizes[0]))} and at {number(int(sizes[-1]))} images, with error bars: {listed}."
+        f"KID of each rung, with error bars, at {number(int(sizes[0]))} and {number(int(sizes[-1]))} images: {listed}."
     )
 
 
 def symmetric_log(axes, threshold):
-    """Makes the vertical axis logarithmic from `threshold` on, either side, where values go far beyond it."""
+    """Makes the vertical axis logarithmic beyond +-`threshold` if values go far beyond it."""
     from matplotlib.ticker import FixedLocator, NullLocator
 
     axis, reach = axes.yaxis, np.abs(axes.get_ylim()).max()
@@ -119,7 +119,7 @@ def symmetric_log(axes, threshold):
 
 
 def cells(section):
-    """The copying z-score of each rung: a point for each cell, a larger one for their mean."""
+    """The copying z-scores of each rung: a point for each cell and a larger one for their mean."""
     section = section or {}
     rungs = {
         name: known(parts)
@@ -144,15 +144,15 @@ def cells(section):
     axes.plot([], [], "o", color=MUTED, markersize=4, label="a cell")
     axes.plot([], [], "D", color=MUTED, markersize=8, label="C_T, their mean")
     rung_rows(axes, order)
-    axes.set_xlabel("z: left, closer to training images than test images are")
+    axes.set_xlabel("z (negative: closer to training images than test images are)")
     plain_ticks(axes.xaxis)
     figure.legend(loc="outside upper left", ncols=2, handletextpad=0.2)
     listed = ", ".join(f"{rung_name(name)} {number(float(section['rungs'][name]))}" for name in order)
-    return figure, f"Copying z-scores of each rung, a point a cell. Their means: {listed}."
+    return figure, f"Copying z-scores of each rung, one point per cell. Means: {listed}."
 
 
 def survival(section):
-    """The share of each class that is alive, angle by angle."""
+    """The share of images of each class that have kept their class, by angle."""
     section = section or {}
     angles, classes = known(section.get("angles")), section.get("classes") or {}
     if not len(angles) or not classes:
@@ -173,7 +173,7 @@ def survival(section):
     axes.set_xticks(ticks, [f"{angle}°" for angle in ticks])
     axes.set(
         xlabel="from the image's code (0°) to a draw of the prior (90°)",
-        ylabel="still of its class, per cent",
+        ylabel="images that kept their class, percent",
     )
     figure.legend(loc="outside right center", title="class", handlelength=1.2)
     listed = ", ".join(
@@ -181,7 +181,7 @@ def survival(section):
         + (f"{entry['median_angle']:.0f}°" if entry.get("median_angle") is not None else "beyond 90°")
         for label, entry in classes.items()
     )
-    return figure, f"Survival curves of the class on the way to the prior. Half are dead at: {listed}."
+    return figure, f"Class survival on the path to the prior. Half have lost their class at: {listed}."
 
 
 def importance(section):
@@ -193,7 +193,7 @@ def importance(section):
     figure, axes = canvas()
     axes.errorbar(samples, nats, np.nan_to_num(errors), color=BLUE, linewidth=1.5, capsize=3)
     accepted = np.array(section["accepted"], bool)
-    for chosen, face, label in ((accepted, BLUE, "enough samples count"), (~accepted, "white", "too few count: a bound only")):  # fmt: skip
+    for chosen, face, label in ((accepted, BLUE, "enough effective samples"), (~accepted, "white", "too few: only a bound")):  # fmt: skip
         if chosen.any():
             axes.plot(samples[chosen], nats[chosen], "o", color=BLUE, markerfacecolor=face, markersize=7, label=label)  # fmt: skip
     for x, y, size in zip(samples, nats, section["effective_sample_size"]):
@@ -202,10 +202,10 @@ def importance(section):
     axes.set_xlim(samples.min() * 0.7, samples.max() * 2)
     axes.set_xticks(samples, [number(int(value)) for value in samples])
     axes.minorticks_off()
-    axes.set(xlabel="samples an image (beside the points: how many count)", ylabel="nats an image")
+    axes.set(xlabel="samples per image (next to the points: effective samples)", ylabel="nats per image")
     plain_ticks(axes.yaxis)
     figure.legend(loc="outside upper left", ncols=2, handletextpad=0.2)
     listed = ", ".join(
         f"{number(float(value))} nats from {number(int(count))}" for value, count in zip(nats, samples)
     )
-    return figure, f"The bound on the negative log-likelihood falls with the samples an image: {listed}."
+    return figure, f"Bound on the negative log-likelihood by number of samples per image: {listed}."

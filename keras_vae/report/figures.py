@@ -1,5 +1,7 @@
-"""The plots of a report. Each is a function of what it shows that draws on a matplotlib figure and says in words
-what is to be seen; `draw` makes of it a PNG, and an SVG whose colours are those of the page, light or dark.
+"""The plots of a report.
+
+Each plot is a function that returns a matplotlib figure and its alternative text, or None if there is nothing to show.
+`draw` turns it into a PNG, and into an SVG in the colours of the page, light or dark.
 """
 
 import contextlib
@@ -15,7 +17,7 @@ from keras_vae.report.page import MINUS, as_pictures, clean, number
 from keras_vae.runtime import figures
 from keras_vae.runtime.files import whole
 
-# The light theme's colours, and the CSS variable that each becomes.
+# The colours of the light theme, and the CSS variable for each.
 INK, MUTED, LINE = "#1b1f24", "#59616b", "#dedbd3"
 BLUE, ORANGE, GREEN, PURPLE = "#1f5fa8", "#b8470b", "#1a7350", "#7a3fa0"
 VARIABLES = {
@@ -27,7 +29,7 @@ VARIABLES = {
     GREEN: "green",
     PURPLE: "purple",
 }
-# Ten classes, readable on light and on dark.
+# The colours of ten classes, readable on light and dark backgrounds.
 CLASSES = [
     "#4c86c6",
     "#e0783c",
@@ -40,7 +42,7 @@ CLASSES = [
     "#a8a032",
     "#2fa3b5",
 ]
-MOST_POINTS = 2000  # of a cloud: more hide each other
+MOST_POINTS = 2000  # in a scatter plot; more would hide each other
 RUNGS = {
     "real": "real images",
     "reconstruction": "reconstructions",
@@ -59,21 +61,21 @@ RUNGS = {
 
 @dataclass(frozen=True)
 class Drawn:
-    """A plot: `svg` for the page, and `alt`, what one sees."""
+    """A plot: the `svg` for the page and its alternative text `alt`."""
 
     svg: str
     alt: str
 
 
 def draw(path, plot, *arguments):
-    """Writes the PNG of a plot to `path` and returns it as `Drawn`, or None where there is nothing to show.
+    """Writes the PNG of a plot and returns the plot as `Drawn`, or None if there is nothing to show.
 
     Args:
-        path: Of the PNG.
+        path: Path of the PNG.
         plot: A function of `arguments` that returns a figure and its alternative text, or None.
     """
     with style(path.stem), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")  # a name may hold letters that the font lacks
+        warnings.filterwarnings("ignore", message="Glyph")  # names may contain letters that the font lacks
         made = plot(*arguments)
         if made is None:
             return None
@@ -88,7 +90,7 @@ def draw(path, plot, *arguments):
 
 
 def themed(svg):
-    """Returns `svg` with the colours that the page sets in place of fixed ones."""
+    """Returns `svg` with its colours replaced by the CSS variables of the page."""
     for colour, variable in VARIABLES.items():
         svg = re.sub(colour, f"var(--{variable})", svg, flags=re.I)
     return svg
@@ -96,13 +98,13 @@ def themed(svg):
 
 @contextlib.contextmanager
 def style(name):
-    """Sets matplotlib up for one figure: text as text, and ids that no other figure of the page has."""
+    """Sets up matplotlib for one figure: text stays text, and ids are unique in the page."""
     import matplotlib
 
     settings = {
         "svg.fonttype": "none",
         "svg.hashsalt": name,
-        "text.parse_math": False,  # a name may hold dollars
+        "text.parse_math": False,  # names may contain dollar signs
         "font.size": 10,
         "text.color": INK,
         "axes.labelcolor": MUTED,
@@ -134,15 +136,15 @@ def style(name):
 
 
 def canvas(width=4.3, height=3.0, **subplots):
-    """Returns a figure of so many inches and its axes."""
-    from matplotlib.figure import Figure  # drawn without a display and without pyplot's global state
+    """Returns a figure of the given size in inches, and its axes."""
+    from matplotlib.figure import Figure  # needs neither a display nor pyplot's global state
 
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(**subplots)
 
 
 def rung_rows(axes, names):
-    """Makes the vertical axis a row for each of the rungs `names`, the first on top."""
+    """Gives the vertical axis one row per rung in `names`, the first on top."""
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_yticks(range(len(names)), [rung_name(name) for name in names], color=INK)
     axes.grid(axis="y", visible=False)
@@ -151,7 +153,7 @@ def rung_rows(axes, names):
 
 
 def plain_ticks(axis, log=False):
-    """Writes the numbers of an axis as people do, 10,000 and 0.01, at powers of ten where it is logarithmic."""
+    """Formats the ticks of an axis as 10,000 and 0.01. On a logarithmic axis they are at powers of ten."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
     if log:
@@ -162,7 +164,7 @@ def plain_ticks(axis, log=False):
 
 
 def count_axis(axes, count):
-    """Makes the horizontal axis one of 1, 2, ... `count`: logarithmic where these are many."""
+    """Sets the horizontal axis up for 1, 2, ... `count`, logarithmic above 20."""
     from matplotlib.ticker import MaxNLocator
 
     if count > 20:
@@ -173,12 +175,12 @@ def count_axis(axes, count):
 
 
 def known(values):
-    """Returns a list with None as an array with NaN."""
+    """Returns a list as a float array, with NaN for None."""
     return np.array([math.nan if value is None else value for value in values or []], "float64")
 
 
 def rungs_of(gap):
-    """Returns the rungs of a generation gap that were measured, by name, in the ladder's order."""
+    """Returns the measured rungs of a generation gap by name, in the order of the ladder."""
     gap = gap or {}
     further = [
         name
@@ -190,12 +192,12 @@ def rungs_of(gap):
 
 
 def rung_name(rung):
-    """Returns what a rung is called in a plot."""
+    """Returns the name of a rung in plots."""
     return RUNGS.get(rung) or clean(rung, 24)
 
 
 def rung_colour(rung):
-    """Returns blue for images that went through an encoder, green for fitted samplers, orange for the prior."""
+    """Returns the colour of a rung: blue for encoded images, green for fitted samplers, orange for the prior."""
     if rung in ("real",):
         return MUTED
     return {"prior": ORANGE, "reconstruction": BLUE, "posterior": BLUE, "shuffled": PURPLE}.get(rung, GREEN)
@@ -247,7 +249,7 @@ def shares(gap, completeness):
     axes.set_yticks(rows, [rung_name(name) for name in rungs], color=INK)
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel("per cent")
+    axes.set_xlabel("percent")
     figure.legend(loc="outside upper left", ncols=2, handletextpad=0.2)
     listed = "; ".join(
         f"{rung_name(name)} "
@@ -258,7 +260,7 @@ def shares(gap, completeness):
         )
         for row, name in enumerate(rungs)
     )
-    return figure, f"Two points a rung, in per cent: {listed}."
+    return figure, f"Two points per rung, in percent: {listed}."
 
 
 def eigenvalues(latent):
@@ -294,12 +296,12 @@ def eigenvalues(latent):
     above = int((values > 1).sum())
     return figure, (
         f"Eigenvalues on logarithmic axes, falling from {number(float(values[0]))} to"
-        f" {number(float(values[-1]))} over the first {len(values)} directions; {above} lie above the prior's 1."
+        f" {number(float(values[-1]))} over the first {len(values)} directions; {above} are above the prior's 1."
     )
 
 
 def kl_spectrum(latent):
-    """The rate of each latent dim, largest first."""
+    """The rate of each latent dim, in descending order."""
     values = known((latent or {}).get("kl_spectrum"))
     if not len(values) or np.nanmax(values) <= 0:
         return None
@@ -312,7 +314,7 @@ def kl_spectrum(latent):
     )
     axes.set_yscale("log")
     axes.set_ylim(min(values.min(), 0.01) * 0.6, values.max() * 2)
-    axes.set(xlabel="latent dim, by its rate", ylabel="rate, nats")
+    axes.set(xlabel="latent dim, by rate", ylabel="rate, nats")
     count_axis(axes, len(values))
     plain_ticks(axes.yaxis, log=True)
     return figure, (
@@ -379,7 +381,7 @@ def norms(section):
             alpha=0.15,
             linewidth=0,
         )
-    axes.set(xlabel="length of the code", ylabel="per cent")
+    axes.set(xlabel="length of the code", ylabel="percent")
     axes.set_ylim(bottom=0)
     axes.margins(y=0.25)
     figure.legend(loc="outside upper left", ncols=2)
@@ -393,7 +395,7 @@ def norms(section):
 
 
 def signal_radius(section):
-    """Two circles: how far prior draws and codes reach in the directions that carry the signal."""
+    """Two circles: the radius of prior draws and of codes in the directions that carry the signal."""
     radius = (section or {}).get("signal_radius") or {}
     prior, posterior = radius.get("prior"), radius.get("posterior")
     if not prior or not posterior:
@@ -484,7 +486,7 @@ def code_map(shown):
         + (f" in {len(names)} classes" if names else "")
         + f" with standard deviations {number(float(spread[0]))} and {number(float(spread[1]))} along the two axes"
         + (
-            f"; the prior's draws lie in the middle with {number(float(prior[:, 0].std()))} and"
+            f"; prior draws are in the middle, with {number(float(prior[:, 0].std()))} and"
             f" {number(float(prior[:, 1].std()))}."
             if len(prior)
             else "."
@@ -493,7 +495,7 @@ def code_map(shown):
 
 
 def path(section):
-    """Confidence and class agreement on the way from a code to a prior draw."""
+    """Confidence and class agreement on the path from a code to a prior draw."""
     section = section or {}
     angles = known(section.get("angles"))
     series = [
@@ -508,21 +510,21 @@ def path(section):
         axes.plot(angles, 100 * values, color=colour, marker=marker, markersize=5, label=label)
     axes.set_ylim(0, 104)
     axes.set_xticks(angles, [f"{angle:.0f}°" for angle in angles])
-    axes.set(xlabel="from the image's code (0°) to a draw of the prior (90°)", ylabel="per cent")
+    axes.set(xlabel="from the image's code (0°) to a draw of the prior (90°)", ylabel="percent")
     figure.legend(loc="outside upper left", ncols=2, columnspacing=1.2)
     listed = "; ".join(
         f"{label} falls from {number(float(values[0]), 'share')} to {number(float(values[-1]), 'share')}"
         for values, _, _, label in series
     )
-    return figure, f"Curves over the angle: {listed}."
+    return figure, f"Curves against the angle: {listed}."
 
 
 def strips(title, rows):
-    """Rows of images, each with a line above it.
+    """Grids of images, each with a label above it.
 
     Args:
-        title: What they are.
-        rows: Pairs of a label and arrays `[n, height, width, channels]`: the rows of one grid.
+        title: The title of the figure.
+        rows: Pairs of a label and a list of arrays `[n, height, width, channels]`, the rows of one grid.
     """
     grids = [(label, figures.grid([as_pictures(row) for row in images])) for label, images in rows]
     if not grids:
@@ -545,13 +547,13 @@ def strips(title, rows):
 
 
 def against_size(title, unit, lines, log=False):
-    """Numbers of several runs against their latent sizes, a line for each kind of number.
+    """Numbers of several runs against latent size, one line per kind of number.
 
     Args:
-        title: What the numbers are.
-        unit: Of all of them.
+        title: The title of the plot.
+        unit: The unit of all numbers.
         lines: By name, a list of triples: latent size, value or None, letter of the run.
-        log: Whether the values go over orders of magnitude.
+        log: Whether the vertical axis is logarithmic; used only if all values are positive.
     """
     lines = {
         label: sorted(point for point in points if point[1] is not None and point[0])
@@ -562,7 +564,7 @@ def against_size(title, unit, lines, log=False):
         return None
     figure, axes = canvas()
     letters = {(size, letter) for points in lines.values() for size, _, letter in points}
-    shared = len({size for size, _ in letters}) < len(letters)  # runs of one size differ in something else
+    shared = len({size for size, _ in letters}) < len(letters)  # some runs have the same size
     log = log and all(point[1] > 0 for points in lines.values() for point in points)
     for (label, points), colour, marker in zip(lines.items(), (BLUE, ORANGE, GREEN, PURPLE), "osD^"):
         sizes, values, _ = zip(*points)

@@ -1,7 +1,7 @@
-"""HTML for reports: escaping, numbers as people write them, strips of images, and the page around it all.
+"""HTML for reports: escaping, formatted numbers, strips of images, and the page around them.
 
-The page holds everything it needs. Its content security policy forbids every request, and every script but the
-one below by its hash, so that a name that slipped through the escaping would still do nothing.
+The page is self-contained. Its content security policy forbids all requests, and all scripts except the one below
+(allowed by its hash). Even a name that was not escaped could therefore do nothing.
 """
 
 import base64
@@ -16,7 +16,7 @@ import numpy as np
 
 from keras_vae.runtime import figures
 
-MOST_PIXELS = 96  # of a side of an image in the page: the files in figures/ have them whole
+MOST_PIXELS = 96  # largest side of an image in the page; the files in figures/ are not reduced
 PLUS_MINUS, TIMES, MINUS, DASH, RAISED = (
     "\u00b1",
     "\u00d7",
@@ -24,20 +24,18 @@ PLUS_MINUS, TIMES, MINUS, DASH, RAISED = (
     "\u2013",
     "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079",
 )
-TURNING = (
-    "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # marks that turn the direction of what follows
-)
-SMALL, LARGE = 1e-4, 1e7  # beyond them a number is written with a power of ten
-NAME, SENTENCE = 80, 1500  # characters shown of a name, of a sentence
+TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # marks that change the writing direction
+SMALL, LARGE = 1e-4, 1e7  # beyond these a number is written with a power of ten
+NAME, SENTENCE = 80, 1500  # most characters shown of a name and of a sentence
 
 
 def text(value, limit=SENTENCE):
-    """Returns `value` for HTML, at most `limit` characters of it, without control characters."""
+    """Returns `value` escaped for HTML, cut to `limit` characters, without control characters."""
     return html.escape(clean(value, limit), quote=True)
 
 
 def clean(value, limit=SENTENCE):
-    """Returns `value` as text that UTF-8, HTML and SVG can hold, at most `limit` characters of it."""
+    """Returns `value` as text that is valid in UTF-8, HTML and SVG, cut to `limit` characters."""
     kept = str(value).encode("utf-8", "replace").decode()
     kept = "".join(
         " " if letter in "\n\t\r" else letter
@@ -49,12 +47,12 @@ def clean(value, limit=SENTENCE):
 
 
 def name(value):
-    """Returns a name from outside for HTML: short, and with its writing direction kept to itself."""
+    """Returns an external name for HTML: shortened, and with its writing direction isolated."""
     return f"<bdi>{text(value, NAME)}</bdi>"
 
 
 def tag(kind, *content, **attributes):
-    """Returns an element. Content is HTML already; attributes are escaped here, `class_` is `class`."""
+    """Returns an element. `content` is HTML; attributes are escaped here, and `class_` becomes `class`."""
     pairs = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{html.escape(str(value), quote=True)}"'
         for key, value in attributes.items()
@@ -64,7 +62,7 @@ def tag(kind, *content, **attributes):
 
 
 def number(value, unit=None):
-    """Returns a number with three significant digits, a share as per cent, bytes as GiB; a text as it is."""
+    """Returns a number with three significant digits, shares in percent and bytes in GiB or MiB. Texts stay as they are."""
     if value is None:
         return DASH
     if isinstance(value, bool):
@@ -82,7 +80,7 @@ def number(value, unit=None):
 
 
 def measured(value, error, unit=None):
-    """Returns a value with its standard error: the error with one digit (two after a 1), the value to its decimal."""
+    """Returns a value with its standard error: the error with one digit (two after a 1), the value to the same decimal."""
     if value is None or not error or unit == "bytes":
         return number(value, unit)
     scale, percent = (100, "%") if unit == "share" else (1, "")
@@ -95,14 +93,14 @@ def measured(value, error, unit=None):
 
 
 def decimals_of(value, digits):
-    """Returns how many decimals show `value` with so many significant digits."""
+    """Returns the number of decimals that show `value` with `digits` significant digits."""
     if not value or not math.isfinite(value):
         return 0
     return digits - 1 - math.floor(math.log10(abs(float(f"{value:.{digits - 1}e}"))))
 
 
 def fixed(value, decimals):
-    """Returns `value` with so many decimals, thousands with commas; a very small or large one in powers of ten."""
+    """Returns `value` with `decimals` decimals and commas, or with a power of ten if very small or large."""
     if value and (abs(value) < SMALL or abs(value) >= LARGE):
         mantissa, exponent = f"{value:.2e}".split("e")
         raised = str(int(exponent)).translate(str.maketrans("-0123456789", RAISED))
@@ -111,28 +109,28 @@ def fixed(value, decimals):
 
 
 def minus(written):
-    """Returns a number with a real minus sign, and none before a zero."""
+    """Returns a formatted number with a true minus sign, without a sign for zero."""
     if not written.strip("-0.,"):
         written = written.lstrip("-")
     return written.replace("-", MINUS)
 
 
 def shape(sizes):
-    """Returns a shape as people write it, `8x8x1024`."""
+    """Returns a shape in the form 8x8x1024."""
     return TIMES.join(f"{size}" for size in sizes) if sizes else DASH
 
 
 def as_pictures(images):
-    """Returns images as `[n, height, width, 1 or 3]` float32 in [0, 1], whatever channels they came with."""
+    """Returns images with any number of channels as float32 `[n, height, width, 1 or 3]` in [0, 1]."""
     images = np.clip(np.nan_to_num(np.asarray(images, "float32"), nan=0.0, posinf=1.0, neginf=0.0), 0, 1)
     return images[..., :3] if images.shape[-1] >= 3 else images[..., :1]
 
 
 def png(rows, gap=1):
-    """Returns a PNG of rows of images as a data URI, the gaps between them transparent; and its size.
+    """Returns a PNG of rows of images, with transparent gaps, as a data URI; and its size.
 
     Args:
-        rows: Arrays `[n, height, width, channels]` in [0, 1], of one shape.
+        rows: Arrays `[n, height, width, channels]` in [0, 1], of equal shape.
         gap: Pixels between images.
     """
     from PIL import Image
@@ -141,7 +139,7 @@ def png(rows, gap=1):
     grey = rows[0].shape[-1] == 1
     rows = [row.repeat(3, axis=-1) if grey else row for row in rows]
     marked = [np.concatenate([row, np.zeros_like(row[..., :1])], axis=-1) for row in rows]
-    joined = figures.grid(marked, gap)  # its padding is 1 in every channel: the fourth says where it is
+    joined = figures.grid(marked, gap)  # the padding is 1 in every channel, so the fourth marks it
     joined[..., 3] = 1 - joined[..., 3]
     image = Image.fromarray(np.round(255 * joined).astype("uint8"))
     if grey:
@@ -152,7 +150,7 @@ def png(rows, gap=1):
 
 
 def shrink(images):
-    """Returns images with sides of at most `MOST_PIXELS`, by averaging whole blocks of pixels."""
+    """Returns images reduced to sides of at most `MOST_PIXELS` by averaging blocks of pixels."""
     factor = -(-max(images.shape[1:3]) // MOST_PIXELS)
     if factor == 1:
         return images
@@ -166,8 +164,8 @@ def strip(rows, alt, size=40, gap=1):
     """Returns rows of images as one `img`.
 
     Args:
-        rows: Arrays `[n, height, width, channels]` of one shape.
-        alt: What one sees.
+        rows: Arrays `[n, height, width, channels]` of equal shape.
+        alt: The alternative text.
         size: Height of an image on the screen.
         gap: Pixels between images.
     """
@@ -181,7 +179,7 @@ def strip(rows, alt, size=40, gap=1):
 
 
 def inline(svg, alt):
-    """Returns matplotlib's SVG as an element of the page: no prolog, no metadata, no names of its own."""
+    """Returns an SVG of matplotlib as an element of the page, without prolog, metadata, ids and fonts."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
     svg = re.sub(r"<style.*?</style>", "", svg, flags=re.S)
@@ -196,18 +194,18 @@ def inline(svg, alt):
 
 
 def plot(drawn, caption):
-    """Returns a figure of the page: a drawn plot and what to see in it. `caption` is HTML."""
+    """Returns a drawn plot with a caption (HTML)."""
     return tag("figure", inline(drawn.svg, drawn.alt), tag("figcaption", caption), class_="plot")
 
 
 def command(line):
-    """Returns a command line to copy, in full."""
+    """Returns a box with a command line to copy."""
     whole = html.escape("".join(c for c in str(line).encode("utf-8", "replace").decode() if c.isprintable()))
     return f'<div class="command"><pre tabindex="0"><code>{whole}</code></pre></div>'
 
 
 def scrolling(content, label):
-    """Returns wide content that scrolls by itself; the keyboard reaches it."""
+    """Returns wide content in a box that scrolls, also by keyboard."""
     return tag("div", content, class_="scroll", role="region", tabindex="0", aria_label=label)
 
 
@@ -230,7 +228,7 @@ def page(title, body):
     )
 
 
-# Copying a command needs a script; without one the command can be selected, and there is no button.
+# Adds a button that copies a command. Without scripts, the command can still be selected.
 SCRIPT = """
 for (const box of document.querySelectorAll(".command")) {
   if (!navigator.clipboard) break;

@@ -1,4 +1,4 @@
-"""Images and plots: strips for the page, and which figures are drawn of a run."""
+"""Images and plots: strips for the page, and the figures of a run."""
 
 import numpy as np
 
@@ -10,20 +10,20 @@ PATHS = ("linear", "slerp", "variance_preserving", "pixel_blend")
 
 
 def in_order(ladder):
-    """Returns rungs and their images in the ladder's order, further samplers before the prior."""
+    """Returns pairs of a rung and its images in the order of the ladder, with further samplers before the prior."""
     order = list(figures.RUNGS)
     further = [rung for rung in ladder if rung not in order]
     return [(rung, ladder[rung]) for rung in [*order[:-1], *further, "prior"] if rung in ladder]
 
 
 def present(pictures, path):
-    """Returns the images at a dotted path as an array, or None where there are none."""
+    """Returns the images at a dotted path as an array, or None."""
     found = at(pictures, path)
     return None if found is None or not np.size(found) else np.asarray(found)
 
 
 def rows_of(labelled, size=40):
-    """Returns labelled strips of images below each other.
+    """Returns labelled strips of images, one below the other.
 
     Args:
         labelled: Triples of a label, a note below it, and images `[n, height, width, channels]`.
@@ -46,13 +46,13 @@ def picture_card(rows, alt, words, ends="", size=46):
 
 
 def cards(drawn, wanted):
-    """Returns plots side by side, each in a card with its caption (HTML), those that were drawn."""
+    """Returns the wanted plots that were drawn side by side, each in a card with its caption (HTML)."""
     made = [tag("div", plot(drawn[key], words), class_="card") for key, words in wanted if key in drawn]
     return tag("div", *made, class_="two") if made else ""
 
 
 def neighbour_rows(pictures):
-    """Returns rows of samples, and of their nearest training images, with a label each."""
+    """Returns labelled rows: samples and their nearest training images."""
     samples, nearest = present(pictures, "neighbours.samples"), present(pictures, "neighbours.nearest")
     if samples is None or nearest is None:
         return []
@@ -65,14 +65,14 @@ def neighbour_rows(pictures):
 
 
 def draw_all(folder, wanted):
-    """Draws figures into `folder`, removes those of an earlier report that there is nothing for now.
+    """Draws figures and removes those of an earlier report that have nothing to show now.
 
     Args:
-        folder: Of the PNGs.
-        wanted: By name, a function of `report_figures` and its arguments.
+        folder: The folder of the PNGs.
+        wanted: By name, a function of `figures` or `curves` and its arguments.
 
     Returns:
-        By name, what was drawn.
+        {name: `Drawn`} of the figures that were drawn.
     """
     drawn = {key: figures.draw(folder / f"{key}.png", *call) for key, call in wanted.items()}
     for key in [key for key, made in drawn.items() if made is None]:
@@ -81,7 +81,7 @@ def draw_all(folder, wanted):
 
 
 def run_plots(results, pictures):
-    """Returns what is drawn for one run: by name, the function and its arguments."""
+    """Returns the plots of one run, as {name: (function, *arguments)}."""
     latent, section = results.get("latent"), results.get("prior_mismatch")
     gap = results.get("generation_gap") or {}
     ladder = {rung: images for rung, images in (pictures.get("ladder") or {}).items() if np.size(images)}
@@ -112,7 +112,7 @@ def run_plots(results, pictures):
         "map": (figures.code_map, pictures.get("map")),
         "path": (figures.path, get(results, "interpolation.posterior_to_prior")),
         "ladder": (figures.strips, "The ladder, from real images to the prior", ladder_rows),
-        "interpolation": (figures.strips, "Ways between two test images", interpolations),
+        "interpolation": (figures.strips, "Paths between two test images", interpolations),
         "posterior_to_prior": (
             figures.strips,
             "From an image's code (left) to a draw of the prior (right)",
@@ -121,7 +121,7 @@ def run_plots(results, pictures):
         "noise_around_mean": (figures.strips, "Unit noise around the mean", noise),
         "neighbours": (
             figures.strips,
-            "Samples, and below each its nearest training images",
+            "Samples, each above its nearest training images",
             neighbour_rows(pictures),
         ),
         "frechet_by_n": (curves.frechet_by_n, get(results, "extended.frechet_by_n")),
@@ -132,13 +132,13 @@ def run_plots(results, pictures):
         "plane": (
             figures.strips,
             "The latent plane, decoded",
-            [] if plane is None else [("[-3, 3] both ways", list(plane))],
+            [] if plane is None else [("[-3, 3] in both directions", list(plane))],
         ),
     }
 
 
 def fidelity(rung):
-    """Returns a rung's distance for the line above its images."""
+    """Returns the distance of a rung for the label above its images."""
     if not rung or rung.get("frechet") is None:
         return ""
     return f"Fréchet {number(float(rung['frechet']))}"

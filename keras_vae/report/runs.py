@@ -1,4 +1,4 @@
-"""Measures runs and models in files, repairs them, and writes their reports."""
+"""Measures runs and models in files, repairs runs, and writes the reports."""
 
 import dataclasses
 import os
@@ -16,7 +16,7 @@ from keras_vae.training.setup import load
 def measure_all(settings, runs, given):
     """Measures the runs, or the model in files, and writes and prints the reports.
 
-    A run is measured on its own dataset, except for the fields that the command line sets: `given` names them.
+    A run is measured on its own dataset, except for the data fields in `given`, the names set on the command line.
     """
     from keras_vae import report
 
@@ -43,12 +43,12 @@ def measure_run(settings, run, given):
     asked = {name: getattr(settings, name) for name in data_fields(given)}
     dataset = load(dataclasses.replace(config, **asked))
     if not asked and run.trained_on() not in (None, dataset.fingerprint):
-        say(f"warning: the images of {dataset.name} were changed after {run.path} was trained on them")
+        say(f"warning: the images of {dataset.name} have changed since {run.path} was trained on them")
     for note in dataset.notes:
         say(note)
     if not os.access(run.path, os.W_OK | os.X_OK):
         raise UsageError(
-            f"{run.path} cannot be written to, and the report goes there: copy the run elsewhere"
+            f"the report cannot be written because {run.path} is read-only: copy the run elsewhere"
         )
     checksum = run.model_checksum()
     model = load_model(run)
@@ -67,10 +67,10 @@ def measure_run(settings, run, given):
 
 
 def as_trained(settings, given):
-    """Returns `settings` with the value range, classes and data rules of the decoder's training, if they are known.
+    """Returns `settings` with the value range, classes and data rules of the decoder's training, if known.
 
-    They are in the decoder's run, or beside an exported decoder. `given` names the fields that the command line sets,
-    which stay.
+    They come from the decoder's run, or from the description next to an exported decoder. Fields in `given`, the names
+    set on the command line, are kept.
     """
     from keras_vae.evaluation.subject import run_of
     from keras_vae.export.saved_models import Description
@@ -86,7 +86,7 @@ def as_trained(settings, given):
 
 
 def measure_files(settings, given):
-    """Returns the results and the pictures of the model in the files that `settings` names."""
+    """Returns the results and pictures of the model in the files of `settings`."""
     from keras_vae.evaluation.conclusion import conclude
     from keras_vae.evaluation.repair import Repair
     from keras_vae.evaluation.sections import measure
@@ -100,13 +100,13 @@ def measure_files(settings, given):
 
 
 def data_fields(given):
-    """Returns the fields of the dataset that the command line gives."""
+    """Returns the data fields that are set on the command line."""
     names = {name.partition(".")[0] for name in given}
     return [field.name for field in dataclasses.fields(DataSettings) if field.name in names]
 
 
 def source_of(settings, given, run, config):
-    """Returns the `Source` of the measured model: a run, or the files that `settings` names, from a run or not."""
+    """Returns the `Source` of the measured model: a run, or the files of `settings` (`run` is their run, if any)."""
     from keras_vae.evaluation.verdict import Source
 
     measured = () if settings.encoder or run is None else (typed_path(run.path),)
@@ -120,14 +120,14 @@ def source_of(settings, given, run, config):
 
 
 def subject_of(settings, dataset):
-    """Returns the `Subject` of the files, as they describe themselves unless another likelihood is requested."""
+    """Returns the `Subject` of the files of `settings`."""
     from keras_vae.evaluation.adapters import from_pair
 
     return from_pair(settings.encoder, settings.decoder, settings, dataset)
 
 
 def summary(results, page):
-    """Returns the lines of the verdict, on one screen."""
+    """Returns the printed lines of the verdict."""
     verdict, gap = results["verdict"], results["generation_gap"]
     finding = verdict["findings"][0]
     name = verdict["name"].replace("_", " ") + (
@@ -154,7 +154,7 @@ def summary(results, page):
         lines.append(f"  {gap['features']['metric_name']}, n = {gap['n']:,}: {rungs}")
     if results["exported"]:
         lines.append(
-            f"  {results['exported']} samples from the {results['repair']['sampler']}; the version before it stays"
+            f"  {results['exported']} samples from the {results['repair']['sampler']}; the previous version is kept"
         )
     cost = results["cost"]
     lines.append(f"  {cost['seconds']:.0f} s, {cost['peak_memory_bytes'] / 2**30:.1f} GiB; report: {page}")
@@ -162,7 +162,7 @@ def summary(results, page):
 
 
 def steps_in_lines(steps):
-    """Yields the lines of the recommended steps, each step's command below its sentence."""
+    """Yields the printed lines of the steps, each command below its sentence."""
     for index, step in enumerate(steps):
         yield f"  {'now:' if index == 0 else '    '} {step['sentence']}"
         if step["command"]:

@@ -1,7 +1,7 @@
 """The sections of a report.
 
-Each is a function of results, pictures and drawn plots that returns an id, a heading and HTML, or None where there
-is nothing to say.
+Each is a function of results, pictures and drawn plots that returns an id, a heading and HTML, or None if there is
+nothing to show.
 """
 
 import numpy as np
@@ -50,26 +50,26 @@ def card(*content):
 
 
 def beside(*contents):
-    """Returns cards side by side where there is room."""
+    """Returns cards side by side, or below each other on narrow screens."""
     return tag("div", *map(card, contents), class_="two")
 
 
 def lead(*words):
-    """Returns a section's first sentences. `words` are HTML."""
+    """Returns the introduction of a section. `words` are HTML."""
     return tag("p", *words)
 
 
 def findings(results, pictures, drawn):
-    """What was found, each from symptom to remedy."""
+    """The findings, each from symptom to remedy."""
     found = get(results, "verdict.findings") or []
     if not found:
         return None
-    words = "Everything that was found, the main verdict first: what one sees, the numbers, why it happens, what helps."
+    words = "All findings, the main verdict first: what one sees, the numbers, why it happens and what helps."
     return "findings", "Findings", lead(words) + "".join(map(finding_card, found))
 
 
 def finding_card(finding):
-    """Returns one finding."""
+    """Returns the card of a finding."""
     words = VERDICTS.get(finding.get("name"), (None, clean(finding.get("name"), NAME)))[1]
     title = text(words[:1].upper() + words[1:])
     if finding.get("sub_verdict"):
@@ -84,7 +84,7 @@ def finding_card(finding):
 
 
 def ladder(results, pictures, drawn):
-    """The ladder: images of each rung with their numbers, and two plots."""
+    """The ladder: images and numbers of each rung, and two plots."""
     gap = results.get("generation_gap") or {}
     images = {rung: shown for rung, shown in (pictures.get("ladder") or {}).items() if shown is not None}
     rungs = [rung for rung, _ in in_order({**figures.rungs_of(gap), **images})]
@@ -92,22 +92,21 @@ def ladder(results, pictures, drawn):
         return None
     metric = get(results, "generation_gap.features.metric_name")
     words = (
-        "From real images at the top to samples of the prior at the bottom, one thing changes at each rung."
-        " Where the pictures break is where generation breaks. Every rung is compared with the same real images"
+        "From real images at the top to samples of the prior at the bottom, one thing changes at each rung: generation"
+        " fails at the rung where the images break down. Every rung is compared with the same real images"
         + (f" ({text(metric, NAME)})." if metric else ".")
     )
     gaps = table(results, "generation_gap", "The gap", skip=(*figures.RUNGS, "features"))
     shown = (
         (
             "distances",
-            "<strong>Fréchet distance by rung.</strong> Look for the rung where the line gets long. Between"
-            " reconstructions and the prior, it is the prior that fails; between real images and reconstructions,"
-            " the decoder.",
+            "<strong>Fréchet distance by rung.</strong> Look for the rung where the distance grows. If it grows between"
+            " reconstructions and the prior, the prior fails; if between real images and reconstructions, the decoder.",
         ),
         (
             "shares",
-            "<strong>Coverage and dead zone by rung.</strong> Coverage: real images that have a sample near them."
-            " Dead zone: samples that have no real image near them.",
+            "<strong>Coverage and dead zone by rung.</strong> Coverage: share of real images with a sample near them."
+            " Dead zone: share of samples without a real image near them.",
         ),
     )
     left_out = [rung for rung in figures.RUNGS if gap and rung not in rungs and not gap.get(rung)]
@@ -139,14 +138,14 @@ AGAINST_REAL = ("reconstruction", "decoded", "real")
 
 
 def told(results, pictures, drawn):
-    """Whether a classifier tells the rungs from what they should look like: numbers of samplers, controls, decoder."""
+    """How well a classifier distinguishes the rungs from what they should look like: samplers, controls and decoder."""
     entries = results.get("told_apart")
     if not entries:
         return None
     words = (
-        "A small classifier learns to tell two sets of images apart and is scored on images that it has not seen. AUC 0.5:"
-        " it cannot; 1: it always can. Samples are compared with decoded codes of held-out images, so that blur, which"
-        " both have, does not count. Reconstructions are compared with real images."
+        "A small classifier learns to distinguish two sets of images and is scored on unseen images. An AUC of 0.5 means"
+        " that it cannot, 1 that it always can. Samples are compared with decoded codes of held-out images: both are"
+        " blurred, so blur does not count. Reconstructions are compared with real images."
     )
     samplers = [name for name in SAMPLED if entries.get(name)]
     samplers += [name for name in entries if name.endswith("_training")]
@@ -166,13 +165,13 @@ def told(results, pictures, drawn):
 
 
 def spaces(results, pictures):
-    """Returns which features can be believed on these images: the planted sets, their distances, and what follows."""
+    """Returns which features are reliable on these images: planted sets, their distances and the conclusion."""
     found = {name: space for name, space in (results.get("spaces") or {}).items() if isinstance(space, dict)}
     if not found:
         return ""
     words = (
-        "Each space is shown sets of images whose rank a person knows. One that puts fog or shuffled blocks near real"
-        " images is blind here: its distances decide nothing."
+        "Each feature space is tested on planted sets of images of known quality. A space that places fog or shuffled"
+        " blocks near real images is blind: its distances are ignored."
     )
     planted = pictures.get("planted") or {}
     shown = [
@@ -184,21 +183,21 @@ def spaces(results, pictures):
         tag("p", tag("strong", text(name, NAME)), f": {STATE_OF_SPACE[space.get('blind')]}", because(space))
         for name, space in found.items()
     )
-    made = tag("h3", "Which features can be believed here") + tag("p", words, class_="muted")
+    made = tag("h3", "Which features are reliable on these images") + tag("p", words, class_="muted")
     made += rows_of(shown) if shown else ""
     return card(made, notes, matrix(results, "spaces", "space", "Distances of planted sets", list(found)))
 
 
-STATE_OF_SPACE = {True: "blind", False: "sees the difference", None: "not decided"}
+STATE_OF_SPACE = {True: "blind", False: "sees the difference", None: "undecided"}
 
 
 def because(space):
-    """Returns the reason of a space's state as the rest of a sentence."""
+    """Returns the reason for a space's state as the end of a sentence."""
     return text(f" ({space['reason']}).") if space.get("reason") else "."
 
 
 def ladder_table(results, rungs, images):
-    """Returns the ladder as a table, a row a rung, with the columns that have a number anywhere."""
+    """Returns the ladder as a table, one row per rung, with the columns that are not empty."""
     paths = dict.fromkeys(("frechet", "kid", "density", "coverage", "confidence"), ("generation_gap", "rung"))
     paths["dead_zone"] = ("completeness.by_rung", "dead_zone")
     columns = {
@@ -216,12 +215,12 @@ def ladder_table(results, rungs, images):
         tag("thead", tag("tr", head, role="row"), role="rowgroup"),
         tag("tbody", *body, role="rowgroup"),
         class_="ladder",
-        role="table",  # on a phone it is laid out as cards, which would else cost it its meaning
+        role="table",  # on phones CSS lays it out as cards, which would remove the role
     )
 
 
 def ladder_row(results, rung, images, columns):
-    """Returns one rung: name, images, numbers."""
+    """Returns the row of a rung: name, images, numbers."""
     node = schema()["properties"]["generation_gap"]["properties"].get(rung) or {}
     note = text(node.get("description", "A further sampler, fitted after training."))
     if rung == get(results, "generation_gap.best_sampler"):
@@ -253,10 +252,10 @@ def ladder_row(results, rung, images, columns):
 
 
 def rate_distortion(results, pictures, drawn):
-    """Reconstruction, rate and distortion in numbers."""
+    """The numbers on reconstruction, rate and distortion."""
     words = (
-        "The two halves of the loss in nats an image, never averaged over pixels or dims:"
-        " an average hides how large a sum is."
+        "The two terms of the loss in nats per image. They are summed over pixels and dims: an average would hide how large"
+        " the sum is."
     )
     made = card(table(results, "rate_distortion", "On test images"))
     made += card(matrix(results, "reconstruction", "split", "Reconstruction", ("train", "test")))
@@ -264,54 +263,58 @@ def rate_distortion(results, pictures, drawn):
 
 
 def latent(results, pictures, drawn):
-    """How much of the latent the codes use."""
+    """How many directions of the latent the codes use."""
     shown = (
         (
             "eigenvalues",
-            "<strong>Reach of the codes.</strong> Variance of the posterior means along each principal direction."
-            " Above the dashed line are directions in which codes reach farther than draws of N(0, I) do.",
+            "<strong>Spread of the codes.</strong> Variance of the posterior means along each principal direction."
+            " Above the dashed line, codes spread farther than draws of N(0, I).",
         ),
         (
             "kl_spectrum",
             "<strong>Rate of each latent dim.</strong> Healthy: a knee within tens of dims and a tail near 0."
-            " Flat over thousands of dims: a code spread so thinly that no single dim looks used.",
+            " Flat over thousands of dims: the code is spread so thinly that no single dim appears to be used.",
         ),
     )
-    made = lead("How many directions the codes use, and how far they reach in them.") + cards(drawn, shown)
+    made = lead("How many directions the codes use, and how far they spread along them.") + cards(
+        drawn, shown
+    )
     return "latent", "Spectrum of the codes", made + card(table(results, "latent", "Latent space"))
 
 
 def prior(results, pictures, drawn):
-    """How far the codes lie from the prior."""
+    """How far the codes are from the prior."""
     words = (
-        "Samples are drawn from the prior; images have their codes in the aggregated posterior."
-        " The mismatch of the two is what sampling pays for."
+        "Samples are drawn from the prior, but the codes of images follow the aggregated posterior. The larger the mismatch"
+        " between the two, the worse the samples."
     )
     explained = at(pictures, "map.explained")
-    share = "" if explained is None else f" The two hold {number(float(explained), 'share')} of the variance."
+    share = (
+        "" if explained is None else f" The two explain {number(float(explained), 'share')} of the variance."
+    )
     shown = (
         (
             "signal_radius",
-            "<strong>Where the signal is.</strong> How far codes and prior draws reach in the directions that hold"
-            " 90% of the variance of the posterior means. Circles of one size: the prior goes where the codes are.",
+            "<strong>Radius along the signal.</strong> Mean radius of codes and of prior draws in the directions that hold"
+            " 90% of the variance of the posterior means. If the circles have the same size, the prior reaches the codes.",
         ),
         (
             "norms",
-            "<strong>What the length alone shows.</strong> The classic test compares the lengths of codes and of"
-            " prior draws. It cannot see a hole: mu² + sigma² is 1 per dim in any converged model, so both lie on"
-            " the same shell, however different their directions are.",
+            "<strong>Length.</strong> The classic test compares the lengths of codes and of prior draws. It cannot detect a"
+            " hole: mu² + sigma² is 1 per dim in any converged model, so both lie on the same shell, however different"
+            " their directions are.",
         ),
         (
             "mismatch",
-            "<strong>Prior mismatch by rank.</strong> What a Gaussian with r principal directions, fitted to training"
-            " codes, wins over the prior on held-out codes. It levels off at the number of directions that matter;"
-            " where it falls again, the fit has learnt noise.",
+            "<strong>Prior mismatch by rank.</strong> The gain in log density on held-out codes of a Gaussian with r"
+            " principal directions, fitted to training codes, over the prior. It levels off at the number of directions"
+            " that matter; where it falls again, the fit has learned noise.",
         ),
         (
             "map",
-            "<strong>Map of the codes.</strong> Posterior means in their first two principal directions, coloured by"
-            " class where there are labels. Crosses are draws of the prior: where there are none, nothing is"
-            f" ever sampled. Rings are the first three standard deviations of N(0, I).{share}",
+            "<strong>Map of the codes.</strong> Posterior means along their first two principal directions, coloured by"
+            " class if there are labels. Crosses are draws of the prior: regions without crosses are never sampled. Rings"
+            f" are one, two and three standard deviations of the prior.{share}",
         ),
     )
     numbers = card(table(results, "prior_mismatch", "Prior mismatch"))
@@ -319,8 +322,10 @@ def prior(results, pictures, drawn):
 
 
 def between(results, pictures, drawn):
-    """Interpolation, the way to the prior, unit noise, continuity."""
-    made = lead("What stands between two codes, between a code and the prior, and around a code.")
+    """Interpolation, the path to the prior, unit noise and continuity."""
+    made = lead(
+        "What the decoder makes of codes between two images, between an image and the prior, and around an image."
+    )
     made += interpolations(pictures)
     made += card(matrix(results, "interpolation", "path", "Halfway between two test images", PATHS))
     made += way_to_prior(pictures, drawn)
@@ -340,7 +345,7 @@ def between(results, pictures, drawn):
 
 
 def interpolations(pictures):
-    """Returns a card for each way between two images."""
+    """Returns a card for each path between two images."""
     made = []
     for kind in PATHS:
         rows = present(pictures, f"interpolation.{kind}")
@@ -353,13 +358,13 @@ def interpolations(pictures):
 
 
 def way_to_prior(pictures, drawn):
-    """Returns the pictures and the curves of the way from a code to a draw of the prior."""
+    """Returns the images and curves on the path from a code to a draw of the prior."""
     made = []
     rows = present(pictures, "posterior_to_prior")
     if rows is not None:
         words = (
-            "<strong>From a code to the prior.</strong> The code of a test image (left) turned step by step into a"
-            " draw of the prior (right). If the image dies on the way, codes are islands."
+            "<strong>From a code to the prior.</strong> The code of a test image (left) becomes a draw of the prior"
+            " (right) step by step. If the image breaks down on the way, the codes are islands."
         )
         ends = tag(
             "div", tag("span", "0°, the image's code"), tag("span", "90°, a prior draw"), class_="ends"
@@ -369,7 +374,7 @@ def way_to_prior(pictures, drawn):
         )
         made.append(picture_card(list(rows), alt, words, ends))
     if "path" in drawn:
-        words = "<strong>Where the image dies.</strong> The same way, measured over many images."
+        words = "<strong>Where the image breaks down.</strong> The same path, measured over many images."
         made.append(card(plot(drawn["path"], words)))
     return tag("div", *made, class_="two") if made else ""
 
@@ -383,8 +388,8 @@ def unit_noise(results, pictures):
         if present(pictures, f"noise_around_mean.{key}") is not None
     ]
     words = (
-        "Each test image's code with a whole unit of noise on every dim. If the image stays the same while draws of"
-        " the prior decode to garbage, the code is spread over many dims."
+        "The code of each test image plus unit noise in every dim. If the image stays the same although draws of the prior"
+        " decode to garbage, the code is spread over many dims."
     )
     images = tag("h3", title) + tag("p", words, class_="muted") + rows_of(shown) if shown else ""
     return images + table(
@@ -395,8 +400,8 @@ def unit_noise(results, pictures):
 def memory(results, pictures, drawn):
     """Nearest training images, and the tests of copying."""
     words = (
-        "Whether it treats training images better than new ones, and whether samples are copies."
-        " No known test tells copying from blur for sure, so look as well."
+        "Whether the model reconstructs training images better than new ones, and whether samples are copies. No known test"
+        " distinguishes copies from blur with certainty, so look at the images as well."
     )
     made = lead(words)
     rows = neighbour_rows(pictures)
@@ -408,8 +413,8 @@ def memory(results, pictures, drawn):
             else ""
         )
         note = (
-            f"Samples{source}, each above its nearest training images. A copy stands out; a nearest image that merely"
-            " resembles the sample is what one hopes for."
+            f"Samples{source}, each above its nearest training images. A copy stands out. A good sample only resembles its"
+            " nearest images."
         )
         labelled = [(label.capitalize(), None, images) for label, (images,) in rows]
         made += card(tag("h3", "Nearest training images"), tag("p", note, class_="muted"), rows_of(labelled))
@@ -422,7 +427,7 @@ def memory(results, pictures, drawn):
 
 def further(results, pictures, drawn):
     """Likelihood and disentanglement."""
-    words = "Measured where asked for, or where the factors of the images are known."
+    words = "Likelihood is measured on request, disentanglement if the factors of the images are known."
     made = [
         table(results, path, schema()["properties"][path]["title"])
         for path in ("likelihood", "disentanglement")
@@ -431,7 +436,7 @@ def further(results, pictures, drawn):
 
 
 def scores(results):
-    """Returns the table of the scores, which explain themselves; nothing in results without any."""
+    """Returns the table of scores, or `""` if there are none."""
     entries = get(results, "scores.entries") or {}
     rows = [
         tag(
@@ -452,36 +457,35 @@ def scores(results):
 
 
 def extended(results, pictures, drawn):
-    """What `--extended` measured: curves, then numbers."""
+    """The `--extended` measurements: curves, then numbers."""
     measured = get(results, "extended")
     if not measured:
         return None
     shown = (
         (
             "frechet_by_n",
-            "<strong>Fréchet distance by n.</strong> Fewer images make it larger, by about a constant over n. The"
-            " hollow points are where the lines end, at infinite n: what remains there is no lack of images.",
+            "<strong>Fréchet distance by n.</strong> With n images it is too large by about a constant over n. The hollow"
+            " points extrapolate the lines to infinite n: the distance that remains is not due to few images.",
         ),
         (
             "kid_by_n",
-            "<strong>KID by n.</strong> Unbiased: level but for its error. A rung whose bar crosses 0 cannot be told"
-            " from real images.",
+            "<strong>KID by n.</strong> It is unbiased, so it is constant within its error. A rung whose error bar crosses"
+            " 0 cannot be distinguished from real images.",
         ),
         (
             "survival",
-            "<strong>Until where the class lives.</strong> The share of images that have kept their class so far, on"
-            " the way from their codes to prior draws. A class that dies early lies in an island; the band is two"
-            " standard errors.",
+            "<strong>Survival of the class.</strong> The share of images that have kept their class so far, on the path"
+            " from their codes to prior draws. A class that is lost early is an island. The band is two standard errors.",
         ),
         (
             "cells",
-            "<strong>Copying by cells.</strong> Against real test images, in each of ten neighbourhoods of the"
-            " training images: far to the left are copies, or blur; far to the right what is no image.",
+            "<strong>Copying by cells.</strong> Comparison with real test images in each of ten neighbourhoods of the"
+            " training images. Far to the left: copies or blur. Far to the right: unrealistic images.",
         ),
         (
             "importance",
-            "<strong>Importance-weighted bound.</strong> It falls towards the negative log-likelihood. Where one sample"
-            " outweighs all others it is still far above.",
+            "<strong>Importance-weighted bound.</strong> It falls towards the negative log-likelihood. As long as one"
+            " sample outweighs all others, it is far above it.",
         ),
     )
     names = schema()["properties"]["extended"]["properties"]
@@ -497,12 +501,12 @@ def extended(results, pictures, drawn):
         if "properties" in node and key not in drawn_too
     ]
     classes = matrix(results, "extended.class_survival.classes", "survival", "Survival by class")
-    made = lead("What takes minutes, and was asked for.") + cards(drawn, shown) + missing
+    made = lead("Measurements that take minutes and are made on request.") + cards(drawn, shown) + missing
     return "extended", "Extended", made + card(limits(results)) + beside(*numbers, classes)
 
 
 def limits(results):
-    """Returns the distances at infinite n and the copying scores as a table, a row a rung."""
+    """Returns the distances at infinite n and the copying scores as a table, one row per rung."""
     rungs = get(results, "extended.frechet_by_n.limit") or get(results, "extended.cell_z.rungs") or {}
     columns = ("frechet_by_n.limit", "cell_z.rungs")
     heads = (tag("th", link(f"extended.{path}"), scope="col", class_="num") for path in columns)
@@ -516,12 +520,12 @@ def limits(results):
             cells.append(tag("td", shown, class_="num"))
         rows.append(tag("tr", tag("th", text(rung_title(rung), NAME), scope="row"), *cells))
     head = tag("thead", tag("tr", tag("td", ""), *heads))
-    words = "Without the bias of few images, and copying"
+    words = "Distances without the bias of few images, and copying"
     return scrolling(tag("table", tag("caption", words), head, tag("tbody", *rows)), words)
 
 
 def costs(results, pictures, drawn):
-    """What the evaluation cost, a row a step."""
+    """The cost of the evaluation, one row per step."""
     steps = get(results, "cost.steps") or []
     if not steps:
         return None
@@ -536,13 +540,13 @@ def costs(results, pictures, drawn):
         for step in steps
     )
     head = tag("th", "Step", scope="col") + tag("th", "Time", scope="col", class_="num") + tag("td", "")
-    words = f"{value_of(results, 'cost.seconds')} in all, {value_of(results, 'cost.peak_memory_bytes')} of memory at most."
+    words = f"{value_of(results, 'cost.seconds')} in total, at most {value_of(results, 'cost.peak_memory_bytes')} of memory."
     made = tag("table", tag("caption", "Time by step"), tag("thead", tag("tr", head)), tag("tbody", *rows))
     return "cost", "Cost", lead(words) + card(scrolling(made, "Time by step"))
 
 
 def bar(share):
-    """Returns a bar of a share of the cell's width."""
+    """Returns a bar that fills a share of the cell's width."""
     return tag("span", "", class_="bar", style=f"width:{100 * share:.1f}%")
 
 
@@ -572,10 +576,10 @@ def making(results, pictures, drawn):
     )
     made = tag("table", tag("caption", "The run"), tag("tbody", *rows))
     words = lead(
-        "The same run, seed and version give the same report, except for what flow matching learns in its minutes: that"
-        " depends on the number of updates, which the run keeps."
+        "The same run, seed and version give the same report, except for flow matching: it trains for a fixed time, and the"
+        " number of updates in that time varies. The run records this number."
     )
-    features = table(results, "generation_gap.features", "What images were compared by")
+    features = table(results, "generation_gap.features", "Features for comparing images")
     fitted = fitted_samplers(results.get("samplers") or {})
     return (
         "making",
@@ -585,18 +589,18 @@ def making(results, pictures, drawn):
 
 
 def fact(results, path):
-    """Returns a value of the run as HTML."""
+    """Returns a property of the run as HTML."""
     value = results.get(path)
     if value is None:
         return not_computed(results, path)
     if isinstance(value, list):
         return shape(value)
-    # A seed is a name rather than an amount: no comma in it.
+    # A seed is a name, not an amount: it has no commas.
     return name(value) if isinstance(value, str) or path == "seed" else value_of(results, path)
 
 
 def fitted_samplers(samplers):
-    """Returns a table of the fitted samplers, nothing where there are none."""
+    """Returns a table of the fitted samplers, or `""` if there are none."""
     titles = ("Sampler", "File", "Settings", "Fréchet distance")
     rows = [
         tag(
@@ -618,7 +622,7 @@ def fitted_samplers(samplers):
 
 
 def settings_of(sampler):
-    """Returns a sampler's settings in words."""
+    """Returns the settings of a sampler as text."""
     settings = sampler.get("settings") or {}
     return ", ".join(
         f"{key.replace('_', ' ')} {shape(value) if isinstance(value, list) else number(value)}"
@@ -629,8 +633,8 @@ def settings_of(sampler):
 def meanings(results, pictures, drawn):
     """The glossary."""
     words = (
-        "Every number of this report and of results.json: what it means, how a healthy model reads, and what it is"
-        " here. Thresholds are provisional: they were set on a few reference runs."
+        "Every number of this report and of results.json: its meaning, the range of a healthy model, and its value here."
+        " Thresholds are provisional: they were chosen on a few reference runs."
     )
     return "glossary", "What the numbers mean", lead(words) + glossary(results)
 

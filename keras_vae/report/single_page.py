@@ -1,4 +1,4 @@
-"""A web page as one HTML text: a template with places for its title, its style, its modules and its data."""
+"""Fills an HTML template with title, style, modules and data, which makes one self-contained page."""
 
 import base64
 import json
@@ -8,10 +8,10 @@ from keras_vae.report.page import NAME, text
 
 
 def inlined(modules):
-    """Returns an import map's entries that hold the modules themselves.
+    """Returns the entries of an import map with the modules inlined.
 
     Args:
-        modules: Paths of JavaScript files by the names that they import each other by, such as `explorer/maths`.
+        modules: Paths of JavaScript files by the names under which they import each other, such as `explorer/maths`.
     """
     return {
         name: "data:text/javascript;base64," + base64.b64encode(path.read_bytes()).decode()
@@ -23,9 +23,9 @@ def filled(template, title, imports, style, data):
     """Returns the page.
 
     Args:
-        template: Path of the HTML file whose four places are filled.
-        title: Any text; shown in part where it is long.
-        imports: The import map's entries.
+        template: Path of the HTML file with the four placeholders.
+        title: Any text; shortened if it is long.
+        imports: The entries of the import map.
         style: HTML.
         data: JSON.
     """
@@ -43,5 +43,5 @@ def filled(template, title, imports, style, data):
 
 
 def in_script(text):
-    """Returns JSON that may stand in a `script` element: `<` ends none there, and begins no comment."""
+    """Returns JSON escaped for a `script` element: without `<`, it can neither end the element nor begin a comment."""
     return text.replace("<", "\\u003c")

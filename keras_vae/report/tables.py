@@ -1,4 +1,4 @@
-"""Numbers as tables and as a glossary, from what their fields in `keras_vae.evaluation.results` say of them."""
+"""Tables and a glossary of the numbers, made from the field descriptions in `keras_vae.evaluation.results`."""
 
 import functools
 import math
@@ -7,14 +7,14 @@ import numpy as np
 
 from keras_vae.report.page import DASH, NAME, PLUS_MINUS, clean, measured, number, scrolling, tag, text
 
-# Of a table: its caption has them, and notes below it the reasons.
+# Not shown in tables: they are in the caption or in the notes below the table.
 LEFT_OUT = ("n", "seconds", "reason", "name", "metric")
 ENDINGS = {
     "_half": ", half resolution",
     "_quarter": ", quarter resolution",
     "_training": " against draws of training images",
 }
-ENDS = ("low", "high")  # of an interval: `gap_low`, `gap_high`
+ENDS = ("low", "high")  # the ends of an interval, for example `gap_low` and `gap_high`
 
 
 def schema():
@@ -27,7 +27,7 @@ def schema():
 
 
 def definition(node):
-    """Returns the name and the content of the definition that a schema node refers to, or (None, node)."""
+    """Returns the name and content of the definition that a schema node refers to, or (None, node)."""
     for option in [node, *node.get("anyOf", ())]:
         if "$ref" in option:
             key = option["$ref"].rpartition("/")[2]
@@ -37,14 +37,14 @@ def definition(node):
 
 @functools.lru_cache(maxsize=4096)
 def described(path):
-    """Returns the schema node of a path, and the glossary's anchor for it.
+    """Returns the schema node of a path, and its anchor in the glossary.
 
     Args:
-        path: Names with dots between them. A tuple of names if one of them comes from data, as that of a sampler: it
-            may hold a dot, and only in a tuple is a name allowed that no field has.
+        path: A dotted path, or a tuple of names. Use a tuple if a name comes from data, such as that of a sampler: the
+            name may contain a dot, and it need not be a field of the schema.
 
     Raises:
-        KeyError: Results have no such entry: the path is misspelt.
+        KeyError: Results have no such entry; the path is misspelt.
     """
     node, anchor = schema(), ""
     for part in parts_of(path):
@@ -65,36 +65,36 @@ def parts_of(path):
 
 
 def get(results, path):
-    """Returns the entry of the results at a path, as `described` takes it; None if there is none.
+    """Returns the entry of the results at a path (as in `described`), or None if it is missing.
 
     Raises:
-        KeyError: Results have no such entry: the path is misspelt.
+        KeyError: Results have no such entry; the path is misspelt.
     """
     described(path)
     return at(results, path)
 
 
 def at(tree, path):
-    """Returns the entry at a path of any nested dicts, None if there is none."""
+    """Returns the entry at a path of nested dicts, or None if it is missing."""
     for part in parts_of(path):
         tree = tree.get(part) if isinstance(tree, dict) else None
     return tree
 
 
 def get_error(results, path):
-    """Returns the standard error of the number at a path, None if it has none."""
+    """Returns the standard error of the number at a path, or None."""
     *section, name = parts_of(path)
     return at(results, (*section, f"{name}_se"))
 
 
 def get_limits(results, path):
-    """Returns the lower and the upper end of the interval of the number at a path, each None if there is none."""
+    """Returns the lower and upper end of the interval of the number at a path; each may be None."""
     *section, name = parts_of(path)
     return tuple(at(results, (*section, f"{name}_{end}")) for end in ENDS)
 
 
 def reason(results, path):
-    """Returns why `path` is null: the reason of the path, of a section that it stands in, or of its name."""
+    """Returns why `path` is null: the reason given for the path, for a section around it, or for its name."""
     reasons = results.get("reasons") or {}
     parts = [str(part) for part in parts_of(path)]
     candidates = [".".join(parts[:length]) for length in range(len(parts), 0, -1)] + [parts[-1]]
@@ -108,7 +108,7 @@ def not_computed(results, path):
 
 
 def plain(value):
-    """Returns `value` as JSON can hold it: no NumPy, nothing that is not finite, no broken text."""
+    """Returns `value` in a form that is valid in JSON: without NumPy types, NaN, infinity and invalid text."""
     if isinstance(value, dict):
         return {clean(key, 10**6): plain(entry) for key, entry in value.items()}
     if isinstance(value, np.ndarray):
@@ -139,7 +139,7 @@ def value_of(results, path):
 
 
 def written(value, error, node, with_unit=True, limits=(None, None)):
-    """Returns a number as HTML, with its standard error, else its interval, and its unit."""
+    """Returns a number as HTML, with its standard error (or its interval) and its unit."""
     unit = node.get("x-unit")
     shown, _, uncertain = measured(value, error, unit).partition(f" {PLUS_MINUS} ")
     uncertain = f" {PLUS_MINUS} {uncertain}" if uncertain else interval(*limits, unit)
@@ -150,7 +150,7 @@ def written(value, error, node, with_unit=True, limits=(None, None)):
 
 
 def interval(low, high, unit=None):
-    """Returns the interval of a number in brackets, nothing if it has none."""
+    """Returns the interval of a number in brackets, or `""`."""
     if low is None and high is None:
         return ""
     if high is None:
@@ -163,12 +163,12 @@ def interval(low, high, unit=None):
 
 
 def shows_unit(node):
-    """Returns whether the unit is written behind the number, rather than in it as per cent and GiB are."""
+    """Returns whether the unit is written after the number; percent and bytes are part of the number."""
     return node.get("x-unit") not in (None, "share", "bytes")
 
 
 def caption(results, path, words):
-    """Returns a table's caption, with n and time where they are known."""
+    """Returns the caption of a table, with n and time if known."""
     section = get(results, path) or {}
     notes = [f"n = {number(section['n'])}"] if section.get("n") is not None else []
     if section.get("seconds") is not None:
@@ -177,7 +177,7 @@ def caption(results, path, words):
 
 
 def table(results, path, words, skip=()):
-    """Returns the numbers of a section as a table: quantity, value, and how a healthy model reads."""
+    """Returns the numbers of a section as a table: quantity, value and healthy range."""
     if all(get(results, inner) is None for inner in number_paths(path, skip)):
         return tag("p", f"{words}: ", not_computed(results, path))
     head = tag(
@@ -189,9 +189,9 @@ def table(results, path, words, skip=()):
 
 
 def table_rows(results, path, skip=()):
-    """Yields a row for each number of the section at `path`, then those of the sections within it, with a heading.
+    """Yields a row for each number of the section at `path`, then its subsections, each with a heading.
 
-    What was not computed for one reason shares a row at the end.
+    Numbers that are missing for the same reason share a row at the end.
     """
     missing, sections = {}, []
     for key in keys_of(path, skip):
@@ -212,7 +212,7 @@ def table_rows(results, path, skip=()):
 
 
 def keys_of(path, skip=()):
-    """Returns the names in the section at `path` that its table may show."""
+    """Returns the names in the section at `path` that a table shows."""
     properties = definition(described(path)[0])[1]["properties"]
     return [
         key for key in properties if key not in (*LEFT_OUT, *skip) and not is_uncertainty(key, properties)
@@ -220,13 +220,13 @@ def keys_of(path, skip=()):
 
 
 def is_uncertainty(key, properties):
-    """Returns whether an entry is the error or the end of an interval of another, which it is shown with."""
+    """Returns whether an entry is the error or an interval end of another entry, with which it is shown."""
     name, _, end = key.rpartition("_")
     return end in ("se", *ENDS) and name in properties
 
 
 def number_paths(path, skip=()):
-    """Returns the paths of the numbers in the section at `path`; of a number, its own; of a list, none."""
+    """Returns the paths of the numbers in the section at `path`: of a number its own path, of a list none."""
     node = definition(described(path)[0])[1]
     if "properties" in node:
         return [number for key in keys_of(path, skip) for number in number_paths(f"{path}.{key}")]
@@ -234,12 +234,12 @@ def number_paths(path, skip=()):
 
 
 def is_number(node):
-    """Returns whether a schema node is of one value, which fits into a table's cell."""
+    """Returns whether a schema node describes a single value, which fits into a table cell."""
     return not {"array", "object"} & set(np.atleast_1d(node.get("type", "array")))
 
 
 def row(results, path):
-    """Returns one number as a row."""
+    """Returns the table row of a number."""
     healthy = described(path)[0].get("x-healthy", "")
     return tag(
         "tr",
@@ -250,14 +250,14 @@ def row(results, path):
 
 
 def matrix(results, path, kind, words, names=None):
-    """Returns several entries of one kind as a table, a row each.
+    """Returns several entries of one kind as a table, one row per entry.
 
     Args:
-        results: All of them.
-        path: Where they stand, by name.
-        kind: The definition in the schema that they follow.
+        results: All results.
+        path: The path of the dict of entries.
+        kind: The name of their definition in the schema.
         words: The caption.
-        names: Which, in order; by default all that are there.
+        names: The names of the entries to show, in order; by default all.
     """
     entries = get(results, path)
     if not isinstance(entries, dict) or not any(
@@ -301,7 +301,7 @@ def matrix(results, path, kind, words, names=None):
 
 
 def column_head(kind, key, **attributes):
-    """Returns the heading of a column: a property of a definition in the schema, and its unit."""
+    """Returns a column heading: the title of a property of a schema definition, and its unit."""
     node = schema()["$defs"][kind]["properties"][key]
     title = tag("a", text(node["title"]), href=f"#g-{kind}.{key}")
     unit = tag("span", f" {text(node['x-unit'])}", class_="unit") if shows_unit(node) else ""
@@ -309,7 +309,7 @@ def column_head(kind, key, **attributes):
 
 
 def missing_reasons(results, path, names, columns):
-    """Returns a line that says why cells of a `matrix` are empty, where any is."""
+    """Returns lines that explain the empty cells of a `matrix`, or `""`."""
     empty = {}
     for entry in names:
         for key, node in columns.items():
@@ -326,7 +326,7 @@ def missing_reasons(results, path, names, columns):
 
 
 def entry_title(path, entry):
-    """Returns what an entry of a section is called: its title in the schema, or its own name."""
+    """Returns the title of an entry of a section: from the schema, or else its name."""
     known = definition(described(path)[0])[1].get("properties", {})
     if entry in known:
         return known[entry]["title"]
@@ -337,13 +337,13 @@ def entry_title(path, entry):
 
 
 def rung_title(rung):
-    """Returns what a rung is called."""
+    """Returns the title of a rung."""
     node = schema()["properties"]["generation_gap"]["properties"].get(rung, {})
     return node.get("title", clean(rung, NAME))
 
 
 def glossary(results):
-    """Returns an entry for every property of the schema, grouped by section, with its value in this run."""
+    """Returns the glossary: every property of the schema, grouped by section, with its value in this run."""
     whole_schema = schema()
     groups = [
         (
@@ -362,7 +362,7 @@ def glossary(results):
 
 
 def flattened(properties, prefix=""):
-    """Returns properties by dotted path, those of sections within them too."""
+    """Returns properties and nested properties by dotted path."""
     found = {}
     for key, node in properties.items():
         found[f"{prefix}{key}"] = node
@@ -371,11 +371,11 @@ def flattened(properties, prefix=""):
 
 
 def glossary_group(results, key, title, node, properties):
-    """Returns a heading and the entries below it."""
+    """Returns a group of the glossary: a heading and its entries."""
     entries = []
     for inner, entry in properties.items():
         path = f"{key}.{inner}".lstrip(".")
-        value = at(results, path)  # of a definition in $defs there is nothing
+        value = at(results, path)  # None for a definition in $defs
         here = ""
         if value is not None and not isinstance(value, dict | list | str):
             shown = written(value, get_error(results, path), entry, limits=get_limits(results, path))

@@ -1,4 +1,4 @@
-"""The top of a report: the verdict in plain words, what it looks like, and the numbers to look at first."""
+"""The top of a report: the verdict in plain words, images that show it, and the most important numbers."""
 
 import re
 
@@ -8,16 +8,16 @@ from keras_vae.report.page import DASH, NAME, TIMES, clean, command, name, numbe
 from keras_vae.report.pictures import rows_of
 from keras_vae.report.tables import described, get, link, not_computed, rung_title, value_of
 
-# By a verdict's name: what it says in plain words, what the field calls it, and how bad it is.
+# By name of the verdict: plain words, technical term and tone.
 VERDICTS = {
     "insufficient_data": ("Too few held-out images to tell", "insufficient data", "none"),
     "collapsed": ("The decoder ignores the code", "posterior collapse", "bad"),
-    "overfitted": ("It knows its training images, and new ones less", "overfitted", "bad"),
+    "overfitted": ("It has memorised training images", "overfitted", "bad"),
     "blurry": ("Reconstructions are blurred, and so are samples", "blurry", "fair"),
     "prior_hole": ("It reconstructs, but it cannot generate", "prior hole", "bad"),
-    "patchy": ("It generates, with gaps between the codes", "patchy", "fair"),
+    "patchy": ("It generates, but not all samples are good", "patchy", "fair"),
     "discontinuous": ("Small steps of the code make the image jump", "discontinuous", "fair"),
-    "healthy": ("It reconstructs, and it generates", "healthy", "good"),
+    "healthy": ("It reconstructs and generates", "healthy", "good"),
 }
 
 
@@ -25,7 +25,7 @@ STATES = {"ok": "good", "good": "good", "patchy": "fair", "bad": "bad", "not mea
 
 
 def header(results):
-    """Returns the run's name and what it is."""
+    """Returns the name of the run and its main properties."""
     facts = [
         get(results, "dataset"),
         f"latent {shape(results.get('latent_shape'))}" if results.get("latent_shape") else None,
@@ -39,7 +39,7 @@ def header(results):
 
 
 def state_line(word, sentence):
-    """Returns a line of the verdict; the sentence's own `continuity: ok` becomes a state with its colour."""
+    """Returns a line of the verdict. The prefix `continuity: ok` of the sentence becomes a coloured state."""
     sentence = "not measured" if sentence is None else str(sentence).strip()
     rest = re.sub(rf"^{word}\s*:\s*", "", sentence, flags=re.I)
     found = re.match(rf"({'|'.join(STATES)})\b[\s:,;.]*", rest, flags=re.I)
@@ -54,7 +54,7 @@ def state_line(word, sentence):
 
 
 def unwrapped(sentence):
-    """Returns `(a) b` as `a b`, with the brackets within `a` left as they are."""
+    """Returns `(a) b` as `a b`; brackets within `a` are kept."""
     depth = 0
     for end, character in enumerate(sentence if sentence.startswith("(") else ""):
         depth += {"(": 1, ")": -1}.get(character, 0)
@@ -64,13 +64,13 @@ def unwrapped(sentence):
 
 
 def plain_words(results):
-    """Returns the verdict's name in plain words."""
+    """Returns the verdict in plain words."""
     key = get(results, "verdict.name")
     return VERDICTS.get(key, (clean(key, NAME),))[0]
 
 
 def verdict_card(results, pictures):
-    """Returns the verdict: name, cause, continuity and completeness, the remedy's command, and what it looks like."""
+    """Returns the card of the verdict: name, cause, continuity, completeness, images and remedy."""
     verdict = results.get("verdict") or {}
     findings = verdict.get("findings") or [{}]
     title, kind, tone = VERDICTS.get(
@@ -102,9 +102,9 @@ def verdict_card(results, pictures):
 
 
 def steps(found):
-    """Returns what to do, by a verdict or a finding: each step's sentence, and below it the command that does it."""
+    """Returns the steps of a verdict or a finding: each sentence with its command below it."""
     known = found.get("steps")
-    if known is None:  # of an older version
+    if known is None:  # results of an older version
         known = [{"sentence": found.get("remedy"), "command": found.get("command")}]
     made = [
         tag("p", text(step["sentence"])) + (command(step["command"]) if step.get("command") else "")
@@ -115,7 +115,7 @@ def steps(found):
 
 
 def first_look(results, pictures):
-    """Returns four rows of images that show the verdict: real, reconstructed, the prior's, the best sampler's."""
+    """Returns up to four rows of images: real, reconstructed, from the prior and from the best sampler."""
     best = get(results, "generation_gap.best_sampler")
     chosen = ["real", "reconstruction", "prior"] + ([best] if best not in (None, "prior") else [])
     notes = {best: "the best sampler"} if best != "prior" else {}
@@ -129,26 +129,26 @@ def first_look(results, pictures):
 
 
 def told_look(results, pictures):
-    """Returns, for the prior and the best sampler, the samples most surely told apart, where, and those least surely."""
+    """Returns, for each shown rung, the samples that are easiest to recognise, where, and those hardest to recognise."""
     found = []
     for rung, shown in (pictures.get("told_apart") or {}).items():
         if not shown or not len(shown["most"]):
             continue
         title = rung_title(rung)
         found += [
-            (f"{title}: gives itself away", "most surely told from decoded codes", np.asarray(shown["most"])),
-            (f"{title}: by what", "red: what the classifier goes by", marked(shown["most"], shown["maps"])),
+            (f"{title}: easiest to recognise", "least like decoded codes", np.asarray(shown["most"])),
             (
-                f"{title}: nearest to passing",
-                "least surely told from decoded codes",
-                np.asarray(shown["least"]),
+                f"{title}: recognised by",
+                "red: what the classifier uses",
+                marked(shown["most"], shown["maps"]),
             ),
+            (f"{title}: hardest to recognise", "most like decoded codes", np.asarray(shown["least"])),
         ]
     return rows_of(found, 44) if found else ""
 
 
 def marked(images, maps):
-    """Returns images in grey with the places that a classifier goes by in red, `[n, height, width, 3]`."""
+    """Returns images in grey, with the pixels that the classifier relies on in red, `[n, height, width, 3]`."""
     grey = np.asarray(images, "float32").mean(axis=-1, keepdims=True).repeat(3, axis=-1)
     heat = np.clip(np.asarray(maps, "float32"), 0, None)[..., None]
     heat = heat / np.maximum(heat.max(axis=(1, 2), keepdims=True), 1e-9)
@@ -156,10 +156,10 @@ def marked(images, maps):
 
 
 def told_notes(best):
-    """Returns notes on what a classifier says of the prior and of the best sampler, by path."""
+    """Returns notes on the classifier's numbers for the prior and the best sampler, by path."""
     return {
         "told_apart.prior.auc": "of prior samples; 0.5 is chance",
-        "told_apart.prior.off": "of prior samples look like hardly any decoded code",
+        "told_apart.prior.off": "of prior samples resemble hardly any decoded code",
         "told_apart.repaired_share": f"of the prior's total variation, by the {rung_title(best).lower()}"
         if best not in (None, "prior")
         else "of the prior's total variation",
@@ -167,12 +167,12 @@ def told_notes(best):
 
 
 def distance_notes(reconstruction, best):
-    """Returns notes on distances, by path, for results that no classifier was asked for."""
+    """Returns notes on distances by path, for results without the classifier."""
     return {
         "generation_gap.prior.frechet": f"of prior samples; reconstructions {number(reconstruction)}"
         if reconstruction is not None
         else "of prior samples",
-        "completeness.dead_zone": "of prior samples look like nothing real",
+        "completeness.dead_zone": "of prior samples resemble no real image",
         "generation_gap.repaired_fraction": f"of the gap, by the {rung_title(best).lower()}"
         if best
         else "of the gap",
@@ -180,7 +180,7 @@ def distance_notes(reconstruction, best):
 
 
 def tiles(results):
-    """Returns the six numbers to look at first."""
+    """Returns the six most important numbers."""
     per_dim, size = get(results, "rate_distortion.rate_per_dim"), get(results, "latent.size")
     reconstruction = get(results, "generation_gap.reconstruction.frechet")
     best = get(results, "generation_gap.best_sampler")
@@ -202,7 +202,7 @@ def tiles(results):
 
 
 def healthy(path):
-    """Returns how a healthy model reads."""
+    """Returns the range of a healthy model in words."""
     return f"healthy: {described(path)[0].get('x-healthy', '')}"
 
 

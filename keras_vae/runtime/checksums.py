@@ -33,7 +33,9 @@ def read(folder):
     except UsageError as error:
         raise Damaged(f"{error} (remove it to accept the files beside it unchecked)") from error
     if not all(isinstance(digests, list) for digests in noted.values()):
-        raise Damaged(f"{file} does not contain checksums (remove it to accept the files beside it unchecked)")
+        raise Damaged(
+            f"{file} does not contain checksums (remove it to accept the files beside it unchecked)"
+        )
     return noted
 
 

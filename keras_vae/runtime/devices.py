@@ -74,8 +74,8 @@ def choose_precision(asked):
     """Returns the name of the dtype policy for `asked`, one of `PRECISIONS`.
 
     "auto" selects bfloat16 if the device multiplies matrices in it, float16 on older GPUs (Keras then scales the loss)
-    and float32 otherwise. On a CPU, float16 was measured to be 50 times slower than float32, and bfloat16 is only faster
-    with the matrix unit AMX.
+    and float32 otherwise. On a CPU, float16 was measured to be 50 times slower than float32, and bfloat16 is faster
+    only with the matrix unit AMX.
 
     Raises:
         ValueError: float16 is requested on a CPU.

@@ -1,20 +1,18 @@
-"""Where the codes of new images are drawn from: densities over codes.
+"""Samplers: densities from which the codes of new images are drawn.
 
-A sampler is a frozen dataclass whose first field is `latent_shape`. Its methods have the same signature in
-all of them:
+A sampler is a frozen dataclass whose first field is `latent_shape`. All samplers have these methods:
 
-    fit(codes)       the sampler fitted to `Codes(mean, log_var)`; the one that it is called on stays as it was.
-                     `components` are the means' principal components, for those that need them and would
-                     compute them again
-    sample(seeds)    codes, float32 `[n, *latent]`, from `seeds`, int64 `[n]`: row i depends on seeds[i] alone
-    log_prob(codes)  the log density of codes, `[n, *latent]`, `[n]`, in nats; two_stage has none
+    fit(codes)       returns a new sampler fitted to `Codes(mean, log_var)`. The argument `components` passes the
+                     principal components of the means, if they are known
+    sample(seeds)    returns codes, float32 `[n, *latent]`, for `seeds`, int64 `[n]`. Row i depends only on seeds[i]
+    log_prob(codes)  returns the log density of codes, `[n, *latent]`, in nats, `[n]`. two_stage does not have it
 
-and `settings` is a dict of what it was fitted with. `sample` is also traced into the decoder's SavedModel
-(`keras_vae.export.saved_models`), so it is written in TensorFlow, for any n, 0 included, and draws its noise with
-`standard_normal`. What a fitted sampler holds, its field `density`, is a NamedTuple of arrays, or of such: they
-go into the export as constants, and into an NPZ file by their names.
+The property `settings` is a dict of the settings of the fit. `sample` is also traced into the decoder's SavedModel
+(`keras_vae.export.saved_models`). It is therefore written in TensorFlow, works for every n including 0, and draws noise
+with `standard_normal`. The field `density` of a fitted sampler is a NamedTuple of arrays or of such tuples. Its arrays
+become constants in the export and named arrays in an NPZ file.
 
-Imports: `layers`. Begin with `prior.py`, the shortest, and `flow_matching.py`, which repairs any latent.
+Imports: `layers`. Begin with `prior.py`, the shortest, and `flow_matching.py`, which fits codes of any distribution.
 """
 
 import dataclasses
@@ -30,7 +28,7 @@ from keras_vae.runtime.programs import program
 from keras_vae.samplers.codes import Codes
 from keras_vae.samplers.flow import FlowSampler
 from keras_vae.samplers.flow_matching import FlowMatching
-from keras_vae.samplers.gaussian import Gaussian
+from keras_vae.samplers.gaussian import GaussianSampler
 from keras_vae.samplers.mixture import Mixture
 from keras_vae.samplers.noise import standard_normal
 from keras_vae.samplers.pixel_cnn import PixelCNN
@@ -45,7 +43,7 @@ __all__ = [
     "Codes",
     "FlowSampler",
     "FlowMatching",
-    "Gaussian",
+    "GaussianSampler",
     "Mixture",
     "PixelCNN",
     "PriorSampler",
@@ -60,7 +58,7 @@ __all__ = [
 SAMPLERS = {
     "flow": FlowSampler,
     "flow_matching": FlowMatching,
-    "gaussian": Gaussian,
+    "gaussian": GaussianSampler,
     "mixture": Mixture,
     "pixel_cnn": PixelCNN,
     "prior": PriorSampler,
@@ -69,16 +67,16 @@ SAMPLERS = {
     "vamp": Vamp,
 }
 
-# Those that learn from codes; the others are what models are trained against.
+# The samplers that are fitted to codes. The others are the priors that models are trained with.
 FITTED = tuple(name for name, kind in SAMPLERS.items() if kind not in (PriorSampler, UniformSampler))
 
 
 def save(sampler, path):
-    """Writes `sampler`, one of `SAMPLERS`, to the file `path` as an NPZ archive without pickles, whole or not at all."""
+    """Writes `sampler`, one of `SAMPLERS`, to the file `path` atomically, as an NPZ archive without pickles."""
     (name,) = (name for name, kind in SAMPLERS.items() if type(sampler) is kind)
     fields = {field.name: getattr(sampler, field.name) for field in dataclasses.fields(sampler)}
     arrays = dict(flatten(fields))
-    # Given a name, NumPy would add an ending.
+    # NumPy would add a suffix to a file name.
     with whole(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, sampler=name, **arrays)
 
@@ -88,7 +86,7 @@ def load(path):
 
     Raises:
         OSError: The file cannot be read.
-        UsageError: It holds no sampler of ours.
+        UsageError: The file does not contain a sampler of this package.
     """
     try:
         with np.load(path, allow_pickle=False) as stored:
@@ -105,12 +103,12 @@ def load(path):
         zlib.error,
     ) as error:
         raise UsageError(
-            f"{path} holds no sampler: {error} ({program('evaluate')} writes them anew)"
+            f"{path} does not contain a sampler: {error} ({program('evaluate')} writes it again)"
         ) from error
 
 
 def flatten(fields, prefix=""):
-    """Yields the name and the value of all that is in `fields`; what a NamedTuple holds as `field.name`."""
+    """Yields pairs (name, value) of `fields`; the fields of a NamedTuple get dotted names."""
     for name, value in fields.items():
         if hasattr(value, "_asdict"):
             yield from flatten(value._asdict(), f"{prefix}{name}.")
@@ -119,7 +117,7 @@ def flatten(fields, prefix=""):
 
 
 def nest(arrays):
-    """Returns a dict of dicts of what stands in `arrays` under dotted names."""
+    """Returns `arrays`, a dict with dotted names, as nested dicts."""
     nested = {}
     for name, array in arrays.items():
         *outer, last = name.split(".")
@@ -131,9 +129,9 @@ def nest(arrays):
 
 
 def build(kind, value):
-    """Returns an object of the type `kind`, as the fields of samplers have them, of an array or a dict of such."""
+    """Returns an object of the type `kind`, the type of a sampler's field, from an array or a dict of arrays."""
     if isinstance(value, dict):
-        kind = (*typing.get_args(kind), kind)[0]  # of `Density | None` the first
+        kind = (*typing.get_args(kind), kind)[0]  # the first type of `Density | None`
         hints = typing.get_type_hints(kind)
         return kind(**{name: build(hints[name], part) for name, part in value.items()})
     if kind is np.ndarray:

@@ -1,9 +1,9 @@
-"""Which mixture of Gaussians: its rank and its number of components, by the density of codes held out from its fit.
+"""Chooses the rank and the number of components of a Gaussian mixture by the density of held-out codes.
 
-The density is that of the whole code, so that ranks can be compared, and of draws from the posteriors, which are
-broader than the means that the mixture is fitted to. First comes the rank, with one component, then the number of
-components at that rank, then smaller ranks. Of all that was tried the simplest is taken that is behind the best by no
-more than the standard error of the difference, over the held-out codes (Breiman et al. 1984, section 3.4.3).
+The density is that of whole codes, which makes ranks comparable. It is evaluated at draws from the posteriors, which
+are broader than the means that the mixture is fitted to. The search tries ranks with one component, then numbers of
+components at the best rank, then smaller ranks. It chooses the simplest candidate whose distance to the best is at most
+the standard error of the difference over the held-out codes (Breiman et al. 1984, section 3.4.3).
 """
 
 import warnings
@@ -30,31 +30,33 @@ from keras_vae.samplers.principal import (
     project,
 )
 
-CODES_PER_COMPONENT = 2  # fewer codes than this for each dimension in each component: fewer components
-HELD_OUT = 5  # one code in so many is held out, and no more than
-MOST_HELD_OUT = 2000  # codes, or draws from fewer; where they are large of fewer numbers than these
-MOST_NUMBERS = 2**24
-FEWEST_CODES = 20  # with fewer nothing is tried: one component
-MOST_FITTED = 10_000  # codes that a candidate is fitted to
-REGULARISED = 1e-3  # of the mean variance a dimension, added to that of each component
+CODES_PER_COMPONENT = 2  # least number of codes for each dimension of each component
+HELD_OUT = 5  # one code in five is held out
+MOST_HELD_OUT = 2000  # the most held-out codes; fewer codes get several draws each, up to this number
+MOST_NUMBERS = 2**24  # the most numbers in these draws
+FEWEST_CODES = 20  # with fewer codes there is no search and one component
+MOST_FITTED = 10_000  # the most codes that a candidate is fitted to
+REGULARISED = 1e-3  # added to the variance of each component, in units of the mean variance per dimension
 LEAST_RANK = 4
-NUMBERS = (1, 3, 10, 20)  # of components that are tried, and doubled from the last on
-LEAST_TRIED = 10  # components; fewer may not gain where more do
-# The multiplications of a fit decide its steps. With 10,000 codes, 40 components and 128 dimensions it takes
-# `FEWEST_STEPS`, about 10 seconds on a core. Small fits converge.
+NUMBERS = (1, 3, 10, 20)  # numbers of components that are tried, followed by doublings of the last
+LEAST_TRIED = (
+    10  # the search does not stop before this number, because few components may not gain while more do
+)
+# The number of steps of a fit depends on its multiplications. With 10,000 codes, 40 components and 128 dimensions it is
+# `FEWEST_STEPS`, about 10 seconds on one core. Small fits converge.
 WORK, FEWEST_STEPS, MOST_STEPS = 2e10, 10, 100
 
 
 class Candidates(NamedTuple):
-    """What was tried, the most likely first.
+    """The candidates, best first.
 
     Attributes:
-        ranks, components: Of each candidate, `[c]`, int64.
-        nats: The mean log density of held-out codes by each, `[c]`, float64.
+        ranks, components: Rank and number of components, `[c]`, int64.
+        nats: Mean log density of the held-out codes, `[c]`, float64.
         nats_se: Its standard error, `[c]`.
-        behind: Its distance to that of the first, `[c]`, from 0 on.
-        behind_se: The standard error of the distance, `[c]`; smaller than `nats_se`, for the codes are the same.
-        num_codes: How many were held out.
+        behind: Its distance to the best, `[c]`, not negative.
+        behind_se: Standard error of the distance, `[c]`. It is smaller than `nats_se`, because the codes are the same.
+        num_codes: Number of held-out codes.
     """
 
     ranks: np.ndarray
@@ -73,20 +75,20 @@ class MixtureSize(NamedTuple):
     components: int
 
     def size(self, dim):
-        """Returns how many numbers the density of codes of `dim` numbers holds."""
+        """Returns the number of parameters of the density of codes of `dim` dimensions."""
         return self.components * (1 + self.rank + self.rank**2) + dim * self.rank
 
 
 class Search:
-    """The candidates, fitted to some of the codes, and the densities of the others."""
+    """Fits candidates to some of the codes and measures the density of the others."""
 
     def __init__(self, mean, log_var, rank, seed):
         """Holds codes out and finds the subspace of the rest.
 
         Args:
-            mean, log_var: The codes, `[n, d]`; `FEWEST_CODES` or more.
-            rank: The most dimensions.
-            seed: Of the draws, and of the mixtures' start.
+            mean, log_var: The codes, `[n, d]`, at least `FEWEST_CODES`.
+            rank: The largest rank.
+            seed: The seed of the draws and of the mixtures' initialization.
         """
         every = max(HELD_OUT, len(mean) // MOST_HELD_OUT)
         held_out = np.arange(len(mean)) % every == every - 1
@@ -102,18 +104,18 @@ class Search:
         return project(mean, self.components.center, self.components.directions)
 
     def add(self, mean):
-        """Lets the mixtures be fitted to `mean`, `[n, d]`, too: no noise is taken from them, nor density."""
+        """Adds codes, `[n, d]`, that the mixtures are fitted to. They are not used for the noise or the density."""
         self.all_coordinates = np.concatenate([self.all_coordinates, self.project(mean)])
 
     @property
     def ranks(self):
-        """The ranks that are tried: powers of two, that which holds 98% of the variance, and the most."""
+        """The ranks to try: powers of two, the rank that explains 98% of the variance, and the largest rank."""
         most = self.components.directions.shape[1]
         powers = [2**power for power in range(most.bit_length()) if 2**power >= LEAST_RANK]
         return sorted({*powers, min(count_for_share(self.components.eigenvalues, SHARE), most), most})
 
     def choose(self, most):
-        """Returns the `MixtureSize`, with `most` components at most."""
+        """Returns the chosen `MixtureSize`, with at most `most` components."""
         for rank in self.ranks:
             self.measure(MixtureSize(rank, 1))
         chosen = self.simplest()
@@ -128,7 +130,7 @@ class Search:
             chosen = self.simplest()
 
     def grow(self, chosen, most):
-        """Tries more and more components at the rank of `chosen`, until they gain no more than the error."""
+        """Tries more and more components at the rank of `chosen`, until the gain is within its standard error."""
         last = chosen
         for number in numbers(affordable(len(self.all_coordinates), chosen.rank, most)):
             if number > chosen.components:
@@ -140,7 +142,7 @@ class Search:
                 last = more
 
     def measure(self, choice):
-        """Keeps the log densities of the held-out codes by the candidate, `[n]`, means over their draws."""
+        """Stores the log densities of the held-out codes under the candidate, `[n]`, as means over their draws."""
         if choice in self.measured:
             return
         components = first_components(self.components, choice.rank)
@@ -152,11 +154,11 @@ class Search:
         self.measured[choice] = densities.reshape(len(self.new), -1).mean(axis=1)
 
     def best(self):
-        """Returns the `MixtureSize` under which the held-out codes are most likely."""
+        """Returns the `MixtureSize` with the highest density of the held-out codes."""
         return max(self.measured, key=lambda choice: self.measured[choice].mean())
 
     def simplest(self):
-        """Returns the smallest `MixtureSize` that is behind the best by no more than the standard error."""
+        """Returns the smallest `MixtureSize` whose distance to the best is within its standard error."""
         best, near = self.measured[self.best()], []
         for choice, densities in self.measured.items():
             behind, error = difference(best, densities)
@@ -174,13 +176,13 @@ class Search:
 
 
 def draws(mean, log_var, seed):
-    """Returns draws from the posteriors of codes, `[n, draws, d]`: the more, the fewer codes there are."""
+    """Returns draws from the posteriors of codes, `[n, draws, d]`: more draws for fewer codes."""
     count = min(MOST_HELD_OUT // len(mean), MOST_NUMBERS // mean.size)
     return posterior_draws(mean, log_var, seed, max(count, 1))
 
 
 def numbers(most):
-    """Returns the numbers of components that are tried, up to `most`, which is the last."""
+    """Returns the numbers of components to try; the last is `most`."""
     tried = list(NUMBERS)
     while tried[-1] < most:
         tried.append(2 * tried[-1])
@@ -188,17 +190,17 @@ def numbers(most):
 
 
 def affordable(num_codes, rank, most):
-    """Returns how many components, `most` at most, `num_codes` carry in `rank` dimensions."""
+    """Returns how many components `num_codes` codes allow in `rank` dimensions, at most `most`."""
     if rank == 0:
         return 1
     return min(most, max(num_codes // (CODES_PER_COMPONENT * rank), 1))
 
 
 def fit_mixture(coordinates, number, seed):
-    """Returns weights `[k]`, means `[k, r]` and factors `[k, r, r]` of a mixture on `coordinates`, `[n, r]`.
+    """Returns weights `[k]`, means `[k, r]` and factors `[k, r, r]` of a mixture fitted to `coordinates`, `[n, r]`.
 
-    Variances are regularised by a share of the mean variance a dimension, so that the unit of the codes, which a
-    plain autoencoder is free to choose, makes no difference.
+    The regularization of the variances is relative to the mean variance per dimension. The result therefore does not
+    depend on the scale of the codes, which is arbitrary in a plain autoencoder.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
@@ -212,9 +214,9 @@ def fit_mixture(coordinates, number, seed):
         number, covariance_type="full", reg_covar=REGULARISED, random_state=seed, max_iter=steps
     )
     with one_thread(), warnings.catch_warnings():
-        # Stopped before it converged or started with fewer distinct codes than components: a density all the same.
+        # It is also a valid density if it has not converged or has fewer distinct codes than components.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        # In float32 it takes half of the time and is the same to seven digits.
+        # float32 takes half of the time and gives the same result to seven digits.
         model.fit((coordinates / scale).astype("float32"))
     factors = [scale * square_root(covariance.astype("float64")) for covariance in model.covariances_]
     return model.weights_, scale * model.means_.astype("float64"), factors

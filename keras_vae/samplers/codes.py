@@ -1,4 +1,4 @@
-"""What samplers are fitted to, and what all fitted ones share."""
+"""The codes that samplers are fitted to, and the base class of fitted samplers."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -7,11 +7,11 @@ import numpy as np
 
 
 class Codes(NamedTuple):
-    """What an encoder says of n images.
+    """The posteriors of n images.
 
     Attributes:
         mean: `[n, *latent]`.
-        log_var: The log-variance of the posterior, `[n, *latent]`; -100 for a plain autoencoder, as good as none.
+        log_var: The log-variance, `[n, *latent]`. It is -100 for a plain autoencoder, which is practically no variance.
     """
 
     mean: np.ndarray
@@ -20,7 +20,7 @@ class Codes(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A sampler that has to be fitted: what it has found is the field `density` of those that derive from it."""
+    """A sampler that is fitted to codes. Subclasses have the fitted density in a field `density`."""
 
     latent_shape: tuple[int, ...]
 
@@ -32,28 +32,28 @@ class Fitted:
         """
         if self.density is None:
             raise ValueError(
-                f"{type(self).__name__} has no density yet: call fit(codes) and use what it returns"
+                f"{type(self).__name__} is not fitted: call fit(codes) and use the returned sampler"
             )
         return self.density
 
     def flat(self, codes):
-        """Returns mean and log-variance of `codes` as `[n, d]` each.
+        """Returns mean and log-variance of `codes`, `[n, d]` each.
 
         Raises:
-            ValueError: There are none, or their shape is another.
+            ValueError: There are no codes, or their shape is wrong.
         """
         mean, log_var = (np.asarray(part, "float32") for part in codes)
         expected = (len(mean), *self.latent_shape)
         if not len(mean) or mean.shape != expected or log_var.shape != expected:
             raise ValueError(
-                f"the codes' mean is {list(mean.shape)} and their log_var {list(log_var.shape)}: both must be"
-                f" [n, {', '.join(map(str, self.latent_shape))}], and n at least 1"
+                f"the codes have a mean of shape {list(mean.shape)} and a log_var of shape {list(log_var.shape)}:"
+                f" expected [n, {', '.join(map(str, self.latent_shape))}] with n at least 1"
             )
         return mean.reshape(len(mean), -1), log_var.reshape(len(mean), -1)
 
 
 def posterior_draws(mean, log_var, seed, count=1):
-    """Returns `count` draws from each posterior of mean and log-variance `[n, d]`: float32 `[n, count, d]`."""
+    """Returns `count` draws from each posterior, float32 `[n, count, d]`; `mean` and `log_var` are `[n, d]`."""
     noise = np.random.default_rng(seed).standard_normal((len(mean), count, mean.shape[1]), "float32")
     noise *= np.exp(0.5 * log_var)[:, None]
     noise += mean[:, None]
@@ -61,6 +61,6 @@ def posterior_draws(mean, log_var, seed, count=1):
 
 
 def difference(first, second):
-    """Returns the mean of `first` - `second`, `[n]` each, of the same codes, and its standard error."""
+    """Returns the mean of `first` - `second`, `[n]` each for the same codes, and its standard error."""
     differences = first - second
     return differences.mean(), differences.std(ddof=1) / np.sqrt(len(differences))

@@ -8,19 +8,19 @@ import numpy as np
 from keras_vae.samplers.learned import Learned, Learnt, flatten
 from keras_vae.samplers.subspace import whole
 
-ROWS = 4096  # codes whose density is taken at once
+ROWS = 4096  # codes in a batch of the density
 
 
 @dataclass(frozen=True, eq=False)
 class FlowSampler(Learned):
-    """A flow (`keras_vae.layers.flows`) of the codes' coordinates, fitted by maximum likelihood to draws from the posteriors.
+    """A flow (`keras_vae.layers.flows`) on the coordinates, fitted by maximum likelihood to draws from the posteriors.
 
-    Its density is exact, also where the latent is larger than `rank`. Drawing from RealNVP takes two
-    passes a step, from a MAF one a dimension and step; on curved codes of 32 dimensions both fit as well.
+    Its density is exact, even if the latent is larger than `rank`. Sampling takes two passes per step with RealNVP and
+    one pass per step and dimension with MAF. On curved codes of 32 dimensions, both fit equally well.
 
     Attributes:
         kind: "realnvp" (Dinh et al. 2017) or "maf" (Papamakarios et al. 2017).
-        depth: Steps of the flow.
+        depth: The number of steps of the flow.
     """
 
     kind: str = "realnvp"
@@ -28,7 +28,7 @@ class FlowSampler(Learned):
 
     @classmethod
     def of_flow(cls, flow, latent_shape):
-        """Returns the density of `flow`, a trained `keras_vae.layers.flows.Flow` on flat codes, as it is.
+        """Returns a sampler with the density of `flow`, a trained `keras_vae.layers.flows.Flow` on flat codes.
 
         Raises:
             ValueError: The latent has another number of dimensions, or the flow takes a context.
@@ -36,8 +36,8 @@ class FlowSampler(Learned):
         settings, size = flow.settings, math.prod(latent_shape)
         if settings["dim"] != size or settings["context_dim"]:
             raise ValueError(
-                f"the flow is of {settings['dim']} dimensions with a context of {settings['context_dim']}:"
-                f" it must be of the latent's {size}, and take no context"
+                f"the flow has {settings['dim']} dimensions and a context of {settings['context_dim']}:"
+                f" it must have the latent's {size} dimensions and no context"
             )
         kept = {name: settings[name] for name in ("kind", "depth", "width", "seed")}
         return cls(latent_shape, rank=size, updates=0, **kept, density=Learnt(whole(size), flatten(flow)))
@@ -55,7 +55,7 @@ class FlowSampler(Learned):
         return part.inverse(normal)
 
     def log_prob(self, codes):
-        """Returns the log density of `codes`, `[n, *latent]`, `[n]`, in nats, float64; exact but for float32 sums."""
+        """Returns the log density of `codes`, `[n, *latent]`, in nats, float64 `[n]`, exact up to float32 rounding."""
         subspace = self.fitted().subspace
         coordinates, squared = subspace.coordinates(np.asarray(codes).reshape(-1, len(subspace.center)))
         within = np.zeros(len(coordinates))

@@ -1,4 +1,4 @@
-"""Flow matching: a network that moves noise to codes, fitted after training."""
+"""Flow matching: a network that transforms noise into codes, fitted after training."""
 
 import dataclasses
 import functools
@@ -18,26 +18,26 @@ from keras_vae.samplers.noise import standard_normal
 from keras_vae.samplers.places import Places, Rows, find_places, is_map
 
 MAP_WIDTH = 64
-# For vectors, for those of few coordinates, and for few codes of these.
+# Widths for vectors: in general, with few coordinates, and with few coordinates and few codes.
 WIDTH, NARROW, NARROWEST = 512, 192, 96
 FEW_COORDINATES, FEW_CODES = 32, 4000
-MOST_NUMBERS = 2**26  # of the rows that are learned from
-EXACT = 128  # numbers up to which the divergence is exact
-PROBES = 8  # random signs a code where it is estimated
-SOLVER_STEPS = 24  # of the log density
-ROWS = 4096  # rows that the network takes at once for a density
+MOST_NUMBERS = 2**26  # the most numbers in the training rows
+EXACT = 128  # the divergence is exact up to this number of coordinates
+PROBES = 8  # random sign vectors per code to estimate the divergence
+SOLVER_STEPS = 24  # steps of the solver for the log density
+ROWS = 4096  # rows in a batch of the density
 
 
 class Matched(NamedTuple):
-    """What has been fitted.
+    """The fitted density.
 
     Attributes:
-        places: Where the codes lie.
-        weights: Of the network of velocities, all in one row, float32.
-        few: Of the network that takes the few steps; guidance is built into its labelled steps.
-        counts: Training codes of each label, `[labels]`; empty without labels.
-        curve: The held-out loss of the first network, rows of (updates, seconds, loss).
-        gains: Whether it still fell at the end, a bool.
+        places: The coordinates of the codes.
+        weights: The weights of the velocity network in one row, float32.
+        few: The weights of the network that takes few steps. Guidance is built into its labelled steps.
+        counts: The number of training codes of each label, `[labels]`, empty without labels.
+        curve: The held-out loss of the velocity network, rows of (updates, seconds, loss).
+        gains: Whether that loss was still falling at the end, a bool.
     """
 
     places: Places
@@ -50,30 +50,30 @@ class Matched(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class FlowMatching(Fitted):
-    """Codes by an ordinary differential equation whose velocity a network has learned (Lipman et al. 2023, equation 9).
+    """An ordinary differential equation whose velocity is a neural network (Lipman et al. 2023, equation 9).
 
     In coordinates of mean 0 and variance 1, with z from the posterior of a training image and e ~ N(0, I),
 
         x_s = cos(s) e + sin(s) z,   loss = | v(x_s, s) - (cos(s) z - sin(s) e) |^2,   s = pi/2 sigmoid(N(0, 1))
 
-    A vector has the coordinates of a `Subspace`; a map has a few channels at each place, and a network over the map. The
-    rest is noise of the codes' own variances. A second network is taught to go from one of four times to the next in one
-    step as the first one does in many (distillation as in Salimans and Ho 2022, on one fixed grid).
+    Vectors have the coordinates of a `Subspace`. Maps have a few channels at each position and a network over the map.
+    The rest of a code is noise with the codes' own variances. A second network learns to go from each of four times to
+    the next in one step, as the first does in many (distillation as in Salimans and Ho 2022, on a fixed grid).
 
-    Where codes have labels, the networks learn them too. `sample` then draws a label by the training codes' shares first,
-    which is closer to the codes than a network without labels, and `sample_class` draws codes of a class, with guidance
-    (Ho and Salimans 2022).
+    If the codes have labels, the networks are conditional on them. `sample` first draws a label by its share of the
+    training codes, which fits the codes better than a network without labels. `sample_class` draws codes of a given
+    class with guidance (Ho and Salimans 2022).
 
     Attributes:
         rank: The most coordinates of a vector.
-        channels: The most of a map's place.
-        width: Of the networks; 0 chooses by the codes.
-        steps: From noise to codes. Four are taken by the second network, any other number by the first.
-        guidance: How far `sample_class` goes from the velocity without label towards the labelled one: 1 is the labelled
-            velocity itself, more goes beyond it.
-        minutes: The budget of the training, which ends by itself when held-out codes gain no more.
-        updates: The most; the result depends on their number, and on the minutes only through that.
-        seed: Of weights, draws and batches.
+        channels: The most channels at a position of a map.
+        width: The width of the networks. 0 chooses it for the codes.
+        steps: The number of steps from noise to codes. The second network takes 4 steps, the first any other number.
+        guidance: The guidance of `sample_class`: 0 is the velocity without a label, 1 the velocity with the label, and
+            larger values extrapolate.
+        minutes: The time budget of the training. It ends earlier if the held-out loss no longer improves.
+        updates: The most updates. The result depends on their number, and on the time only through that.
+        seed: The seed of weights, draws and batches.
     """
 
     rank: int = 128
@@ -88,7 +88,7 @@ class FlowMatching(Fitted):
 
     @property
     def settings(self):
-        """What it was made with, a dict of numbers and names."""
+        """The settings of the fit, a dict of numbers and names."""
         found = self.fitted()
         return {
             "network": "map" if self.map_shape else "vector",
@@ -105,7 +105,7 @@ class FlowMatching(Fitted):
 
     @property
     def training(self):
-        """How the training went, as `keras_vae.evaluation.results.verdict.TrainingResults` has it."""
+        """The course of the training, with the keys of `keras_vae.evaluation.results.verdict.TrainingResults`."""
         from keras_vae.samplers.learning import Look, outlook
 
         curve = [Look(int(row[0]), float(row[1]), float(row[2])) for row in self.fitted().curve]
@@ -125,27 +125,27 @@ class FlowMatching(Fitted):
 
     @property
     def num_labels(self):
-        """How many classes `sample_class` knows."""
+        """The number of classes of `sample_class`."""
         return len(self.fitted().counts)
 
     @property
     def map_shape(self):
-        """Height and width of the codes, or () of vectors."""
+        """Height and width of the codes, or () for vectors."""
         return self.latent_shape[:2] if is_map(self.latent_shape) else ()
 
     def fit(self, codes, components=None, labels=None, further=(), file=None, show=None):
-        """Returns the sampler fitted to `codes`, a `Codes`, within the budget.
+        """Returns the sampler fitted to `codes` within the budget.
 
         Args:
-            codes: What the coordinates are taken from and the networks learn.
-            components: The `PrincipalComponents` of the means, `rank` directions at least, where they are known.
-            labels: The codes' labels, integers from 0 on, `[n]`, or None.
-            further: (`Codes`, labels) of other images, taken one at a time: only their coordinates are kept.
-            file: A path for what the training goes on from after a kill, or with a larger budget; None keeps nothing.
-            show: Called with what is learned (a word), the seconds taken, those allowed, and the held-out losses so
-                far, `learning.Look`s.
+            codes: `Codes` that determine the coordinates and train the networks.
+            components: The `PrincipalComponents` of the means with at least `rank` directions, or None to compute them.
+            labels: The labels of the codes, integers from 0, `[n]`, or None.
+            further: Pairs (`Codes`, labels) of other images, read one at a time. Only their coordinates are kept.
+            file: A path for the state of the training, to continue it after a kill or with a larger budget, or None.
+            show: A function that is called with the name of the trained part, the seconds taken and allowed, and the
+                held-out losses so far (`learning.Look`).
         """
-        # Imported now: Keras imports our models, which must not find our layers half imported.
+        # Keras is imported first, because it imports our models, which must not find our layers half imported.
         _ = keras.Layer
         from keras_vae.samplers.matching import Matching
 
@@ -161,7 +161,7 @@ class FlowMatching(Fitted):
         return dataclasses.replace(sampler, density=Matched(places, velocity, few, counts, curve, gains))
 
     def width_for(self, rank, count):
-        """Returns the width of the networks for `count` codes of `rank` coordinates a place."""
+        """Returns the width of the networks for `count` codes of `rank` coordinates per position."""
         if self.map_shape:
             return MAP_WIDTH
         if rank > FEW_COORDINATES:
@@ -169,7 +169,7 @@ class FlowMatching(Fitted):
         return NARROWEST if count < FEW_CODES else NARROW
 
     def gathered(self, places, own, further):
-        """Returns the `Rows` of all codes, as many as memory allows, and their labels, int32, or None."""
+        """Returns the `Rows` of all codes, up to `MOST_NUMBERS` numbers, and their labels, int32, or None."""
         parts, kinds, most = [], [], max(MOST_NUMBERS // (2 * len(places.center) * places.rank), 1)
         for codes, labels in itertools.chain([own], further):
             parts.append(places.rows(*self.flat(codes)))
@@ -185,9 +185,9 @@ class FlowMatching(Fitted):
         return rows, np.concatenate(kinds)[:most].astype("int32")
 
     def sample(self, seeds):
-        """Returns codes, float32 `[n, *latent]`, row i from `seeds[i]` alone up to float32 rounding.
+        """Returns codes, float32 `[n, *latent]`. Row i depends only on `seeds[i]`, up to float32 rounding.
 
-        The noise around the coordinates is what `Prior` draws for the same seed.
+        The noise around the coordinates is the one that `PriorSampler` draws for the same seed.
         """
         if not self.num_labels:
             return self.drawn(seeds, tf.fill(tf.shape(seeds), 0))
@@ -196,22 +196,22 @@ class FlowMatching(Fitted):
         return self.drawn(seeds, tf.reduce_sum(tf.cast(above, "int32"), axis=1))
 
     def sample_class(self, seeds, labels):
-        """Returns the same, of the classes `labels`, int `[n]`, with guidance.
+        """Returns codes of the classes `labels`, int `[n]`, with guidance.
 
         Raises:
-            ValueError: It was fitted without labels.
+            ValueError: The sampler was fitted without labels.
         """
         if not self.num_labels:
-            raise ValueError("the sampler was fitted to codes without labels: fit(codes, labels=labels)")
+            raise ValueError("the sampler was fitted without labels: call fit(codes, labels=labels)")
         return self.drawn(seeds, tf.cast(labels, "int32"), self.guidance)
 
     def drawn(self, seeds, labels, guidance=None):
-        """Returns codes of seeds and labels, any number of them."""
+        """Returns the codes for seeds and labels, which may be empty."""
         rows = of_any_count(functools.partial(self.drawn_rows, guidance=guidance))
         return rows(tf.convert_to_tensor(seeds, "int64"), tf.cast(labels, "int32"))
 
     def drawn_rows(self, seeds, labels, guidance):
-        """Returns the same of one row or more."""
+        """Returns the codes for at least one seed and label."""
         places = self.fitted().places
         shape = (len(places.center), places.rank)
         noise = standard_normal(seeds, shape, stream=1)
@@ -225,39 +225,39 @@ class FlowMatching(Fitted):
         return tf.reshape(places.embed(coordinates, around), (-1, *self.latent_shape))
 
     def velocity(self, labels=None, guidance=None):
-        """Returns (points, time) -> velocities, for the labels; for None without labels."""
+        """Returns the function (points, time) -> velocities for the labels, or without labels for None."""
         from keras_vae.samplers.matching import guided
 
         return guided(self.network, labels, self.num_labels, guidance)
 
     @functools.cached_property
     def network(self):
-        """The network, whose weights wait for `constant_weights`."""
+        """The network; `constant_weights` sets its weights."""
         _ = keras.Layer
         from keras_vae.samplers.velocity import velocity_network
 
         found = self.fitted()
-        with tf.init_scope():  # built for good, also where `sample` is being traced
+        with tf.init_scope():  # outside of the graph in which `sample` may be traced
             return velocity_network(self.map_shape, found.places.rank, self.width, self.num_labels, self.seed)
 
     def constant_weights(self, few):
-        """Returns the scope in which the network has the fitted weights, as constants."""
+        """Returns a scope in which the network has the fitted weights as constants."""
         return constant_weights(self.network, self.fitted().few if few else self.fitted().weights)
 
     def log_prob(self, codes):
-        """Returns the log density of `codes`, `[n, *latent]`, `[n]`, in nats, without guidance or label, float64.
+        """Returns the log density of `codes`, `[n, *latent]`, in nats, float64 `[n]`, without guidance or labels.
 
-        It is that of the first network's differential equation. Above 128 coordinates the divergence is estimated
-        (`log_prob_and_error`).
+        It is the density of the first network's differential equation. Above 128 coordinates the divergence is
+        estimated (`log_prob_and_error`).
         """
         return self.log_prob_and_error(codes)[0]
 
     def log_prob_and_error(self, codes, probes=PROBES):
-        """Returns the log density of codes, `[n]`, and the standard error of its estimate, `[n]`, 0 where it is exact.
+        """Returns the log density of codes, `[n]`, and the standard error of its estimate, `[n]`, 0 if it is exact.
 
         Args:
             codes: `[n, *latent]`.
-            probes: Random signs a code, by which the divergence is estimated above 128 coordinates.
+            probes: The number of random sign vectors per code to estimate the divergence above 128 coordinates.
         """
         places = self.fitted().places
         coordinates, around = places.coordinates(np.asarray(codes).reshape(-1, places.center.size))
@@ -276,7 +276,7 @@ class FlowMatching(Fitted):
 
     @functools.cached_property
     def compiled_density(self):
-        """The log density of coordinates, compiled."""
+        """The compiled log density of coordinates."""
 
         def density(rows, signs, is_exact):
             velocity = self.velocity()

@@ -1,4 +1,4 @@
-"""One Gaussian over the codes, fitted after training."""
+"""A Gaussian over the codes, fitted after training."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -10,31 +10,31 @@ from keras_vae.samplers.principal import first_components, principal_components,
 
 
 @dataclass(frozen=True, eq=False)
-class Gaussian(LowRank):
+class GaussianSampler(LowRank):
     """A Gaussian with the codes' mean, their covariance in the principal subspace and their variances elsewhere.
 
-    Where the latent has no more than `rank` dimensions, this is the aggregated posterior's own covariance but
-    for correlations between the posteriors' variances, which a diagonal posterior does not have. Its gain over
-    the prior is what `keras_vae.evaluation.metrics.mismatch` measures.
+    If the latent has at most `rank` dimensions, this is the covariance of the aggregated posterior: a diagonal
+        posterior
+    adds only variances. `keras_vae.evaluation.metrics.mismatch` measures its gain over the prior.
 
     Attributes:
-        rank: The most principal components that are kept. The decoder's SavedModel grows by 4 d `rank` bytes,
-            17 MB at 64 of 65,536.
+        rank: The most principal components. The decoder's SavedModel grows by 4 d `rank` bytes, which is 17 MB for a
+            rank of 64 and d = 65,536.
     """
 
     rank: int = 64
 
     @property
     def settings(self):
-        """What it was made with, a dict of numbers."""
+        """The settings of the fit, a dict of numbers."""
         return {"rank": self.fitted().axes.shape[1]}
 
     def fit(self, codes, components=None):
-        """Returns the sampler fitted to `codes`, a `Codes`; a second at 1,000 of 65,536 numbers.
+        """Returns the sampler fitted to `codes`. Takes about a second for 1,000 codes of 65,536 numbers.
 
         Args:
-            codes: What it is fitted to.
-            components: The `PrincipalComponents` of the means, `rank` directions at least, where they are known.
+            codes: The `Codes`.
+            components: The `PrincipalComponents` of the means with at least `rank` directions, or None to compute them.
         """
         mean, log_var = self.flat(codes)
         components = first_components(components or principal_components(mean, self.rank), self.rank)

@@ -13,17 +13,17 @@ from keras_vae.samplers.noise import standard_normal
 from keras_vae.samplers.subspace import Subspace, find_subspace
 from keras_vae.samplers.training import train
 
-# What a network is trained on: so many draws from each posterior, and no more numbers than these in all.
+# The training data of a network: draws from each posterior, and the most numbers in all of them.
 DRAWS, NUMBERS = 16, 2**24
-HELD_OUT = 10  # one code in so many says when to stop
+HELD_OUT = 10  # one code in ten is held out for early stopping
 
 
 class Learnt(NamedTuple):
-    """What has been fitted.
+    """The fitted density.
 
     Attributes:
-        subspace: Where the codes lie.
-        weights: Of the network, all in one row, float32.
+        subspace: The coordinates of the codes.
+        weights: The weights of the network in one row, float32.
     """
 
     subspace: Subspace
@@ -32,17 +32,16 @@ class Learnt(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Learned(Fitted):
-    """A sampler whose network makes of noise the coordinates of a `Subspace`; those that derive from it say how.
+    """Base class of samplers whose network transforms noise into coordinates of a `Subspace`.
 
-    The network is rebuilt from the fields where it is used, and its weights go into an export as constants.
+    The network is rebuilt from the fields when it is needed. Its weights become constants in an export.
 
     Attributes:
-        rank: A code of up to so many dimensions is drawn as a whole. Of a larger one the network draws the
-            coordinates along the principal directions, so many at most; the rest is noise of the codes' own
-            variances.
-        width: Of the hidden layers.
-        updates: The most in training.
-        seed: Of weights, draws and batches.
+        rank: The most coordinates that the network draws. They are the whole code if it has at most so many dimensions,
+            and otherwise principal directions; the rest of the code is noise with the codes' own variances.
+        width: The width of the hidden layers.
+        updates: The most training updates.
+        seed: The seed of weights, draws and batches.
     """
 
     rank: int = 64
@@ -51,60 +50,59 @@ class Learned(Fitted):
     seed: int = 0
     density: Learnt | None = field(default=None, kw_only=True, repr=False)
 
-    NOISE: ClassVar = 1  # how many numbers of noise a coordinate takes
+    NOISE: ClassVar = 1  # numbers of noise per coordinate
 
     @property
     def settings(self):
-        """What it was made with, a dict of numbers and names."""
+        """The settings of the fit, a dict of numbers and names."""
         kept = [
             item.name for item in dataclasses.fields(self) if item.name not in ("latent_shape", "density")
         ]
         return {**{name: getattr(self, name) for name in kept}, "rank": len(self.fitted().subspace.spread)}
 
     def network(self, dim):
-        """Returns a new layer for coordinates of `dim` numbers, its weights made from `seed`."""
+        """Returns a new layer for `dim` coordinates, with weights from `seed`."""
         raise NotImplementedError
 
     def new_network(self, subspace):
         """Returns a new `network` for coordinates of `subspace`."""
-        _ = (
-            keras.Layer
-        )  # imported now: Keras imports our models, which must not find our layers half imported
+        # Keras is imported first, because it imports our models, which must not find our layers half imported.
+        _ = keras.Layer
         return self.network(len(subspace.spread))
 
     def drawing_part(self, network):
-        """Returns the part of `network` that codes are drawn with."""
+        """Returns the part of `network` that draws codes."""
         return network
 
     def loss(self, network, rows, seed):
-        """Returns what training makes small, `[n]`, in nats: an upper bound on -log p(row)."""
+        """Returns the training loss, `[n]`, in nats: an upper bound on -log p(row)."""
         raise NotImplementedError
 
     def draw(self, part, normal):
-        """Returns coordinates, `[n, dim]`, of normal noise, `[n, NOISE * dim]`."""
+        """Returns the coordinates, `[n, dim]`, for normal noise, `[n, NOISE * dim]`."""
         raise NotImplementedError
 
     def fit(self, codes, components=None):
-        """Returns the sampler fitted to `codes`, a `Codes`; 5 to 15 seconds on two cores.
+        """Returns the sampler fitted to `codes`. Takes 5 to 15 seconds on two cores.
 
         Args:
-            codes: What it is fitted to.
-            components: The `PrincipalComponents` of the means, `rank` directions at least, where they are known.
+            codes: The `Codes`.
+            components: The `PrincipalComponents` of the means with at least `rank` directions, or None to compute them.
         """
         mean, log_var = self.flat(codes)
         subspace = find_subspace(mean, log_var, self.rank, components)
         draws = draw_coordinates(subspace, mean, log_var, self.seed)
         held_out = np.arange(len(mean)) % HELD_OUT == HELD_OUT - 1
-        parts = [~held_out, held_out] if held_out.any() else [~held_out] * 2  # of few codes the same twice
+        parts = [~held_out, held_out] if held_out.any() else [~held_out] * 2  # few codes serve as both
         rows, others = (draws[:, part].reshape(-1, draws.shape[2]) for part in parts)
         network = self.new_network(subspace)
         train(functools.partial(self.loss, network), network.trainable_variables, rows, others, self)
         return dataclasses.replace(self, density=Learnt(subspace, flatten(self.drawing_part(network))))
 
     def sample(self, seeds):
-        """Returns codes, float32 `[n, *latent]`, row i from `seeds[i]` alone, but for the rounding of a product.
+        """Returns codes, float32 `[n, *latent]`. Row i depends only on `seeds[i]`, up to float32 rounding.
 
-        The noise around a subspace is what `Prior` draws for the same seed.
+        The noise around a subspace is the one that `PriorSampler` draws for the same seed.
         """
         subspace = self.fitted().subspace
         normal = standard_normal(seeds, (self.NOISE * len(subspace.spread),), stream=1)
@@ -117,12 +115,12 @@ class Learned(Fitted):
 
     @functools.cached_property
     def part(self):
-        """The drawing part, whose weights wait for `constant_weights`."""
-        with tf.init_scope():  # built for good, also where `sample` is being traced
+        """The drawing part; `constant_weights` sets its weights."""
+        with tf.init_scope():  # outside of the graph in which `sample` may be traced
             return self.drawing_part(self.new_network(self.fitted().subspace))
 
     def constant_weights(self):
-        """Returns the scope in which the weights of `part` are the fitted ones, as constants."""
+        """Returns a scope in which `part` has the fitted weights as constants."""
         return constant_weights(self.part, self.fitted().weights)
 
 
@@ -132,7 +130,7 @@ def flatten(layer):
 
 
 def constant_weights(layer, row):
-    """Returns the scope in which the weights of `layer` are those in `row` (`flatten`), an array or a tensor."""
+    """Returns a scope in which `layer` has the weights in `row` (as from `flatten`), an array or a tensor."""
     variables = layer.trainable_variables
     pieces = tf.split(row, [variable.value.shape.num_elements() for variable in variables])
     return keras.StatelessScope(
@@ -141,7 +139,7 @@ def constant_weights(layer, row):
 
 
 def draw_coordinates(subspace, mean, log_var, seed):
-    """Returns coordinates of draws from the posteriors of `[n, d]` codes, float32 `[draws, n, r]`."""
+    """Returns the coordinates of draws from the posteriors, float32 `[draws, n, r]`; the codes are `[n, d]`."""
     generator, deviations = np.random.default_rng(seed), 0.5 * log_var
     count = int(np.clip(NUMBERS // mean.size, 1, DRAWS))
     return np.stack(

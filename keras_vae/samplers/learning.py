@@ -1,8 +1,8 @@
-"""Training that can be stopped at any time: within a budget, with the best kept, and gone on with after a kill.
+"""Training within a time budget: it keeps the best weights, can end at any time, and can be resumed after a kill.
 
-The learning rate depends on the number of updates alone, and the network that is used is a running average over the
-last part of the updates, whose length grows with their number (Karras et al. 2024, section 3.1): no schedule has to know
-when the training ends. The result depends on the number of updates, and on the time only through that.
+The learning rate depends only on the number of updates. The result is a running average of the weights over a last part
+of the updates, whose length grows with their number (Karras et al. 2024, section 3.1). The end of the training
+therefore need not be known in advance. The result depends on the number of updates, and on the time only through that.
 """
 
 import time
@@ -13,20 +13,26 @@ import numpy as np
 from keras_vae.runtime.lazy import keras, tf
 from keras_vae.samplers.codes import difference
 
-RATE = 1e-3  # the learning rate
-WARM_UP, STEADY = 100, 2000  # updates in which it rises, and from which on it falls as 1 / sqrt
+RATE = 1e-3  # the highest learning rate
+WARM_UP, STEADY = 100, 2000  # the learning rate rises for 100 updates and falls as 1 / sqrt after 2,000
 DECAY, CLIP_NORM = 0.01, 1.0
-MEMORY = 6.94  # power of the average; its standard deviation is then a tenth of the updates
+MEMORY = 6.94  # power of the average, whose standard deviation is then a tenth of the updates
 AT_ONCE = 25  # updates in one compiled loop
-FIRST_LOOK, LOOK_AGAIN = 50, 0.1  # updates between two looks at the held-out loss, and share of all of them
-LEAST_PATIENCE, PATIENCE = 200, 0.3  # updates, and share of all updates, in which the held-out loss must gain
-LEAST_GAIN = 5e-4  # of a loss of about 1
+FIRST_LOOK, LOOK_AGAIN = (
+    50,
+    0.1,
+)  # least updates between two looks at the held-out loss, and as a share of all updates
+LEAST_PATIENCE, PATIENCE = (
+    200,
+    0.3,
+)  # updates without an improvement that end the training: least, and as a share
+LEAST_GAIN = 5e-4  # least improvement of a loss of about 1
 SAVE_EVERY = 20.0  # seconds
-LEAST_LOOKS = 8  # for an outlook
+LEAST_LOOKS = 8  # least looks for an outlook
 
 
 class Look(NamedTuple):
-    """A look at the held-out loss: after so many updates and seconds."""
+    """The held-out loss after a number of updates and seconds."""
 
     updates: int
     seconds: float
@@ -34,29 +40,29 @@ class Look(NamedTuple):
 
 
 class Learning:
-    """One network in training; its weights are one row of numbers, so that an update takes few operations.
+    """The training of one network. Its weights are one row of numbers, which keeps an update to few operations.
 
     Attributes:
-        weights: The row that is trained.
-        average: The running average.
-        best: The average where the held-out loss was least, an array.
-        curve: `Look`s, in order.
-        each: The held-out losses of each code at each look, `[looks, n]`.
-        finished: Whether the held-out loss gains no more.
+        weights: The row of weights.
+        average: Their running average.
+        best: The average with the lowest held-out loss, an array.
+        curve: The `Look`s, in order.
+        each: The held-out loss of each code at each look, `[looks, n]`.
+        finished: Whether the held-out loss no longer improves.
     """
 
     def __init__(self, row, loss, held_out):
         """Prepares the training.
 
         Args:
-            row: The weights that it starts from, float32 `[w]`.
+            row: The initial weights, float32 `[w]`.
             loss: (weights, number of the update as a tensor) -> the mean loss of a batch.
-            held_out: (weights) -> the loss of each of some codes that are always the same, `[n]`.
+            held_out: (weights) -> the losses of the same held-out codes in every call, `[n]`.
         """
         self.weights, self.average = keras.Variable(row), keras.Variable(row, trainable=False)
         self.number, self.seconds, self.curve, self.each = 0, 0.0, [], []
         self.finished, self.best = False, row
-        self.last_seconds = 0.0  # of the last updates that did not have to be compiled
+        self.last_seconds = 0.0  # duration of the last updates without compilation
         self.optimizer = keras.optimizers.AdamW(RATE, weight_decay=DECAY, global_clipnorm=CLIP_NORM)
         self.optimizer.build([self.weights])
         self.loss = loss
@@ -67,7 +73,7 @@ class Learning:
         ).get_concrete_function()
 
     def update(self, number):
-        """Takes one step, and moves the average."""
+        """Takes one step and updates the average."""
         with tf.GradientTape() as tape:
             loss = self.loss(self.weights.value, number)
         self.optimizer.apply([tape.gradient(loss, self.weights.value)])
@@ -76,17 +82,17 @@ class Learning:
         return (number + 1,)
 
     def some_updates(self, first, count):
-        """Takes `count` updates in one loop."""
+        """Runs `count` updates in one loop."""
         tf.while_loop(lambda number: number < first + count, self.update, (first,), parallel_iterations=1)
 
     def go_on(self, seconds, updates, save=None, show=None):
-        """Trains until the held-out loss gains no more, until the budget is spent, or to `updates`.
+        """Trains until the held-out loss no longer improves or the budget is spent.
 
         Args:
-            seconds: In all, those before a kill included.
-            updates: In all.
-            save: Called every 20 seconds and at the end.
-            show: Called with this object after each look.
+            seconds: The time budget, including the time before a kill.
+            updates: The most updates, including those before a kill.
+            save: A function that is called every 20 seconds and at the end.
+            show: A function that is called with this object after each loop of updates.
         """
         saved = time.monotonic()
         if not self.curve:
@@ -111,21 +117,21 @@ class Learning:
             save()
 
     def next_look(self):
-        """Returns the number of updates at which the held-out loss is looked at next."""
+        """Returns the number of updates at which the held-out loss is computed next."""
         last = self.curve[-1].updates
         return last + max(FIRST_LOOK, int(LOOK_AGAIN * last))
 
     def look(self, began):
-        """Takes the held-out loss of the average, keeps the best weights, and says whether it still gains."""
+        """Computes the held-out loss of the average, keeps the best weights, and updates `finished`."""
         self.each.append(self.held_out().numpy())
         loss = float(self.each[-1].mean(dtype="float64"))
-        if all(loss < look.loss for look in self.curve):  # also at the start, which may be the best
+        if all(loss < look.loss for look in self.curve):  # true at the start too, which may be the best
             self.best = self.average.numpy()
         self.curve.append(Look(self.number, self.seconds + time.monotonic() - began, loss))
         self.finished = not still_gains(self.curve, self.each)
 
     def state(self):
-        """Returns everything that a training goes on from, arrays by name."""
+        """Returns the complete state of the training, a dict of arrays."""
         variables = {f"variable.{index}": variable.numpy() for index, variable in enumerate(self.variables())}
         progress = np.array([self.number, self.seconds, self.finished], "float64")
         curve = np.array(self.curve, "float64").reshape(-1, 3)
@@ -138,7 +144,7 @@ class Learning:
         }
 
     def restore_from(self, stored, prefix):
-        """Goes on from `state()`, whose names have a prefix in `stored`, if it is there."""
+        """Restores the result of `state()` from `stored`, where its names have a prefix, if it is there."""
         arrays = {name.removeprefix(prefix): stored[name] for name in stored if name.startswith(prefix)}
         if not arrays:
             return
@@ -155,11 +161,12 @@ class Learning:
 
 
 class Outlook(NamedTuple):
-    """What more training is likely to bring.
+    """The likely gain of more training.
 
     Attributes:
-        last: What the last half of the training took from the held-out loss.
-        next: What as much training again is likely to take from it, and the least and most.
+        last: The decrease of the held-out loss in the last half of the training.
+        next: Its likely decrease in as much training again.
+        least, most: Bounds of `next`.
     """
 
     last: float
@@ -169,10 +176,10 @@ class Outlook(NamedTuple):
 
 
 def outlook(curve):
-    """Returns the `Outlook` of `Look`s, None where they are too few.
+    """Returns the `Outlook` of `Look`s, or None if they are too few.
 
-    The gain of each doubling is taken to shrink by the same ratio, that of the last two: exact where the loss is
-    a + b n^-c. At least it shrinks by that ratio once more, at most not at all.
+    It assumes that the gain of each doubling of the updates shrinks by the same ratio, that of the last two, which is
+    exact for a loss a + b n^-c. The lower bound applies that ratio twice, the upper bound not at all.
     """
     count = curve[-1].updates
     if len(curve) < LEAST_LOOKS or curve[0].updates > count / 4:
@@ -190,11 +197,11 @@ def rate(number):
 
 
 def still_gains(curve, each):
-    """Returns whether the best loss of `Look`s has fallen lately: by more than the least gain and than its own error.
+    """Returns whether the best loss has recently fallen by more than `LEAST_GAIN` and its standard error.
 
     Args:
-        curve: The looks.
-        each: The losses of each held-out code at each look, `[looks, n]`: differences are taken code by code.
+        curve: The `Look`s.
+        each: The loss of each held-out code at each look, `[looks, n]`. Differences are taken code by code.
     """
     losses, last = [look.loss for look in curve], curve[-1].updates
     patience = max(LEAST_PATIENCE, PATIENCE * last)

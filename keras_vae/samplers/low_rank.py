@@ -2,7 +2,7 @@
 
     z = center + axes s + noise,  s ~ sum_k weights_k N(means_k, factors_k factors_k'),  noise ~ N(0, diag)
 
-which is a density over all d dimensions in memory for d r numbers. A Gaussian is the case of one component.
+This is a density over all d dimensions that takes memory for d r numbers. With one component it is a Gaussian.
 """
 
 from dataclasses import dataclass, field
@@ -20,23 +20,23 @@ from keras_vae.samplers.principal import (
     principal_components,
 )
 
-# Noise below this share of the codes' mean variance is raised to it, or a plain autoencoder's codes, which have
-# none, would have no density. Its standard deviation is a thousandth of the codes'.
+# The least variance of the noise, as a share of the codes' mean variance: its standard deviation is a thousandth of the
+# codes'. Without it, the codes of a plain autoencoder, which have no variance, would not have a density.
 LEAST_NOISE = 1e-6
-SHARE = 0.98  # of the means' variance that the subspace holds, where `rank` allows it
-CODES_PER_RANK = 4  # fewer codes than this for each dimension of the subspace: a smaller subspace
+SHARE = 0.98  # share of the means' variance that the subspace explains, if `rank` allows it
+CODES_PER_RANK = 4  # least number of codes for each dimension of the subspace
 
 
 class Density(NamedTuple):
-    """The arrays of the density, k components in r of d dimensions.
+    """The arrays of the density: k components in r of d dimensions.
 
     Attributes:
-        weights: Of the components, `[k]`, float64.
-        means: Of the components, `[k, r]`, float64.
-        factors: L of the components' covariance L L', `[k, r, r]`, float64.
+        weights: Weights of the components, `[k]`, float64.
+        means: Means of the components, `[k, r]`, float64.
+        factors: Factors L of the components' covariances L L', `[k, r, r]`, float64.
         center: `[d]`, float32.
         axes: `[d, r]`, float32.
-        noise: The noise's variance, `[d]`, float32.
+        noise: Variance of the noise, `[d]`, float32.
     """
 
     weights: np.ndarray
@@ -49,22 +49,22 @@ class Density(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class LowRank(Fitted):
-    """A sampler from a `Density`; those that derive from it say how it is fitted.
+    """Base class of samplers with a `Density`. Subclasses fit it.
 
-    The samples have the codes' own variance in every dimension: what the subspace leaves out, of the means'
-    variance and of the posteriors', is noise.
+    Samples have the codes' own variance in every dimension: the variance of means and posteriors that the subspace does
+    not explain becomes noise.
     """
 
     density: Density | None = field(default=None, kw_only=True, repr=False)
 
     def sample(self, seeds):
-        """Returns codes, float32 `[n, *latent]`, row i from `seeds[i]` alone, but for the rounding of a product.
+        """Returns codes, float32 `[n, *latent]`. Row i depends only on `seeds[i]`, up to float32 rounding.
 
-        The noise is what `Prior` draws for the same seed.
+        The noise is the one that `PriorSampler` draws for the same seed.
         """
         weights, means, factors, center, axes, noise = self.fitted()
         normal = standard_normal(seeds, (1 + axes.shape[1],), stream=1)
-        # The first number of a row chooses the component: it is above as many quantiles as come before.
+        # The first number of a row chooses the component, the number of quantiles below it.
         component = tf.reduce_sum(tf.cast(normal[:, :1] > quantiles(weights), "int32"), axis=1)
         inner = tf.gather(means.astype("float32"), component) + tf.linalg.matvec(
             tf.gather(factors.astype("float32"), component), normal[:, 1:]
@@ -74,14 +74,14 @@ class LowRank(Fitted):
         return tf.reshape(flat, (-1, *self.latent_shape))
 
     def log_prob(self, codes):
-        """Returns the log density of `codes`, `[n, *latent]`, `[n]`, in nats, float64, exactly.
+        """Returns the exact log density of `codes`, `[n, *latent]`, in nats, float64 `[n]`.
 
-        With S = L L', U the axes, N the noise and M = U' N^-1 U, for each component
+        With S = L L', the axes U, the noise N and M = U' N^-1 U, each component has
 
             (U S U' + N)^-1 = N^-1 - N^-1 U L (I + L' M L)^-1 L' U' N^-1  (Woodbury)
             log det (U S U' + N) = log det N + log det (I + L' M L)
 
-        so that of d dimensions two sums are taken, whatever the number of components.
+        The sums over d dimensions are therefore the same for all components.
         """
         weights, means, factors, center, axes, noise = self.fitted()
         codes = np.asarray(codes).reshape(-1, len(center))
@@ -105,13 +105,13 @@ class LowRank(Fitted):
 
 
 def quadratic_and_log_det(squared, inner, gram, mean, factor):
-    """Returns the squared Mahalanobis length of codes and what the subspace adds to the log-determinant, `[n]`.
+    """Returns the sum of the squared Mahalanobis length of codes and the subspace's part of the log-determinant, `[n]`.
 
     Args:
         squared: (z - center)' N^-1 (z - center), `[n]`.
         inner: U' N^-1 (z - center), `[n, r]`.
         gram: U' N^-1 U, `[r, r]`.
-        mean, factor: Of the component, `[r]` and `[r, r]`.
+        mean, factor: The component, `[r]` and `[r, r]`.
     """
     triangle = np.linalg.cholesky(np.eye(len(mean)) + factor.T @ gram @ factor)
     within = np.linalg.solve(triangle, ((inner - gram @ mean) @ factor).T)
@@ -120,19 +120,19 @@ def quadratic_and_log_det(squared, inner, gram, mean, factor):
 
 
 def quantiles(weights):
-    """Returns where a standard normal number passes from one component to the next, float32 `[k - 1]`."""
+    """Returns the standard normal quantiles between the components of `weights`, float32 `[k - 1]`."""
     from scipy.special import ndtri
 
     return ndtri(np.minimum(np.cumsum(weights)[:-1], 1)).astype("float32")
 
 
 def make_density(noise, components, weights, means, factors):
-    """Returns the `Density` of which the subspace and the noise are known.
+    """Returns the `Density`.
 
     Args:
-        noise: Its variances, `[d]`.
+        noise: Variances of the noise, `[d]`.
         components: The codes' `PrincipalComponents`.
-        weights, means, factors: Of the mixture in the subspace.
+        weights, means, factors: The mixture in the subspace.
     """
     arrays = (np.asarray(array, "float64") for array in (weights, means, factors))
     return Density(
@@ -141,12 +141,12 @@ def make_density(noise, components, weights, means, factors):
 
 
 def few_components(mean, rank, components=None):
-    """Returns the `PrincipalComponents` that hold 98% of the variance of `mean`, `[n, d]`, or as many as there may be.
+    """Returns the first `PrincipalComponents`, which explain 98% of the variance, or fewer if there are too few codes.
 
     Args:
-        mean: Codes.
-        rank: The most directions; few codes allow fewer.
-        components: The principal components, `rank` directions at least, where they are known.
+        mean: The means of the codes, `[n, d]`.
+        rank: The most directions.
+        components: The principal components with at least `rank` directions, or None to compute them.
     """
     most = min(rank, max(len(mean) // CODES_PER_RANK, 1))
     found = components or principal_components(mean, most)
@@ -166,7 +166,7 @@ class Variances(NamedTuple):
 
 
 def code_variances(mean, log_var, center, rows=slice(None)):
-    """Returns the `Variances` of codes of mean `[n, d]`, whose log-variances are the `rows` of `log_var`, about `center`."""
+    """Returns the `Variances` about `center` of codes of mean `[n, d]` and the log-variances `log_var[rows]`."""
     posterior, spread = np.empty(mean.shape[1]), np.empty(mean.shape[1])
     for block in column_blocks(*mean.shape):
         posterior[block] = np.exp(log_var[rows, block], dtype="float64").mean(axis=0)
@@ -175,11 +175,11 @@ def code_variances(mean, log_var, center, rows=slice(None)):
 
 
 def left_over(variances, axes, coordinates):
-    """Returns the variance that a subspace does not explain, the posteriors' own included, `[d]`.
+    """Returns the variance that a subspace does not explain, including that of the posteriors, `[d]`.
 
     Args:
-        variances: Of the codes.
-        axes: Of the subspace, orthonormal columns, `[d, r]`.
+        variances: The `Variances` of the codes.
+        axes: The axes of the subspace, orthonormal columns, `[d, r]`.
         coordinates: The means in the subspace, `[n, r]`.
     """
     second = coordinates.T @ coordinates / len(coordinates)
@@ -191,17 +191,17 @@ def left_over(variances, axes, coordinates):
 
 
 def noise_variances(mean, log_var, components, coordinates):
-    """Returns what the subspace of `components` leaves of the codes' variance in each dimension, `[d]`."""
+    """Returns the variance of the codes that the subspace of `components` does not explain, `[d]`."""
     variances = code_variances(mean, log_var, components.center)
     return left_over(variances, components.directions, coordinates)
 
 
 def least_noise(variance):
-    """Returns the least variance of noise for codes of a mean variance of `variance`."""
+    """Returns the least variance of the noise for codes with the mean variance `variance`."""
     return max(LEAST_NOISE * variance, 1e-12)
 
 
 def square_root(covariance):
-    """Returns L, `[r, r]`, with L L' = `covariance`, which may be singular."""
+    """Returns L, `[r, r]`, with L L' = `covariance`, a matrix that may be singular."""
     eigenvalues, vectors = np.linalg.eigh(covariance)
     return vectors * np.sqrt(np.maximum(eigenvalues, 0))

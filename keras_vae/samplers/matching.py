@@ -1,4 +1,4 @@
-"""The training of `FlowMatching`: velocities first, then a network that takes a few large steps."""
+"""The training of `FlowMatching`: first the velocity network, then the network that takes few large steps."""
 
 import hashlib
 import zipfile
@@ -12,34 +12,37 @@ from keras_vae.samplers.learned import constant_weights, flatten
 from keras_vae.samplers.learning import Learning
 from keras_vae.samplers.velocity import velocity_network
 
-HELD_OUT = 10  # one code in so many is not learned from
+HELD_OUT = 10  # one code in ten is held out
 MOST_HELD_OUT = 2048
-HELD_OUT_PLACES, FEWEST_HELD_OUT = 2**15, 32  # of maps: 512 of 8x8 places, and 32 at least
+HELD_OUT_PLACES, FEWEST_HELD_OUT = (
+    2**15,
+    32,
+)  # limits for maps: 512 maps of 8x8 positions, and at least 32 maps
 BATCH, MAP_BATCH = 128, 32
-FEW_ROWS = 4000  # vectors; fewer are learned from in smaller batches
-NO_LABEL_SHARE = 0.2  # of a batch has no label
-GUIDED_SHARE = 0.4  # of a batch that is taught few steps is taught them with guidance, where it has labels
-TAUGHT = 0.2  # of the time teaches the few steps
-LEAST_TAUGHT = 3.0  # seconds of that, if the budget allows them
-SUBSTEPS = 2  # of the first network in one of the second's, two evaluations each
+FEW_ROWS = 4000  # with at most this many vectors, batches are half as large
+NO_LABEL_SHARE = 0.2  # share of a batch whose labels are dropped
+GUIDED_SHARE = 0.4  # share of a batch that is distilled with guidance, if it has labels
+TAUGHT = 0.2  # share of the time for the distillation to few steps
+LEAST_TAUGHT = 3.0  # least seconds of the distillation, if the budget allows them
+SUBSTEPS = 2  # steps of the first network in one step of the second, with two evaluations each
 WORDS = {"velocity": "velocities", "few": "few steps"}
 
 
 class Matching:
-    """Both trainings on the rows of one set of codes.
+    """Both trainings for one set of codes.
 
     Attributes:
-        learned: A `Learning` by name, "velocity" and "few", in their order.
+        learned: A dict of the `Learning` of "velocity" and "few", in this order.
     """
 
     def __init__(self, sampler, rows, labels, num_labels):
         """Prepares the training.
 
         Args:
-            sampler: A `FlowMatching`: its settings.
-            rows: `Rows` of all codes.
+            sampler: A `FlowMatching` with the settings.
+            rows: The `Rows` of all codes.
             labels: int32 `[n]`, or None.
-            num_labels: Different labels; 0 without.
+            num_labels: The number of labels, 0 without labels.
         """
         self.sampler, self.num_labels = sampler, num_labels
         self.labels = np.zeros(len(rows), "int32") if labels is None else labels
@@ -59,12 +62,12 @@ class Matching:
         self.learned = {}
 
     def tensors(self, rows, chosen):
-        """Returns means, deviations and labels of the chosen rows, as tensors."""
+        """Returns means, deviations and labels of the chosen rows as tensors."""
         parts = rows.mean[chosen], rows.deviation[chosen], self.labels[chosen]
         return tuple(map(tf.constant, parts))
 
     def prepared(self, rows):
-        """Returns points, targets, times and labels of the held-out rows, always the same; every second has no label."""
+        """Returns fixed codes, noise, times and labels of the held-out rows. Every second row has no label."""
         count = len(rows[0])
         codes = self.drawn(*rows[:2], self.seed(-1, 0))
         noise = tf.random.stateless_normal(codes.shape, self.seed(-1, 1))
@@ -75,7 +78,7 @@ class Matching:
         return codes, noise, time, label
 
     def seed(self, number, use):
-        """Returns the seed of one use in one update."""
+        """Returns the seed of the use number `use` in the update `number`."""
         return tf.stack([tf.constant(self.first_seed + use), tf.convert_to_tensor(number, "int32")])
 
     def drawn(self, mean, deviation, seed):
@@ -85,7 +88,7 @@ class Matching:
         return tf.cast(mean, "float32") + tf.cast(deviation, "float32") * noise
 
     def batch_of(self, number):
-        """Returns codes, noise and labels of one update; of the labels a share is left out."""
+        """Returns codes, noise and labels of one update, with a share of the labels dropped."""
         mean, deviation, labels = self.rows
         chosen = tf.random.stateless_uniform((self.batch,), self.seed(number, 2), 0, len(mean), "int32")
         codes = self.drawn(tf.gather(mean, chosen), tf.gather(deviation, chosen), self.seed(number, 3))
@@ -95,13 +98,13 @@ class Matching:
         return codes, tf.random.stateless_normal(codes.shape, self.seed(number, 5)), label
 
     def velocity_loss(self, weights, number):
-        """Returns the mean squared error of a batch of velocities, a number of a coordinate."""
+        """Returns the mean squared error of a batch of velocities, per coordinate."""
         codes, noise, label = self.batch_of(number)
         time = ode.END * tf.sigmoid(tf.random.stateless_normal((self.batch,), self.seed(number, 6)))
         return tf.reduce_mean(self.errors(weights, codes, noise, time, label))
 
     def held_out_velocity_loss(self, weights):
-        """Returns the same of each held-out row, `[n]`."""
+        """Returns the same error for each held-out row, `[n]`."""
         return self.errors(weights, *self.held_out)
 
     def errors(self, weights, codes, noise, time, label):
@@ -111,14 +114,14 @@ class Matching:
             return squared(self.network([points, time, label]) - target)
 
     def few_loss(self, weights, number):
-        """Returns how far one large step of a batch ends from many small ones, as an error of velocities."""
+        """Returns the mean squared velocity error of one large step against several small steps, for a batch."""
         codes, noise, label = self.batch_of(number)
         step = tf.random.stateless_uniform((self.batch,), self.seed(number, 7), 0, ode.FEW, "int32")
         with_guidance = tf.random.stateless_uniform((self.batch,), self.seed(number, 8)) < GUIDED_SHARE
         return tf.reduce_mean(self.large_step(weights, codes, noise, label, step, with_guidance))
 
     def held_out_few_loss(self, weights):
-        """Returns the same of each held-out row, `[n]`."""
+        """Returns the same error for each held-out row, `[n]`."""
         codes, noise, _, label = self.held_out
         rows = tf.range(len(codes))
         return self.large_step(
@@ -126,9 +129,9 @@ class Matching:
         )
 
     def large_step(self, weights, codes, noise, label, step, with_guidance):
-        """Returns the squared error of each velocity that leads from a time to the next in one step, `[n]`.
+        """Returns the squared error of the velocity of each large step, `[n]`.
 
-        Rows `with_guidance` learn where their label leads with guidance.
+        The target is the velocity with guidance for rows `with_guidance` that have a label.
         """
         size = ode.END / ode.FEW
         time = size * tf.cast(step, "float32")
@@ -144,11 +147,11 @@ class Matching:
             return squared(self.network([points, time, label]) - target)
 
     def learn(self, file=None, show=None):
-        """Trains both networks and returns the weights of each where it was best.
+        """Trains both networks and returns the best weights of each.
 
         Args:
-            file: A path that the training is kept in, and that it goes on from if it belongs to these codes; or None.
-            show: Called with a word, the seconds taken and allowed, and the `Look`s; or None.
+            file: The path of the training's state, which is resumed if it belongs to these codes, or None.
+            show: A function of the name of the part, the seconds taken and allowed, and the `Look`s, or None.
         """
         stored, seconds, updates = read_state(file, self.key), 60 * self.sampler.minutes, self.sampler.updates
         losses = self.velocity_loss, self.held_out_velocity_loss
@@ -162,7 +165,7 @@ class Matching:
         return velocity.best, few.best
 
     def go_on(self, name, seconds, updates, file, show):
-        """Trains one of the networks within what is left of its budget."""
+        """Trains one of the networks within the rest of its budget."""
 
         def shown(learning):
             show(WORDS[name], learning.seconds, seconds, learning.curve)
@@ -170,7 +173,7 @@ class Matching:
         self.learned[name].go_on(seconds, updates, self.saver(file), show and shown)
 
     def saver(self, file):
-        """Returns what writes the state of both trainings to `file`, or None."""
+        """Returns a function that writes the state of both trainings to `file`, or None without a file."""
         if file is None:
             return None
 
@@ -192,15 +195,15 @@ def squared(errors):
 
 
 def guided(network, label, num_labels, guidance):
-    """Returns the velocity (points, time) of a network, with classifier-free guidance by labels.
+    """Returns the function (points, time) -> velocity of a network with classifier-free guidance.
+
+    v = v_without + guidance (v_label - v_without)  (Ho and Salimans 2022, equation 6, with 1 + w as the guidance)
 
     Args:
         network: The network.
         label: int32 `[n]`, or None for no label.
-        num_labels: Labels that the network knows; 0 is as no label.
-        guidance: A number, or one for each row, `[n, 1, 1]`; None leaves the labelled velocity as it is.
-
-    v = v_without + guidance (v_label - v_without)  (Ho and Salimans 2022, equation 6, with 1 + w for the guidance)
+        num_labels: The number of labels of the network. With 0, `label` is ignored.
+        guidance: A number, or one for each row, `[n, 1, 1]`. None returns the velocity with the label.
     """
 
     def velocity(points, time):
@@ -218,7 +221,7 @@ def guided(network, label, num_labels, guidance):
 
 
 def training_settings(sampler):
-    """Returns the settings on which the course of a training depends."""
+    """Returns the settings that influence a training."""
     return (sampler.latent_shape, sampler.width, sampler.guidance, sampler.seed)
 
 
@@ -231,7 +234,7 @@ def digest(rows, labels, settings):
 
 
 def read_state(file, key):
-    """Returns the arrays that a training of `key` left in `file`; none where it left none that can be read."""
+    """Returns the arrays in `file` if a training of `key` wrote them and they are readable; otherwise an empty dict."""
     if file is None:
         return {}
     try:

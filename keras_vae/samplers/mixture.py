@@ -13,17 +13,17 @@ from keras_vae.samplers.principal import first_components, principal_components,
 
 @dataclass(frozen=True, eq=False)
 class Mixture(LowRank):
-    """A Gaussian mixture of full covariances on the principal components of the codes' means, plus noise.
+    """A Gaussian mixture with full covariances on the principal components of the codes' means, plus noise.
 
-    How many components in how many dimensions is chosen by the density of codes that are held out from the fit
-    (`keras_vae.samplers.choosing`); then all codes are fitted. Few codes carry fewer components than asked for, which is a warning: a
-    component on a handful of codes draws copies of their images.
+    The density of held-out codes determines the number of components and the rank (`keras_vae.samplers.choosing`). The
+    mixture is then fitted to all codes. A component on a handful of codes would draw copies of their images, so few
+    codes get fewer components than requested, with a warning.
 
     Attributes:
         components: The most components.
         rank: The most principal components.
-        seed: Of the mixture's start, by k-means, and of the held-out draws.
-        candidates: What was tried, after `fit`; None with too few codes, or where an older version fitted it.
+        seed: The seed of the initialization by k-means and of the held-out draws.
+        candidates: The `Candidates` of the search, after `fit`. None with too few codes and in files of older versions.
     """
 
     components: int = 10
@@ -33,10 +33,10 @@ class Mixture(LowRank):
 
     @property
     def settings(self):
-        """What it was made with, a dict of numbers; `candidates` is a list of such, the most likely first.
+        """The settings of the fit, a dict of numbers; `candidates` is a list of such dicts, best first.
 
-        `held_out_nats` is the mean log density of `held_out_codes` codes by the chosen rank and number of components,
-        fitted to the others.
+        `held_out_nats` is the mean log density of `held_out_codes` codes under the chosen candidate, fitted to the
+        others.
         """
         weights, axes = self.fitted().weights, self.fitted().axes
         settings = {"components": len(weights), "rank": axes.shape[1], "seed": self.seed}
@@ -53,17 +53,16 @@ class Mixture(LowRank):
         }
 
     def fit(self, codes, components=None, further=()):
-        """Returns the sampler fitted to `codes`, a `Codes`; 5 to 30 seconds for thousands of codes.
+        """Returns the sampler fitted to `codes`. Takes 5 to 30 seconds for thousands of codes.
 
         Args:
-            codes: What the subspace and the noise are taken from, and the held-out codes.
-            components: The `PrincipalComponents` of the means, `rank` directions at least, where they are known.
-            further: Batches of means of other images, `[n, *latent]`, taken one at a time: only their
-                coordinates in the subspace are kept. A mixture wants more codes than fit into memory where
-                they are large.
+            codes: `Codes` that determine the subspace and the noise and include the held-out codes.
+            components: The `PrincipalComponents` of the means with at least `rank` directions, or None to compute them.
+            further: Batches of means of other images, `[n, *latent]`, read one at a time. Only their coordinates in the
+                subspace are kept, because a mixture may need more large codes than fit into memory.
 
         Warns:
-            UserWarning: The codes carry fewer components than asked for.
+            UserWarning: There are too few codes for the requested number of components.
         """
         mean, log_var = self.flat(codes)
         found = first_components(components or principal_components(mean, self.rank), self.rank)
@@ -88,24 +87,24 @@ class Mixture(LowRank):
         )
 
     def search(self, mean, log_var, found):
-        """Returns the `Search`, or None where the codes are too few or all the same."""
+        """Returns the `Search`, or None if the codes are too few or all the same."""
         if len(mean) < FEWEST_CODES or not found.directions.shape[1]:
             return None
         return Search(mean, log_var, self.rank, self.seed)
 
     def warn_of_few(self, num_codes, choice):
-        """Warns if the codes carry fewer components than asked for in as many dimensions as were chosen."""
+        """Warns if there are too few codes for the requested number of components at the chosen rank."""
         number = affordable(num_codes, choice.rank, self.components)
         if choice.rank > 0 and number < self.components:
             warnings.warn(
-                f"the mixture has {choice.components} of the {self.components} components, in {choice.rank}"
-                f" dimensions: {num_codes} codes carry {number} at most (fit it to more images)",
+                f"the mixture has {choice.components} of the {self.components} components in {choice.rank}"
+                f" dimensions: {num_codes} codes allow at most {number} (fit it to more images)",
                 stacklevel=3,
             )
 
 
 def few_rank(mean, rank, found):
-    """Returns the rank for few codes, which none can be held out from."""
+    """Returns the rank for codes that are too few for a search."""
     return few_components(mean, rank, found).directions.shape[1]
 
 

@@ -1,4 +1,4 @@
-"""Normal noise by seeds, one seed a row: what samplers draw their codes with."""
+"""Normal noise from one seed per row, for samplers."""
 
 import functools
 
@@ -6,23 +6,23 @@ from keras_vae.runtime.lazy import tf
 
 
 def standard_normal(seeds, shape, stream=0):
-    """Returns normal noise, float32 `[n, *shape]`, row i from `seeds[i]` alone, whatever the other rows are.
+    """Returns normal noise, float32 `[n, *shape]`. Row i depends only on `seeds[i]`.
 
-    The generator is Philox, named so that a SavedModel draws on any machine what it drew here (XLA would draw
-    other numbers). One operation takes one seed, so each row is an operation of its own: about 40 microseconds
-    for 32 numbers, 1.5 milliseconds for 65,536.
+    The generator is always Philox, so a SavedModel draws the same numbers on every machine (XLA's default differs). An
+    operation takes one seed, so each row is a separate operation: about 40 microseconds for 32 numbers and 1.5
+    milliseconds for 65,536.
 
     Args:
         seeds: Any int64, `[n]`.
-        shape: Shape of a row, known numbers.
-        stream: Which of several independent draws with the same seeds this is.
+        shape: The static shape of a row.
+        stream: The number of the draw: different streams of the same seeds are independent.
     """
     return rows_of_noise(tuple(shape), stream)(tf.convert_to_tensor(seeds, "int64"))
 
 
 @functools.cache
 def rows_of_noise(shape, stream):
-    """Returns the function from seeds to noise, compiled to a graph: run eagerly, a row takes 2 milliseconds."""
+    """Returns the function from seeds to noise, compiled to a graph. Eagerly, a row would take 2 milliseconds."""
 
     def row(seed):
         return tf.random.stateless_normal(shape, tf.stack([seed, tf.constant(stream, "int64")]), alg="philox")

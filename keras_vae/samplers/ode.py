@@ -1,7 +1,7 @@
-"""Solvers of dx/ds = v(x, s), which turns noise at s = 0 into codes at s = pi/2, and the density that it gives codes.
+"""Solvers of dx/ds = v(x, s), which transforms noise at s = 0 into codes at s = pi/2, and the density of the codes.
 
-The path of training is x_s = cos(s) e + sin(s) z, with e ~ N(0, I) and a code z, so that the velocity is the mean of
-cos(s) z - sin(s) e given x_s (Lipman et al. 2023; the angle as in Lu and Song 2025). Where z ~ N(0, I) it is 0.
+The training path is x_s = cos(s) e + sin(s) z with noise e ~ N(0, I) and a code z. The velocity is the mean of
+cos(s) z - sin(s) e given x_s (Lipman et al. 2023; the angle as in Lu and Song 2025). It is 0 for z ~ N(0, I).
 """
 
 import math
@@ -12,11 +12,11 @@ from keras_vae.layers.densities import LOG_2_PI
 from keras_vae.runtime.lazy import tf
 
 END = math.pi / 2
-FEW = 4  # large steps, which a second network is taught to take
+FEW = 4  # large steps of the distilled network
 
 
 def mixed(noise, codes, time):
-    """Returns the point on the way from noise to codes, and the velocity along it, both `[n, ...]`; `time` is `[n]`."""
+    """Returns the point at `time`, `[n]`, on the path from noise to codes, and its velocity, both `[n, ...]`."""
     time = tf.reshape(time, (-1, *[1] * (len(codes.shape) - 1)))
     cosine, sine = tf.cos(time), tf.sin(time)
     return cosine * noise + sine * codes, cosine * codes - sine * noise
@@ -28,14 +28,14 @@ def times(steps):
 
 
 def euler(velocity, points, steps):
-    """Returns codes by `steps` evaluations of `velocity(points, time)`; exact where the velocity stays as it is."""
+    """Returns codes by `steps` evaluations of `velocity(points, time)`; exact if the velocity is constant in a step."""
     for before, after in zip(times(steps), times(steps)[1:]):
         points = points + (after - before) * velocity(points, before)
     return points
 
 
 def heun(velocity, points, start, length, steps=1):
-    """Returns where points at the time `start` are after `length`; two evaluations a step, errors of second order."""
+    """Moves points from the time `start` by `length`, with two evaluations per step and second-order errors."""
     size = length / steps
     for step in range(steps):
         before = start + step * size
@@ -50,12 +50,12 @@ def log_density(divergence, codes, steps):
 
         d log p(x_s) / ds = - div v(x_s, s)
 
-    integrated from the code back to noise by the classical Runge-Kutta method of fourth order.
+    The classical fourth-order Runge-Kutta method integrates it from the code back to noise.
 
     Args:
         divergence: (points, time) -> (velocities, their divergence `[n]`).
         codes: `[n, ...]`.
-        steps: Of the solver, four evaluations each.
+        steps: The number of steps of the solver, with four evaluations each.
     """
     size = -END / steps
 
@@ -76,7 +76,7 @@ def log_density(divergence, codes, steps):
 
 
 def exact(velocity):
-    """Returns the divergence of `velocity` as the trace of its Jacobian: as many passes as there are numbers."""
+    """Returns the exact divergence of `velocity`, the trace of its Jacobian, with one pass per coordinate."""
 
     def divergence(points, time):
         shape, count = points.shape[1:], tf.shape(points)[0]
@@ -91,7 +91,10 @@ def exact(velocity):
 
 
 def estimated(velocity, probe):
-    """Returns an unbiased estimate of the divergence, p' J p for random signs p (Hutchinson 1990; Grathwohl et al. 2019)."""
+    """Returns an unbiased estimate of the divergence of `velocity`: p' J p for random signs p, the `probe`.
+
+    Hutchinson 1990; Grathwohl et al. 2019.
+    """
 
     def divergence(points, time):
         axes = list(range(1, len(points.shape)))

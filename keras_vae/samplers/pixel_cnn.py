@@ -14,19 +14,19 @@ from keras_vae.samplers.learned import HELD_OUT, constant_weights, flatten
 from keras_vae.samplers.training import train
 from keras_vae.samplers.uniform import find_entries, find_indices, uniform
 
-BATCH = 64  # grids an update
-MOST_HELD_OUT = 1024  # grids that say when to stop
-ROWS = 256  # grids whose probability is taken at once
-# Drawing takes a pass of the network for each position: beyond, an image would take more than about a second.
+BATCH = 64  # grids per update
+MOST_HELD_OUT = 1024  # grids for early stopping
+ROWS = 256  # grids in a batch of the log probability
+# Sampling takes a pass of the network per position. With more positions, an image would take more than about a second.
 MOST_POSITIONS = 32 * 32
 
 
 class Conditionals(NamedTuple):
-    """What has been fitted.
+    """The fitted density.
 
     Attributes:
-        codebook: The different vectors in the codes, `[entries, channels]`, float32.
-        weights: Of the network, all in one row, float32.
+        codebook: The distinct vectors of the codes, `[entries, channels]`, float32.
+        weights: The weights of the network in one row, float32.
     """
 
     codebook: np.ndarray
@@ -35,20 +35,20 @@ class Conditionals(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class PixelCNN(Fitted):
-    """p(indices) = prod_i p(index_i | those in rows above and to the left), by a gated PixelCNN.
+    """A gated PixelCNN: p(indices) = prod_i p(index_i | the indices in rows above and to the left).
 
-    Van den Oord et al. 2016b (Conditional image generation with PixelCNN decoders, section 2 and figure 2): two
-    stacks of convolutions, so that no position before i is out of sight. What their masks hide is here padded away.
-    It is what a VQ-VAE draws images with (van den Oord et al. 2017, section 3.3).
+    Van den Oord et al. 2016b (Conditional image generation with PixelCNN decoders, section 2 and figure 2): two stacks
+    of convolutions, so every position depends on all previous ones. Padding replaces the masks of the paper. VQ-VAEs
+    use this density to generate images (van den Oord et al. 2017, section 3.3).
 
-    Drawing takes height * width passes of the network over the whole grid. At 7x7 positions and 512 entries that is
-    0.06 seconds of one core an image; an update of the training takes twice that, all of them about two minutes.
+    Sampling takes height * width passes of the network over the whole grid. With 7x7 positions and 512 entries, this is
+    0.06 seconds per image on one core. A training update takes twice as long, and the training about two minutes.
 
     Attributes:
-        depth: Blocks; each sees one position further.
-        width: Channels.
-        updates: The most in training.
-        seed: Of weights and batches.
+        depth: The number of blocks. Each extends the receptive field by one position.
+        width: The number of channels.
+        updates: The most training updates.
+        seed: The seed of weights and batches.
     """
 
     depth: int = 5
@@ -59,14 +59,14 @@ class PixelCNN(Fitted):
 
     @property
     def settings(self):
-        """What it was made with, a dict of numbers."""
+        """The settings of the fit, a dict of numbers."""
         kept = {name: getattr(self, name) for name in ("depth", "width", "updates", "seed")}
         return {**kept, "entries": len(self.fitted().codebook)}
 
     def fit(self, codes, components=None):
-        """Returns the sampler fitted to `codes`, a `Codes`; one in ten says when to stop.
+        """Returns the sampler fitted to `codes`, a `Codes`. One code in ten is held out for early stopping.
 
-        The codebook is found among them: the different vectors that they are made of.
+        The codebook is the set of distinct vectors in the codes.
 
         Raises:
             ValueError: The codes are not quantised, or have too many positions.
@@ -75,11 +75,11 @@ class PixelCNN(Fitted):
         codebook, indices = find_entries(codes.mean)
         if math.prod(indices.shape[1:]) > MOST_POSITIONS:
             raise ValueError(
-                f"the codes have {math.prod(indices.shape[1:]):,} positions: a PixelCNN draws one after the other, at"
-                f" most {MOST_POSITIONS:,} (try --latent 32x32x{self.latent_shape[-1]})"
+                f"the codes have {math.prod(indices.shape[1:]):,} positions: a PixelCNN draws them one by one and"
+                f" allows at most {MOST_POSITIONS:,} (try --latent 32x32x{self.latent_shape[-1]})"
             )
         held_out = np.arange(len(indices)) % HELD_OUT == HELD_OUT - 1
-        parts = [~held_out, held_out] if held_out.any() else [~held_out] * 2  # of few codes the same twice
+        parts = [~held_out, held_out] if held_out.any() else [~held_out] * 2  # few codes serve as both
         rows, others = (indices[part].astype("int32") for part in parts)
         network = self.network(len(codebook))
 
@@ -106,7 +106,7 @@ class PixelCNN(Fitted):
         embedded = keras.layers.Embedding(entries, self.width, embeddings_initializer=start, dtype="float32")(
             indices
         )
-        # [i, j] of `above` holds what stands in the rows before i, `beside` what stands left of j in row i too.
+        # Position [i, j] of `above` depends on the rows before i, that of `beside` also on row i to the left of j.
         above, beside = padded(embedded, top=1)[:, :-1], padded(embedded, left=1)[:, :, :-1]
         for _ in range(self.depth):
             upper = convolution(padded(above, top=1, left=1, right=1), 2 * self.width, (2, 3))
@@ -118,17 +118,17 @@ class PixelCNN(Fitted):
 
     @functools.cached_property
     def part(self):
-        """The network, whose weights wait for `constant_weights`."""
-        with tf.init_scope():  # built for good, also where `sample` is being traced
+        """The network; `constant_weights` sets its weights."""
+        with tf.init_scope():  # outside of the graph in which `sample` may be traced
             return self.network(len(self.fitted().codebook))
 
     def sample(self, seeds):
-        """Returns codes, float32 `[n, *latent]`, row i from `seeds[i]` alone, but for the rounding of the network."""
+        """Returns codes, float32 `[n, *latent]`. Row i depends only on `seeds[i]`, up to rounding in the network."""
         codebook, weights = self.fitted()
         shape = self.latent_shape[:2]
         quantile = uniform(seeds, (math.prod(shape),))
         count = tf.shape(quantile)[0]
-        # Convolutions refuse an empty batch: a row stands in.
+        # Convolutions do not accept an empty batch, so a row is added.
         quantile = tf.concat([quantile, tf.zeros((tf.cast(count == 0, "int32"), math.prod(shape)))], axis=0)
 
         def draw_next(position, indices):
@@ -151,9 +151,9 @@ class PixelCNN(Fitted):
         return tf.gather(codebook, tf.reshape(indices[:count], (-1, *shape)))
 
     def log_prob(self, codes):
-        """Returns the log probability of `codes`, `[n, *latent]`, `[n]`, in nats; -inf of what is not in the codebook.
+        """Returns the log probability of `codes`, `[n, *latent]`, in nats, `[n]`.
 
-        It is a probability of discrete codes and no density.
+        It is a probability of discrete codes, not a density, and -inf if a vector is not in the codebook.
         """
         codebook, weights = self.fitted()
         indices = find_indices(codes, codebook)
@@ -166,13 +166,13 @@ class PixelCNN(Fitted):
 
 
 def log_probability(logits, indices):
-    """Returns sum_i log softmax(logits_i)[index_i] over the positions i, `[n]`."""
+    """Returns the sum of log softmax(logits_i)[index_i] over the positions i, `[n]`."""
     each = tf.nn.sparse_softmax_cross_entropy_with_logits(indices, logits)
     return -tf.reduce_sum(each, axis=(1, 2))
 
 
 def padded(values, top=0, left=0, right=0):
-    """Returns maps, `[n, height, width, channels]`, with so many more rows and columns of zeros."""
+    """Returns maps, `[n, height, width, channels]`, with additional rows and columns of zeros."""
     return ops.pad(values, ((0, 0), (top, 0), (left, right), (0, 0)))
 
 

@@ -1,7 +1,7 @@
-"""Where the codes of a model lie, in coordinates of mean 0 and variance 1, and what is noise around.
+"""Coordinates of codes with mean 0 and variance 1, and the noise around them.
 
 A vector has the coordinates of a `Subspace`. A map, `[height, width, channels]`, has the same few principal channels at
-all of its places, so that what a network learns at one place holds at the others:
+all positions (places), so a network can learn the same function at all of them:
 
     z_p = center_p + scale * (axes (spread * t_p) + (I - axes axes') e_p),   e_p ~ N(0, I), at each place p
 """
@@ -14,10 +14,10 @@ from keras_vae.runtime.lazy import tf
 from keras_vae.samplers.low_rank import least_noise
 from keras_vae.samplers.subspace import Subspace, find_subspace, uncorrelated, whole
 
-LEAST_SIDE = 4  # places; a smaller map is a vector
-SHARE = 0.99  # of the channels' information, sum log(1 + signal / noise), that is kept
-AT_ONCE = 2**22  # numbers of codes that are projected at a time
-LEAST_CORRELATED = 1e-6  # is added to the noise's correlations, which may be singular
+LEAST_SIDE = 4  # smaller maps are treated as vectors
+SHARE = 0.99  # share of the channels' information, sum log(1 + signal / noise), that is kept
+AT_ONCE = 2**22  # numbers in a block of codes
+LEAST_CORRELATED = 1e-6  # added to the diagonal of the noise's correlations, which may be singular
 
 
 class Rows(NamedTuple):
@@ -25,8 +25,8 @@ class Rows(NamedTuple):
 
     Attributes:
         mean: `[n, *shape]`, float16.
-        deviation: Of the noise, `[n, *shape]`, float16.
-        factor: A root of the noise's mean correlations, `[r, r]`, float32.
+        deviation: Standard deviation of the noise, `[n, *shape]`, float16.
+        factor: A square root of the noise's mean correlations, `[r, r]`, float32.
     """
 
     mean: np.ndarray
@@ -38,11 +38,11 @@ class Rows(NamedTuple):
 
 
 class Places(NamedTuple):
-    """A subspace at each place of the codes; vectors have one place.
+    """A subspace at each place of the codes. Vectors have one place.
 
     Attributes:
-        center: Each place's own, `[places, d]`, float32.
-        subspace: The `Subspace` of all places, of center 0.
+        center: The center of each place, `[places, d]`, float32.
+        subspace: The `Subspace` of all places, with center 0.
     """
 
     center: np.ndarray
@@ -50,18 +50,18 @@ class Places(NamedTuple):
 
     @property
     def rank(self):
-        """Coordinates a place."""
+        """The number of coordinates per place."""
         return len(self.subspace.spread)
 
     @property
     def axes(self):
-        """The axes, `[d, r]`, also where the subspace is all of the code."""
+        """The axes, `[d, r]`; the identity if the subspace is the whole code."""
         return np.eye(self.rank, dtype="float32") if self.subspace.is_whole else self.subspace.axes
 
     def rows(self, mean, log_var):
-        """Returns the posteriors of codes, `[n, places * d]` each, in coordinates, `[n, places, r]`, a `Rows`.
+        """Returns the posteriors of codes, `[n, places * d]` each, in coordinates, as `Rows` of `[n, places, r]`.
 
-        Off the diagonal, the covariance of a posterior's coordinates is that of the mean over all posteriors.
+        The correlations between the coordinates of a posterior are replaced by their mean over all posteriors.
         """
         places, size = self.center.shape
         found = tuple(np.empty((len(mean), places, self.rank), "float16") for _ in range(2))
@@ -76,7 +76,7 @@ class Places(NamedTuple):
         return Rows(*found, correlation_root(covariance))
 
     def coordinates(self, codes):
-        """Returns t of flat codes, `[n, places, r]`, and log p(z) - log p(t), `[n]`; float64."""
+        """Returns the coordinates t of flat codes, `[n, places, r]`, and log p(z) - log p(t), `[n]`, both float64."""
         places, size = self.center.shape
         away = np.asarray(codes, "float64").reshape(-1, places, size) - self.center
         inner, squared = self.subspace.coordinates(away.reshape(-1, size))
@@ -85,7 +85,7 @@ class Places(NamedTuple):
         return inner.reshape(-1, places, self.rank), around
 
     def embed(self, coordinates, noise):
-        """Returns codes, float32 `[n, places * d]`, of t, `[n, places, r]`, and normal noise, `[n, places * d]`."""
+        """Returns codes, float32 `[n, places * d]`, for t, `[n, places, r]`, and normal noise, `[n, places * d]`."""
         places, size = self.center.shape
         around = None if self.subspace.is_whole else tf.reshape(noise, (-1, size))
         flat = self.subspace.embed(tf.reshape(coordinates, (-1, self.rank)), around)
@@ -93,14 +93,14 @@ class Places(NamedTuple):
 
 
 def find_places(mean, log_var, latent_shape, rank, channels, components=None):
-    """Returns the `Places` of flat codes, `[n, d]` each: of a map where `latent_shape` has sides of 4 or more.
+    """Returns the `Places` of flat codes.
 
     Args:
-        mean, log_var: The codes.
-        latent_shape: Their shape.
+        mean, log_var: The codes, `[n, d]` each.
+        latent_shape: The shape of a code. It is a map if its sides are at least 4.
         rank: The most coordinates of a vector.
-        channels: The most of a map's place.
-        components: The `PrincipalComponents` of the means, where they are known.
+        channels: The most channels at a place of a map.
+        components: The `PrincipalComponents` of the means, or None to compute them.
     """
     if is_map(latent_shape):
         return find_channels(mean, log_var, latent_shape, channels)
@@ -109,12 +109,12 @@ def find_places(mean, log_var, latent_shape, rank, channels, components=None):
 
 
 def is_map(latent_shape):
-    """Returns whether codes have the two dimensions of a picture."""
+    """Returns whether codes are maps with sides of at least `LEAST_SIDE`."""
     return len(latent_shape) == 3 and min(latent_shape[:2]) >= LEAST_SIDE
 
 
 def find_channels(mean, log_var, latent_shape, channels):
-    """Returns the `Places` of maps: the principal channels in units of the noise, pooled over the places."""
+    """Returns the `Places` of maps: principal channels in units of the noise, pooled over all places."""
     size = latent_shape[-1]
     center = mean.mean(axis=0, dtype="float64").reshape(-1, size)
     covariance, posterior, step = np.zeros((size, size)), np.zeros(size), max(AT_ONCE // mean.shape[1], 1)
@@ -132,7 +132,7 @@ def find_channels(mean, log_var, latent_shape, channels):
         return Places(center.astype("float32"), whole(size)._replace(scale=scale.astype("float32")))
     axes = axes[:, ::-1][:, :kept]
     along = eigenvalues[::-1][:kept]
-    explained = np.square(axes) @ along * noise  # of the means' variance, in each channel
+    explained = np.square(axes) @ along * noise  # the explained variance of the means in each channel
     scale = np.sqrt(noise + np.maximum(np.diag(covariance) - explained, 0))
     axes, _ = np.linalg.qr(axes * (np.sqrt(noise) / scale)[:, None])
     inside = axes.T @ ((covariance + np.diag(posterior)) / np.outer(scale, scale)) @ axes
@@ -141,13 +141,13 @@ def find_channels(mean, log_var, latent_shape, channels):
 
 
 def informative(ratios):
-    """Returns how many of the ratios of signal to noise, sorted, hold 99% of the information; 1 at least."""
+    """Returns how many of the sorted signal-to-noise ratios contain 99% of the information, at least 1."""
     information = np.log1p(np.maximum(ratios, 0))
     return 1 + int(np.searchsorted(np.cumsum(information), SHARE * information.sum()))
 
 
 def correlation_root(covariance):
-    """Returns the Cholesky factor of the correlations of `covariance`, `[r, r]`, and the identity without noise."""
+    """Returns the Cholesky factor of the correlations of `covariance`, `[r, r]`; the identity if it is 0."""
     deviations = np.sqrt(np.maximum(np.diag(covariance), 1e-300))
     correlations = covariance / np.outer(deviations, deviations)
     np.fill_diagonal(correlations, 1 + LEAST_CORRELATED)

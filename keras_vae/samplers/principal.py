@@ -1,18 +1,19 @@
-"""The few directions in which codes of many dimensions differ: principal components without a `[d, d]` array.
+"""Principal components of codes of many dimensions, without a `[d, d]` array.
 
-A thousand codes of 65,536 dimensions are 0.26 GB in float32, their covariance would be 34 GB. So sums run over
-blocks of columns, in float64, and eigenvectors come from the smaller of the covariance and the Gram matrix.
+A thousand codes of 65,536 dimensions take 0.26 GB in float32, but their covariance would take 34 GB. Sums therefore run
+over blocks of columns in float64, and eigenvectors come from the smaller of the covariance and the Gram matrix.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-# An eigendecomposition costs the cube of its size: 0.3 seconds at 1,000 on two cores, 2 at 2,000, minutes at 10,000.
+# The largest eigendecomposition. Its cost is cubic: 0.3 seconds for a size of 1,000 on two cores, 2 seconds for 2,000,
+# minutes for 10,000.
 MOST = 1500
-# Eigenvalues below this share of the largest are rounding.
+# Eigenvalues below this share of the largest are rounding errors.
 NEGLIGIBLE = 1e-10
-BLOCK = 2**22  # numbers, 32 MB in float64
+BLOCK = 2**22  # numbers in a block, 32 MB in float64
 
 
 class PrincipalComponents(NamedTuple):
@@ -20,8 +21,8 @@ class PrincipalComponents(NamedTuple):
 
     Attributes:
         center: The mean, `[d]`, float64.
-        eigenvalues: Of the covariance (with n - 1), sorted, the largest first; min(n - 1, d) of them at most.
-        directions: The first of the eigenvectors, orthonormal columns, `[d, r]`, float32.
+        eigenvalues: Eigenvalues of the covariance (with n - 1), largest first, at most min(n - 1, d).
+        directions: The first eigenvectors, orthonormal columns, `[d, r]`, float32.
     """
 
     center: np.ndarray
@@ -30,13 +31,13 @@ class PrincipalComponents(NamedTuple):
 
 
 def principal_components(codes, count=256):
-    """Returns the eigenvalues of the covariance of `codes`, `[n, d]`, and at most `count` directions.
+    """Returns the `PrincipalComponents` of `codes`, `[n, d]`, with at most `count` directions.
 
-    Directions without variance are left out, so that there may be none. Where both n and d are above `MOST`,
-    the directions and eigenvalues are those of `MOST` codes, evenly spaced; the mean is that of all.
+    Directions without variance are left out, so there may be no directions. If both n and d are above `MOST`,
+    directions and eigenvalues are those of `MOST` evenly spaced codes; the mean is that of all codes.
 
-    With n < d codes the eigenvalues say as much of n as of the codes: noise of variance s in d dimensions
-    gives n - 1 eigenvalues of about s (1 +- sqrt(d / n))^2 rather than d of s (Marchenko and Pastur 1967).
+    If n < d, the eigenvalues depend on n: noise of variance s in d dimensions has n - 1 eigenvalues of about
+    s (1 +- sqrt(d / n))^2 instead of d eigenvalues s (Marchenko and Pastur 1967).
     """
     center = codes.mean(axis=0, dtype="float64")
     some = evenly_spaced(codes)
@@ -52,12 +53,12 @@ def principal_components(codes, count=256):
 
 
 def first_components(components, count):
-    """Returns `components` with `count` directions at most."""
+    """Returns `components` with at most `count` directions."""
     return components._replace(directions=np.ascontiguousarray(components.directions[:, :count]))
 
 
 def project(codes, center, directions):
-    """Returns the coordinates of `codes`, `[n, d]`, along `directions`, `[d, r]`, from `center`: `[n, r]`."""
+    """Returns the coordinates, `[n, r]`, of `codes` - `center`, `[n, d]`, along `directions`, `[d, r]`."""
     coordinates = np.zeros((len(codes), directions.shape[1]))
     for block in column_blocks(*codes.shape):
         coordinates += (codes[:, block] - center[block]) @ directions[block]
@@ -65,7 +66,7 @@ def project(codes, center, directions):
 
 
 def count_for_share(values, share):
-    """Returns how many of `values`, taken from the largest on, make up `share` of their sum; 0 where that is 0."""
+    """Returns how many of the largest `values` make up `share` of their sum; 0 if the sum is 0."""
     sums = np.cumsum(np.sort(np.asarray(values, "float64"))[::-1])
     if not len(sums) or sums[-1] <= 0:
         return 0
@@ -73,19 +74,19 @@ def count_for_share(values, share):
 
 
 def evenly_spaced(codes):
-    """Returns `MOST` rows of `codes`, evenly spaced, where it has more rows and more columns than that."""
+    """Returns `codes`, or `MOST` evenly spaced rows if it has more rows and more columns than that."""
     if min(codes.shape) <= MOST:
         return codes
     return evenly(codes, MOST)
 
 
 def evenly(rows, most):
-    """Returns `most` of the rows at most, evenly spaced."""
+    """Returns at most `most` of the rows, evenly spaced."""
     return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(int)]
 
 
 def covariance(codes, center, scale=1.0):
-    """Returns the mean of the outer products of (codes - center) / scale, `[d, d]`, float64."""
+    """Returns the mean outer product of the rows of (codes - center) / scale, `[d, d]`, float64."""
     size = codes.shape[1]
     total = np.zeros((size, size))
     for start in range(0, len(codes), max(BLOCK // size, 1)):
@@ -95,7 +96,7 @@ def covariance(codes, center, scale=1.0):
 
 
 def gram(codes, center, scale=1.0):
-    """Returns the inner products of the rows of (codes - center) / scale, over n: `[n, n]`, float64."""
+    """Returns the inner products of the rows of (codes - center) / scale, divided by n, `[n, n]`, float64."""
     total = np.zeros((len(codes), len(codes)))
     scale = np.broadcast_to(scale, codes.shape[1:])
     for block in column_blocks(*codes.shape):
@@ -107,7 +108,7 @@ def gram(codes, center, scale=1.0):
 def largest(matrix, count):
     """Returns the eigenvalues of a symmetric `matrix`, largest first, and the first eigenvectors.
 
-    At most `count`, and those alone whose eigenvalue is more than rounding.
+    There are at most `count` eigenvectors, without those whose eigenvalue is a rounding error.
     """
     eigenvalues, vectors = np.linalg.eigh(matrix)
     eigenvalues = np.maximum(eigenvalues[::-1], 0)
@@ -116,7 +117,7 @@ def largest(matrix, count):
 
 
 def combine(codes, center, vectors, eigenvalues, scale=1.0):
-    """Returns the directions `[d, r]` that belong to eigenvectors `[n, r]` of the Gram matrix."""
+    """Returns the directions, `[d, r]`, for the eigenvectors of the Gram matrix, `[n, r]`."""
     weights = vectors / np.sqrt(len(codes) * eigenvalues[: vectors.shape[1]])
     directions = np.empty((codes.shape[1], vectors.shape[1]), "float32")
     scale = np.broadcast_to(scale, codes.shape[1:])
@@ -126,7 +127,7 @@ def combine(codes, center, vectors, eigenvalues, scale=1.0):
 
 
 def column_blocks(num_rows, num_columns):
-    """Yields slices of the columns such that a block holds about `BLOCK` numbers."""
+    """Yields slices of columns with about `BLOCK` numbers each."""
     width = max(BLOCK // max(num_rows, 1), 1)
     for start in range(0, num_columns, width):
         yield slice(start, min(start + width, num_columns))

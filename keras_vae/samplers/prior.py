@@ -1,4 +1,4 @@
-"""The prior: where a variational autoencoder is meant to be sampled from."""
+"""The standard normal prior as a sampler."""
 
 from dataclasses import dataclass
 
@@ -8,25 +8,25 @@ from keras_vae.samplers.noise import standard_normal
 
 @dataclass(frozen=True)
 class PriorSampler:
-    """N(0, I), what a variational autoencoder is trained to decode from.
+    """N(0, I), the standard prior of a variational autoencoder.
 
-    A plain autoencoder has no prior; for one this is where a person would look first, and no more.
+    For a plain autoencoder, which has no prior, it is only a reference.
     """
 
     latent_shape: tuple[int, ...]
 
     @property
     def settings(self):
-        """There are none."""
+        """An empty dict."""
         return {}
 
     def fit(self, codes, components=None):
-        """Returns the prior itself: nothing in it depends on `codes`."""
+        """Returns the prior itself, which does not depend on codes."""
         del codes, components
         return self
 
     def sample(self, seeds):
-        """Returns codes drawn from N(0, I), float32 `[n, *latent]`, row i from `seeds[i]` alone."""
+        """Returns codes drawn from N(0, I), float32 `[n, *latent]`. Row i depends only on `seeds[i]`."""
         return standard_normal(seeds, self.latent_shape)
 
     def log_prob(self, codes):

@@ -10,13 +10,13 @@ from keras_vae.layers.densities import (
 )
 from keras_vae.runtime.lazy import keras, ops
 
-HIDDEN = 3  # layers
-# Log gamma is so many times its weight: at Adam's step of 0.002 a weight of 1 takes 500 updates.
+HIDDEN = 3  # hidden layers
+# Factor from the weight to log gamma: with Adam's step of 0.002, a weight needs 500 updates to reach 1.
 GAIN = 10.0
 
 
 class SecondStagePerceptron(keras.layers.Layer):
-    """Hidden layers, and one on top that sees their output and the input, as in the authors' code."""
+    """Hidden layers, and an output layer that gets their output and the input, as in the authors' code."""
 
     def __init__(self, dim_in, dim_out, width, seed):
         super().__init__(dtype="float32")
@@ -47,7 +47,7 @@ class SecondStagePerceptron(keras.layers.Layer):
 
 
 class Decoder(SecondStagePerceptron):
-    """u to the mean of z, `[n, dim]`, and log gamma, one learned number."""
+    """Maps u to the mean of z, `[n, dim]`, and log gamma, one learned number."""
 
     def __init__(self, dim, width, seed):
         super().__init__(dim, dim, width, seed)
@@ -61,7 +61,7 @@ class Decoder(SecondStagePerceptron):
 
 
 class SecondStage(keras.layers.Layer):
-    """Encoder and decoder between codes and u, both of `dim` numbers."""
+    """Encoder and decoder between codes and u, both of `dim` dimensions."""
 
     def __init__(self, dim, width, seed):
         super().__init__(dtype="float32")
@@ -70,7 +70,7 @@ class SecondStage(keras.layers.Layer):
         self.decoder = Decoder(dim, width, seed + HIDDEN + 1)
 
     def loss(self, codes, seed):
-        """Returns the negative evidence lower bound of `codes`, `[n]`, by one draw of u from `seed`, two numbers."""
+        """Returns the negative evidence lower bound of `codes`, `[n]`, with one draw of u; `seed` is two numbers."""
         mean, log_var = ops.split(self.encoder(codes), 2, axis=1)
         log_var = self.bounds(log_var)
         noise = keras.random.normal(ops.shape(mean), dtype="float32", seed=GivenSeed(*seed))

@@ -1,12 +1,12 @@
-"""The few directions in which codes are no Gaussian, and the many in which they are.
+"""A subspace for a density of any shape, and Gaussian noise in the other directions.
 
     z = center + scale * (axes (spread * t) + (I - axes axes') e),   e ~ N(0, I)
 
-with orthonormal `axes`, so that t, `[r]`, and e are independent and the density of z is exact wherever that of t is:
+The `axes` are orthonormal, so t, `[r]`, and e are independent. The density of z is exact if that of t is:
 
     log p(z) = log p(t) - sum log spread - sum log scale + log N(the rest of (z - center) / scale; 0, I) in d - r
 
-It takes memory for d r numbers. Where r = d there are no axes, t is (z - center) / scale, and nothing is left.
+It takes memory for d r numbers. If r = d, there are no axes, t is (z - center) / scale, and there is no rest.
 """
 
 from typing import NamedTuple
@@ -20,13 +20,13 @@ from keras_vae.samplers.principal import column_blocks, project
 
 
 class Subspace(NamedTuple):
-    """Where t lies among the codes.
+    """The parameters of the map between t and codes.
 
     Attributes:
         center: `[d]`, float32.
-        scale: The noise's standard deviation; of the whole code, where r = d. `[d]`, float32.
-        axes: Orthonormal columns, `[d, r]`, float32; `[d, 0]` where r = d.
-        spread: The standard deviation of the codes along the axes, in units of `scale`, `[r]`, float32.
+        scale: Standard deviation of the noise, or of the whole code if r = d, `[d]`, float32.
+        axes: Orthonormal columns, `[d, r]`, float32; `[d, 0]` if r = d.
+        spread: Standard deviation of the codes along the axes, in units of `scale`, `[r]`, float32.
     """
 
     center: np.ndarray
@@ -36,16 +36,16 @@ class Subspace(NamedTuple):
 
     @property
     def is_whole(self):
-        """Whether t is all of the code."""
+        """Whether t is the whole code."""
         return len(self.spread) == len(self.center)
 
     def coordinates(self, codes, deviations=None, generator=None):
-        """Returns t of flat `codes`, `[n, r]`, and the squared length of the rest, `[n]`; both float64.
+        """Returns the coordinates t, `[n, r]`, and the squared length of the rest, `[n]`, both float64.
 
         Args:
-            codes: `[n, d]`.
-            deviations: Of the noise that is added to the codes first, `[n, d]`, in logarithms, or None.
-            generator: NumPy's, of that noise.
+            codes: Flat codes, `[n, d]`.
+            deviations: The log standard deviation of noise that is added to the codes first, `[n, d]`, or None.
+            generator: The NumPy generator of that noise, or None for no noise.
         """
         inner, squared = np.zeros((len(codes), len(self.spread))), np.zeros(len(codes))
         for block in column_blocks(*codes.shape):
@@ -61,13 +61,13 @@ class Subspace(NamedTuple):
         return inner / self.spread, squared - np.square(inner).sum(axis=1)
 
     def log_density_around(self, squared):
-        """Returns what log p(z) has beside log p(t), `[n]`; `squared` is the squared length of the rest, `[n]`."""
+        """Returns log p(z) - log p(t), `[n]`; `squared` is the squared length of the rest, `[n]`."""
         log_volume = np.log(self.scale, dtype="float64").sum() + np.log(self.spread, dtype="float64").sum()
         rest = len(self.center) - len(self.spread)
         return -log_volume - 0.5 * (rest * LOG_2_PI + (squared if rest else 0.0))
 
     def embed(self, coordinates, noise):
-        """Returns codes, float32 `[n, d]`, of t, `[n, r]`, and standard normal `noise`, `[n, d]`; None where r = d."""
+        """Returns the codes, float32 `[n, d]`, for t, `[n, r]`, and normal `noise`, `[n, d]`, or None if r = d."""
         inner = coordinates * self.spread
         if not self.is_whole:
             inner = noise + tf.matmul(inner - tf.matmul(noise, self.axes), self.axes, transpose_b=True)
@@ -75,21 +75,21 @@ class Subspace(NamedTuple):
 
 
 def whole(size):
-    """Returns the subspace that is all of a code of `size` numbers, as it is."""
+    """Returns the identity: the subspace that is the whole code of `size` dimensions, with center 0 and scale 1."""
     ones = np.ones(size, "float32")
     return Subspace(0 * ones, ones, np.zeros((size, 0), "float32"), ones)
 
 
 def find_subspace(mean, log_var, rank, components=None):
-    """Returns the `Subspace` of codes of mean and log-variance `[n, d]`: whole up to d = `rank`, else principal.
+    """Returns the `Subspace` of codes: the whole code if d <= `rank`, and principal directions otherwise.
 
-    The axes span the first principal directions of the means, seen in units of the noise, and are turned so that
-    t is uncorrelated over draws from the posteriors, with variances of one.
+    The axes span the first principal directions of the means, in units of the noise. They are rotated so that t is
+    uncorrelated with variance 1 over draws from the posteriors.
 
     Args:
         mean, log_var: The codes, `[n, d]`.
         rank: The most directions.
-        components: The `PrincipalComponents` of the means, where they are known.
+        components: The `PrincipalComponents` of the means, or None to compute them.
     """
     if mean.shape[1] <= rank:
         center = mean.mean(axis=0, dtype="float64")
@@ -99,7 +99,7 @@ def find_subspace(mean, log_var, rank, components=None):
             center=center.astype("float32"), scale=np.sqrt(variance).astype("float32")
         )
     found = few_components(mean, rank, components)
-    if not found.directions.shape[1]:  # a model that says the same of all images
+    if not found.directions.shape[1]:  # the model encodes all images alike
         found = found._replace(directions=np.eye(mean.shape[1], 1, dtype="float32"))
     noise = noise_variances(mean, log_var, found, project(mean, found.center, found.directions))
     scale = np.sqrt(noise)
@@ -117,7 +117,12 @@ def find_subspace(mean, log_var, rank, components=None):
 
 
 def uncorrelated(axes, covariance):
-    """Returns `axes`, `[d, r]`, turned so that coordinates of `covariance`, `[r, r]`, are uncorrelated; and their deviations."""
+    """Rotates `axes`, `[d, r]`, to uncorrelated coordinates, and returns them with the standard deviations, `[r]`.
+
+    Args:
+        axes: Orthonormal columns, `[d, r]`.
+        covariance: The covariance of the coordinates along them, `[r, r]`.
+    """
     eigenvalues, turn = np.linalg.eigh(covariance)
     spread = np.sqrt(np.maximum(eigenvalues[::-1], 1e-6 * eigenvalues[-1]))
     return (axes @ turn[:, ::-1]).astype("float32"), spread.astype("float32")

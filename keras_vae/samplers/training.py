@@ -1,4 +1,4 @@
-"""The one training loop of samplers that learn: stochastic gradients, with held-out early stopping."""
+"""The training loop of learned samplers: stochastic gradient descent with early stopping."""
 
 import numpy as np
 
@@ -6,24 +6,24 @@ from keras_vae.runtime.lazy import keras, tf
 
 BATCH = 256
 LEARNING_RATE = 2e-3
-# Updates between two looks at the held-out loss, and how many looks without a new best end the training.
+# Updates between two evaluations of the held-out loss, and evaluations without an improvement that end the training.
 EVERY, PATIENCE = 100, 5
-MOST_HELD_OUT = 8192  # rows; the loss's standard error is then about 0.01 nats a dimension
+MOST_HELD_OUT = 8192  # rows, for a standard error of the loss of about 0.01 nats per dimension
 CLIP_NORM = 10.0
 
 
 def train(loss, variables, rows, held_out, settings, batch=BATCH):
-    """Changes `variables` such that the loss on `held_out` is the least that was seen, and returns it.
+    """Trains `variables`, sets them to those with the lowest loss on `held_out`, and returns that loss.
 
-    The updates run in compiled loops; the noise and the batches come from `seed` and the update's number, and no
-    global random state is touched.
+    The updates run in compiled loops. Noise and batches depend only on the seed and the number of the update.
 
     Args:
-        loss: A function of rows `[n, r]` and a seed, two int32, to `[n]`.
-        variables: What is trained.
+        loss: A function of rows `[n, r]` and a seed of two int32, which returns `[n]`.
+        variables: The variables to train.
         rows, held_out: Float32, `[n, r]` each.
-        settings: What has `updates`, the most, towards which the learning rate falls to 0, and `seed`, from 0 on.
-        batch: Rows an update.
+        settings: An object with `updates`, the most updates, over which the learning rate falls to 0, and `seed`, which
+            is not negative.
+        batch: Rows per update.
     """
     rows, held_out = tf.constant(rows), tf.constant(held_out[:MOST_HELD_OUT])
     schedule = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, max(settings.updates, 1))

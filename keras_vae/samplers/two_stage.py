@@ -9,15 +9,15 @@ from keras_vae.samplers.learned import Learned
 
 @dataclass(frozen=True, eq=False)
 class TwoStage(Learned):
-    """A small variational autoencoder of the codes, of their own size (Dai and Wipf 2019, section 4).
+    """A small variational autoencoder of the codes, with a latent of their size (Dai and Wipf 2019, section 4).
 
-    u ~ N(0, I), then z ~ N(f(u), gamma^2 I), as the authors' code draws them. The second autoencoder's loss on
-    z ~ q(z|x) is the negative evidence lower bound in full, with its learned gamma and
+    It draws u ~ N(0, I) and z ~ N(f(u), gamma^2 I), as in the authors' code. The loss of the second autoencoder on
+    z ~ q(z|x) is the full negative evidence lower bound with a learned gamma and
 
         -log p(z|u) = |z - f(u)|^2 / (2 gamma^2) + d log gamma + d/2 log(2 pi)
 
-    whose middle term many reimplementations drop, so that nothing keeps gamma from growing. Here z is
-    standardised first; the authors' networks have three layers of 1,024 units.
+    Many reimplementations drop the middle term, and then gamma grows without limit. Here z is standardised first. The
+    authors' networks have three layers of 1,024 units.
     """
 
     NOISE: ClassVar = 2

@@ -1,4 +1,4 @@
-"""The uniform density over the codes of a codebook, and what else samplers of discrete codes share."""
+"""The uniform distribution over the codes of a codebook, and functions for samplers of discrete codes."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -10,15 +10,15 @@ from keras_vae.runtime.lazy import tf
 from keras_vae.samplers.codes import Fitted
 from keras_vae.samplers.noise import standard_normal
 
-# More different vectors than this are no codebook; nor are vectors of which most are met once.
+# The most distinct vectors of a codebook, and the least mean number of occurrences of a vector.
 MOST_ENTRIES, LEAST_USE = 2**14, 2
 
 
 class Entries(NamedTuple):
-    """What has been found in the codes.
+    """The fitted distribution.
 
     Attributes:
-        codebook: The different vectors, `[entries, channels]`, float32.
+        codebook: The distinct vectors of the codes, `[entries, channels]`, float32.
     """
 
     codebook: np.ndarray
@@ -26,7 +26,7 @@ class Entries(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class UniformSampler(Fitted):
-    """Any entry of the codebook at each position, all alike: what a VQ-VAE is trained against."""
+    """A uniformly drawn entry of the codebook at each position, the prior of a VQ-VAE in training."""
 
     density: Entries | None = field(default=None, kw_only=True, repr=False)
 
@@ -37,11 +37,11 @@ class UniformSampler(Fitted):
 
     @property
     def settings(self):
-        """What it was made with, a dict of numbers."""
+        """The settings of the fit, a dict of numbers."""
         return {"entries": len(self.fitted().codebook)}
 
     def fit(self, codes, components=None):
-        """Returns the sampler over the vectors that `codes`, a `Codes`, are made of.
+        """Returns the sampler over the distinct vectors of `codes`, a `Codes`.
 
         Raises:
             ValueError: The codes are not quantised.
@@ -50,15 +50,15 @@ class UniformSampler(Fitted):
         return dataclasses.replace(self, density=Entries(find_entries(codes.mean)[0]))
 
     def sample(self, seeds):
-        """Returns codes, float32 `[n, *latent]`, row i from `seeds[i]` alone."""
+        """Returns codes, float32 `[n, *latent]`. Row i depends only on `seeds[i]`."""
         codebook = self.fitted().codebook
         chosen = uniform(seeds, self.latent_shape[:-1]) * len(codebook)
         return tf.gather(codebook, tf.minimum(tf.cast(chosen, "int32"), len(codebook) - 1))
 
     def log_prob(self, codes):
-        """Returns the log probability of `codes`, `[n, *latent]`, `[n]`, in nats; -inf of what is not in the codebook.
+        """Returns the log probability of `codes`, `[n, *latent]`, in nats, `[n]`.
 
-        It is a probability of discrete codes and no density.
+        It is a probability of discrete codes, not a density, and -inf if a vector is not in the codebook.
         """
         indices = find_indices(codes, self.fitted().codebook)
         each = np.where(indices < 0, -np.inf, -np.log(len(self.fitted().codebook)))
@@ -66,32 +66,32 @@ class UniformSampler(Fitted):
 
 
 def uniform(seeds, shape, stream=0):
-    """Returns numbers from 0 to 1, float32 `[n, *shape]`, row i from `seeds[i]` alone (`standard_normal`)."""
+    """Returns uniform numbers from 0 to 1, float32 `[n, *shape]`. Row i depends only on `seeds[i]`."""
     return 0.5 * tf.math.erfc(-standard_normal(seeds, shape, stream) / np.sqrt(2))
 
 
 def find_entries(codes):
-    """Returns the different vectors in `codes`, `[n, ..., d]`: `[entries, d]`, sorted, and their indices `[n, ...]`.
+    """Returns the distinct vectors of `codes`, `[n, ..., d]`, sorted, `[entries, d]`, and their indices, `[n, ...]`.
 
     Raises:
-        ValueError: There are more than a codebook would have, or no positions.
+        ValueError: There are too many distinct vectors for a codebook, or the codes have no positions.
     """
     codes = np.asarray(codes, "float32") + 0.0  # -0 becomes 0
     vectors = codes.reshape(-1, codes.shape[-1])
-    # Compared as strings of bytes: NumPy's own way by rows takes ten times as long.
+    # The rows are compared as bytes, because np.unique with an axis takes ten times as long.
     rows = np.ascontiguousarray(vectors).view(np.dtype((np.void, vectors.itemsize * vectors.shape[1])))
     _, first, indices = np.unique(rows.ravel(), return_index=True, return_inverse=True)
     if codes.ndim < 4 or len(first) > min(MOST_ENTRIES, len(vectors) // LEAST_USE):
         raise ValueError(
             f"the codes have {len(first):,} different vectors at {len(vectors):,} positions: this sampler is for codes"
-            f" of height x width positions from a codebook of {MOST_ENTRIES:,} entries at most, each used {LEAST_USE} times"
-            " or more (--objective vq_vae)"
+            f" of height x width positions from a codebook of at most {MOST_ENTRIES:,} entries, each used at least"
+            f" {LEAST_USE} times (try --objective vq_vae)"
         )
     return vectors[first], indices.reshape(codes.shape[:-1])
 
 
 def find_indices(codes, codebook):
-    """Returns the index in `codebook`, `[entries, d]`, of each vector of `codes`, `[n, ..., d]`; -1 where it has none."""
+    """Returns the index of each vector of `codes`, `[n, ..., d]`, in `codebook`, `[entries, d]`; -1 if not found."""
     codes = np.asarray(codes, "float32") + 0.0
     known = {entry.tobytes(): index for index, entry in enumerate(np.asarray(codebook, "float32") + 0.0)}
     vectors = codes.reshape(-1, codes.shape[-1])

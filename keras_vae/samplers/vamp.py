@@ -1,4 +1,4 @@
-"""Mixtures of diagonal Gaussians over the codes: of some posteriors, made broader, or of a trained prior's components."""
+"""Mixtures of diagonal Gaussians over the codes: smoothed posteriors or the components of a trained prior."""
 
 import dataclasses
 import functools
@@ -15,27 +15,23 @@ from keras_vae.samplers.low_rank import LEAST_NOISE, few_components, quantiles
 from keras_vae.samplers.noise import standard_normal
 from keras_vae.samplers.principal import column_blocks, project
 
-RANK = 32  # principal directions in which the components are chosen
+RANK = 32  # principal directions for the clustering
 CODES_PER_COMPONENT = 2
-MOST_NUMBERS = 2**25  # of the components, k d: 0.3 GB with their variances, in memory and in an export
-MOST_WEIGHED = 10_000  # codes that the weights are fitted to; their error is at most 0.005
-ROUNDS = 50  # of expectation and maximisation
-SHARES = (
-    0.25,
-    0.5,
-    0.75,
-    0.9,
-    1.0,
-)  # of fitted weights in those that are used, which are mixed with equal ones
-SURE = 2.0  # standard errors by which they must be better than equal ones
-SMOOTHINGS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.7)  # among which is chosen, from the middle on
-HELD_OUT = 5  # one code in so many chooses among them, and does not become a component
-LEAST = 1e-300  # a density that is not 0
-LEAST_WEIGHT = 1e-6  # of the largest; components below it go
+MOST_NUMBERS = (
+    2**25
+)  # most numbers k d of the components: 0.3 GB with their variances, in memory and in an export
+MOST_WEIGHED = 10_000  # most codes that the weights are fitted to, for an error of at most 0.005
+ROUNDS = 50  # iterations of expectation maximisation
+SHARES = (0.25, 0.5, 0.75, 0.9, 1.0)  # shares of the fitted weights in a mixture with equal weights
+SURE = 2.0  # standard errors by which fitted weights must be better than equal ones
+SMOOTHINGS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.7)  # candidates; the search starts in the middle
+HELD_OUT = 5  # one code in five is held out to choose the smoothing and is not a component
+LEAST = 1e-300  # least density, to avoid log(0)
+LEAST_WEIGHT = 1e-6  # components with less than this share of the largest weight are removed
 
 
 class Components(NamedTuple):
-    """The mixture, k components in d dimensions.
+    """The mixture of k components in d dimensions.
 
     Attributes:
         weights: `[k]`, float64, all above 0.
@@ -54,22 +50,23 @@ class Vamp(Fitted):
 
         p(z) = sum_k weight_k N(z; mean_k, var_k)
 
-    It is the aggregated posterior with the images that say the same left out: medoids of clusters of the codes
-    (k-means in the principal subspace), with weights by expectation maximisation on draws from the others, as far as
-    held-out draws gain by them (`held_out_weights`).
+    It approximates the aggregated posterior by the medoids of clusters of the codes (k-means in the principal
+    subspace). The weights are fitted by expectation maximisation to draws from the other posteriors, if they improve
+    the density of held-out draws (`held_out_weights`).
 
-    Narrow posteriors explain nothing but themselves: with 16 numbers of MNIST the mixture of 500 gives draws of new
-    images -59 nats, N(0, I) -23. So, other than in the paper, the posteriors are the points of a kernel density
-    estimate (`smoothed`), whose bandwidth is chosen by the density of held-out draws: -21.5 nats. Where
-    `smoothing` is 0 they are as they were.
+    Narrow posteriors explain only themselves: with 16 dimensions on MNIST, a mixture of 500 gives draws of new images
+        -59
+    nats, and N(0, I) gives -23. Unlike in the paper, the posteriors are therefore the points of a kernel density
+    estimate (`smoothed`), which gives -21.5 nats. Its bandwidth maximises the density of held-out draws, and a
+    `smoothing` of 0 leaves the posteriors unchanged.
 
-    The density is exact, and of no Gaussian shape. What it draws are variations of k training images, copies where
-    the posteriors are narrow and there is no smoothing.
+    The density is exact and can have any shape. Samples are variations of k training images, or copies if the
+    posteriors are narrow and there is no smoothing.
 
     Attributes:
-        components: The most; the paper has 500. Few or large codes allow fewer.
-        seed: Of the clusters' start and of the draws.
-        smoothing: The share of the means' variance that is in the kernel, from 0 to 1; `fit` chooses it.
+        components: The most components, 500 in the paper. Few or large codes allow fewer.
+        seed: The seed of the clustering and of the draws.
+        smoothing: The share of the means' variance in the kernel, from 0 to 1, which `fit` chooses.
     """
 
     components: int = 500
@@ -79,11 +76,11 @@ class Vamp(Fitted):
 
     @classmethod
     def from_arrays(cls, weights, means, log_vars):
-        """Returns the mixture of `weights`, `[k]`, `means` and `log_vars`, `[k, *latent]`, such as a trained prior's."""
+        """Returns the mixture with `weights`, `[k]`, `means` and `log_vars`, `[k, *latent]`, such as a trained prior."""
         weights, means, log_vars = np.asarray(weights, "float64"), np.asarray(means), np.asarray(log_vars)
         if weights.ndim != 1 or means.shape != log_vars.shape or len(means) != len(weights):
             raise ValueError(
-                f"weights are {list(weights.shape)}, means {list(means.shape)} and log_vars"
+                f"weights, means and log_vars have the shapes {list(weights.shape)}, {list(means.shape)} and"
                 f" {list(log_vars.shape)}: expected [k], [k, *latent] and [k, *latent]"
             )
         flat = (np.reshape(part, (len(weights), -1)).astype("float32") for part in (means, log_vars))
@@ -92,7 +89,7 @@ class Vamp(Fitted):
 
     @property
     def settings(self):
-        """What it was made with, a dict of numbers."""
+        """The settings of the fit, a dict of numbers."""
         return {
             "components": len(self.fitted().weights),
             "seed": self.seed,
@@ -100,11 +97,11 @@ class Vamp(Fitted):
         }
 
     def fit(self, codes, components=None):
-        """Returns the sampler fitted to `codes`, a `Codes`; seconds.
+        """Returns the sampler fitted to `codes`. Takes seconds.
 
         Args:
-            codes: What it is fitted to.
-            components: The `PrincipalComponents` of the means, 32 directions at least, where they are known.
+            codes: The `Codes`.
+            components: The `PrincipalComponents` of the means with at least 32 directions, or None to compute them.
 
         Raises:
             ValueError: The codes are points, or too large.
@@ -112,12 +109,12 @@ class Vamp(Fitted):
         mean, log_var = self.flat(codes)
         size = mean.shape[1]
         if size > MOST_NUMBERS:
-            raise ValueError(f"the latent has {size:,} dimensions: Vamp takes up to {MOST_NUMBERS:,}")
+            raise ValueError(f"the latent has {size:,} dimensions: Vamp allows at most {MOST_NUMBERS:,}")
         variance = np.exp(log_var).mean()
         if variance <= LEAST_NOISE * mean.var(axis=0).mean():
             raise ValueError(
-                "the codes are points, as a plain autoencoder's are: a mixture of some would draw training images"
-                " and nothing else (try the mixture of Gaussians)"
+                "the codes are points, as in a plain autoencoder: a mixture of them would draw only training images"
+                " (try the Gaussian mixture)"
             )
         held_out = np.arange(len(mean)) % HELD_OUT == HELD_OUT - 1
         known = np.flatnonzero(~held_out)
@@ -137,7 +134,10 @@ class Vamp(Fitted):
         return dataclasses.replace(self, density=heavy(density), smoothing=smoothing)
 
     def sample(self, seeds):
-        """Returns codes, float32 `[n, *latent]`, row i from `seeds[i]` alone; the noise is `Prior`'s for the same seed."""
+        """Returns codes, float32 `[n, *latent]`. Row i depends only on `seeds[i]`.
+
+        The noise is the one that `PriorSampler` draws for the same seed.
+        """
         weights, means, log_vars = self.fitted()
         chooser = standard_normal(seeds, (1,), stream=1)
         component = tf.reduce_sum(tf.cast(chooser > quantiles(weights), "int32"), axis=1)
@@ -146,14 +146,14 @@ class Vamp(Fitted):
         return tf.reshape(flat, (-1, *self.latent_shape))
 
     def log_prob(self, codes):
-        """Returns the log density of `codes`, `[n, *latent]`, `[n]`, in nats, float64, exactly."""
+        """Returns the exact log density of `codes`, `[n, *latent]`, in nats, float64 `[n]`."""
         density = self.fitted()
         codes = np.asarray(codes).reshape(-1, density.means.shape[1])
         return np.logaddexp.reduce(log_densities(density, codes) + np.log(density.weights), axis=1)
 
 
 def heavy(density):
-    """Returns the `Components` without those that weigh nothing."""
+    """Returns the `Components` without those of negligible weight."""
     kept = density.weights > LEAST_WEIGHT * density.weights.max()
     weights = density.weights[kept]
     return Components(weights / weights.sum(), density.means[kept], density.log_vars[kept])
@@ -164,12 +164,12 @@ def smoothed(density, center, spread, smoothing):
 
         mean' = center + sqrt(1 - b) (mean - center),  var' = var + b spread
 
-    with the bandwidth b. Each posterior is convolved with a Gaussian of a share of the means' own variance, which is 0 in
-    dimensions that are not used, and moves to the center so that mean and variance of all remain (West 1993,
-    "Approximating posterior distributions by mixture"). b = 1 would be one diagonal Gaussian.
+    The bandwidth is b. Each posterior is convolved with a Gaussian whose variance is a share of the means' variance,
+    which is 0 in unused dimensions. The posteriors move towards the center, so the overall mean and variance stay the
+    same (West 1993, "Approximating posterior distributions by mixture"). b = 1 would be a single diagonal Gaussian.
 
     Args:
-        density: The `Components` of posteriors.
+        density: The `Components`, which are posteriors.
         center, spread: Mean and variance of the codes' means, `[d]`.
         smoothing: b, from 0 to 1.
     """
@@ -181,9 +181,10 @@ def smoothed(density, center, spread, smoothing):
 
 
 def held_out_smoothing(density, center, spread, codes):
-    """Returns which of `SMOOTHINGS` makes `codes`, `[n, d]`, most likely, or 0 if that gains no more than its error.
+    """Returns the one of `SMOOTHINGS` with the highest density of `codes`, `[n, d]`, or 0 if its gain is not significant.
 
-    It goes uphill from the middle, for a look takes seconds at 65,536 numbers; the density falls on both sides of its top.
+    It is a hill climb from the middle, because an evaluation takes seconds for 65,536 dimensions and the density has
+    one maximum.
     """
 
     @functools.cache
@@ -201,7 +202,7 @@ def held_out_smoothing(density, center, spread, codes):
 
 
 def medoids(mean, number, seed, components=None):
-    """Returns the indices of at most `number` rows of `mean`, `[n, d]`, each the nearest to the centre of a cluster."""
+    """Returns the indices of at most `number` rows of `mean`, `[n, d]`, each the nearest to the center of a cluster."""
     from sklearn.cluster import KMeans
 
     found = few_components(mean, RANK, components)
@@ -214,12 +215,12 @@ def medoids(mean, number, seed, components=None):
 
 
 def log_densities(density, codes):
-    """Returns log N(code i; component k), `[n, k]`, float64, of `[n, d]` codes.
+    """Returns log N(code i; component k), float64 `[n, k]`, of codes, `[n, d]`.
 
         (z - m)' P (z - m) = z^2 . P - 2 z . (P m) + m^2 . P,  P = exp(-log_var)
 
-    so that no array of n x k x d is made; blocks of dimensions are added up, in float64 and from the means' mean,
-    for the terms nearly cancel.
+    This avoids an array of n x k x d. The terms nearly cancel, so blocks of dimensions are centered and summed in
+    float64.
     """
     _, means, log_vars = density
     result = np.zeros((len(codes), len(means)))
@@ -233,12 +234,12 @@ def log_densities(density, codes):
 
 
 def held_out_weights(log_densities):
-    """Returns weights, `[k]`, that are not worse than equal ones for codes of `log_densities`, `[n, k]`.
+    """Returns weights, `[k]`, that are not worse than equal ones for codes with the given log densities, `[n, k]`.
 
-    There are few codes for each component and narrow posteriors explain little but themselves, so that maximum
-    likelihood gives most components no weight by chance: held-out codes are then less likely than by equal weights (-117
-    nats against -113 in 32 dimensions of the digits). So they are fitted to one half of the codes, and mixed with equal
-    ones by the share that makes the other half most likely, if that is a gain by more than two standard errors.
+    With few codes per component and narrow posteriors, maximum likelihood gives most components a weight of 0 by
+    chance, and held-out codes get a lower density than with equal weights (-117 against -113 nats in 32 dimensions of
+    the digits). Weights are therefore fitted to one half of the codes and mixed with equal weights. The share of the
+    mixture maximises the density of the other half, and its gain must exceed two standard errors.
     """
     equal = np.full(log_densities.shape[1], 1 / log_densities.shape[1])
     known, new = log_densities[::2], log_densities[1::2]
@@ -256,15 +257,15 @@ def held_out_weights(log_densities):
 
 
 def log_mixture(log_densities, weights):
-    """Returns the log density of codes by the mixture of components of `log_densities`, `[n, k]`: `[n]`."""
+    """Returns the log density of codes under a mixture, `[n]`, from their log densities by component, `[n, k]`."""
     largest = log_densities.max(axis=1, keepdims=True)
     return largest[:, 0] + np.log(np.maximum(np.exp(log_densities - largest) @ weights, LEAST))
 
 
 def fit_weights(log_densities):
-    """Returns the weights, `[k]`, under which codes of `log_densities`, `[n, k]`, are most likely, components fixed.
+    """Returns the weights, `[k]`, of fixed components that maximise the likelihood; log densities are `[n, k]`.
 
-    Expectation maximisation: a component's new weight is its mean responsibility for the codes.
+    It is expectation maximisation: the new weight of a component is its mean responsibility for the codes.
     """
     relative = np.exp(log_densities - log_densities.max(axis=1, keepdims=True))
     weights = np.full(relative.shape[1], 1 / relative.shape[1])

@@ -1,30 +1,31 @@
-"""Networks of velocities: from points on the way from noise to codes, times and labels to where the points move.
+"""Velocity networks: from points on the path from noise to codes, times and labels to velocities.
 
-Time is an angle from 0 (noise) to pi/2 (codes). A network takes `[n, places, r]`, `[n]` and int32 `[n]` and returns
-velocities `[n, places, r]`. Of k labels, k stands for "no label", and k + 1 + label for a label with guidance, which a
-network that is taught few steps has built in. It starts as the velocity 0, which is that of uncorrelated Gaussian codes.
+Time is an angle from 0 (noise) to pi/2 (codes). A network takes points `[n, places, r]`, times `[n]` and labels int32
+`[n]`, and returns velocities `[n, places, r]`. With k labels, label k means "no label", and k + 1 + label means a label
+with guidance, which is built into the network for few steps. The initial velocity is 0, as for uncorrelated Gaussian
+codes.
 """
 
 import numpy as np
 
 from keras_vae.runtime.lazy import keras, ops
 
-TIME_WIDTH = 128  # numbers that say time and label
-FREQUENCIES = np.geomspace(1, 64, 32).astype("float32")  # of the time's cosines and sines
-SMALL = 0.3  # variance of what a block adds, so that a sum of several stays near 1
-COARSEST = 4  # places of a side, at which all places are mixed
-MIXED = 2  # blocks there
+TIME_WIDTH = 128  # width of the embedding of time and label
+FREQUENCIES = np.geomspace(1, 64, 32).astype("float32")  # frequencies of the time embedding
+SMALL = 0.3  # variance of a block's output, so the sum of several blocks stays near 1
+COARSEST = 4  # side of the smallest map, where blocks mix all places
+MIXED = 2  # blocks at that size
 VECTOR_BLOCKS = 4
 
 
 def velocity_network(map_shape, rank, width, num_labels, seed):
-    """Returns a new network, its weights made from `seed`.
+    """Returns a new network with weights from `seed`.
 
     Args:
         map_shape: Height and width of the codes, or () for vectors.
-        rank: Coordinates a place.
-        width: Of the layers.
-        num_labels: Labels; may be 0.
+        rank: The number of coordinates per place.
+        width: The width of the layers.
+        num_labels: The number of labels, which may be 0.
         seed: An int.
     """
     made = Layers(seed)
@@ -38,7 +39,7 @@ def velocity_network(map_shape, rank, width, num_labels, seed):
 
 
 class PlaceBias(keras.layers.Layer):
-    """Adds a learned number at each place and channel."""
+    """Adds a learned bias at each place and channel."""
 
     def __init__(self):
         super().__init__(dtype="float32")
@@ -51,29 +52,29 @@ class PlaceBias(keras.layers.Layer):
 
 
 class Layers:
-    """The pieces of a network; each weight gets a seed of its own."""
+    """Builds the parts of a network. Each weight gets its own seed."""
 
     def __init__(self, seed):
         self.seeds = np.random.default_rng([seed, 1])
 
     def start(self, scale=1.0):
-        """Returns an initializer of variance `scale` over the number of inputs."""
+        """Returns an initializer with the variance `scale` divided by the number of inputs."""
         return keras.initializers.VarianceScaling(scale, seed=int(self.seeds.integers(2**31)))
 
     def dense(self, features, width, activation=None, scale=1.0):
-        """Returns a dense layer's output."""
+        """Returns the output of a new dense layer."""
         layer = keras.layers.Dense(width, activation, kernel_initializer=self.start(scale), dtype="float32")
         return layer(features)
 
     def convolution(self, features, width, size=3, stride=1, scale=1.0):
-        """Returns a convolution's output."""
+        """Returns the output of a new convolution."""
         options = {"data_format": "channels_last", "dtype": "float32"}
         start = self.start(scale)
         layer = keras.layers.Conv2D(width, size, stride, "same", kernel_initializer=start, **options)
         return layer(features)
 
     def time_and_label(self, num_labels):
-        """Returns the inputs of time and label, and what is known of both, `[n, TIME_WIDTH]`."""
+        """Returns the inputs of time and label, and the embedding of both, `[n, TIME_WIDTH]`."""
         time = keras.Input((), dtype="float32")
         label = keras.Input((), dtype="int32")
         angles = ops.expand_dims(time, 1) * FREQUENCIES
@@ -88,7 +89,7 @@ class Layers:
         return time, label, self.dense(known, TIME_WIDTH, "silu")
 
     def modulated(self, features, known):
-        """Returns normalised features with scale and shift by time and label (Peebles and Xie 2023, adaLN)."""
+        """Returns normalised features, scaled and shifted by time and label (Peebles and Xie 2023, adaLN)."""
         width = features.shape[-1]
         ends = keras.layers.Dense(2 * width, kernel_initializer="zeros", dtype="float32")(known)
         ends = ops.reshape(ends, (-1, *[1] * (len(features.shape) - 2), 2 * width))
@@ -96,7 +97,7 @@ class Layers:
         return normal * (1 + ends[..., :width]) + ends[..., width:]
 
     def over_the_vector(self, points, known, width):
-        """Returns velocities of vectors: a residual network."""
+        """Returns the velocities of vectors by a residual network."""
         features = self.dense(points, width)
         for _ in range(VECTOR_BLOCKS):
             inside = self.dense(self.modulated(features, known), width, "silu")
@@ -105,7 +106,7 @@ class Layers:
         return last(self.modulated(features, known))
 
     def over_the_map(self, points, known, map_shape, width):
-        """Returns velocities of maps: a U-Net of residual blocks, with all places mixed where it is coarsest."""
+        """Returns the velocities of maps by a U-Net of residual blocks that mixes all places at its smallest size."""
         places, rank = points.shape[1:]
         features = ops.reshape(points, (-1, *map_shape, rank))
         features = PlaceBias()(self.convolution(features, width))
@@ -127,13 +128,13 @@ class Layers:
         return ops.reshape(last(self.modulated(features, known)), (-1, places, rank))
 
     def block(self, features, known):
-        """Returns features and what two convolutions add."""
+        """Returns the output of a residual block of two convolutions."""
         width = features.shape[-1]
         inside = self.convolution(self.modulated(features, known), width)
         return features + self.convolution(ops.silu(inside), width, scale=SMALL)
 
     def mixed(self, features, known):
-        """Returns features and what a perceptron over the places of each channel adds (Tolstikhin et al. 2021)."""
+        """Returns the output of a residual perceptron over the places of each channel (Tolstikhin et al. 2021)."""
         _, height, width, channels = features.shape
         places = height * width
         rows = ops.reshape(self.modulated(features, known), (-1, places, channels))

@@ -1,4 +1,4 @@
-"""Exported runs behind TF Serving, or behind a server of the same REST interface on one's own machine.
+"""Serves exported runs with TF Serving, or with an embedded server that has the same REST interface.
 
 Imports: `explorer`, `runtime`. Begin with `app.py`; `client.py` talks to a server.
 """

@@ -4,11 +4,11 @@
     GET  /v1/models/NAME[/versions/N]/metadata  signatures
     POST /v1/models/NAME[/versions/N]:predict   row ("instances") or columnar ("inputs") format
 
-The explorer is added by `keras_vae.explorer.explorer_routes(app, runs)`. What it finds there:
+The explorer is added by `keras_vae.explorer.explorer_routes(app, runs)`. It can use:
 
-    app.state.models     dict, name -> `Model`: `model.loaded().predict(signature, {name: array})` -> {name: array},
-                         of the newest version; `model.loaded(1)` is version 1, and `model.exported()` lists all
-    app.state.servables  list, for each run in `runs` a dict `{"decoder": name, "encoder": name}` of names in `models`
+    app.state.models     dict, name -> `Model`: `model.loaded().predict(signature, {name: array})` -> {name: array}
+                         uses the newest version, `model.loaded(1)` is version 1, and `model.exported()` lists all
+    app.state.servables  list with a dict `{"decoder": name, "encoder": name}` for each run; the names are in `models`
 """
 
 import contextlib
@@ -21,14 +21,14 @@ from keras_vae.serving.models import Model, Watcher
 from keras_vae.serving.rest import answer
 
 SERVABLES = ("decoder", "encoder")
-DROPPED = 16  # times the largest request that is taken: longer ones are cut off
+DROPPED = 16  # times the size limit: the connection of a longer request is cut off
 
 
 def servable_names(runs):
     """Returns, for each run, the names under which its decoder and its encoder are served.
 
-    They are `decoder` and `encoder` where there is one run; of several, each begins with the run's name, and with
-    its place in the list where that name comes twice.
+    A single run has the names `decoder` and `encoder`. With several runs, the names begin with the run's name, and with
+    its position in the list if several runs have that name.
     """
     if len(runs) == 1:
         return [{servable: servable for servable in SERVABLES}]
@@ -42,12 +42,12 @@ def servable_names(runs):
 def make_app(runs, max_request_bytes=32 << 20, max_batch=1024):
     """Returns the FastAPI application that serves `runs`; the newest version of each model is loaded.
 
-    The other versions are loaded once the application is started, and those that are exported while it runs.
+    The other versions, and versions that are exported later, are loaded while the application runs.
 
     Args:
         runs: A list of `keras_vae.training.run_folder.Run`.
-        max_request_bytes: A longer body is refused with 413.
-        max_batch: A prediction of more rows is refused with 400.
+        max_request_bytes: Longer bodies are rejected with status 413.
+        max_batch: Predictions of more rows are rejected with status 400.
 
     Raises:
         UsageError: A run has no exported model, or FastAPI is not installed.
@@ -71,7 +71,7 @@ def make_app(runs, max_request_bytes=32 << 20, max_batch=1024):
         title="keras_vae", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
     )
     app.state.models, app.state.servables = models, names
-    # TensorFlow uses all cores for one request: more at once than there are cores only take memory.
+    # TensorFlow uses all cores for one request, so more concurrent requests only take memory.
     at_work = threads.CapacityLimiter(2 * (os.cpu_count() or 1))
 
     async def v1(request: fastapi.Request):
@@ -91,10 +91,10 @@ def make_app(runs, max_request_bytes=32 << 20, max_batch=1024):
 
 
 async def read_body(request, limit):
-    """Returns a request's body, or None where it is longer than `limit` bytes.
+    """Returns a request's body, or None if it is longer than `limit` bytes.
 
-    What is too long is read on for a while, and dropped: a connection that is closed before would be reset, and the
-    client would not see the answer.
+    A body that is too long is read for a while and discarded: closing the connection earlier would reset it, and the
+    client would not receive the response.
     """
     body, received = bytearray(), 0
     async for chunk in request.stream():

@@ -1,4 +1,4 @@
-"""A client of TF Serving and of the embedded server: NumPy in and out, over REST or gRPC."""
+"""A client for TF Serving and the embedded server: NumPy in and out, over REST or gRPC."""
 
 import random
 import time
@@ -28,32 +28,29 @@ ERRORS = {
     "UNAVAILABLE": ServerGone,
     "DEADLINE_EXCEEDED": TimedOut,
 }
-RETRIED = (
-    ServerGone,
-    StillLoading,
-)  # every request may be sent twice: answering changes nothing in the server
+RETRIED = (ServerGone, StillLoading)  # requests do not change the server, so they can be repeated
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 
 
 class DecoderClient:
-    """A decoder and its encoder, served somewhere.
+    """A client for a served decoder and its encoder.
 
-    It may be used by several threads, and as a context manager, which closes its connections.
+    It can be shared by several threads, and used as a context manager, which closes its connections.
 
     Args:
         url: `http://HOST:PORT` for REST (8501 in TF Serving), `grpc://HOST:PORT` for gRPC (8500).
-        decoder, encoder: The names that they are served under.
-        version: The decoder's: its number, its label, or None for the newest.
-        timeout: Seconds that a request may take in all, with those in which it is tried again.
-        retries: How often a request is tried again that met no server, a full queue or a version that is still
-            being loaded. Pauses double each time, and are drawn at random below that.
-        rows: A request of more rows is sent in several.
+        decoder, encoder: The names that the models are served under.
+        version: The decoder's version: its number, its label, or None for the newest.
+        timeout: Seconds that a request may take in total, including retries.
+        retries: How often a request is repeated if there is no server, the queue is full or the version is still being
+            loaded. Pauses double each time and vary at random.
+        rows: Requests with more rows are sent in several parts.
         value_range: `(low, high)`, the values that became 0 and 1 in training, as `value_range` in the export's
-            `keras_vae.json`: images are then given in these units. By default they are given in [0, 1].
+            `keras_vae.json`; images are then given in these units. By default they are given in [0, 1].
 
     Raises:
-        ValueError: The URL is of neither kind, or the range is not one.
-        UsageError: A package is not installed; `pip install 'keras-vae[serving]'`.
+        ValueError: The URL has another scheme, or the range is invalid.
+        UsageError: A package is missing (`pip install 'keras-vae[serving]'`).
     """
 
     def __init__(
@@ -76,7 +73,7 @@ class DecoderClient:
         self.transport = TRANSPORTS[scheme](url)
         self.versions = {decoder: version, encoder: None}
         self.decoder, self.encoder = decoder, encoder
-        self.known = {}  # model -> its signatures, once they have been asked for
+        self.known = {}  # model -> its signatures, once requested
 
     def __enter__(self):
         return self
@@ -93,7 +90,7 @@ class DecoderClient:
 
         Args:
             latent: `[n, *latent]`.
-            label: Of a conditional model: `[n]` integers, or one for all.
+            label: For conditional models: `[n]` integers, or one integer for all.
 
         Returns:
             `[n, height, width, channels]`, float32 in [0, 1].
@@ -101,7 +98,7 @@ class DecoderClient:
         return self.predict(self.decoder, "decode", latent=latent, label=label)["image"]
 
     def sample(self, seed, label=None):
-        """Returns new images, each drawn by its seed alone, and their codes.
+        """Returns new images and their codes; each depends only on its own seed.
 
         Args:
             seed: `[n]` integers.
@@ -116,12 +113,12 @@ class DecoderClient:
         return outputs["mean"], outputs["log_var"]
 
     def reconstruct(self, image, label=None):
-        """Returns images decoded from the mean of their codes."""
+        """Returns reconstructions, decoded from the means of the images' codes."""
         image = self.in_unit_range(image)
         return self.predict(self.encoder, "reconstruct", image=image, label=label)["image"]
 
     def in_unit_range(self, images):
-        """Returns `images` in [0, 1]; warns of values outside of the range of training, which are clipped."""
+        """Returns `images` scaled to [0, 1]; warns about values outside the training range, which are clipped."""
         if self.value_range is None:
             return images
         if note := clipped(images, self.value_range):
@@ -138,13 +135,13 @@ class DecoderClient:
         """Returns the outputs of a signature, arrays by name.
 
         Args:
-            model: The name that it is served under.
-            signature: Its name.
-            **inputs: What it takes; those that are None are left out.
+            model: The name that the model is served under.
+            signature: The signature's name.
+            **inputs: The signature's inputs; None values are left out.
 
         Raises:
-            NoSuchModel, StillLoading, BadInput, ServerGone, TimedOut: As they say.
-            ServingError: Anything else.
+            NoSuchModel, StillLoading, BadInput, ServerGone, TimedOut: As their names say.
+            ServingError: Any other failure.
         """
         takes, gives = self.signature(model, signature)
         inputs = fitted(f"{signature} of {model}", takes, inputs)
@@ -160,7 +157,7 @@ class DecoderClient:
         }
 
     def signature(self, model, signature):
-        """Returns what a signature takes and gives: two dicts, name -> (dtype, shape)."""
+        """Returns a signature's inputs and outputs: two dicts, name -> (dtype, shape)."""
         if model not in self.known:
             self.known[model] = self.call(model, self.transport.signatures, model, self.versions.get(model))
         if signature not in self.known[model]:
@@ -169,7 +166,7 @@ class DecoderClient:
         return self.known[model][signature]
 
     def call(self, model, ask, *arguments):
-        """Returns `ask(*arguments, timeout)`, tried again where that may help."""
+        """Returns `ask(*arguments, timeout)`; repeats the request after failures that may be temporary."""
         deadline = time.monotonic() + self.timeout
         pause = FIRST_PAUSE
         for tries_left in range(self.retries, -1, -1):
@@ -185,20 +182,20 @@ class DecoderClient:
         raise AssertionError("unreachable: the last try returns or raises")
 
     def explain(self, model, error, deadline):
-        """Returns the error to raise for a `StatusError`: what it means here, and which server said so."""
+        """Returns the error to raise for a `StatusError`, with what it means and the server's URL."""
         kind, message = ERRORS.get(error.code, ServingError), error.message
         if kind is NoSuchModel:
             kind, message = self.explain_missing(model, message, deadline)
         if kind is TimedOut:
             message = f"no answer within {self.timeout:g} s"
         if kind is ServerGone:
-            message = f"no server takes requests there: {message}"
+            message = f"no server accepts requests at this address: {message}"
         failure = kind(error.code, f"{self.url}: {message}")
         failure.__cause__ = error
         return failure
 
     def explain_missing(self, model, message, deadline):
-        """Returns the kind of error, and a message, for a version that the server does not serve."""
+        """Returns the class of error and the message for a version that the server does not serve."""
         asked = self.versions.get(model)
         try:
             states = self.transport.states(model, None, max(deadline - time.monotonic(), 0.001))
@@ -208,7 +205,7 @@ class DecoderClient:
         for number, (state, fault) in wanted:
             if state in ("START", "LOADING"):
                 return StillLoading, f"version {number} of {model} is still being loaded"
-            if state == "AVAILABLE":  # it was not when it was asked for
+            if state == "AVAILABLE":  # loaded since the request
                 return StillLoading, f"version {number} of {model} has only just been loaded"
             if fault:
                 return NoSuchModel, f"version {number} of {model} could not be loaded: {fault}"
@@ -219,15 +216,15 @@ class DecoderClient:
 
 
 def fitted(where, takes, given):
-    """Returns a request's inputs as arrays of the dtypes that a signature takes.
+    """Returns a request's inputs as arrays with the signature's dtypes.
 
     Args:
-        where: The signature, for messages.
-        takes: What it takes: name -> (dtype, shape).
-        given: The values by name, None for what is not given.
+        where: Name of the signature for error messages.
+        takes: The signature's inputs: name -> (dtype, shape).
+        given: The values by name, None for missing ones.
 
     Raises:
-        BadInput: They do not fit.
+        BadInput: The values do not fit the signature.
     """
     given = {name: array_of(where, name, value) for name, value in given.items() if value is not None}
     for name in given.keys() ^ takes.keys():
@@ -247,25 +244,27 @@ def fitted(where, takes, given):
         if array.dtype.kind not in ("iu" if dtype.kind in "iu" else "iufb") and array.size:
             raise BadInput("INVALID_ARGUMENT", f"{name} is of {array.dtype}: {wanted}")
         if len(array) != count:
-            raise BadInput("INVALID_ARGUMENT", f"{name} has {len(array)} rows, and another input {count}")
+            raise BadInput("INVALID_ARGUMENT", f"{name} has {len(array)} rows, but another input has {count}")
         with np.errstate(over="ignore"):
             arrays[name] = array.astype(dtype)
         lost = arrays[name] != array if dtype.kind in "iu" else np.isinf(arrays[name]) & np.isfinite(array)
         if lost.any():
-            raise BadInput("INVALID_ARGUMENT", f"{name} holds {array[lost][0]}, too large a number: {wanted}")
+            raise BadInput(
+                "INVALID_ARGUMENT", f"{name} contains {array[lost][0]}, which is too large: {wanted}"
+            )
     return arrays
 
 
 def array_of(where, name, value):
-    """Returns a value as an array; raises `BadInput` where its rows are not alike."""
+    """Returns a value as an array; raises `BadInput` if its rows have different shapes."""
     try:
         return np.asarray(value)
     except ValueError as error:
-        raise BadInput("INVALID_ARGUMENT", f"{name} of {where} is no array: {error}") from None
+        raise BadInput("INVALID_ARGUMENT", f"{name} of {where} is not an array: {error}") from None
 
 
 def joined(parts, dtype, shape):
-    """Returns the rows of all parts as one array; where there is none, an empty one of `shape`."""
+    """Returns the rows of all parts as one array; without parts, an empty array of `shape`."""
     if not parts:
         return np.zeros((0, *(max(size, 0) for size in shape[1:])), dtype)
     return np.concatenate([np.asarray(part, dtype) for part in parts])

@@ -1,4 +1,4 @@
-"""The packages of the extra `serving`, imported when they are needed."""
+"""Imports packages of the extra `serving` when they are needed."""
 
 import importlib
 
@@ -6,11 +6,7 @@ from keras_vae.errors import UsageError
 
 
 def extra(module):
-    """Returns the module of that dotted name.
-
-    Raises:
-        UsageError: It is not installed.
-    """
+    """Returns the module with that dotted name; raises a `UsageError` if it is not installed."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:

@@ -1,8 +1,8 @@
-"""Tensors in JSON, by the rules of TF Serving's `util/json_tensor.cc` and in its words.
+"""Tensors in JSON, with the rules and error messages of TF Serving's `util/json_tensor.cc`.
 
-A request's body is an object with `instances` (row format: a list with an element a row) or `inputs` (columnar
-format: the tensors), and perhaps `signature_name`. Bytes are `{"b64": "..."}`, which only an input of strings
-takes. Numbers that the input's type cannot hold are refused, not rounded.
+A request's body is an object with `instances` (row format: a list with one element per row) or `inputs` (columnar
+format: the tensors), and optionally `signature_name`. Bytes are `{"b64": "..."}`, which only string inputs accept.
+Numbers that the input's type cannot represent are rejected, not rounded.
 """
 
 import base64
@@ -21,7 +21,7 @@ from keras_vae.serving.status import invalid
 JSON_TYPES = {type(None): "Null", bool: "Bool", dict: "Object", list: "Array", str: "String"}
 TYPE_NAMES = {"float32": "float", "float64": "double", "object": "string"}
 MAX_RANK = 64  # NumPy's; TensorFlow's is 254
-SHOWN = 300  # characters of a value in a message; TF Serving shows all, of any length
+SHOWN = 300  # characters of a value in a message; TF Serving shows the whole value
 
 
 def parse(body):
@@ -33,7 +33,7 @@ def parse(body):
     except json.JSONDecodeError as error:
         raise invalid(f"JSON Parse error: {error.msg} at offset: {error.pos}") from None
     except (ValueError, RecursionError) as error:
-        # No text, a number of thousands of digits, lists without end.
+        # Invalid text, numbers of thousands of digits, or lists nested too deeply.
         raise invalid(f"JSON Parse error: {error}") from None
     if not isinstance(document, dict):
         raise invalid(f"JSON Value: {show(document)} Is not object")
@@ -41,7 +41,7 @@ def parse(body):
 
 
 def signature_name(document):
-    """Returns the name of the signature that a request asks for, empty for the default."""
+    """Returns the name of the requested signature, empty for the default."""
     name = document.get("signature_name", "")
     if not isinstance(name, str):
         raise invalid(
@@ -54,10 +54,10 @@ def read_tensors(document, infos, exact):
     """Returns a request's inputs.
 
     Args:
-        document: What `parse` returned.
+        document: The result of `parse`.
         infos: The signature's inputs, `TensorInfo` by name.
-        exact: Whether to look at each value alone, which the presence of `true` or `false` makes necessary:
-            NumPy takes them for numbers.
+        exact: Whether to check each value separately. This is necessary if the request contains `true` or `false`,
+            which NumPy treats as numbers.
 
     Returns:
         A dict of arrays by name, and whether the request is in row format.
@@ -75,7 +75,7 @@ def read_tensors(document, infos, exact):
 
 
 def read_columns(inputs, infos, exact):
-    """Returns the arrays in a columnar request."""
+    """Returns the arrays of a request in columnar format."""
     if not is_object(inputs):
         if len(infos) > 1:
             raise invalid(
@@ -90,7 +90,7 @@ def read_columns(inputs, infos, exact):
 
 
 def read_rows(document, infos, exact):
-    """Returns the arrays in a request in row format."""
+    """Returns the arrays of a request in row format."""
     rows = document["instances"]
     if not isinstance(rows, list):
         raise invalid(f"JSON Value: {show(document)} Excepting 'instances' to be an list/array")
@@ -124,7 +124,7 @@ def read_rows(document, infos, exact):
 
 
 def add_row(columns, name, value, infos, exact):
-    """Adds a value to the column of that name; all rows have one shape."""
+    """Adds a value to the column `name`; all rows must have the same shape."""
     if name not in infos:
         raise invalid(f"JSON object: does not have named input: {name}")
     array, column = to_array(value, dtype_of(infos[name]), exact), columns[name]
@@ -136,10 +136,10 @@ def add_row(columns, name, value, infos, exact):
 
 
 def to_array(value, dtype, exact=True):
-    """Returns a JSON value, lists in lists, as an array."""
+    """Returns a JSON value, possibly nested lists, as an array."""
     dtype = np.dtype(dtype)
     if not exact and dtype.kind in "iuf":
-        with contextlib.suppress(ValueError, OverflowError):  # ragged, or no numbers: said below, and where
+        with contextlib.suppress(ValueError, OverflowError):  # ragged or not numeric: reported below
             array = np.asarray(value)
             if holds(array, dtype):
                 return array.astype(dtype)
@@ -154,7 +154,7 @@ def to_array(value, dtype, exact=True):
 
 
 def holds(array, dtype):
-    """Returns whether an array that NumPy made of a JSON value needs no closer look to be of `dtype`."""
+    """Returns whether an array made from a JSON value can be converted to `dtype` without further checks."""
     if not array.size:
         return True
     if dtype.kind == "f":
@@ -163,7 +163,7 @@ def holds(array, dtype):
 
 
 def dense_shape(value):
-    """Returns the shape of a nested list, as its first elements have it."""
+    """Returns the shape of a nested list, judged by its first elements."""
     shape = []
     while isinstance(value, list):
         shape.append(len(value))
@@ -174,7 +174,7 @@ def dense_shape(value):
 
 
 def fill(flat, value, level, shape, dtype):
-    """Appends the numbers in `value` to the list `flat`, and refuses what is not of that shape or type."""
+    """Appends the values in `value` to the list `flat`; raises a `StatusError` for another shape or type."""
     if not isinstance(value, list):
         if level != len(shape):
             raise invalid(
@@ -194,7 +194,7 @@ def fill(flat, value, level, shape, dtype):
 
 
 def scalar(value, dtype):
-    """Returns a JSON value that is no list as what an array of `dtype` takes."""
+    """Returns a JSON value other than a list as an element for an array of `dtype`."""
     if dtype.kind == "f" and type(value) in (int, float):
         digits, largest = np.finfo(dtype).nmant + 1, float(np.finfo(dtype).max)
         bound = 2**digits - 1 if type(value) is int else largest
@@ -227,20 +227,20 @@ def from_base64(value):
 
 
 def is_base64(value):
-    """Returns whether a JSON value stands for bytes."""
+    """Returns whether a JSON value represents bytes."""
     return isinstance(value, dict) and set(value) == {"b64"} and isinstance(value["b64"], str)
 
 
 def is_object(value):
-    """Returns whether a JSON value has named members, and does not stand for bytes."""
+    """Returns whether a JSON value is an object that does not represent bytes."""
     return isinstance(value, dict) and not is_base64(value)
 
 
 def write_tensors(tensors, by_row):
-    """Returns the body of an answer.
+    """Returns the body of a response.
 
     Args:
-        tensors: Arrays by name; in row format all have the same number of rows.
+        tensors: Arrays by name; in row format, all have the same number of rows.
         by_row: Whether the request was in row format.
     """
     tensors = {name: np.ascontiguousarray(array) for name, array in sorted(tensors.items())}
@@ -255,33 +255,32 @@ def write_tensors(tensors, by_row):
 
 
 def dumps(value):
-    """Returns JSON; a float32 gets the fewest digits that give it back."""
+    """Returns `value` as JSON; float32 values have the fewest digits that restore them exactly."""
     orjson = extra("orjson")
     body = orjson.dumps(value, default=plain, option=orjson.OPT_SERIALIZE_NUMPY)
-    # orjson has no word for what is not finite, and writes null. TF Serving writes NaN, Infinity, -Infinity.
+    # orjson writes null for NaN and infinity; TF Serving writes NaN, Infinity and -Infinity.
     return json.dumps(value, default=plain).encode() if b"null" in body else body
 
 
 def loads(body):
-    """Returns the value of JSON in bytes; NaN, Infinity and -Infinity are taken too."""
+    """Parses JSON in bytes; accepts NaN, Infinity and -Infinity too."""
     try:
         return extra("orjson").loads(body)
     except ValueError:
-        value = json.loads(body)  # slower, knows those words, and says better what is wrong
+        value = json.loads(body)  # slower, but accepts those words and has better error messages
         if b"\\u" in body:
-            json.dumps(
-                value, ensure_ascii=False
-            ).encode()  # raises a ValueError at half a surrogate pair: no text
+            # Raises a ValueError for half a surrogate pair.
+            json.dumps(value, ensure_ascii=False).encode()
         return value
 
 
 def plain(value):
-    """Returns an array or a number of NumPy's, or bytes, as what JSON has."""
+    """Converts a NumPy array or number, or bytes, to plain JSON values."""
     return value.decode() if isinstance(value, bytes) else value.tolist()
 
 
 def show(value):
-    """Returns a JSON value for a message, written no farther than it is shown."""
+    """Returns a JSON value as text for a message, at most `SHOWN` characters of it."""
     text = "".join(itertools.islice(json.JSONEncoder(indent=4).iterencode(value), SHOWN + 1))
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 

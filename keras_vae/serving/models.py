@@ -1,7 +1,7 @@
-"""The versions of a model that are loaded, kept in step with the folder that they are exported to.
+"""The loaded versions of a model, kept in sync with the folder that they are exported to.
 
-All versions are served, the newest to whom names none. A new one is loaded while the older ones go on answering, as
-in TF Serving.
+All versions are served; requests that name no version get the newest. A new version is loaded while the older ones
+continue to answer, as in TF Serving.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ class Version:
     """A loaded SavedModel.
 
     Attributes:
-        number: The name of its folder.
+        number: The version number, which is the name of its folder.
         signatures: `SignatureDef`s by name.
     """
 
@@ -40,7 +40,9 @@ class Version:
         self.number = int(pathlib.Path(folder).name)
         check_sealed(folder)
         self.signatures = read_signatures(folder)
-        self.model = tf.saved_model.load(str(folder))  # kept: its variables live as long as it does
+        self.model = tf.saved_model.load(
+            str(folder)
+        )  # kept, because its variables live only as long as it does
         for name, signature in predicting(self.signatures).items():
             if takes_numbers(signature):
                 self.predict(name, example_inputs(signature, 1))
@@ -50,8 +52,8 @@ class Version:
 
         Args:
             signature_name: Empty for the default.
-            inputs: Arrays by name, all of the same number of rows.
-            output_filter: Names of outputs, all of them where there is none.
+            inputs: Arrays by name, all with the same number of rows.
+            output_filter: Names of outputs; empty for all.
 
         Returns:
             Arrays by name.
@@ -76,15 +78,15 @@ class Version:
 
 
 def said(message):
-    """Returns what a graph's own assertion says, without where in the graph it is; another message as it is."""
+    """Returns the text of a graph's own assertion without its location in the graph; other messages unchanged."""
     _, _, assertion = message.partition("assertion failed: [")
     return assertion.partition("\n")[0].rstrip("]").replace("] [", " ") if assertion else message
 
 
 def check_shapes(signature, inputs):
-    """Raises a `StatusError` where arrays do not have the shapes of the signature, or not equally many rows.
+    """Raises a `StatusError` if arrays do not have the signature's shapes or the same number of rows.
 
-    In TF Serving the graph itself fails, at the first operation that the shape does not suit, and names that.
+    In TF Serving the graph itself fails, at the first operation that the shape does not fit, and reports that operation.
     """
     for name, array in inputs.items():
         shape = shape_of(signature.inputs[name])
@@ -97,10 +99,10 @@ def check_shapes(signature, inputs):
 
 
 class Model:
-    """A servable: a folder with a subfolder a version.
+    """A servable: a folder with one subfolder per version.
 
     Attributes:
-        name: What requests call it.
+        name: Its name in requests.
         folder: The path, such as `saved_models/NAME/serving/decoder`.
     """
 
@@ -110,38 +112,34 @@ class Model:
         self.states = {}  # number -> (state, a StatusError or None, a Version or None)
 
     def exported(self):
-        """Returns the numbers of the versions in the folder, the newest first."""
+        """Returns the version numbers in the folder, newest first."""
         if not self.folder.is_dir():
             return []
         found = (path.name for path in self.folder.iterdir() if (path / "saved_model.pb").is_file())
         return sorted((int(name) for name in found if re.fullmatch("[0-9]+", name)), reverse=True)
 
     def load_newest(self):
-        """Loads the newest version.
-
-        Raises:
-            UsageError: There is none, or it cannot be loaded.
-        """
+        """Loads the newest version; raises a `UsageError` if there is none or it cannot be loaded."""
         numbers = self.exported()
         if not numbers:
-            raise UsageError(f"{self.folder} holds no exported version (a finished training writes it)")
+            raise UsageError(f"{self.folder} holds no exported version (finish the training to export one)")
         self.load(numbers[0])
         _, error, version = self.states[numbers[0]]
         if version is None:
             raise UsageError(f"{self.folder / str(numbers[0])} cannot be loaded: {error.message}")
 
     def load(self, number):
-        """Loads a version, or notes why it cannot be."""
+        """Loads a version, or records why it cannot be loaded."""
         with self.loading:
             self.states[number] = "LOADING", None, None
             try:
                 self.states[number] = "AVAILABLE", None, Version(self.folder / str(number))
-            except Exception as error:  # whatever is wrong with a file of others: the versions before it stay
+            except Exception as error:  # a bad file must not end the versions that are already served
                 message = f"{type(error).__name__}: {error}".partition("\n")[0]
                 self.states[number] = "END", StatusError("UNKNOWN", message), None
 
     def poll(self):
-        """Unloads the versions that are gone from the folder and loads those that are new, the newest first."""
+        """Unloads versions that are gone from the folder and loads new ones, newest first."""
         exported = self.exported()
         for number, (state, _, _) in list(self.states.items()):
             if number not in exported and state == "AVAILABLE":
@@ -152,7 +150,7 @@ class Model:
                 self.load(number)
 
     def loaded(self, number=None):
-        """Returns the `Version` of that number, the newest by default; raises a `StatusError` without one."""
+        """Returns the `Version` of that number, by default the newest; raises a `StatusError` if it is not loaded."""
         available = {key: version for key, (_, _, version) in list(self.states.items()) if version}
         if number is None and available:
             number = max(available)
@@ -162,7 +160,7 @@ class Model:
         return available[number]
 
     def status(self, number=None):
-        """Returns the states of the version or of all, the newest first, as TF Serving's GetModelStatus has them."""
+        """Returns the state of one version, or of all, newest first, in the form of TF Serving's GetModelStatus."""
         states = dict(self.states)
         if number is not None and number not in states:
             raise StatusError("NOT_FOUND", f"Could not find version {number} of model {self.name}")
@@ -183,7 +181,7 @@ class Model:
 
 
 class Watcher:
-    """Polls the folders of models in a thread, until it is stopped."""
+    """Polls the folders of models in a thread while its context is open."""
 
     def __init__(self, models, seconds=POLL_SECONDS):
         self.models, self.seconds = models, seconds
@@ -191,10 +189,10 @@ class Watcher:
         self.thread = threading.Thread(target=self.watch, name="versions", daemon=True)
 
     def watch(self):
-        """Polls until `stop` is called."""
+        """Polls until the context is closed."""
         while True:
             for model in self.models:
-                with contextlib.suppress(OSError):  # a folder that changes while it is listed: seen next time
+                with contextlib.suppress(OSError):  # the folder changed while it was listed: seen next time
                     model.poll()
             if self.stopped.wait(self.seconds):
                 return

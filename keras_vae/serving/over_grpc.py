@@ -1,4 +1,4 @@
-"""TF Serving's gRPC interface, from a client's side."""
+"""A client for TF Serving's gRPC interface."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ class Grpc:
     """A connection to a server's gRPC port.
 
     Args:
-        target: Such as `localhost:8500`.
+        target: Host and port, such as `localhost:8500`.
     """
 
     def __init__(self, target):
@@ -31,7 +31,7 @@ class Grpc:
         self.channel.close()
 
     def signatures(self, model, version, timeout):
-        """As `Rest.signatures`."""
+        """See `Rest.signatures`."""
         request = self.metadata_messages.GetModelMetadataRequest(metadata_field=["signature_def"])
         choose(request.model_spec, model, version)
         answer = self.ask(self.predictions.GetModelMetadata, request, timeout)
@@ -55,7 +55,7 @@ class Grpc:
         return {name: tf.make_ndarray(tensor) for name, tensor in answer.outputs.items()}
 
     def states(self, model, version, timeout):
-        """As `Rest.states`."""
+        """See `Rest.states`."""
         request = self.status_messages.GetModelStatusRequest()
         choose(request.model_spec, model, version)
         answer = self.ask(self.models.GetModelStatus, request, timeout)
@@ -66,7 +66,7 @@ class Grpc:
         }
 
     def ask(self, call, request, timeout):
-        """Returns the server's answer; raises a `StatusError`."""
+        """Returns the server's response; raises a `StatusError` if the call fails."""
         try:
             return call(request, timeout=timeout)
         except self.grpc.RpcError as error:
@@ -74,7 +74,7 @@ class Grpc:
 
 
 def choose(model_spec, model, version):
-    """Writes into a request which model it is for, and which version: the newest, a number or a label."""
+    """Sets the model and the version of a request: None for the newest, a number or a label."""
     model_spec.name = model
     if isinstance(version, str):
         model_spec.version_label = version
@@ -83,5 +83,5 @@ def choose(model_spec, model, version):
 
 
 def tensors(infos):
-    """Returns dtype and shape of tensors by name."""
+    """Returns (dtype, shape) of tensors by name."""
     return {name: (np.dtype(dtype_of(info)), shape_of(info)) for name, info in infos.items()}

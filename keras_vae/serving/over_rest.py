@@ -1,4 +1,4 @@
-"""TF Serving's REST interface, from a client's side."""
+"""A client for TF Serving's REST interface."""
 
 import time
 import urllib.parse
@@ -10,7 +10,7 @@ from keras_vae.serving import json_tensors
 from keras_vae.serving.extra import extra
 from keras_vae.serving.signatures import METHOD
 
-# Statuses that stand for more than one code get the one that our models can cause; 413 is a proxy's, or ours.
+# A status with several codes gets the one that these models can cause; 413 comes from a proxy or the embedded server.
 CODES = {
     400: "INVALID_ARGUMENT",
     404: "NOT_FOUND",
@@ -30,7 +30,7 @@ class Rest:
     """A connection to a server's REST port.
 
     Args:
-        url: Such as `http://localhost:8501`.
+        url: The server's address, such as `http://localhost:8501`.
     """
 
     def __init__(self, url):
@@ -43,7 +43,7 @@ class Rest:
         self.client.close()
 
     def signatures(self, model, version, timeout):
-        """Returns the signatures: name -> a pair of dicts, inputs and outputs, name -> (dtype, shape)."""
+        """Returns name -> (inputs, outputs) of the signatures, both dicts of name -> (dtype, shape)."""
         found = self.ask("GET", f"{place(model, version)}/metadata", None, timeout)
         stored = found["metadata"]["signature_def"]["signature_def"]
         return {
@@ -53,13 +53,13 @@ class Rest:
         }
 
     def predict(self, model, version, signature, inputs, timeout):
-        """Returns the outputs as arrays by name; a lone one has the name None, since JSON leaves it out."""
+        """Returns the outputs as arrays by name; a single output has the name None, which JSON omits."""
         body = json_tensors.dumps({"signature_name": signature, "inputs": inputs})
         outputs = self.ask("POST", f"{place(model, version)}:predict", body, timeout)["outputs"]
         return outputs if isinstance(outputs, dict) else {None: outputs}
 
     def states(self, model, version, timeout):
-        """Returns the state of each version: number -> (state, what went wrong)."""
+        """Returns the state of each version: number -> (state, error message)."""
         found = self.ask("GET", place(model, version), None, timeout)
         return {
             int(entry["version"]): (entry["state"], entry.get("status", {}).get("error_message", ""))
@@ -67,13 +67,13 @@ class Rest:
         }
 
     def ask(self, method, path, body, timeout):
-        """Returns the JSON that the server answers with; raises a `StatusError`."""
+        """Returns the JSON of the server's response; raises a `StatusError` if the request fails."""
         deadline, received = time.monotonic() + timeout, bytearray()
         try:
             with self.client.stream(method, self.url + path, content=body, timeout=timeout) as answer:
                 for part in answer.iter_bytes():
                     received += part
-                    if time.monotonic() > deadline:  # httpx's own timeout begins anew with each part
+                    if time.monotonic() > deadline:  # httpx's own timeout restarts with each part
                         raise self.httpx.ReadTimeout("the answer did not end")
         except self.httpx.TimeoutException as error:
             raise StatusError("DEADLINE_EXCEEDED", f"no answer within {timeout:.1f} s") from error
@@ -82,7 +82,9 @@ class Rest:
         try:
             content = json_tensors.loads(bytes(received))
         except ValueError:
-            content = {"error": f"HTTP status {answer.status_code} and no JSON: {shown(received)}"}
+            content = {
+                "error": f"HTTP status {answer.status_code}, and the body is not JSON: {shown(received)}"
+            }
         if answer.status_code == 200 and isinstance(content, dict) and "error" not in content:
             return content
         code = CODES.get(answer.status_code, "UNKNOWN")
@@ -91,7 +93,7 @@ class Rest:
 
 
 def place(model, version):
-    """Returns the path of a model, of the newest version, a numbered or a labelled one."""
+    """Returns the path of a model's version: None for the newest, a number or a label."""
     parts = ["v1", "models", model]
     if version is not None:
         parts += ["labels" if isinstance(version, str) else "versions", str(version)]
@@ -99,12 +101,12 @@ def place(model, version):
 
 
 def shown(body):
-    """Returns the beginning of an answer for a message."""
+    """Returns the beginning of a response body for a message."""
     return repr(bytes(body).decode("utf-8", "replace")[:100])
 
 
 def tensors(infos):
-    """Returns dtype and shape of tensors, by name, from what the metadata says of them."""
+    """Returns (dtype, shape) of tensors by name, from the metadata."""
     return {
         name: (
             np.dtype(DTYPES.get(info["dtype"], "object")),

@@ -1,4 +1,4 @@
-"""What TF Serving needs beside the exported models: warm-up requests, its two configuration files, `compose.yaml`."""
+"""Writes the files that TF Serving needs: warm-up requests, two configuration files and `compose.yaml`."""
 
 from dataclasses import dataclass
 
@@ -9,32 +9,31 @@ from keras_vae.serving.models import Model
 from keras_vae.serving.warmup import write_warmup
 
 SERVABLES = ("decoder", "encoder")
-BATCH_SIZES = (1, 64)  # those of the warm-up: what one asks for, and max_batch_size
+BATCH_SIZES = (1, 64)  # of the warm-up: a single row, and max_batch_size
 KEPT_VERSIONS = 2
 
 BATCHING = """\
-# Requests that come at the same time are run as one batch, and their rows given back one by one: no row of ours
-# depends on the others in its batch.
+# Simultaneous requests are run as one batch. Rows do not depend on the other rows of their batch.
 
-# Rows. Small networks decode 64 images together several times as fast as one by one; more rows gain little on a
-# CPU (benchmarks/serving.py measures it). A request of more rows is cut into batches.
+# Number of rows. Small networks decode a batch of 64 images several times as fast as single images; more rows gain
+# little on a CPU (measured by benchmarks/serving.py). Larger requests are split into batches.
 max_batch_size { value: 64 }
 
-# A lone request waits so long for others: 1 ms, about what decoding one small image takes.
+# How long a single request waits for others: 1 ms, about the time of decoding one small image.
 batch_timeout_micros { value: 1000 }
 
-# What waits beyond that is refused with UNAVAILABLE, and the client tries again: a queue that is never refused
-# only makes all wait. 64 batches of 64 rows.
+# Longest queue: 64 batches of 64 rows. Further requests are rejected with UNAVAILABLE, and the client tries again; an
+# unlimited queue would only make every request wait.
 max_enqueued_batches { value: 64 }
 
-# num_batch_threads is left to the server, which takes one for each of its processors.
-# allowed_batch_sizes is left out: on a CPU rounding a batch up only costs. On a GPU, or with XLA, where each size
-# is compiled or tuned anew, add 1, 2, 4, 8, 16, 32 and 64, a line each: allowed_batch_sizes: 1
+# num_batch_threads is not set: the server uses one thread per processor.
+# allowed_batch_sizes is not set: on a CPU, rounding a batch up only costs time. On a GPU, or with XLA, each size is
+# compiled or tuned separately: add 1, 2, 4, 8, 16, 32 and 64, one per line (allowed_batch_sizes: 1).
 """
 
 COMPOSE = """\
-# docker compose up, in this folder. REST on port 8501, gRPC on 8500, for this machine alone: TF Serving knows no
-# passwords. For others put a proxy before it.
+# Run docker compose up in this folder. REST is on port 8501 and gRPC on port 8500, for this machine only: TF Serving
+# has no authentication. Put a proxy in front of it to serve other machines.
 services:
   serving:
     image: tensorflow/serving:${TF_SERVING_TAG:-2.21.0}
@@ -45,7 +44,7 @@ services:
       - "127.0.0.1:8501:8501"
     volumes:
       - .:/models:ro
-    # The image's own entrypoint would add --model_name; here each flag is written out.
+    # The image's own entrypoint would add --model_name.
     entrypoint: ["tensorflow_model_server"]
     command:
       - --port=8500
@@ -63,22 +62,22 @@ services:
 
 @dataclass(frozen=True)
 class Canary:
-    """Two versions of the decoder that are served side by side under labels."""
+    """Two versions of the decoder that are served side by side under the labels stable and canary."""
 
-    stable: int | None = option(None, "the decoder's version that gets the label stable")
-    canary: int | None = option(None, "the decoder's version that gets the label canary")
+    stable: int | None = option(None, "version of the decoder to serve as stable")
+    canary: int | None = option(None, "version of the decoder to serve as canary")
 
     def __post_init__(self):
         if (self.stable is None) != (self.canary is None):
-            raise ValueError("stable and canary go together: give both versions, or neither")
+            raise ValueError("stable and canary must be given together: give both versions, or neither")
 
     def labels(self):
-        """Returns the versions by label, none where none was asked for."""
+        """Returns the versions by label, empty if labels were not requested."""
         return {} if self.stable is None else {"stable": self.stable, "canary": self.canary}
 
 
 def prepare(run, canary=Canary()):
-    """Writes all that TF Serving needs into the run's folder `serving`.
+    """Writes the files that TF Serving needs into the run's folder `serving`.
 
     Args:
         run: A `keras_vae.training.run_folder.Run` that has been exported.
@@ -88,12 +87,12 @@ def prepare(run, canary=Canary()):
         The paths of the files written.
 
     Raises:
-        UsageError: A model has not been exported, or a version that is to have a label.
+        UsageError: A model, or a version for a label, has not been exported.
     """
     models = [Model(name, run.serving / name) for name in SERVABLES]
     for model in models:
         if not model.exported():
-            raise UsageError(f"{model.folder} holds no exported version (a finished training writes it)")
+            raise UsageError(f"{model.folder} holds no exported version (finish the training to export one)")
     for label, version in canary.labels().items():
         if version not in models[0].exported():
             there = ", ".join(map(str, reversed(models[0].exported())))
@@ -130,7 +129,7 @@ def model_config(name, labels):
         versions = " ".join(f"versions: {version}" for version in sorted(set(labels.values())))
         policy = f"specific {{ {versions} }}"
     else:
-        # The one before too: to compare with, and to go back to at once.
+        # Keeps the previous version too, for comparing and for going back.
         policy = f"latest {{ num_versions: {KEPT_VERSIONS} }}"
     lines = [
         f'name: "{name}"',

@@ -1,4 +1,4 @@
-"""TF Serving's REST interface as a function of a request: `model_servers/http_rest_api_handler.cc`."""
+"""TF Serving's REST interface as a function of a request (`model_servers/http_rest_api_handler.cc`)."""
 
 import re
 import urllib.parse
@@ -12,17 +12,17 @@ from keras_vae.serving.status import HTTP_STATUS, invalid
 VERSION = r"(?:(?:/versions/(\d+))|(?:/labels/([^/:]+)))?"
 PREDICTION = re.compile(rf"/v1/models/([^/:]+){VERSION}:(classify|regress|predict)", re.IGNORECASE)
 STATUS = re.compile(rf"/v1/models(?:/([^/:]+))?{VERSION}(?:/(metadata))?", re.IGNORECASE)
-NEWEST = 2**63 - 1  # the largest number that a version can have
+NEWEST = 2**63 - 1  # the largest version number
 
 
 def answer(models, method, path, body, max_batch):
-    """Returns the answer to a request.
+    """Returns the response to a request.
 
     Args:
         models: A dict of `Model` by name.
-        method, path: Such as `POST` and `/v1/models/decoder:predict`, the path percent-encoded.
+        method, path: Such as `POST` and `/v1/models/decoder:predict`; the path is percent-encoded.
         body: Bytes.
-        max_batch: A prediction of more rows is refused.
+        max_batch: Predictions of more rows are rejected.
 
     Returns:
         The HTTP status and the body, JSON in bytes.
@@ -34,7 +34,7 @@ def answer(models, method, path, body, max_batch):
 
 
 def route(models, method, path, body, max_batch):
-    """Returns the body of a good answer."""
+    """Returns the body of a successful response."""
     pattern = {"POST": PREDICTION, "GET": STATUS}.get(method)
     found = pattern and pattern.fullmatch(path)
     if not found:
@@ -57,7 +57,7 @@ def route(models, method, path, body, max_batch):
 
 
 def version_number(digits):
-    """Returns the number that a path names a version by, None where it names none."""
+    """Returns the version number in a path, or None if there is none."""
     if digits is None:
         return None
     if len(digits) > len(str(NEWEST)) or int(digits) > NEWEST:
@@ -66,7 +66,7 @@ def version_number(digits):
 
 
 def chosen(models, name, number, label, status=False):
-    """Returns the model that a path names; its version `number`, None for the newest, is only spoken of."""
+    """Returns the model that a path names; `number`, None for the newest version, is used in messages only."""
     if label is not None:
         raise invalid(f"Unrecognized servable version label: {urllib.parse.unquote(label)}")
     if name in models:
@@ -80,7 +80,7 @@ def chosen(models, name, number, label, status=False):
 
 
 def predict(models, name, number, label, body, max_batch):
-    """Returns the outputs that a prediction asks for."""
+    """Returns the body of the response to a prediction request."""
     document = json_tensors.parse(body)
     signature_name = json_tensors.signature_name(document)
     model = chosen(models, name, number, label)
@@ -91,7 +91,7 @@ def predict(models, name, number, label, body, max_batch):
     if not signature.inputs:
         raise invalid(f"Failed to get input map for signature: {signature_name or 'DEFAULT'}")
     if isinstance(document.get("instances"), list):
-        check_rows(document["instances"], max_batch)  # before each is looked at
+        check_rows(document["instances"], max_batch)  # before the rows are parsed
     exact = b"true" in body or b"false" in body
     inputs, by_row = json_tensors.read_tensors(document, signature.inputs, exact)
     for array in inputs.values():
@@ -101,13 +101,13 @@ def predict(models, name, number, label, body, max_batch):
 
 
 def check_rows(rows, max_batch):
-    """Raises a `StatusError` where there are more rows than a prediction may have."""
+    """Raises a `StatusError` if there are more than `max_batch` rows."""
     if len(rows) > max_batch:
         raise invalid(f"Task size {len(rows)} is larger than maximum input batch size {max_batch}")
 
 
 def metadata(model, version):
-    """Returns a version's signatures, as TF Serving writes them: protobuf's JSON."""
+    """Returns a version's signatures in TF Serving's form, protobuf's JSON."""
     from google.protobuf import json_format
 
     def plain(signature):

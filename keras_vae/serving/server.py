@@ -1,4 +1,4 @@
-"""Serves an application on this machine until it is told to stop."""
+"""Serves an application on this machine until a signal stops it."""
 
 import contextlib
 import signal
@@ -8,21 +8,21 @@ from keras_vae.errors import UsageError
 from keras_vae.serving.extra import extra
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-CONNECTIONS = 256  # more at once are answered with 503
+CONNECTIONS = 256  # further connections are answered with status 503
 IDLE_SECONDS, STOP_SECONDS = 30, 5
 
 
 def listen(host, port):
-    """Returns a socket that listens there; raises a UsageError where it cannot."""
+    """Returns a socket that listens on `host` and `port`; raises a `UsageError` if that is impossible."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio sends small packets at once (TCP_NODELAY) only where the protocol is named: else 40 ms a request.
+    # asyncio sets TCP_NODELAY only if the protocol is given; without it a request takes 40 ms longer.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        listener.listen(CONNECTIONS)  # who comes before the application is ready waits
+        listener.listen(CONNECTIONS)  # early clients wait until the application is ready
         return listener
-    except (OSError, UnicodeError, TypeError) as error:  # the latter two: no name of a host
+    except (OSError, UnicodeError, TypeError) as error:  # the latter two: an invalid host name
         listener.close()
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"cannot listen on {host}:{port}: {reason} (try another --port)") from error
@@ -35,9 +35,9 @@ def address(listener):
 
 
 def guarded(app, host):
-    """Returns `app`, which on a loopback address answers only to loopback names.
+    """Returns `app`, which on a loopback address responds only to loopback host names.
 
-    Else a page from elsewhere could reach it in the user's browser, by a name that it lets point to 127.0.0.1.
+    Otherwise a foreign web page in the user's browser could reach it through a host name that resolves to 127.0.0.1.
     """
     if host not in LOOPBACK:
         return app
@@ -46,7 +46,7 @@ def guarded(app, host):
 
 
 def serve(app, listener, host):
-    """Answers requests on `listener` until SIGINT or SIGTERM; requests under way are answered first."""
+    """Serves requests on `listener` until SIGINT or SIGTERM; pending requests are finished first."""
     uvicorn = extra("uvicorn")
     config = uvicorn.Config(
         guarded(app, host),
@@ -57,7 +57,7 @@ def serve(app, listener, host):
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
-    # uvicorn stops at either signal, and then sends itself the signal once more: for it to end well, nothing.
+    # uvicorn stops at either signal and then raises the signal again, which these handlers ignore.
     before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         with contextlib.closing(listener):

@@ -1,4 +1,4 @@
-"""The signatures of a SavedModel, and TF Serving's rules for a request to one of them.
+"""The signatures of a SavedModel, and TF Serving's rules for requests to them.
 
 The rules and their messages are those of `servables/tensorflow/predict_util.cc` in TF Serving and
 `cc/saved_model/util.cc` in TensorFlow (2.21).
@@ -14,7 +14,7 @@ METHOD = "tensorflow/serving/predict"
 
 
 def read_signatures(folder):
-    """Returns the `SignatureDef`s of the SavedModel in `folder`, by name, as they are stored."""
+    """Returns the `SignatureDef`s of the SavedModel in `folder` by name."""
     from tensorflow.core.protobuf import saved_model_pb2
 
     content = pathlib.Path(folder, "saved_model.pb").read_bytes()
@@ -22,12 +22,12 @@ def read_signatures(folder):
 
 
 def predicting(signatures):
-    """Returns those of `signatures` that answer requests: not what TensorFlow runs once, as it loads a model."""
+    """Returns the `signatures` that serve requests, without those that TensorFlow runs when it loads a model."""
     return {name: signature for name, signature in signatures.items() if signature.method_name == METHOD}
 
 
 def shape_of(info):
-    """Returns the shape of a `TensorInfo`, -1 for a size that is free."""
+    """Returns the shape of a `TensorInfo`, with -1 for free sizes."""
     return tuple(dim.size for dim in info.tensor_shape.dim)
 
 
@@ -39,7 +39,7 @@ def dtype_of(info):
 
 
 def find_signature(signatures, name):
-    """Returns the name and the `SignatureDef` that a request for `name` (empty: the default) asks for."""
+    """Returns the name and the `SignatureDef` of the requested signature; an empty `name` is the default."""
     name = name or DEFAULT
     if name not in signatures:
         raise StatusError("FAILED_PRECONDITION", f'Serving signature key "{name}" not found.')
@@ -47,10 +47,10 @@ def find_signature(signatures, name):
 
 
 def check_inputs(signature, given):
-    """Raises a `StatusError` where the names in `given` are not those that the signature takes.
+    """Raises a `StatusError` if the names in `given` are not the signature's inputs.
 
     Args:
-        signature: A `SignatureDef`; none of ours has default inputs, so these rules are left out.
+        signature: A `SignatureDef` without default inputs, whose rules are not implemented.
         given: The names of a request's inputs.
     """
     given, taken = set(given), set(signature.inputs)
@@ -69,7 +69,7 @@ def check_inputs(signature, given):
 
 
 def check_outputs(signature, output_filter):
-    """Returns the names of the outputs asked for, all where the filter is empty; raises a `StatusError`."""
+    """Returns the requested outputs, all if the filter is empty; raises a `StatusError` for a bad filter."""
     for position, alias in enumerate(output_filter):
         if alias not in signature.outputs:
             raise invalid(
@@ -82,5 +82,5 @@ def check_outputs(signature, output_filter):
 
 
 def braced(names):
-    """Returns a set of names as TF Serving writes it."""
+    """Returns a set of names in TF Serving's notation."""
     return "{" + ",".join(sorted(names)) + "}"

@@ -1,4 +1,4 @@
-"""What a server answers when it cannot: TensorFlow's status codes, and the HTTP statuses that stand for them."""
+"""TensorFlow's status codes and the corresponding HTTP statuses."""
 
 from keras_vae.errors import StatusError
 
@@ -25,5 +25,5 @@ HTTP_STATUS = {
 
 
 def invalid(message):
-    """Returns the error of a request that can never be answered."""
+    """Returns the error for an invalid request."""
     return StatusError("INVALID_ARGUMENT", message)

@@ -1,8 +1,8 @@
-"""Requests that a server makes to itself when it has loaded a model, before others do.
+"""Warm-up requests, which a server runs when it has loaded a model.
 
-The first run of a graph takes long: TensorFlow initialises what it needs then. TF Serving replays the requests that
-it finds in `assets.extra/tf_serving_warmup_requests` beside the model, a TFRecord file of `PredictionLog`s, at most
-1,000 (`servables/tensorflow/saved_model_warmup_util.cc`). One that fails makes the whole load fail.
+The first run of a graph is slow because TensorFlow initialises itself then. TF Serving replays the requests in
+`assets.extra/tf_serving_warmup_requests` beside the model, a TFRecord file of at most 1,000 `PredictionLog`s
+(`servables/tensorflow/saved_model_warmup_util.cc`). If one fails, loading the model fails.
 """
 
 import pathlib
@@ -17,13 +17,13 @@ FILE = "assets.extra/tf_serving_warmup_requests"
 
 
 def example_inputs(signature, rows):
-    """Returns inputs of so many rows that the signature takes: grey images, codes of 0.5, seeds and labels of 0.
+    """Returns inputs for the signature: grey images, codes of 0.5, seeds and labels of 0.
 
-    What the numbers are makes no difference to a warm-up, and equal ones take no room in the file.
+    The values do not matter for a warm-up, and equal values take no space in the file.
 
     Args:
-        signature: A `SignatureDef` whose inputs are numbers.
-        rows: The size of each input's first dimension; further free ones are of size 1.
+        signature: A `SignatureDef` with numeric inputs.
+        rows: The size of each input's first dimension; other free dimensions have size 1.
     """
     inputs = {}
     for name, info in signature.inputs.items():
@@ -34,7 +34,7 @@ def example_inputs(signature, rows):
 
 
 def takes_numbers(signature):
-    """Returns whether all inputs of a signature are numbers."""
+    """Returns whether all inputs of a signature are numeric."""
     return all(np.dtype(dtype_of(info)).kind in "iuf" for info in signature.inputs.values())
 
 
@@ -42,7 +42,7 @@ def warmup_requests(model, folder, batch_sizes):
     """Yields a `PredictRequest` for each signature of the SavedModel in `folder` and each batch size.
 
     Args:
-        model: The name under which it is served.
+        model: The name under which the model is served.
         folder: The folder of one version.
         batch_sizes: Numbers of rows.
     """
@@ -61,7 +61,7 @@ def warmup_requests(model, folder, batch_sizes):
 
 
 def write_warmup(model, folder, batch_sizes):
-    """Writes the warm-up requests of the version in `folder`, and returns the file's path."""
+    """Writes the warm-up requests of the version in `folder` and returns the file's path."""
     import tensorflow as tf
 
     logs = extra("tensorflow_serving.apis.prediction_log_pb2")

@@ -1,8 +1,8 @@
-"""What a sweep needs to know before its first run: `python -m keras_vae.sweep.checking < grid.json`.
+"""Checks a sweep before its first run: `python -m keras_vae.sweep.checking < grid.json`.
 
-A process of its own, as every run is: TensorFlow and the memory that it takes are gone when it ends. It reads the
-images, builds each model, and trains the classifier that all evaluations compare images with, so that runs beside
-each other find it made.
+This is a process of its own, as every run is, so that TensorFlow's memory is freed when it ends. It reads the images,
+builds each model, and trains the classifier that provides the features of all evaluations, so that parallel runs find
+it in the cache.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from keras_vae.training.setup import build, load, settle
 
 @command("keras_vae.sweep", bad_input=(DatasetError, FeatureError))
 def main():
-    """Checks the grid on standard input; exits with 0, or with 2 and one line on what is refused."""
+    """Checks the grid on standard input; exits with 0, or with 2 and one line that says what is wrong."""
     grid = Grid.from_json(json.load(sys.stdin))
     trials = grid.trials()
     devices.start()
@@ -39,12 +39,12 @@ def main():
 
 
 def data_of(trial):
-    """Returns what decides a trial's images."""
+    """Returns a key of the settings that determine a trial's images."""
     return repr([getattr(trial, field.name) for field in dataclasses.fields(DataSettings)])
 
 
 def refused_models(trials, datasets):
-    """Returns why a model cannot be built, by run; runs that differ in their seed alone are tried once."""
+    """Returns the errors of models that cannot be built, by run; runs that differ only in their seed are tried once."""
     tried, refused = {}, {}
     for name, trial in progress(trials.items(), len(trials), "checking"):
         config = dataclasses.replace(trial.training(name, "."), seed=0, name=None)
@@ -56,7 +56,7 @@ def refused_models(trials, datasets):
 
 
 def why_refused(config, dataset):
-    """Returns the `UsageError` of building the model, None where it can be built; its advice is for the run's log."""
+    """Returns the `UsageError` of building the model, or None; hides printed advice, which belongs in the run's log."""
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             build(settle(config, dataset), dataset)

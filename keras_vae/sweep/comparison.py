@@ -1,4 +1,4 @@
-"""Runs side by side as numbers: what varies, what was measured of each, and what follows."""
+"""Compares runs: which settings vary, what was measured of each run, and what is recommended."""
 
 import csv
 import io
@@ -18,13 +18,8 @@ from keras_vae.sweep.recommendation import Candidate, recommend
 from keras_vae.training.run_folder import Run
 
 SCHEMA_VERSION = 1
-NO_AXES = (
-    "name",
-    "output",
-    "data_dir",
-    "download",
-)  # where a run lies and its data come from says nothing of it
-BEST = "generation_gap.best"  # stands for the rung of the run's best sampler
+NO_AXES = ("name", "output", "data_dir", "download")  # locations are not compared
+BEST = "generation_gap.best"  # the rung of the run's best sampler
 RUNGS = {
     BEST: "best sampler",
     "generation_gap.prior": "prior",
@@ -32,9 +27,8 @@ RUNGS = {
 }
 OF_RUNG = ("frechet", "kid", "density", "coverage")
 PRIOR_DISTANCE = "generation_gap.prior.frechet"
-BEST_DISTANCE = (
-    "generation_gap.best_frechet"  # on other images than the sampler was chosen on; older results lack it
-)
+# Measured on other images than those that the sampler was chosen on; older results lack it.
+BEST_DISTANCE = "generation_gap.best_frechet"
 EXTENDED_ERROR = "extended.frechet_by_n.limit_se"
 
 
@@ -43,11 +37,11 @@ class Member:
     """A run in a comparison.
 
     Attributes:
-        name: What it is called.
-        run: The `Run`, whose folder may not be there yet.
-        settings: What it sets on each axis, a dict of texts.
-        error: Why it failed, or None.
-        results: What was measured, None where it was not.
+        name: The run's name.
+        run: The `Run`, whose folder may not exist yet.
+        settings: Its values on the axes, a dict of texts by field.
+        error: Why the run failed, or None.
+        results: The results of its evaluation, or None.
     """
 
     name: str
@@ -63,7 +57,7 @@ class Member:
 
 
 def of_sweep(sweep):
-    """Returns the axes and the `Member`s of a sweep, those that have not run yet too."""
+    """Returns the axes and the `Member`s of a sweep, including runs that have not started."""
     failures = sweep.failures()
     members = [
         member_of(name, sweep.run(name), point, failures.get(name))
@@ -73,13 +67,13 @@ def of_sweep(sweep):
 
 
 def member_of(name, run, settings, error=None):
-    """Returns the `Member` of a run; what cannot be read of it is its error."""
+    """Returns the `Member` of a run; if its results cannot be read, that is its error."""
     results, damage = results_of(run)
     return Member(name, run, settings, damage or error, results)
 
 
 def of_runs(runs):
-    """Returns the axes and the `Member`s of any runs: the axes are the settings that differ."""
+    """Returns the axes and the `Member`s of any runs; the axes are the settings that differ."""
     said = [flat(to_json(run.read_config())) for run in runs]
     fields = dict.fromkeys(field for settings in said for field in settings if field not in NO_AXES)
     values = {field: list(dict.fromkeys(one[field] for one in said if field in one)) for field in fields}
@@ -96,7 +90,7 @@ def of_runs(runs):
 
 
 def flat(settings, prefix=""):
-    """Returns the texts of a configuration's JSON by dotted field; a component's name stands at its own."""
+    """Returns a configuration's JSON as texts by dotted field; the text of a component's own field is its name."""
     texts = {}
     for key, value in settings.items():
         if isinstance(value, dict):
@@ -125,7 +119,7 @@ def compare(title, axes, members):
 
 
 def axis_facts(axis):
-    """Returns an axis, with the place of each value on a ruler, None where there is none."""
+    """Returns an axis with the position of each value on a numeric scale, or None if it is not a number."""
     return {
         "field": axis.field,
         "replicates": axis.field == REPLICATES,
@@ -134,7 +128,7 @@ def axis_facts(axis):
 
 
 def place_of(field, text):
-    """Returns the number that a value stands for; of a latent's shape, how many numbers a code has."""
+    """Returns a value as a number, a latent's shape as the size of a code; None if it is not a finite number."""
     try:
         value = math.prod(parse_shape(text)) if field == "latent" else float(text)
     except ValueError:
@@ -143,7 +137,7 @@ def place_of(field, text):
 
 
 def all_metrics():
-    """Returns what may be compared: key, title, unit and meaning of each, generation first."""
+    """Returns all metrics that can be compared, with key, title, unit and meaning; generation comes first."""
     metrics = [
         metric(
             f"{rung}.{key}",
@@ -165,7 +159,7 @@ def all_metrics():
 
 
 def metric(key, title, path):
-    """Returns one of `all_metrics`, described as the results' schema describes `path`."""
+    """Returns one entry of `all_metrics`, described by the results' schema for `path`."""
     node = described(path)[0]
     return {
         "key": key,
@@ -177,7 +171,7 @@ def metric(key, title, path):
 
 
 def find(results, path, getter=get):
-    """Returns the entry at `path`, where `BEST` is the rung of the best sampler; or what `getter` returns of it."""
+    """Returns `getter(results, path)`, with `BEST` in the path replaced by the rung of the best sampler."""
     if path.startswith(f"{BEST}."):
         best = get(results, "generation_gap.best_sampler")
         path = ("generation_gap", best, *path.removeprefix(f"{BEST}.").split("."))
@@ -187,13 +181,13 @@ def find(results, path, getter=get):
 
 
 def measured(key, member):
-    """Returns whether a run has this number."""
+    """Returns whether the results of a run contain this number."""
     value = find(member.results, key)
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def run_facts(member, metrics):
-    """Returns one run: what it sets, and its numbers with their standard errors."""
+    """Returns a run's settings, and its numbers with their standard errors."""
     results = member.results or {}
     keys = [metric["key"] for metric in metrics if member.results and measured(metric["key"], member)]
     errors = {key: find(results, key, get_error) for key in keys}
@@ -212,7 +206,7 @@ def run_facts(member, metrics):
 
 
 def recommendations(done):
-    """Returns a recommendation for each way in which runs were measured: distances compare within one alone."""
+    """Returns one recommendation per way of measuring: distances are comparable only within one way."""
     ways = {}
     for member in done:
         if measured(f"{BEST}.frechet", member) and latent_size(member.results):
@@ -224,7 +218,7 @@ def recommendations(done):
 
 
 def way_of(results):
-    """Returns what distances depend on beside the model: the images, the features, and how many images."""
+    """Returns what distances depend on besides the model: the images, the features and the number of images."""
     return (
         get(results, "dataset"),
         get(results, "generation_gap.features.metric_name"),
@@ -233,7 +227,7 @@ def way_of(results):
 
 
 def candidates(members):
-    """Returns the `Candidate`s among runs: those that differ in their seed alone are one."""
+    """Returns the `Candidate`s among runs; runs that differ only in their seed form one candidate."""
     fields = dict.fromkeys(field for member in members for field in member.settings if field != REPLICATES)
     varied = [field for field in fields if len({member.settings.get(field) for member in members}) > 1]
     named = varied or list(fields)
@@ -245,7 +239,7 @@ def candidates(members):
 
 
 def candidate(words, size, members):
-    """Returns the `Candidate` that `members` are, of one size and called `words`."""
+    """Returns the `Candidate` named `words` that consists of `members`, whose codes have the same size."""
     evaluated = [member.results for member in members]
     return Candidate(
         words,
@@ -261,12 +255,12 @@ def candidate(words, size, members):
 
 
 def auc_of_best(results):
-    """Returns how well a classifier tells the best sampler's samples from decoded codes, None where not measured."""
+    """Returns the AUC of a classifier between the best sampler's samples and decoded codes; None if not measured."""
     return get(results, ("told_apart", get(results, "generation_gap.best_sampler") or "prior", "auc"))
 
 
 def is_unhealthy(results):
-    """Returns whether the verdict is another than that all is well."""
+    """Returns whether there is a verdict other than "healthy"."""
     return get(results, "verdict.name") not in (None, "healthy")
 
 
@@ -277,14 +271,14 @@ def fault_of(results):
 
 
 def own_error(results):
-    """Returns the standard error that the evaluation gives the best sampler's distance; older ones give it with --extended."""
+    """Returns the standard error of the best sampler's distance; older results have it only with --extended."""
     if get(results, BEST_DISTANCE) is not None:
         return get(results, f"{BEST_DISTANCE}_se")
     return (get(results, EXTENDED_ERROR) or {}).get(get(results, "generation_gap.best_sampler"))
 
 
 def csv_of(axes, members):
-    """Returns a row a run: what it sets, and every number and text of its results."""
+    """Returns CSV with one row per run: its settings, and every number and text of its results."""
     rows = []
     for member in members:
         row = {"run": member.name, "state": member.state, "error": member.error or ""}
@@ -302,11 +296,7 @@ def csv_of(axes, members):
 
 
 def write_comparison(folder, title, axes, members):
-    """Writes `comparison.json`, `comparison.csv` and `comparison.html` into `folder`.
-
-    Returns:
-        The comparison, and the path of the page.
-    """
+    """Writes `comparison.json`, `.csv` and `.html` into `folder`; returns the comparison and the page's path."""
     from keras_vae.sweep.page import comparison_page
 
     comparison, table = compare(title, axes, members), csv_of(axes, members)

@@ -1,4 +1,4 @@
-"""A sweep's folder: its grid, its runs, their logs, and what went wrong with some of them."""
+"""A sweep's folder: its grid, its runs, their logs, and the errors of failed runs."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ class Sweep:
     """A sweep's folder.
 
     Attributes:
-        path: The folder; each run stands in one of its own within, of the ordinary shape.
+        path: The folder, which contains an ordinary run folder for each run.
         grid: A `Grid`.
     """
 
@@ -27,16 +27,16 @@ class Sweep:
 
     @classmethod
     def create(cls, grid, output, name, asked):
-        """Makes the folder of a new sweep, or opens that of the same sweep.
+        """Creates the folder of a new sweep, or opens the folder of the same sweep.
 
         Args:
             grid: A `Grid`.
-            output: The folder that it stands in.
-            name: Of the folder; a number is put behind it where another sweep has it, unless `asked`.
+            output: The parent folder.
+            name: Name of the folder; if another sweep has it, a number is appended unless `asked`.
             asked: Whether the user chose the name.
 
         Raises:
-            UsageError: The name was asked for and is taken, or the folder cannot be made.
+            UsageError: The user chose a name that is taken, or the folder cannot be created.
         """
         for number in range(1, 100_000):
             path = pathlib.Path(output) / (name if number == 1 else f"{name}-{number}")
@@ -45,7 +45,7 @@ class Sweep:
                     if (sweep := cls.open(path)).grid == grid:
                         return sweep
                 if asked:
-                    raise UsageError(f"{path} is there already and is no such sweep: choose another --name")
+                    raise UsageError(f"{path} already exists and is not this sweep: choose another --name")
                 continue
             try:
                 with unfinished(path.parent) as folder:
@@ -55,50 +55,50 @@ class Sweep:
                     if rename(folder, path):
                         return cls(path, grid)
             except OSError as error:
-                raise UsageError(f"{path} cannot be made: {why(error)} (try another --output)") from error
+                raise UsageError(f"{path} cannot be created: {why(error)} (try another --output)") from error
             if asked:
-                raise UsageError(f"{path} was made just now by another process: choose another --name")
-        raise UsageError(f"{output} holds too many sweeps called {name}: give a --name")
+                raise UsageError(f"{path} has just been created by another process: choose another --name")
+        raise UsageError(f"{output} contains too many sweeps named {name}: give a --name")
 
     @classmethod
     def open(cls, path):
-        """Returns the sweep in the folder `path`, or raises a UsageError where there is none."""
+        """Returns the sweep in the folder `path`; raises a `UsageError` if it is not a sweep."""
         file = pathlib.Path(path) / "sweep.json"
         if not os.path.isfile(file):
-            raise UsageError(f"{path} is no sweep: it has no sweep.json")
+            raise UsageError(f"{path} is not a sweep: sweep.json is missing")
         try:
             return cls(path, Grid.from_json(read_json(file)))
         except (KeyError, TypeError, AttributeError) as error:
-            raise UsageError(f"{file} is not what a sweep writes: {error!r}") from error
+            raise UsageError(f"{file} was not written by a sweep: {error!r}") from error
 
     grid_file = property(lambda self: self.path / "sweep.json")
     failures_file = property(lambda self: self.path / "failures.json")
     logs = property(lambda self: self.path / "logs")
 
     def run(self, name):
-        """Returns the `Run` of the trial `name`, whose folder may not be there yet."""
+        """Returns the `Run` of the trial `name`, whose folder may not exist yet."""
         return Run(self.path / name)
 
     def log(self, name):
-        """Returns the path of what the run `name` has said."""
+        """Returns the path of the log of the run `name`."""
         return self.logs / f"{name}.log"
 
     @contextlib.contextmanager
     def held(self):
-        """Keeps other processes out while one works here; raises a UsageError where one does."""
+        """Locks the sweep for this process; raises a `UsageError` if another process has locked it."""
         with locked(self.path) as mine:
             if mine is False:
-                raise UsageError(f"{self.path} is in work by another process: wait for it, or stop it first")
+                raise UsageError(f"{self.path} is in use by another process: wait for it, or stop it first")
             yield
 
     def failures(self):
-        """Returns why runs failed, by their names."""
+        """Returns the errors of failed runs by name."""
         if not self.failures_file.is_file():
             return {}
         return {name: str(error) for name, error in read_json(self.failures_file).items()}
 
     def note(self, name, error):
-        """Notes why the run `name` failed; None where it did not."""
+        """Records why the run `name` failed; None removes the entry."""
         failures = {key: why for key, why in self.failures().items() if key != name}
         if error is not None:
             failures[name] = error
@@ -108,11 +108,13 @@ class Sweep:
     def is_done(self, name):
         """Returns whether the run `name` is trained and evaluated."""
         run = self.run(name)
-        return (run.report / "index.html").is_file() and results_of(run)[0] is not None  # the page comes last
+        return (run.report / "index.html").is_file() and results_of(run)[
+            0
+        ] is not None  # the page is written last
 
 
 def results_of(run):
-    """Returns the results of evaluating `run`, None where there are none; and why they cannot be read, or None."""
+    """Returns (results of evaluating `run` or None, reason why they cannot be read or None)."""
     file = run.report / "results.json"
     try:
         return (read_results(file) if file.is_file() else None), None

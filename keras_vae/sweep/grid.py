@@ -1,4 +1,4 @@
-"""What a sweep varies: axes, their values, and the trials that they make together."""
+"""The grid of a sweep: axes, their values, and the trials that they combine to."""
 
 import dataclasses
 import functools
@@ -14,22 +14,22 @@ from keras_vae.runtime.json_file import quote
 from keras_vae.training.config import Config
 
 NOT_SWEPT = {
-    "name": "runs are named by what varies",
-    "output": "runs stand in the sweep's folder",
-    **dict.fromkeys(("over", "jobs", "resume", "compare", "yes"), "it concerns the sweep as a whole"),
+    "name": "runs are named after what varies",
+    "output": "runs are saved in the sweep's folder",
+    **dict.fromkeys(("over", "jobs", "resume", "compare", "yes"), "it applies to the sweep as a whole"),
 }
-LONGEST_NAME = 120  # characters of a folder's name that is made of fields and values, leaving room for what is put behind it
-REPLICATES = "seed"  # the axis whose values repeat a setting rather than make another
+LONGEST_NAME = 120  # characters of a folder's name, without a number that is appended
+REPLICATES = "seed"  # the axis whose values repeat a setting
 
 
 @dataclass(frozen=True)
 class Trial(Config, Evaluation):
-    """A training and its evaluation. The seed is the training's: all evaluations draw alike."""
+    """A training and its evaluation. The seed is that of the training; all evaluations use the same seed."""
 
-    name: str | None = option(None, "of the sweep's folder; sweep-dataset-fields by default")
-    output: str = option("saved_models", "folder that the sweep's folder is made in")
+    name: str | None = option(None, "name of the sweep's folder (default: sweep-dataset-fields)")
+    output: str = option("saved_models", "folder in which the sweep's folder is created")
 
-    # What describes models that were made elsewhere: a sweep makes its own.
+    # These settings describe models from elsewhere; a sweep trains its own.
     encoder: None = dataclasses.field(default=None, init=False)
     decoder: None = dataclasses.field(default=None, init=False)
     encoder_outputs: tuple = dataclasses.field(default=(), init=False)
@@ -38,7 +38,7 @@ class Trial(Config, Evaluation):
     decoder_range: str = dataclasses.field(default="auto", init=False)
 
     def training(self, name, output):
-        """Returns the `Config` of a run that is called `name`, in the folder `output`."""
+        """Returns the `Config` of a run named `name` in the folder `output`."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(Config)}
         return Config(**{**fields, "name": name, "output": str(output)})
 
@@ -51,17 +51,16 @@ class Trial(Config, Evaluation):
 
 @dataclass(frozen=True)
 class Axis:
-    """A field of `Trial`, dotted, and the texts that it takes in turn."""
+    """A dotted field of `Trial` and its values, as texts."""
 
     field: str
     values: tuple[str, ...]
 
     @classmethod
     def read(cls, text):
-        """Returns the axis that `latent=2,8,32` writes.
+        """Parses an axis such as `latent=2,8,32`.
 
-        Commas part the values, or semicolons where there is one, since a value may hold commas itself:
-        `network.widths=16,32;32,64`.
+        Values are separated by commas, or by semicolons if values contain commas: `network.widths=16,32;32,64`.
         """
         name, equals, listed = text.partition("=")
         field = name.strip().removeprefix("--")
@@ -73,15 +72,15 @@ class Axis:
         if field in NOT_SWEPT:
             raise UsageError(f"--over {field}: {NOT_SWEPT[field]}; sweep another field")
         if repeated := [value for value in values if values.count(value) > 1]:
-            raise UsageError(f"--over {field}: {repeated[0]} stands there twice")
+            raise UsageError(f"--over {field}: {repeated[0]} is given twice")
         return cls(field, values)
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Every combination of the values of `axes`, beside `flags`, the words of the command line that all share.
+    """Every combination of the values of `axes`, with `flags`, the command-line words that all runs share.
 
-    Where a component is swept beside a field that only some of its kinds have, the others' runs go without the field.
+    If a component is swept together with a field that only some of its kinds have, runs of the other kinds omit the field.
     """
 
     flags: tuple[str, ...]
@@ -90,18 +89,18 @@ class Grid:
     def __post_init__(self):
         fields = [axis.field for axis in self.axes]
         if repeated := [field for field in fields if fields.count(field) > 1]:
-            raise UsageError(f"--over {repeated[0]} is given twice: write all its values in one")
+            raise UsageError(f"--over {repeated[0]} is given twice: give all its values in one")
         for field in fields:
             said = {f"--{field}", f"--no-{field}"}
             if said & {word.partition("=")[0] for word in self.flags}:
-                raise UsageError(f"--{field} is given beside --over {field}: give one of them")
+                raise UsageError(f"--{field} and --over {field} are both given: give one of them")
 
     @classmethod
     def from_json(cls, data):
-        """Returns the grid that `to_json` wrote; raises a TypeError or KeyError where it is none."""
+        """Returns the grid that `to_json` wrote; raises a TypeError or KeyError for other data."""
         flags, over = data["flags"], data["over"]
         if not over or not all(map(is_texts, (flags, *over.values()))) or not all(over.values()):
-            raise TypeError("flags and values are lists of texts")
+            raise TypeError("flags and values must be lists of texts")
         return cls(tuple(flags), tuple(Axis(field, tuple(values)) for field, values in over.items()))
 
     def to_json(self):
@@ -115,9 +114,9 @@ class Grid:
         return size
 
     def points(self):
-        """Returns what each run sets, a dict of texts by field; by the run's name.
+        """Returns the settings of each run, dicts of texts by field, by the run's name.
 
-        Seeds vary slowest: a sweep that is looked at early has one run of everything.
+        Seeds vary slowest, so an unfinished sweep has one run of every setting early.
         """
         axes = sorted(self.axes, key=lambda axis: axis.field != REPLICATES)
         combinations = itertools.product(*(axis.values for axis in axes))
@@ -126,17 +125,17 @@ class Grid:
         return names_of(list(fitting.values()))
 
     def first(self):
-        """Returns what the run of every axis' first value sets."""
+        """Returns the settings of the run with the first value of every axis."""
         return self.fitting({axis.field: axis.values[0] for axis in self.axes})
 
     def fitting(self, chosen):
-        """Returns what a run sets of what is `chosen`, in the order of the axes."""
+        """Returns the settings in `chosen` that apply to the run, in the order of the axes."""
         lacking = {field for component in chosen.items() for field in self.strangers.get(component, ())}
         return {axis.field: chosen[axis.field] for axis in self.axes if axis.field not in lacking}
 
     @functools.cached_property
     def strangers(self):
-        """The swept fields that a swept component lacks, where another one has them: by (field, text) of the component."""
+        """The swept fields that a component lacks but another swept component has, by the component's (field, text)."""
         lacked = {}
         for component, inner in itertools.product(self.axes, self.axes):
             if inner.field.rpartition(".")[0] == component.field:
@@ -147,19 +146,15 @@ class Grid:
         return lacked
 
     def words(self, point):
-        """Returns the command line of the run that sets `point`."""
+        """Returns the command line of the run with the settings `point`."""
         return [*self.flags, *(switch_or_value(field, text) for field, text in point.items())]
 
     def trial(self, point):
-        """Returns the `Trial` of the run that sets `point`."""
+        """Returns the `Trial` of the run with the settings `point`."""
         return parse(Trial, self.words(point)).config
 
     def trials(self):
-        """Returns all trials by the run's name.
-
-        Raises:
-            UsageError: A combination is refused, or two are the same.
-        """
+        """Returns all trials by the run's name; raises a `UsageError` if one is invalid or two are the same."""
         points, trials, refused, seen = self.points(), {}, {}, {}
         for name, point in points.items():
             try:
@@ -175,13 +170,13 @@ class Grid:
 
 
 def lacks(field, text, inner):
-    """Returns whether the component `text` of `field` has nothing that the axis `inner` could set."""
+    """Returns whether the component `text` of `field` lacks the field of the axis `inner`."""
     try:
         parse(Trial, [switch_or_value(field, text), switch_or_value(inner.field, inner.values[0])])
     except StrangerError:
         return True
     except UsageError:
-        pass  # what else is wrong is said when the run is checked
+        pass  # other errors are reported when the run is checked
     return False
 
 
@@ -191,29 +186,29 @@ def is_texts(value):
 
 
 def refuse(refused, points):
-    """Raises a UsageError where there is one in `refused`, by run; names the combination unless it fails them all."""
+    """Raises the first error in `refused`, errors by run; names the combination unless all runs fail alike."""
     if not refused:
         return
     name, error = next(iter(refused.items()))
     if len(refused) == len(points) and len(set(map(str, refused.values()))) == 1:
         raise UsageError(error)
     more = len(refused) - 1
-    others = f" (and {more} more {'is' if more == 1 else 'are'} refused)" if more else ""
+    others = f" (and {more} more {'is' if more == 1 else 'are'} rejected)" if more else ""
     raise UsageError(f"{in_words(points[name])}: {error}{others}")
 
 
 def switch_or_value(field, text):
-    """Returns the flag that sets `field` to `text`; what is on or off is a flag without a value."""
+    """Returns the flag that sets `field` to `text`; booleans become flags without a value."""
     return {"true": f"--{field}", "false": f"--no-{field}"}.get(text, f"--{field}={text}")
 
 
 def in_words(point):
-    """Returns what a run sets, as one says it: `latent 8, objective vae`."""
+    """Returns a run's settings as text: `latent 8, objective vae`."""
     return ", ".join(f"{field} {text}" for field, text in point.items())
 
 
 def names_of(points):
-    """Returns the points by names of folders that are made of what they set, such as `latent-8_objective-vae`."""
+    """Returns the points by folder names made from their settings, such as `latent-8_objective-vae`."""
     labels = short_fields(dict.fromkeys(field for point in points for field in point))
     named = {}
     for point in points:
@@ -222,14 +217,14 @@ def names_of(points):
         ]
         number = 2
         unique = name
-        while unique in named:  # values that differ only in what a folder's name cannot hold
+        while unique in named:  # the values differ only in characters that the name cannot contain
             unique, number = f"{name}-{number}", number + 1
         named[unique] = point
     return named
 
 
 def short_fields(fields):
-    """Returns for each dotted field its last part, where no other field has the same."""
+    """Returns the last part of each dotted field, or the whole field with dashes if two fields share that part."""
     last = [field.rpartition(".")[2] for field in fields]
     return {
         field: end if last.count(end) == 1 else field.replace(".", "-") for field, end in zip(fields, last)
@@ -237,5 +232,5 @@ def short_fields(fields):
 
 
 def plain(text):
-    """Returns `text` with a dash for what does not belong into the name of a folder."""
+    """Returns `text` with dashes in place of characters that are unsuitable for a folder's name."""
     return re.sub(r"[^\w.+-]+", "-", text, flags=re.ASCII).strip("-") or "-"

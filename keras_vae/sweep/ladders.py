@@ -1,4 +1,4 @@
-"""The pictures of a run's ladder, taken from the page of its report, which holds them as small PNGs."""
+"""Extracts the images of a run's ladder, small PNGs, from the page of its report."""
 
 import html
 import re
@@ -12,14 +12,14 @@ STRIP = re.compile(
 
 
 def read_ladder(run, best_sampler):
-    """Returns strips of images by rung: real, reconstruction, prior, and best, which is that of `best_sampler`.
+    """Returns strips of images by rung: real, reconstruction, prior, and best, the rung of `best_sampler`.
 
     Args:
         run: A `Run` that has been evaluated.
-        best_sampler: As in its results.
+        best_sampler: Name of the best sampler in its results.
 
     Returns:
-        A dict of dicts that hold what an `img` needs; rungs that the report does not show are missing.
+        A dict of dicts with the attributes of an `img`, without rungs that the report does not show.
     """
     try:
         page = (run.report / "index.html").read_text(encoding="utf-8")

@@ -1,7 +1,7 @@
-"""One run of a sweep, from wherever it stands: `python -m keras_vae.sweep.one_run SWEEP NAME`.
+"""Starts or continues one run of a sweep: `python -m keras_vae.sweep.one_run SWEEP NAME`.
 
-A process of its own: its memory is returned, and a crash stays in it. It ends as soon as the sweep does, which
-holds the other end of its standard input.
+This is a process of its own, so that its memory is freed and a crash does not end the sweep. It ends as soon as the
+sweep ends, which holds the other end of its standard input.
 """
 
 import os
@@ -35,14 +35,14 @@ def main():
 
 
 def end_with_the_sweep():
-    """Waits until the sweep is gone, whatever ended it, and ends this process. All files are written whole."""
-    while os.read(0, 1):  # not sys.stdin, whose lock Python wants when it ends
+    """Ends this process when the sweep ends for any reason. All files are written atomically, so none is damaged."""
+    while os.read(0, 1):  # not sys.stdin, whose lock Python needs at exit
         pass
     os._exit(1)
 
 
 def trained(config, run):
-    """Returns the run, trained anew or further from its last checkpoint."""
+    """Trains the run, from its last checkpoint if there is one, and returns it."""
     if run.config_file.is_file():
         return train(run.read_config(), Run.open(run.path))
     return train(config)

@@ -1,4 +1,4 @@
-"""The page that compares runs: `static/index.html` with its modules and its numbers, as one file."""
+"""The page that compares runs: `static/index.html` with its modules and its data in one file."""
 
 import json
 import os
@@ -16,13 +16,13 @@ STATIC = pathlib.Path(__file__).parent / "static"
 
 
 def comparison_page(comparison, table, members, folder):
-    """Returns the page as HTML that needs nothing else.
+    """Returns the page as self-contained HTML.
 
     Args:
-        comparison: As `keras_vae.sweep.comparison.compare` returns it.
-        table: The text of comparison.csv, which the page offers.
+        comparison: The result of `keras_vae.sweep.comparison.compare`.
+        table: The text of comparison.csv, which the page offers for download.
         members: The runs.
-        folder: Where the page will lie, for its links to the runs' reports.
+        folder: The folder of the page, for relative links to the runs' reports.
     """
     done = [member for member in members if member.results]
     data = {

@@ -1,4 +1,4 @@
-"""Where runs may run beside each other: a GPU each, or a share of the processor's cores each."""
+"""The devices that runs use at the same time: a GPU each, or a share of the processor's cores each."""
 
 import os
 import subprocess
@@ -9,12 +9,12 @@ from keras_vae.errors import UsageError
 
 @dataclass(frozen=True)
 class Slot:
-    """What one run at a time has for itself.
+    """The devices of one run at a time.
 
     Attributes:
-        gpu: What CUDA_VISIBLE_DEVICES calls the GPU, or None.
+        gpu: The GPU's name for CUDA_VISIBLE_DEVICES, or None.
         cores: Numbers of the cores, or None for all.
-        shared: Whether another place has the same GPU.
+        shared: Whether another slot uses the same GPU.
     """
 
     gpu: str | None = None
@@ -22,23 +22,23 @@ class Slot:
     shared: bool = False
 
     def environment(self):
-        """Returns the environment of a process here."""
+        """Returns the environment variables of a process in this slot."""
         if self.gpu is None:
             return dict(os.environ)
         growth = {"TF_FORCE_GPU_ALLOW_GROWTH": "true"} if self.shared else {}
         return {**os.environ, "CUDA_VISIBLE_DEVICES": self.gpu, **growth}
 
     def pin(self, process):
-        """Keeps a process that has just been started to the cores of this place."""
+        """Restricts a process to the cores of this slot."""
         if self.cores is not None:
             os.sched_setaffinity(process.pid, self.cores)
 
 
 def find_places(jobs=None):
-    """Returns the places for `jobs` runs at once: by default one a GPU, and one in all where there is no GPU.
+    """Returns the slots for `jobs` parallel runs: by default one per GPU, or a single one without a GPU.
 
     Raises:
-        UsageError: There is no room for so many.
+        UsageError: `jobs` is less than 1, or larger than the number of cores without a GPU.
     """
     if jobs is not None and jobs < 1:
         raise UsageError(f"--jobs is {jobs}: it must be at least 1")
@@ -50,9 +50,9 @@ def find_places(jobs=None):
     cores = available_cores()
     if jobs > len(cores):
         raise UsageError(
-            f"--jobs is {jobs}: there are {len(cores)} cores and no GPU (try --jobs {len(cores)})"
+            f"--jobs is {jobs}, but there are {len(cores)} cores and no GPU (try --jobs {len(cores)})"
         )
-    if not hasattr(os, "sched_setaffinity"):  # macOS, Windows: the system spreads them
+    if not hasattr(os, "sched_setaffinity"):  # on macOS and Windows the system distributes the runs
         return [Slot()] * jobs
     return [Slot(cores=tuple(cores[index::jobs])) for index in range(jobs)]
 
@@ -65,9 +65,9 @@ def available_cores():
 
 
 def visible_gpus():
-    """Returns the GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them.
+    """Returns the GPUs that this process may use, by their names for CUDA_VISIBLE_DEVICES.
 
-    TensorFlow is not asked: it would take their memory.
+    TensorFlow is not queried, because it would allocate their memory.
     """
     allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
     if allowed is not None:

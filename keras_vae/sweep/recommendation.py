@@ -1,4 +1,4 @@
-"""The smallest latent whose generation is within one standard error of the best, and why."""
+"""Recommends the smallest latent whose generation is within one standard error of the best."""
 
 import math
 import statistics
@@ -6,22 +6,22 @@ from dataclasses import asdict, dataclass
 
 from keras_vae.report.page import measured
 
-SURE = 4  # seeds, below which a standard error says little
+SURE = 4  # seeds; a standard error from fewer seeds is uncertain
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A setting, over its seeds.
+    """A setting with the results of its seeds.
 
     Attributes:
-        words: What it sets, `latent 8, objective vae`, without the seed and what all candidates share.
+        words: The setting, such as `latent 8, objective vae`, without the seed and what all candidates share.
         size: Numbers in a code.
-        distances: The Fréchet distance of the best sampler, a number a seed.
-        errors: The evaluation's own standard error of each, or None.
-        priors: The distances of codes that are drawn from the prior, as far as they were measured.
+        distances: The Fréchet distance of the best sampler, one per seed.
+        errors: The evaluation's own standard error of each distance, or None.
+        priors: The Fréchet distances of samples from the prior, as far as they were measured.
         runs: The names of its runs.
-        faults: The verdicts on those that are not healthy, in words.
-        aucs: How well a classifier tells the best sampler's samples from decoded codes, a number a seed if measured.
+        faults: The verdicts in words of runs that are not healthy.
+        aucs: The AUC of a classifier between the best sampler's samples and decoded codes, one per seed if measured.
         blind: Whether the features of the distances cannot tell fog from real images here.
     """
 
@@ -42,7 +42,7 @@ class Candidate:
 
     @property
     def error(self):
-        """The standard error: over seeds; of one seed, that of its evaluation, or None."""
+        """The standard error over seeds; for a single seed that of its evaluation, or None."""
         if len(self.distances) == 1:
             return self.errors[0]
         return statistics.stdev(self.distances) / math.sqrt(len(self.distances))
@@ -53,7 +53,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """What to take, why, and the numbers behind it; all None but `reason` where nothing can be said."""
+    """The recommended setting, the reason and the numbers behind it; without one, all but `reason` are None."""
 
     words: str | None
     reason: str
@@ -68,18 +68,18 @@ class Recommendation:
     runs: tuple[str, ...] = ()
 
     def to_json(self):
-        """Returns it as plain JSON values."""
+        """Returns the recommendation as plain JSON values."""
         return asdict(self)
 
 
 def recommend(candidates):
-    """Returns the `Recommendation` among candidates that were measured alike.
+    """Returns the `Recommendation` among candidates that were measured in the same way.
 
-    Of those whose mean distance is at most the lowest one plus its standard error, the smallest latent; of several
-    such, the one of the lowest distance. (Breiman et al. 1984, section 3.4.3, choose the size of a tree so.)
+    This is the one-standard-error rule of Breiman et al. 1984, section 3.4.3: among candidates whose mean distance is
+    at most the lowest one plus its standard error, the smallest latent, and among these the lowest distance.
     """
     if not candidates:
-        return Recommendation(None, "No run has been evaluated yet, so that nothing can be recommended.")
+        return Recommendation(None, "No run has been evaluated yet, so nothing can be recommended.")
     best = min(candidates, key=lambda candidate: (candidate.distance, candidate.size))
     threshold = best.distance + (best.error or 0.0)
     close = [candidate for candidate in candidates if candidate.distance <= threshold]
@@ -100,8 +100,8 @@ def recommend(candidates):
 
 
 def sentences(candidates, best, threshold, close, chosen):
-    """Yields why `chosen` is recommended, and how far that can be relied on."""
-    alone = "It is all that was tried" if len(candidates) == 1 else "It generates best"
+    """Yields why `chosen` is recommended, and how reliable that is."""
+    alone = "It is the only setting that was tried" if len(candidates) == 1 else "It generates best"
     if chosen is best:
         as_good = f" (within one standard error: up to {threshold:.3g})" if best.error else ""
         yield (
@@ -110,46 +110,46 @@ def sentences(candidates, best, threshold, close, chosen):
         )
     else:
         yield (
-            f"The best generation is that of {best}, by the Fréchet distance of the best sampler;"
-            f" {chosen} is within one standard error of it, up to {threshold:.3g}."
+            f"By the Fréchet distance of the best sampler, {best} generates best;"
+            f" {chosen} is within one standard error of it (up to {threshold:.3g})."
         )
     if chosen.faults:
-        yield f"Not all is well with it: {' and '.join(dict.fromkeys(chosen.faults))}."
+        yield f"It has problems: {' and '.join(dict.fromkeys(chosen.faults))}."
     if chosen.priors and (prior := statistics.fmean(chosen.priors)) > threshold and prior > chosen.distance:
-        yield f"Its codes are to be drawn from the fitted sampler: from the prior, the distance is {prior:.3g}."
+        yield f"Draw its codes from the fitted sampler: with the prior, the distance is {prior:.3g}."
     if chosen.aucs:
         yield (
-            f"A classifier tells samples of its best sampler from decoded codes in {statistics.fmean(chosen.aucs):.0%} of"
-            " pairs, where 50% is chance."
+            "A classifier distinguishes samples of its best sampler from decoded codes in"
+            f" {statistics.fmean(chosen.aucs):.0%} of pairs (50% is chance)."
         )
     if any(candidate.blind for candidate in candidates):
         yield (
-            "The features of these distances cannot tell fog from real images here: look at the pictures before you rely"
-            " on them."
+            "The features of these distances cannot tell fog from real images here: look at the images before you"
+            " rely on the distances."
         )
     sizes = sorted({candidate.size for candidate in candidates})
     smaller = [candidate for candidate in candidates if candidate.size < chosen.size]
     if len(sizes) == 1:
-        yield "All codes are of one size: --over latent=... says how large they should be."
+        yield "All codes have the same size: use --over latent=... to find out how large they should be."
     elif smaller:
         next_size = max(candidate.size for candidate in smaller)
         next_best = min(
             (candidate for candidate in smaller if candidate.size == next_size), key=lambda one: one.distance
         )
-        yield f"The next smaller latent does worse: {next_best}."
+        yield f"The next smaller latent is worse: {next_best}."
     else:
         yield "It is the smallest latent that was tried: a smaller one may do as well."
     if len(sizes) > 1 and best.size == sizes[-1]:
         yield "The best is the largest latent that was tried: a larger one may do better."
     equals = [candidate for candidate in close if candidate.size == chosen.size and candidate is not chosen]
     if equals:
-        yield f"No worse than chance would have it, at the same size: {'; '.join(map(str, equals))}."
+        yield f"Also within one standard error at the same size: {'; '.join(map(str, equals))}."
     if best.error is None:
         yield (
-            "The best has one seed, which gives no standard error: what is within chance of it is not known"
-            " (--over seed=0,1,2)."
+            "The best setting has only one seed and therefore no standard error, so it is unknown which differences are"
+            " chance (use --over seed=0,1,2)."
         )
     elif len(best.distances) == 1:
-        yield "The best has one seed: the error is that of its evaluation, and leaves out the chance of training."
+        yield "The best setting has one seed: its standard error covers the evaluation but not the randomness of training."
     elif len(best.distances) < SURE:
-        yield f"A standard error from {len(best.distances)} seeds is unsure itself."
+        yield f"A standard error from {len(best.distances)} seeds is itself uncertain."

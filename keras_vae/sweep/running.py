@@ -1,4 +1,4 @@
-"""Runs what is left of a sweep, as many at once as there are places, and tells how far it is."""
+"""Runs the remaining trials of a sweep, as many at once as there are slots, and shows the progress."""
 
 import contextlib
 import os
@@ -20,18 +20,18 @@ from keras_vae.runtime.files import writing
 from keras_vae.sweep.one_run import PROG
 from keras_vae.sweep.places import Slot
 
-LOOKED_EVERY = 0.2  # seconds
-TRAINING_SHARE = 0.8  # of a run's time, until the evaluation begins: for the bar alone
+LOOKED_EVERY = 0.2  # seconds between checks of the processes
+TRAINING_SHARE = 0.8  # of a run's time, the rest is evaluation; used for the progress bar only
 EPOCH = re.compile(rb"epoch (\d+)/(\d+):")
 LOG_TAIL = 4096  # bytes
 ERROR_LENGTH = 400  # characters
 NAME_LENGTH = 40  # characters beside the bar
-PATIENCE = 10.0  # seconds that a process has to end when asked to
+PATIENCE = 10.0  # seconds for a process to end after it has been asked to
 
 
 @dataclass
 class Work:
-    """A run at work: its name, where, since when, and its process."""
+    """A run in progress."""
 
     name: str
     place: Slot
@@ -41,15 +41,15 @@ class Work:
 
 
 def run_all(sweep, places, after_each):
-    """Runs all of the sweep's trials that are not done, one a place at a time.
+    """Runs all of the sweep's trials that are not done, one per slot at a time.
 
     Args:
         sweep: A `Sweep`.
         places: `Slot`s.
-        after_each: Is called without arguments whenever a run has ended.
+        after_each: Called without arguments whenever a run has ended.
 
     Raises:
-        KeyboardInterrupt: After the processes have been ended.
+        KeyboardInterrupt: On Ctrl-C, after the processes have been ended.
     """
     names = list(sweep.grid.points())
     waiting = [name for name in names if not sweep.is_done(name)]
@@ -58,7 +58,7 @@ def run_all(sweep, places, after_each):
     try:
         while waiting or working:
             while waiting and free:
-                with uninterrupted():  # else a process that has just begun would be one that nobody ends
+                with uninterrupted():  # otherwise a process that has just started might never be ended
                     working.append(start(sweep, waiting.pop(0), free.pop(0)))
             time.sleep(LOOKED_EVERY)
             for work in [work for work in working if work.process.poll() is not None]:
@@ -79,9 +79,9 @@ def run_all(sweep, places, after_each):
 
 @contextlib.contextmanager
 def uninterrupted():
-    """Lets Ctrl-C wait until the end of the block: one that comes meanwhile is raised there.
+    """Defers Ctrl-C until the end of the block.
 
-    Only the main thread is ever interrupted by it.
+    Other threads than the main thread are never interrupted by Ctrl-C.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -97,20 +97,20 @@ def uninterrupted():
 
 
 def in_short(working):
-    """Returns which runs are at work, leaving room for the bar."""
+    """Returns a short description of the runs in progress, leaving space for the progress bar."""
     names = [work.name for work in working]
     others = f" and {len(names) - 1} more" if len(names) > 1 else ""
     return "".join(names[:1])[:NAME_LENGTH] + others
 
 
 def progress_bar(total, done):
-    """Returns a bar over the grid, on standard error; none where nobody watches."""
+    """Returns a progress bar on standard error, disabled if that is not a terminal."""
     return tqdm(
         total=total,
         initial=done,
         leave=False,
         ncols=shutil.get_terminal_size().columns - 1,
-        nrows=2,  # where tqdm asks a terminal that does not know its size, it shows nothing
+        nrows=2,  # on terminals of unknown size, tqdm would otherwise show nothing
         bar_format="{desc} |{bar}| {n:.1f}/{total} runs, {remaining} left",
         smoothing=0,
         disable=not sys.stderr.isatty(),
@@ -126,19 +126,19 @@ def start(sweep, name, place):
         log_start = log.tell()
         process = subprocess.Popen(
             [sys.executable, "-m", "keras_vae.sweep.one_run", str(sweep.path), name],
-            stdin=subprocess.PIPE,  # its end is this process' end
+            stdin=subprocess.PIPE,  # closed when this process ends, which ends the run
             stdout=log,
             stderr=log,
             env=place.environment(),
-            start_new_session=True,  # Ctrl-C is for the sweep alone
+            start_new_session=True,  # Ctrl-C reaches only the sweep
         )
-    with contextlib.suppress(OSError):  # it has ended already: `conclude` will say why
+    with contextlib.suppress(OSError):  # it has already ended; `conclude` reports why
         place.pin(process)
     return Work(name, place, process, time.monotonic(), log_start)
 
 
 def conclude(sweep, work):
-    """Notes how a run has ended and returns it in one line."""
+    """Records how a run has ended and returns a line about it."""
     seconds = f"{time.monotonic() - work.begun:.0f} s"
     if sweep.is_done(work.name):
         verdict = get(read_results(sweep.run(work.name).report / "results.json"), "verdict.name")
@@ -149,29 +149,29 @@ def conclude(sweep, work):
 
 
 def why_failed(code, said):
-    """Returns why a run failed: what killed it, else the last line that it said."""
+    """Returns why a run failed: the signal that killed it, or else its last line of output."""
     if code < 0:
         return f"killed by signal {-code}" + (" (out of memory?)" if code == -9 else "")
     lines = [line.strip() for line in said.decode(errors="replace").splitlines() if line.strip()]
-    last = lines[-1] if lines else f"it ended with code {code} and said nothing"
+    last = lines[-1] if lines else f"it ended with code {code} and no output"
     return last.removeprefix(f"{PROG}: error: ")[:ERROR_LENGTH]
 
 
 def share_done(sweep, work):
-    """Returns which share of a run is done, from the last epoch that its log names."""
+    """Returns the share of a run that is done, from the last epoch in its log."""
     epochs = EPOCH.findall(tail(sweep.log(work.name), work.log_start))
     return TRAINING_SHARE * int(epochs[-1][0]) / int(epochs[-1][1]) if epochs else 0.0
 
 
 def tail(path, start=0):
-    """Returns the last bytes of a file, none from before `start`."""
+    """Returns the last `LOG_TAIL` bytes of a file, not before `start`."""
     with open(path, "rb") as file:
         file.seek(max(start, os.path.getsize(path) - LOG_TAIL))
         return file.read()
 
 
 def stop(working):
-    """Ends the processes of all `working` runs; they go on from their last checkpoints."""
+    """Ends the processes of all `working` runs, which can continue later from their last checkpoints."""
     for work in working:
         work.process.terminate()
     for work in working:

@@ -284,7 +284,7 @@ HALF = {"x_train": IMAGES[:10], "y_train": np.arange(10) % 2, "x_test": IMAGES[1
         ({"images": IMAGES, "labels": np.ones(19, int)}, "19 labels for 20 images"),
         ({"images": IMAGES, "labels": np.array([])}, "0 labels for 20 images"),
         (HALF, "the test images have no labels, and those of train have"),
-        ({"images": IMAGES}, "num_classes is 0: a conditional objective takes images of two classes"),
+        ({"images": IMAGES}, "num_classes is 0: a conditional objective needs two classes or more"),
         ({"images": IMAGES, "labels": np.zeros(20, int)}, "num_classes is 1"),
         ({"images": np.where(IMAGES > 250, np.nan, IMAGES / 255)}, "NaN or infinite, the first at"),
         ({"images": np.where(IMAGES > 250, -np.inf, IMAGES / 255)}, "NaN or infinite, the first at"),
@@ -345,7 +345,7 @@ def with_an_empty_batch():
         (lambda: (batches(SPOILED),), "images of a batch run from nan to nan: .*remove or replace"),
         (lambda: (batches(FEW, 255 * FEW),), "run from 0 to 255"),
         (lambda: (batches(FEW).take(0),), "no images in the dataset"),
-        (lambda: (with_an_empty_batch(),), "a batch holds no images"),
+        (lambda: (with_an_empty_batch(),), "a batch has no images"),
     ],
 )
 def test_images_that_are_none_are_not_learned_from(models, given, said):
@@ -353,7 +353,7 @@ def test_images_that_are_none_are_not_learned_from(models, given, said):
     before = model.get_weights()
     with pytest.raises(ValueError, match=said):
         model.fit(*given(), verbose=0)
-    if "holds no images" not in said:  # which comes after a good one
+    if "has no images" not in said:  # which comes after a good one
         assert all(np.array_equal(*pair) for pair in zip(model.get_weights(), before, strict=True))
 
 
@@ -372,8 +372,8 @@ def test_noise_may_lead_beyond_0_and_1_where_the_decoder_is_given_the_images(mod
 @pytest.mark.parametrize(
     ("labels", "said"),
     [
-        (np.full(8, np.nan), "no whole numbers"),
-        (np.full(8, 0.5), "no whole numbers"),
+        (np.full(8, np.nan), "not whole numbers"),
+        (np.full(8, 0.5), "not whole numbers"),
         (np.full(8, -1), "the labels are -1 to -1: expected 0 to 9"),
         (np.full(8, 10), "the labels are 10 to 10"),
         (None, "give the labels too"),

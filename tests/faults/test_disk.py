@@ -112,7 +112,7 @@ def check_refused(server, folder, said):
     code, out, _ = server.run("train", "--resume", "run", **named)
     assert (code, "is complete" in out) == (0, True)
     line = only_line(server.run("evaluate", *chains.EVALUATION, **named), "evaluate.py")
-    assert "run cannot be written to, and the report goes there: copy the run elsewhere" in line
+    assert "run is read-only: copy the run elsewhere" in line
     assert "cannot be written to (try another --output)" in only_line(
         server.run("train", *chains.SETTINGS, **named), "train.py"
     )

@@ -104,7 +104,7 @@ def test_data_with_pickles_are_refused(folder, name):
 def test_a_sampler_with_pickles_is_refused(folder):
     (folder / "run" / "samplers").mkdir(exist_ok=True)
     path = planted(folder / "run" / "samplers" / "mixture.npz")
-    assert "holds no sampler" in refused(folder, explore, "run", "--static")
+    assert "does not contain a sampler" in refused(folder, explore, "run", "--static")
     path.unlink()
 
 
@@ -113,7 +113,7 @@ def test_a_prior_with_pickles_is_refused(folder):
     kept = path.read_bytes()
     planted(path)
     versions = ["--encoder=run/serving/encoder/1", "--decoder=run/serving/decoder/1"]
-    assert "holds no sampler" in refused(folder, evaluate.main, *versions)
+    assert "does not contain a sampler" in refused(folder, evaluate.main, *versions)
     path.write_bytes(kept)
 
 

@@ -1,1 +1,1 @@
-"""Where images come from, one file for each kind of source."""
+"""Sources of images, one file for each kind."""

@@ -22,7 +22,7 @@ from keras_vae.data.value_range import (
 )
 from keras_vae.errors import DatasetError
 
-# Names of the arrays of images and labels, of all splits together or of each.
+# Names of the image and label arrays, for all splits together or for each split.
 IMAGE_KEYS = ("images", "x", "imgs", "data", "arr_0")
 LABEL_KEYS = ("labels", "label", "y", "targets")
 SPLIT_IMAGE_KEYS = {
@@ -36,21 +36,21 @@ SPLIT_LABEL_KEYS = {
     "test": ("y_test", "test_labels"),
 }
 CHUNK = 2048
-MOST_CLASSES = 100_000  # a larger number is not the number of a class
+MOST_CLASSES = 100_000  # larger numbers are not class numbers
 
 
 @dataclass(frozen=True)
 class Arrays:
-    """An .npy file of images, or an .npz file of images and optional labels, for all splits together or for each."""
+    """An .npy file of images, or an .npz file of images and optional labels, for all splits together or for each split."""
 
     path: str = field(default="", metadata={"help": ".npy or .npz file of numbers or bool, [n, h, w(, c)]"})
 
     def read(self, path):
-        """Returns ({split: (key, images)}, {split: labels}) of the file; without splits, all are "train"."""
+        """Returns ({split: (key, images)}, {split: labels}) of the file; without splits, all images are "train"."""
         return _read(path)
 
     def load(self, options):
-        """Returns the `Dataset`; size and channels are the file's unless asked otherwise."""
+        """Returns the `Dataset`, by default with the size and channels of the file."""
         path = Path(os.path.expanduser(self.path))
         parts, labels = self.read(path)
         named = [(array, f"{path}, {key}" if key else str(path)) for key, array in parts.values()]
@@ -79,9 +79,9 @@ def scale_arrays(named, where, asked):
     found; the range is None if no values were scaled.
 
     Args:
-      named: Pairs of an array and its name in errors.
-      where: Names the set.
-      asked: (low, high), which also applies to bytes if there are only bytes; or None.
+      named: Pairs of an array and its name for error messages.
+      where: Name of the dataset for error messages.
+      asked: The requested (low, high), which also applies to bytes if there are only bytes; or None.
 
     Raises:
       DatasetError: The arrays are not images.
@@ -123,13 +123,13 @@ def _choose_range(arrays, where, asked):
     if chosen:
         return chosen, describe_found(lows, highs, chosen)
     raise DatasetError(
-        f"{where}: all values are {lows.min():g}: it is not clear what is black and what is white (try --range 0,"
+        f"{where}: all values are {lows.min():g}, so black and white are unknown (try --range 0,"
         f"{max(1, abs(lows.min())):g})"
     )
 
 
 def _as_images(images, chosen):
-    """Returns `[n, h, w, c]` images as uint8 if all values are 255ths, else as float32 in [0, 1]."""
+    """Returns `[n, h, w, c]` images as uint8 if all values are multiples of 1/255, else as float32 in [0, 1]."""
     if images.dtype == bool:
         return images.astype(np.uint8) * np.uint8(255)
     if chosen is None or (images.dtype == np.uint8 and chosen == BYTES):
@@ -138,7 +138,7 @@ def _as_images(images, chosen):
 
 
 def _small(images, in_unit_range):
-    """Returns uint8 if every value of `in_unit_range(part)` is a whole number of 255ths, else float32."""
+    """Returns uint8 if every value of `in_unit_range(part)` is a multiple of 1/255, else float32."""
     if all(_is_whole(in_unit_range(part)) for part in _chunks(images)):
         parts = [np.rint(in_unit_range(part).astype(np.float32) * 255) for part in _chunks(images)]
         return np.concatenate([part.astype(np.uint8) for part in parts])
@@ -146,11 +146,11 @@ def _small(images, in_unit_range):
 
 
 def check_images(images, where):
-    """Returns `images` as uint8, or float32 in [0, 1] if that loses precision, `[n, h, w, c]`, by the first rules.
+    """Returns `images`, `[n, h, w, c]`, as uint8, or float32 in [0, 1] if uint8 loses precision (data rules 1).
 
     Args:
-      images: The array as it was read.
-      where: Its name in the `DatasetError` that says what is wrong.
+      images: The array from the file.
+      where: Its name for error messages.
     """
     images = _four_axes(images, where)
     if images.dtype == bool:
@@ -161,12 +161,12 @@ def check_images(images, where):
         return _check_floats(images, where)
     raise DatasetError(
         f"{where}: the type is {images.dtype}: expected uint8 in 0 to 255, floats in 0 to 1, or bool"
-        " (--data_rules 2 takes any numbers)"
+        " (--data_rules 2 accepts any numbers)"
     )
 
 
 def _four_axes(images, where):
-    """Returns `images` as `[n, h, w, c]`; raises a `DatasetError` where its shape or type is not that of images."""
+    """Returns `images` as `[n, h, w, c]`; raises a `DatasetError` if the shape or type is not that of images."""
     if images.ndim not in (3, 4):
         raise DatasetError(
             f"{where}: the shape is {images.shape}: "
@@ -181,7 +181,7 @@ def _four_axes(images, where):
     if not 1 <= channels <= 4:
         hint = " (channels come last: use np.moveaxis(images, 1, -1))" if images.shape[1] in (1, 3) else ""
         raise DatasetError(
-            f"{where}: the shape is {images.shape}: expected 1 to 4 channels in the last place{hint}"
+            f"{where}: the shape is {images.shape}: expected 1 to 4 channels on the last axis{hint}"
         )
     if images.dtype.kind not in "biuf":
         raise DatasetError(f"{where}: the type is {images.dtype}: expected numbers or bool")
@@ -189,10 +189,10 @@ def _four_axes(images, where):
 
 
 def _check_bytes(images, where):
-    # Zeros and ones are a mask: as bytes of 0 to 255 it would be black.
+    # Zeros and ones are a mask, which would be black as bytes of 0 to 255.
     if max(int(part.max()) for part in _chunks(images)) == 1:
         raise DatasetError(
-            f"{where}: all uint8 values are 0 or 1 where 255 is white: give --range 0,1, or store them as bool"
+            f"{where}: all uint8 values are 0 or 1, but 255 is white: give --range 0,1, or store them as bool"
         )
     return images
 
@@ -215,7 +215,7 @@ def _check_finite(images, where):
 
 
 def _check_floats(images, where):
-    """Returns uint8 if every value is a whole number of 255ths, else float32."""
+    """Returns uint8 if every value is a multiple of 1/255, else float32."""
     _check_finite(images, where)
     low = min(float(part.min()) for part in _chunks(images))
     high = max(float(part.max()) for part in _chunks(images))
@@ -227,9 +227,9 @@ def _check_floats(images, where):
             if low >= 0 and high <= 255
             else None
         )
-        hint = f"store {way}" if way else "scale them, and store that"
+        hint = f"store {way}" if way else "scale them before storing them"
         raise DatasetError(
-            f"{where}: the values run from {low:g} to {high:g}: floats are expected in 0 to 1 ({hint})"
+            f"{where}: the values run from {low:g} to {high:g}: expected floats in 0 to 1 ({hint})"
         )
     return _small(images, np.asarray)
 
@@ -244,7 +244,7 @@ def _chunks(images):
 
 
 def _read(path):
-    """Returns ({split: (key, images)}, {split: labels}) of a file; without splits, all are "train"."""
+    """Returns ({split: (key, images)}, {split: labels}) of a file; without splits, all images are "train"."""
     if not os.path.isfile(path):
         raise DatasetError(f"{path}: there is no such file")
     try:
@@ -256,10 +256,10 @@ def _read(path):
     except DatasetError:
         raise
     except MemoryError as error:
-        raise DatasetError(f"{path}: {str(error) or 'it is too large'}: there is less memory") from error
+        raise DatasetError(f"{path}: not enough memory: {str(error) or 'the file is too large'}") from error
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zipfile.zlib.error) as error:
         if "Object arrays" in str(error) or "Python objects" in str(error):
-            reason = "it holds Python objects, which are not loaded: store one uint8 or float array"
+            reason = "it contains Python objects, which are not loaded: store one uint8 or float array"
         else:
             reason = "it is damaged, or was not written by numpy.save or numpy.savez: write it again"
         raise DatasetError(f"{path}: {reason}") from error
@@ -287,8 +287,8 @@ def _only_images(path, file):
         return candidates[0]
     held = ", ".join(f"{key} {list(array.shape)}" for key, array in arrays.items()) or "nothing"
     raise DatasetError(
-        f"{path}: it is not clear which array holds the images: "
-        f"expected images, or x_train and x_test; it holds {held}"
+        f"{path}: it is not clear which array contains the images: "
+        f"expected images, or x_train and x_test; found {held}"
     )
 
 
@@ -296,23 +296,25 @@ def _check_labels(path, labels, counts, version):
     """Returns (int64 `[n]`, names) of the labels of all splits, or (None, None) if there are no labels.
 
     Args:
-      path: Of the file.
+      path: Path of the file, for error messages.
       labels: Arrays by split.
-      counts: Numbers of images by split.
-      version: Of the rules.
+      counts: Number of images by split.
+      version: Version of the data rules.
     """
     if not labels:
         return None, None
     if missing := [split for split in counts if split not in labels]:
         raise DatasetError(
-            f"{path}: the {missing[0]} images have no labels, and those of {next(iter(labels))} have: give all"
-            f" ({', '.join(SPLIT_LABEL_KEYS[missing[0]])}), or none"
+            f"{path}: the {missing[0]} images have no labels, but the {next(iter(labels))} images do: give labels for"
+            f" all ({', '.join(SPLIT_LABEL_KEYS[missing[0]])}) or for none"
         )
     parts = []
     for split, count in counts.items():
         array = labels[split]
         if array.ndim and len(array) != count:
-            raise DatasetError(f"{path}: there are {len(array)} labels for {count} images: expected one each")
+            raise DatasetError(
+                f"{path}: there are {len(array)} labels for {count} images: expected one per image"
+            )
         parts.append(array.reshape(count) if array.size == count else array)
     if version == rules.FIRST:
         return _as_numbered(path, parts)
@@ -320,12 +322,14 @@ def _check_labels(path, labels, counts, version):
         parts[0].ndim > 1 and len({part.shape[1:] for part in parts}) > 1
     ):
         shapes = [list(part.shape) for part in parts]
-        raise DatasetError(f"{path}: the splits' labels have the shapes {shapes}: expected one form for all")
+        raise DatasetError(
+            f"{path}: the splits' labels have the shapes {shapes}: expected the same form for all"
+        )
     return number_classes(np.concatenate(parts), path)
 
 
 def _as_numbered(path, parts):
-    """Returns the result of `_check_labels` by the first rules: whole numbers are the classes' numbers."""
+    """Returns the result of `_check_labels` by data rules 1: whole numbers are class numbers."""
     if any(part.ndim != 1 for part in parts):
         if all(part.ndim == 2 and ((part == 0) | (part == 1)).all() for part in parts):  # one-hot
             return np.concatenate([part.argmax(axis=1) for part in parts]).astype(np.int64), None
@@ -338,11 +342,11 @@ def _as_numbered(path, parts):
         return classes.astype(np.int64), tuple(str(name) for name in names)
     if classes.dtype.kind not in "biuf" or not np.all(np.isfinite(classes) & (classes == np.floor(classes))):
         raise DatasetError(
-            f"{path}: some labels ({classes.dtype}) are not whole numbers: expected these or names, one per image"
+            f"{path}: some labels ({classes.dtype}) are not whole numbers: expected numbers or names, one per image"
         )
     if classes.min() < 0 or classes.max() >= MOST_CLASSES:
         raise DatasetError(
-            f"{path}: the labels run from {classes.min()} to {classes.max()}: expected the classes' numbers, from 0 on"
-            " (leave out images without a label, or all labels; np.unique(labels, return_inverse=True) numbers any)"
+            f"{path}: the labels run from {classes.min()} to {classes.max()}: expected class numbers from 0 on"
+            " (leave out images without a label, or all labels; np.unique(labels, return_inverse=True) converts any)"
         )
     return classes.astype(np.int64), None

@@ -1,4 +1,4 @@
-"""The handwritten digits included in scikit-learn: 1,797 images of 8x8, without a network."""
+"""The handwritten digits included in scikit-learn: 1,797 images of 8x8, available offline."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ class Digits:
     """scikit-learn's handwritten digits."""
 
     def load(self, options):
-        """Returns the `Dataset`; 8x8x1 unless asked otherwise."""
+        """Returns the `Dataset`, by default of shape 8x8x1."""
         from sklearn.datasets import load_digits
 
         digits = load_digits()

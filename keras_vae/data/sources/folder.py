@@ -1,4 +1,4 @@
-"""A folder of images: lists, checks and splits them; `files.py` reads them."""
+"""A folder of images: lists, checks and splits them; `image_files.py` reads them."""
 
 import hashlib
 import itertools
@@ -31,9 +31,9 @@ from keras_vae.errors import DatasetError, UnreadableImageError
 
 LOOKED_AT = 64  # files whose size is checked before all files are read
 COLOURS = 3  # channels
-CHECKED_TOGETHER = 64  # files by one thread; what waits in a pool takes more than a kilobyte
-DEEPEST_WHITE = 65535.0  # if all values of a set are equal, they are treated as 16 bits
-# By the first rules.
+CHECKED_TOGETHER = 64  # files per task; each task that waits for a thread takes more than a kilobyte
+DEEPEST_WHITE = 65535.0  # white if all values of a dataset are equal: 16 bits are assumed
+# Of data rules 1.
 SPLIT_FOLDERS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
 
 
@@ -41,27 +41,27 @@ SPLIT_FOLDERS = {"train": "train", "validation": "validation", "val": "validatio
 class ImageFolder:
     """Images in a folder and the folders in it: JPEG, PNG, GIF (first frame), BMP, WebP and TIFF.
 
-    They are streamed and not kept in memory; a `cache` is streamed instead if there is one (`packed.py`). Labels are
-    the folders directly in `path`, if all images are in at least two of them. Folders named like splits, such as train
-    and test, in `path` or one level below, are splits and not labels (`keras_vae.data.split_folders`).
+    Images are streamed from disk, or from the `cache` if one is given (`packed.py`). The folders directly in `path` are
+    the labels if there are at least two and they contain all images. Folders named like splits, such as train and test,
+    in `path` or one level below, are splits and not labels (`keras_vae.data.split_folders`).
     """
 
     path: str = field(default="", metadata={"help": "folder of images, or one image file"})
     cache: str = field(
         default="",
-        metadata={"help": "folder for a cache of the decoded images, in ArrayRecord files; none: no cache"},
+        metadata={"help": "folder for a cache of the decoded images in ArrayRecord files; none: no cache"},
     )
 
     def load(self, options):
         """Returns the `Dataset`.
 
-        By default, images keep their size if all have the same, else they get 64x64. They get 1 channel if all are
-        grey, else 3.
+        By default, images keep their size if all have the same size, and are scaled to 64x64 otherwise. They have
+        1 channel if all are grey, else 3.
         """
         root, names, closed = _find(self.path, options.rules)
         size, channels = self._defaults(root, names, options)
         found = self._read(root, names, size, channels, options.rules)
-        # If the first files are alike and others differ, all are read again.
+        # If later files differ from the first ones, all are read again.
         again = (
             DEFAULT_SIZE if options.image_size is None and len(found.shapes) > 1 else size,
             COLOURS if options.channels is None and not all(found.grey) else channels,
@@ -97,7 +97,7 @@ class ImageFolder:
         )
 
     def _defaults(self, root, names, options):
-        """Returns the requested (height, width) and number of channels, or else those of the files."""
+        """Returns the (height, width) and number of channels: those requested, or else those of the files."""
         size, channels = options.image_size, options.channels
         if options.rules == rules.FIRST:
             return size or DEFAULT_SIZE, channels or COLOURS
@@ -106,7 +106,7 @@ class ImageFolder:
         if self.cache:
             shapes, grey = remembered(self.cache, root, names, lambda: _look_at_headers(root, names))
         else:
-            # All headers would take half as long as checking the files, which finds what they say anyway.
+            # Reading all headers takes half as long as checking the files, which finds the same facts anyway.
             shapes, grey = _look_at_headers(root, names[:: max(1, len(names) // LOOKED_AT)])
         return size or default_size({tuple(shape) for shape in shapes}), channels or (1 if grey else COLOURS)
 
@@ -122,7 +122,7 @@ class ImageFolder:
 
 
 def _look_at_headers(root, names):
-    """Returns a list with the (height, width) of all files, or the first two that differ; and whether all are grey."""
+    """Returns the distinct (height, width) of the files, at most two, and whether all files are grey."""
     found, grey = [], []
     for name in progress(names, len(names), "Looking at sizes"):
         facts = header_facts(os.path.join(root, name))
@@ -135,7 +135,7 @@ def _look_at_headers(root, names):
 
 
 def _describe_channels(found, channels, asked):
-    """Returns a note on the channels of a `Listing` if they are not obvious."""
+    """Returns a note on the channels of a `Listing` if their number is not obvious."""
     if asked is None and channels == 1:
         return ("all images are grey: 1 channel (--channels 3 for three)",)
     if asked is None and any(found.grey) and not all(found.grey):
@@ -148,7 +148,7 @@ def _describe_channels(found, channels, asked):
 def _scale(found, where, asked):
     """Returns (store, range, notes): the images of a `Listing`, scaled by the requested or found range.
 
-    If a set has files of 8 bits and deeper ones, the range is that of the deeper ones; the others keep 0 to 255.
+    If a dataset has 8-bit and deeper files, the range is that of the deeper files; 8-bit files keep 0 to 255.
     """
     deep = np.array(found.deep, bool)
     if not deep.any() and not asked:
@@ -162,13 +162,13 @@ def _scale(found, where, asked):
         chosen = found_range(lows, highs, whole) or (0.0, max(DEEPEST_WHITE, float(highs.max())))
         notes = describe_found(lows, highs, chosen)
     if not used.all():
-        notes += (f"{int((~used).sum()):,} images have 8 bits a value: their range is 0 to 255",)
+        notes += (f"{int((~used).sum()):,} images have 8 bits per value: their range is 0 to 255",)
     ranges = np.where(used[:, None], chosen, BYTES).astype(np.float32)
     return found.store.scaled(ranges), chosen, notes
 
 
 def _by_first_rules(path, root, found, closed, size, channels):
-    """Returns the `Dataset` as older versions of this package made it."""
+    """Returns the `Dataset` by data rules 1."""
     given, labelled = _given_splits(path, found.names)
     labels, label_names = _labels(labelled)
     facts = [
@@ -186,15 +186,12 @@ def _by_first_rules(path, root, found, closed, size, channels):
 
 
 def holds_images(path):
-    """Whether there is a file with an image's extension in the folder `path` or in one below it."""
+    """Whether there is a file with an image extension in the folder `path` or below it."""
     return next(_walk(os.fspath(path)), None) is not None
 
 
 def _find(text, version):
-    """Returns the folder, the sorted relative paths of its image files, and the folders that cannot be read.
-
-    The latter are "path: reason" for each folder.
-    """
+    """Returns the folder, the sorted relative paths of its image files, and a "path: reason" for each unreadable folder."""
     path = Path(os.path.expanduser(text))
     if not text or not os.path.exists(path):
         raise DatasetError(
@@ -215,7 +212,7 @@ def _find(text, version):
 
 
 def _shown(name):
-    """Returns a file's name in printable form, also if it is not UTF-8."""
+    """Returns a file's name in printable form, even if it is not UTF-8."""
     return os.fsencode(name).decode(errors="replace")
 
 
@@ -227,7 +224,7 @@ def _walk(root, refused=None, version=rules.NEWEST):
     seen = set()
     for folder, below, names in os.walk(root, onerror=refused, followlinks=True):
         status = os.stat(folder)
-        if (status.st_dev, status.st_ino) in seen:  # a link back to a folder above would never end
+        if (status.st_dev, status.st_ino) in seen:  # a link to a parent folder would never end
             below.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
@@ -238,7 +235,7 @@ def _walk(root, refused=None, version=rules.NEWEST):
 
 
 def _check(root, names, size, channels, version):
-    """Returns the `Listing` of `names`: each file is read and decoded once."""
+    """Returns the `Listing` of `names`; reads and decodes each file once."""
     from PIL import Image
 
     def check(some):
@@ -248,7 +245,7 @@ def _check(root, names, size, channels, version):
     used, files, skipped = [], [], []
     with ThreadPoolExecutor() as pool, warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        warnings.simplefilter("ignore", UserWarning)  # on odd metadata
+        warnings.simplefilter("ignore", UserWarning)  # about unusual metadata
         results = itertools.chain.from_iterable(pool.map(check, parts))
         for name, result in zip(names, progress(results, len(names), "Checking images")):
             if isinstance(result, UnreadableImageError):
@@ -274,14 +271,14 @@ def _check(root, names, size, channels, version):
 
 
 def _given_splits(path, names):
-    """Returns the splits from the folders' names, or None, and the paths below these folders."""
+    """Returns the splits given by the folders' names, or None, and the paths below these folders (data rules 1)."""
     first = [_first_folder(name) for name in names]
     splits = {SPLIT_FOLDERS.get(part) for part in first}
     if not {"train"} < splits - {None}:
         return None, names
     if None in splits:
         stray = names[[SPLIT_FOLDERS.get(part) for part in first].index(None)]
-        raise DatasetError(f"{path}: {stray} lies outside of the folders train, validation and test: move it")
+        raise DatasetError(f"{path}: {stray} lies outside the folders train, validation and test: move it")
     given = np.array([SPLITS.index(SPLIT_FOLDERS[part]) for part in first])
     return given, [name.partition(os.sep)[2] for name in names]
 
@@ -298,6 +295,6 @@ def _labels(names):
 
 
 def _first_folder(name):
-    """Returns the first folder of the relative path `name`, one object a folder; None for a file outside of them."""
+    """Returns the first folder of the relative path `name`, interned to save memory; None for a file in no folder."""
     folder, inside, _ = name.partition(os.sep)
     return sys.intern(folder) if inside else None

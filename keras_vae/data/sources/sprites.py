@@ -1,4 +1,4 @@
-"""Shapes drawn from known factors: those of dSprites (Matthey et al. 2017), for measuring disentanglement."""
+"""Shapes drawn from the known factors of dSprites (Matthey et al. 2017), for measuring disentanglement."""
 
 from dataclasses import dataclass, field
 
@@ -11,21 +11,18 @@ SHAPES = ("square", "ellipse", "heart")
 FACTOR_NAMES = ("shape", "scale", "orientation", "x", "y")
 FACTOR_SIZES = (3, 6, 40, 32, 32)
 SIDE = 64
-MOST_IMAGES = 10**7  # which take 38 GiB
+MOST_IMAGES = 10**7  # 38 GiB
 RADIUS = 15  # pixels from a shape's centre to its farthest point, at the largest scale
-PATCH = 33  # a shape is drawn in the middle of a patch, which is then put in one of 32x32 places
-DIFFERENT_ORIENTATIONS = (
-    10,
-    20,
-    40,
-)  # of 40: a square looks the same after a quarter turn, an ellipse after a half
+PATCH = 33  # a shape is drawn at the centre of a patch, which is placed at one of 32x32 positions
+# Distinct orientations of 40: a square looks the same after a quarter turn, an ellipse after a half turn.
+DIFFERENT_ORIENTATIONS = (10, 20, 40)
 
 
 @dataclass(frozen=True)
 class Sprites:
-    """White squares, ellipses and hearts on black, 64x64x1, with the factors that each was drawn from."""
+    """White squares, ellipses and hearts on black, 64x64x1, with the factors of each image."""
 
-    size: int = field(default=10000, metadata={"help": "number of images; all combinations are 737,280"})
+    size: int = field(default=10000, metadata={"help": "number of images; there are 737,280 combinations"})
     seed: int = field(default=0, metadata={"help": "random seed for the choice of factors"})
 
     def load(self, options):
@@ -48,7 +45,7 @@ class Sprites:
 
 
 def draw_factors(size, seed):
-    """Returns random factors, int64 `[size, 5]`; a combination repeats only after all have occurred."""
+    """Returns random factors, int64 `[size, 5]`; no combination repeats before all have occurred."""
     generator = np.random.default_rng(seed)
     combinations = int(np.prod(FACTOR_SIZES))
     rounds = [np.argsort(generator.random(combinations)) for _ in range(-(-size // combinations))]
@@ -69,25 +66,24 @@ def render(factors):
 
 
 def _patches():
-    """Returns uint8 `[shape, scale, orientation, 33, 33]`: each sprite once, in the centre of its patch."""
+    """Returns uint8 `[shape, scale, orientation, 33, 33]`: each sprite at the centre of its patch."""
     grid = np.arange(PATCH) - (PATCH - 1) / 2
     patches = np.empty((*FACTOR_SIZES[:3], PATCH, PATCH), np.uint8)
     for scale, size in enumerate(RADIUS * np.linspace(0.5, 1.0, FACTOR_SIZES[1])):
         for shape, distance in enumerate((_square, _ellipse, _heart)):
-            # What looks the same is drawn from the same angle, so that it is equal to the last bit.
+            # Orientations that look the same are drawn at the same angle, so they are equal bit for bit.
             step = np.arange(FACTOR_SIZES[2]) % DIFFERENT_ORIENTATIONS[shape]
             angle = (2 * np.pi / FACTOR_SIZES[2]) * step[:, None, None]
             across = np.cos(angle) * grid + np.sin(angle) * grid[:, None]
             down = np.cos(angle) * grid[:, None] - np.sin(angle) * grid
-            # A pixel is covered by as much of it as lies within the outline, half of it where the distance is
-            # 0.
+            # The coverage of a pixel is the part of it inside the outline: half of it at distance 0.
             coverage = np.clip(0.5 - size * distance(across / size, down / size), 0, 1)
             patches[shape, scale] = np.rint(255 * coverage)
     return patches
 
 
-# Signed distances of points (x to the right, y down) to the outline of a shape, negative inside, in units of
-# its radius (the distance from the centre of the farthest point).
+# Signed distances from points (x to the right, y down) to the outline of a shape, negative inside, in units of its
+# radius (the distance from the centre to the farthest point).
 
 
 def _square(x, y):
@@ -96,8 +92,8 @@ def _square(x, y):
 
 
 def _ellipse(x, y, width=1.0, height=0.5):
-    # To first order: the implicit function over the length of its gradient (exact at the outline).
-    norm = np.maximum(np.hypot(x / width, y / height), 1e-3)  # the centre has no direction
+    # To first order: the implicit function divided by the norm of its gradient (exact at the outline).
+    norm = np.maximum(np.hypot(x / width, y / height), 1e-3)  # avoids 0/0 at the centre
     slope = np.maximum(np.hypot(x / width**2, y / height**2), norm / width)
     return norm * (norm - 1) / slope
 

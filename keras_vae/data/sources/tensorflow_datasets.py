@@ -22,8 +22,8 @@ from keras_vae.runtime.devices import say
 from keras_vae.runtime.files import rename, unfinished, why
 from keras_vae.runtime.lazy import tf
 
-DEFAULT_SIZE = (64, 64)  # of images of all sizes, and of sets that are large at their own size
-LARGE = 2**30  # bytes; what is larger is read from disk
+DEFAULT_SIZE = (64, 64)  # for images of different sizes, and for datasets that are large at their own size
+LARGE = 2**30  # bytes; larger datasets are read from disk
 BATCH = 256
 
 
@@ -36,9 +36,9 @@ class TensorFlowDatasets:
     )
 
     def load(self, options):
-        """Returns the `Dataset`, of the images' own size and channels unless asked otherwise.
+        """Returns the `Dataset`, by default with the images' own size and channels.
 
-        If they differ in size or take more than 1 GiB, they become 64x64 by default.
+        Images of different sizes, or of more than 1 GiB in total, are scaled to 64x64 by default.
         """
         builder = prepared_builder(self.name, options.data_dir, options.download)
         shape = _image_shape(self.name, builder, options)
@@ -51,7 +51,7 @@ class TensorFlowDatasets:
         given = None
         if "train" in counts:
             given = np.repeat([SPLITS.index(split) for split in counts], list(counts.values()))
-        if mapped and first:  # hashed, so that the order is not that of the file
+        if mapped and first:  # hashed, so the order differs from that of the file
             digests = [hashlib.sha256(b"%d" % place).digest() for place in range(len(images))]
         else:
             digests = content_digests(images)
@@ -67,7 +67,7 @@ def _notes(builder, shape):
     own = builder.info.features["image"].shape[:2]
     if None in own:
         return (
-            f"the images, of different sizes, are scaled to cover {shape[0]}x{shape[1]} and cropped to their middle",
+            f"the images, of different sizes, are scaled to cover {shape[0]}x{shape[1]} and cropped at the centre",
         )
     return describe_fit({tuple(own)}, shape[:2])
 
@@ -85,11 +85,11 @@ def _image_shape(name, builder, options):
 
 
 def _split_sizes(builder):
-    """Returns {split: images}, in the order of `SPLITS`; without training images, another split is used."""
+    """Returns {split: number of images} in the order of `SPLITS`; without training images, only the first split."""
     sizes = {split: info.num_examples for split, info in builder.info.splits.items() if info.num_examples}
     if not sizes:
         raise DatasetError(
-            f"{builder.info.full_name}: the prepared data hold no images: remove {builder.data_dir}"
+            f"{builder.info.full_name}: the prepared data contain no images: remove {builder.data_dir}"
         )
     if "train" in sizes:
         return {split: sizes[split] for split in SPLITS if split in sizes}
@@ -104,7 +104,7 @@ def _label_feature(builder):
 
 
 def _key(builder, counts, shape, version):
-    """Returns hex digits that change with the prepared data: with their files, since version 2 of the rules."""
+    """Returns hex digits that change with the prepared data and, from data rules 2 on, with its files."""
     facts = (builder.info.full_name, int(builder.info.dataset_size), counts, [int(n) for n in shape])
     if version != rules.FIRST:
         files = sorted(path for path in Path(builder.data_dir).iterdir() if path.is_file())
@@ -123,7 +123,7 @@ def _arrays(name, builder, counts, shape, has_labels, key):
         if not is_writable(folder.parent):
             if large:
                 raise DatasetError(
-                    f"{name}: {folder.parent} cannot be written to: set XDG_CACHE_HOME to a folder that can"
+                    f"{name}: {folder.parent} cannot be written to: set XDG_CACHE_HOME to a writable folder"
                 )
             images = np.empty((sum(counts.values()), *shape), np.uint8)
             return images, _decode(builder, counts, images, has_labels)
@@ -133,17 +133,17 @@ def _arrays(name, builder, counts, shape, has_labels, key):
 
 
 def is_whole(folder):
-    """Returns whether `folder` has the decoded images as they were written; warns if they are damaged."""
+    """Returns whether `folder` contains intact decoded images; warns if they are damaged."""
     try:
         check_sealed(folder)
     except Damaged as damage:
-        say(f"warning: {damage}; the images are decoded again")
+        say(f"warning: {damage}; the images will be decoded again")
         return False
     return folder.is_dir()
 
 
 def _write(name, folder, builder, counts, shape, has_labels):
-    """Writes the decoded arrays into `folder`, whole or not at all, and replaces damaged ones there."""
+    """Writes the decoded arrays into `folder`, completely or not at all; replaces damaged ones."""
     try:
         with unfinished(folder.parent) as room:
             new = room / "new"
@@ -152,7 +152,7 @@ def _write(name, folder, builder, counts, shape, has_labels):
             seal(new)
             if folder.is_dir():
                 folder.rename(room / "old")
-            rename(new, folder)  # not where another process was first
+            rename(new, folder)  # does nothing if another process was first
     except OSError as error:
         raise DatasetError(
             f"{name}: the decoded images cannot be written to {folder.parent}: {why(error)}"
@@ -164,7 +164,7 @@ def _write_arrays(folder, builder, counts, shape, has_labels):
     size = (sum(counts.values()), *shape)
     file = folder / "images.npy"
     images = np.lib.format.open_memmap(file, "w+", np.uint8, size)
-    if hasattr(os, "posix_fallocate"):  # a disk that is full where mapped memory is written kills the process
+    if hasattr(os, "posix_fallocate"):  # writing to mapped memory on a full disk would kill the process
         with open(file, "r+b") as opened:
             os.posix_fallocate(opened.fileno(), 0, os.path.getsize(file))
     labels = _decode(builder, counts, images, has_labels)
@@ -174,7 +174,7 @@ def _write_arrays(folder, builder, counts, shape, has_labels):
 
 
 def _decode(builder, counts, images, has_labels):
-    """Fills `images`, uint8 `[n, *shape]`, split after split, and returns the labels, int64 `[n]` or None."""
+    """Fills `images`, uint8 `[n, *shape]`, split by split, and returns the labels, int64 `[n]` or None."""
     import tensorflow_datasets as tfds
 
     *size, channels = images.shape[1:]
@@ -205,7 +205,7 @@ def _decode(builder, counts, images, has_labels):
 
 @contextlib.contextmanager
 def _damage(builder):
-    """Names the file, whose records have checksums, that TensorFlow finds damaged."""
+    """Raises a `DatasetError` that names the damaged file, found by the checksums of its records."""
     try:
         yield
     except tf.errors.OpError as error:
@@ -219,4 +219,4 @@ def _damage(builder):
 
 
 def _damaged(builder, what):
-    return DatasetError(f"{builder.data_dir} is damaged: {what} (remove it, and it is prepared again)")
+    return DatasetError(f"{builder.data_dir} is damaged: {what} (remove it to prepare it again)")

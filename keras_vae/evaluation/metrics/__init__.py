@@ -1,1 +1,1 @@
-"""Measurements: arrays in, numbers out, with NumPy, SciPy and scikit-learn only. Each file stands alone."""
+"""Measurements: functions of arrays that use only NumPy, SciPy and scikit-learn."""

@@ -1,34 +1,34 @@
-"""The amortisation gap: the ELBO of the encoder's posteriors compared with that of the best ones.
+"""The amortisation gap: the ELBO of optimal Gaussian posteriors minus that of the encoder's posteriors.
 
-The amortisation gap is the part of the difference between log p(x) and the ELBO that the encoder could close without a
-richer family of posteriors (Cremer, Li and Duvenaud 2018, equation 6).
+It is the part of log p(x) - ELBO that a better encoder could close with the same family of posteriors (Cremer, Li and
+Duvenaud 2018, equation 6).
 """
 
 import math
 
 import numpy as np
 
-RATE = 0.1  # of the optimiser, in standard deviations of the posterior; it falls to 0
+RATE = 0.1  # initial learning rate, in standard deviations of the posterior; it falls to 0
 MOMENTUM, SCALE = 0.9, 0.99  # Kingma and Ba 2015
-DRAWS = 16  # of each posterior, for its ELBO
+DRAWS = 16  # draws per posterior for the ELBO
 
 
 def improve_posteriors(score, images, mean, log_var, generator, steps=100):
-    """Returns mean and log-variance of the Gaussians that maximise each image's ELBO, from those of the encoder.
+    """Returns mean and log-variance of the Gaussians that maximise each image's ELBO, starting from the encoder's.
 
-    Adam on mean and log-variance of each image, by the gradient at two draws a step, mirrored at the mean: if log
-    p(x|z) is nearly quadratic, their noise in the mean's gradient cancels. Means move in units of the encoder's own
-    standard deviations, by at most `RATE * steps / 2` of them.
+    It runs Adam on mean and log-variance of each image. Each step uses the gradient at two draws mirrored at the mean: if
+    log p(x|z) is nearly quadratic, their noise cancels in the mean's gradient. Means move by at most `RATE * steps / 2` of
+    the encoder's standard deviations.
 
     Args:
-        score: (images, codes `[n, d]`) -> log p(x|z), `[n]`, and its gradient by the codes, `[n, d]`.
+        score: (images, codes `[n, d]`) -> log p(x|z), `[n]`, and its gradient with respect to the codes, `[n, d]`.
         images: `[n, ...]`.
-        mean, log_var: `[n, d]`.
-        generator: Of the random numbers.
-        steps: How many.
+        mean, log_var: The encoder's posteriors, `[n, d]`.
+        generator: A random number generator.
+        steps: Number of optimiser steps.
     """
     unit = np.exp(0.5 * log_var)
-    moved = np.zeros((2, *mean.shape))  # of the mean, in units; of the log-variance
+    moved = np.zeros((2, *mean.shape))  # changes of the mean, in units, and of the log-variance
     first, second = np.zeros((2, *moved.shape))
     for step in range(1, steps + 1):
         center, spread = mean + unit * moved[0], np.exp(0.5 * (log_var + moved[1]))
@@ -49,15 +49,15 @@ def improve_posteriors(score, images, mean, log_var, generator, steps=100):
 
 
 def elbo(log_prob, images, mean, log_var, generator):
-    """Returns the ELBO of each image, `[n]`, in nats: its first term from `DRAWS` draws, the rate in closed form.
+    """Returns the ELBO of each image, `[n]`, in nats: log p(x|z) is averaged over `DRAWS` draws, the rate is exact.
 
-    With generators of the same seed, two posteriors are compared with the same noise.
+    Use generators with the same seed to compare two posteriors with the same noise.
 
     Args:
         log_prob: (images, codes `[n, d]`) -> log p(x|z), `[n]`.
         images: `[n, ...]`.
         mean, log_var: `[n, d]`.
-        generator: Of the random numbers.
+        generator: A random number generator.
     """
     total = np.zeros(len(mean))
     for _ in range(DRAWS):

@@ -1,4 +1,4 @@
-"""Annealed importance sampling: the likelihood of images whose posterior is not covered by a single Gaussian."""
+"""Annealed importance sampling: the likelihood of images whose posterior is not close to a single Gaussian."""
 
 import dataclasses
 import itertools
@@ -10,16 +10,16 @@ import numpy as np
 from keras_vae.evaluation.metrics.importance import prior_over_posterior
 
 TARGET = 0.65  # target acceptance of proposals (Wu et al. 2017, section 5)
-ADAPTATION = 0.3  # change of the step's logarithm for each unit of missing acceptance
-STEEPNESS = 4.0  # of the sigmoid that the temperatures follow: more of them near 0 and near 1
+ADAPTATION = 0.3  # change of the log step size per unit of deviation from the target
+STEEPNESS = 4.0  # of the sigmoid of the temperatures: more of them are near 0 and 1
 
 
 class AnnealedEstimate(NamedTuple):
     """The estimate of log p(x) from chains.
 
     Attributes:
-        log_weights: `[n, chains]`, in nats: log of the mean over chains of their exponentials estimates log p(x).
-        acceptance: The share of the transitions that were accepted.
+        log_weights: `[n, chains]`, in nats; the log of the mean of exp(log_weights) over chains estimates log p(x).
+        acceptance: The share of transitions that were accepted.
     """
 
     log_weights: np.ndarray
@@ -28,22 +28,22 @@ class AnnealedEstimate(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Annealing:
-    """Chains that lead draws of q(z|x) to p(z|x), by Hamiltonian transitions (Neal 2001; Wu et al. 2017).
+    """Chains from q(z|x) to p(z|x) with Hamiltonian transitions (Neal 2001; Wu et al. 2017).
 
         log f_b(z) = (1 - b) log q(z|x) + b log p(x, z),  b from 0 to 1
         log w = sum_t (b_t - b_{t-1}) [log p(x, z_{t-1}) - log q(z_{t-1}|x)]
 
-    The mean of w over chains is unbiased for p(x), so its logarithm is below log p(x) in expectation, and closer with
-    more temperatures. With one temperature it is importance sampling. Wu et al. start from the prior, which corresponds
-    to `mean` and `log_var` 0; from the posterior the path is shorter by the rate.
+    The mean of w over chains is an unbiased estimate of p(x), so its logarithm is below log p(x) in expectation, and
+    closer with more temperatures. With one temperature this is importance sampling. Wu et al. start from the prior, as
+    with `mean` and `log_var` 0; the path from the posterior is shorter by the rate.
 
-    A first run, with one chain an image, sets the step of each temperature; the second keeps these steps, so its
-    transitions leave f_b invariant.
+    A first run with one chain per image adapts the step size of each temperature. The second run keeps these step sizes,
+    so its transitions leave f_b invariant.
 
     Attributes:
-        chains: An image.
-        temperatures: Above 0.
-        leaps: Leapfrog steps of a transition.
+        chains: Chains per image.
+        temperatures: Number of temperatures b above 0.
+        leaps: Leapfrog steps per transition.
     """
 
     chains: int = 8
@@ -51,15 +51,15 @@ class Annealing:
     leaps: int = 5
 
     def run(self, score, images, mean, log_var, generator):
-        """Runs the chains and returns `AnnealedEstimate`.
+        """Runs the chains and returns the `AnnealedEstimate`.
 
         Args:
-            score: (images, codes `[m, d]`) -> log p(x|z), `[m]`, and its gradient by the codes, `[m, d]`.
+            score: (images, codes `[m, d]`) -> log p(x|z), `[m]`, and its gradient with respect to the codes, `[m, d]`.
             images: `[n, ...]`.
-            mean, log_var: Of q(z|x), `[n, d]`.
-            generator: Of the random numbers.
+            mean, log_var: Parameters of q(z|x), `[n, d]`.
+            generator: A random number generator.
 
-        Cost: `temperatures * leaps * (chains + 1)` scores an image.
+        Cost: `temperatures * leaps * (chains + 1)` scores per image.
         """
         betas = ladder(self.temperatures)
         steps = [mean.shape[1] ** -0.25]
@@ -70,14 +70,14 @@ class Annealing:
         return found._replace(log_weights=found.log_weights.reshape(len(mean), self.chains))
 
     def anneal(self, ratio, betas, steps, shape, generator):
-        """Returns `AnnealedEstimate` of one chain a row; appends to `steps` until it has one for each temperature."""
+        """Returns the `AnnealedEstimate` of one chain per row; extends `steps` to one step size for each temperature."""
         noise = generator.standard_normal(shape)
         state = noise, *ratio(noise)
         log_weights, accepted = np.zeros(shape[0]), []
         for index, (before, beta) in enumerate(itertools.pairwise(betas)):
             log_weights += (beta - before) * state[1]
             if beta == 1:
-                break  # the end state of a chain is not used
+                break  # the last transition would not change the weights
             state, share = transition(ratio, state, beta, steps[index], self.leaps, generator)
             accepted.append(share)
             if len(steps) == index + 1:
@@ -94,9 +94,9 @@ def ladder(temperatures):
 
 
 def score_ratio(score, images, mean, log_var):
-    """Returns the function from noise e `[n, d]` to log p(x, z) - log q(z|x), z = mean + exp(log_var / 2) e, and its gradient by e.
+    """Returns e `[n, d]` -> log p(x, z) - log q(z|x) for z = mean + exp(log_var / 2) e, and its gradient with respect to e.
 
-    In e, q is N(0, I), so one step size fits all dimensions.
+    In terms of e, q is N(0, I), so one step size fits all dimensions.
     """
     deviation = np.exp(0.5 * log_var)
 
@@ -110,10 +110,10 @@ def score_ratio(score, images, mean, log_var):
 
 
 def transition(ratio, state, beta, step, leaps, generator):
-    """Returns the next state of Hamiltonian chains at f_b, and the share of the rows that moved.
+    """Returns the next state of Hamiltonian chains at f_b, and the share of accepted rows.
 
-    A state is noise `[n, d]`, and its ratio and gradient; log f_b = b ratio - |e|^2 / 2 and a constant. The step varies
-    by a fifth, so chains do not cycle.
+    A state is noise `[n, d]`, its ratio, and the ratio's gradient; log f_b = b ratio - |e|^2 / 2 + constant. The step size
+    varies by up to 20%, so chains do not cycle.
     """
     place, value, slope = state
     momentum = generator.standard_normal(place.shape)

@@ -1,4 +1,4 @@
-"""Whether a measure of distance can see what a person sees: how it ranks sets of images whose rank is known."""
+"""Tests whether a measure of distance ranks sets of images of known quality as a person would."""
 
 import math
 
@@ -8,34 +8,29 @@ from keras_vae.evaluation.metrics.estimate import Estimate, beyond_error
 from keras_vae.evaluation.metrics.frechet import frechet_distance_error
 from keras_vae.evaluation.metrics.manifold import dead_zone
 
-NONSENSE = {
-    "fog": "fog",
-    "shuffled_blocks": "shuffled blocks",
-}  # what must be farther off than blurred images
+# Sets that must be farther from real images than blurred images.
+NONSENSE = {"fog": "fog", "shuffled_blocks": "shuffled blocks"}
 SHORT = {"fog": "fog", "shuffled_blocks": "set with shuffled blocks"}
-FLOORS = 3.0  # distances of other real images from real ones that nonsense must exceed
-LEAST_DEAD = 0.2  # share of nonsense that must lie farther from every real image than blur explains
-GROUPS = 10  # of images that are left out in turn, for the error of a Frechet distance
-MOST_FEATURES, IMAGES_A_FEATURE = (
-    128,
-    4,
-)  # a Frechet distance needs some images for each feature, and takes time
+FLOORS = 3.0  # nonsense must be farther than this multiple of the distance between real images
+LEAST_DEAD = 0.2  # share of nonsense that must be farther from every real image than blur explains
+GROUPS = 10  # groups of images for the jackknife of a Frechet distance
+MOST_FEATURES, IMAGES_A_FEATURE = 128, 4  # limits for a Frechet distance: features, and images per feature
 
 
 def judge_space(distances, dead=None):
-    """Returns whether a space is blind here, and why.
+    """Returns whether a feature space is blind on this dataset, and why.
 
-    It is blind if fog or shuffled blocks come nearer to real images than slightly blurred images do, or no farther than
-    three floors, or if fewer than a fifth of them lie where no real image is. It is not blind if all of that is
-    otherwise. Each comparison counts only beyond two standard errors.
+    It is blind if fog or shuffled blocks are nearer to real images than slightly blurred images or than three times the
+    distance between real images, or if fewer than a fifth of them are away from all real images. It is not blind if none
+    of this holds. A comparison counts only beyond two standard errors.
 
     Args:
-        distances: Of each planted set from real images, `Estimate`s by name: "real", "blurred", "shuffled_blocks",
-            "fog".
+        distances: Distance of each planted set from real images, `Estimate`s by name: "real", "blurred",
+            "shuffled_blocks", "fog".
         dead: The dead zone of "fog" and of "shuffled_blocks", `Estimate`s; None for a space without neighbours.
 
     Returns:
-        (True, False, or None where chance could decide; a sentence).
+        (True, False, or None if the errors are too large; a sentence).
     """
     checks = [*distance_checks(distances), *neighbour_checks(dead or {})]
     for smaller, larger, sentence in checks:
@@ -53,7 +48,7 @@ def judge_space(distances, dead=None):
 
 
 def distance_checks(distances):
-    """Yields (what must be smaller, what must be larger, a sentence with two gaps) for each comparison of distances."""
+    """Yields (smaller, larger, a format string) for each comparison of distances that should hold."""
     floor = distances["real"]
     limits = {
         "slightly blurred images": distances["blurred"],
@@ -69,23 +64,23 @@ def distance_checks(distances):
 
 
 def neighbour_checks(dead):
-    """Yields the same for the shares of nonsense that lie where no real image is."""
+    """Yields the same for the shares of nonsense away from all real images."""
     for name, share in dead.items():
         sentence = f"{{1}} {max(share.value, 0):.0%} of the {SHORT[name]} is farther from every real image than blurred images are"
         yield Estimate(LEAST_DEAD, 0.0), share, sentence
 
 
 def described(name, distance):
-    """Returns a set with its distance."""
+    """Returns a set's name with its distance."""
     return f"{name} ({distance.value:.3g} ± {distance.se:.1g})"
 
 
 def distances_between(sets, reference):
     """Returns the Frechet distance of each set from the reference, `Estimate`s by name.
 
-    Where there are more than 128 features, or than a quarter of the images, they are projected onto as many random
-    directions first. That keeps the ranks of distances; with fewer images than features the distance between real
-    images would hide all others, and in 500 features its error takes seconds.
+    Features beyond 128, or beyond a quarter of the number of images, are first projected onto that many random directions.
+    This preserves the ranks of distances. With fewer images than features, the distance between real images would mask all
+    others, and for 500 features the error takes seconds.
 
     Args:
         sets: Features, `[n, F]`, by name.
@@ -98,10 +93,7 @@ def distances_between(sets, reference):
 
 
 def directions(count, kept, seed=0):
-    """Returns orthonormal columns `[count, kept]`; the identity where there are no more than `kept` features.
-
-    They are scaled so that distances keep the size that they have in all features.
-    """
+    """Returns random orthogonal columns `[count, kept]`, scaled to preserve distances; the identity if none is dropped."""
     if count <= kept:
         return np.eye(count, dtype="float32")
     drawn = np.random.default_rng(seed).standard_normal((count, kept))
@@ -109,10 +101,10 @@ def directions(count, kept, seed=0):
 
 
 def dead_zones(sets, reference):
-    """Returns the share of fog and of shuffled blocks that lies farther from real images than blur explains.
+    """Returns the share of fog and of shuffled blocks that is farther from real images than blur explains.
 
     Args:
-        sets: Features, `[n, F]`, by name, those of "blurred" among them.
+        sets: Features, `[n, F]`, by name, including "blurred".
         reference: `[m, F]`.
     """
     found = {name: dead_zone(sets[name], reference, sets["blurred"]) for name in NONSENSE}

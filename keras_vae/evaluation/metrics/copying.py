@@ -1,8 +1,8 @@
 """Counts copies of training images among samples, in pixels: exact, nearly exact, or slightly shifted.
 
-The z-score and the authenticity of `memorisation` detect that all samples together are close to training images. They
-do not detect that one in five is a copy (the others outweigh it), nor copies that are shifted by one pixel (which are
-farther away than real images, in features). Here each sample is looked up separately.
+The z-score and the authenticity of `memorisation` detect that the samples as a whole are close to training images. They
+miss copies among one fifth of the samples, which the others outweigh, and copies shifted by one pixel, whose features are
+farther away than those of real images. Here each sample is compared with the training images separately.
 """
 
 import dataclasses
@@ -13,12 +13,14 @@ import numpy as np
 from keras_vae.evaluation.metrics.neighbours import VALUES_AT_ONCE
 
 LARGEST_SIDE = 32  # pixels; larger images are averaged over blocks
-DESCRIBED_SIDE = 8  # of the small images in which candidates are looked for
-CANDIDATES = 8  # training images that each sample is compared with in all shifts
-KEPT = 3  # of them, at most, for each of 9 shifts of a sample
+DESCRIBED_SIDE = 8  # side of the small images that are searched for candidates
+CANDIDATES = 8  # training images with which each sample is compared in all shifts
+KEPT = 3  # candidates at most for each of 9 shifts of a sample
 READ_AT_ONCE = 1000  # training images
-NEAR = 0.2  # of the held-out images' median distance to a training image, and of the image's own contrast
-ROUNDING = 1 / 255  # root mean squared difference of copies that went through 8 bits and back
+NEAR = (
+    0.2  # share of the held-out images' median distance to a training image, and of the image's own contrast
+)
+ROUNDING = 1 / 255  # root mean square difference of copies that were rounded to 8 bits
 CONFIDENCE = 0.95
 LEAST_IMAGES = 100  # with fewer, the limits are not informative
 
@@ -28,15 +30,16 @@ class PixelCopies:
     """The number of copies of training images in a set of samples.
 
     Attributes:
-        count: Number of copies. num_images: Number of samples that were looked up.
+        count: Number of copies.
+        num_images: Number of samples.
         share: count / num_images.
         low, high: The 95% interval of the share (Clopper and Pearson 1934).
-        chance: The share of held-out real images that would also be called copies.
+        chance: The share of held-out real images that also count as copies.
         chance_high: The upper end of its 95% interval.
-        tolerance: Root mean squared difference of pixels up to which an image is a copy.
+        tolerance: Root mean square difference of pixels up to which an image is a copy.
         shift: Pixels by which a copy may be shifted.
-        copies: True, False, or None if it cannot be decided. sentence: The meaning of this verdict, and what it
-        excludes.
+        copies: True, False, or None if undecided.
+        sentence: The meaning of this verdict, and what it excludes.
     """
 
     count: int
@@ -53,10 +56,10 @@ class PixelCopies:
 
 
 class Originals:
-    """The training images to search, and the results of chance: held-out images looked up in the same way."""
+    """The training images to search, with the copies found among held-out images, which are due to chance."""
 
     def __init__(self, training, held_out):
-        """Reads the images once.
+        """Reads the images.
 
         Args:
             training: `[m, height, width, channels]` in [0, 1], m at least 2: an array, or a `Split`.
@@ -65,7 +68,7 @@ class Originals:
         held_out = np.asarray(held_out, "float32")
         if len(training) < 2 or not len(held_out):
             raise ValueError(
-                f"{len(training)} training and {len(held_out)} held-out images: expected 2 and 1 at least"
+                f"got {len(training)} training and {len(held_out)} held-out images: expected at least 2 and 1"
             )
         self.block = -(-max(held_out.shape[1:3]) // LARGEST_SIDE)
         self.shift = 1 if min(held_out.shape[1:3]) < 16 else 2
@@ -79,9 +82,9 @@ class Originals:
     def find(self, samples):
         """Returns the `PixelCopies` among samples, `[n, height, width, channels]` in [0, 1].
 
-        A sample is a copy if, after a shift of up to `shift` pixels, it differs from a training image by at most a
-        fifth of the median difference between held-out and training images, and at most a fifth of that image's own
-        contrast (grey on grey is not a copy). The training set must not contain that image several times.
+        A sample is a copy if, after a shift of up to `shift` pixels, it differs from a training image by at most a fifth
+        of the median distance of held-out images to training images, and by at most a fifth of that image's own contrast
+        (equal plain grey images are not copies). Training images that occur several times are ignored.
         """
         count = int(self.are_copies(self.look_up(np.asarray(samples, "float32"))).sum())
         number = len(samples)
@@ -103,25 +106,27 @@ class Originals:
         )
 
     def sentence(self, flag, count, number):
-        """Returns a sentence on the verdict about `count` copies of `number` samples, and what it excludes."""
+        """Returns a sentence about the verdict on `count` copies among `number` samples, and what it excludes."""
         low, high = share_limits(count, number)
         chance, held_out = self.chance
         what = (
-            f"a copy of one of {len(self.images):,} training images is equal to it within {self.tolerance:.2g} in root"
-            f" mean square, shifted by up to {self.shift} pixel{'s' if self.shift > 1 else ''}"
+            f"a copy differs from one of {len(self.images):,} training images by at most {self.tolerance:.2g} (root mean"
+            f" square), after a shift of up to {self.shift} pixel{'s' if self.shift > 1 else ''}"
         )
         if flag:
             return (
-                f"{count:,} of {number:,} samples are copies of training images, at least {low:.1%}, where"
-                f" {chance:,} of {held_out:,} held-out images are as close ({what})"
+                f"{count:,} of {number:,} samples are copies of training images, at least {low:.1%}, compared with"
+                f" {chance:,} of {held_out:,} held-out images ({what})"
             )
         if flag is None and chance > held_out / 2:
             return (
-                f"{chance:,} of {held_out:,} held-out images are as close to training images as copies would be: in"
-                " these images copies cannot be told"
+                f"{chance:,} of {held_out:,} held-out images are as close to training images as copies would be:"
+                " copies cannot be recognised among such images"
             )
         if flag is None:
-            return f"{number:,} samples are too few to tell copies from chance: {LEAST_IMAGES} are needed"
+            return (
+                f"{number:,} samples are too few to distinguish copies from chance: {LEAST_IMAGES} are needed"
+            )
         return f"fewer than {high:.1%} of the samples are copies, with 95% confidence ({what})"
 
     def are_copies(self, found):
@@ -147,11 +152,11 @@ class Originals:
         return self.closest(variants)
 
     def look_up_small(self, images, own):
-        """Returns the same for images that are already small, each without the training image `own`, `[n]`."""
+        """Returns the `Nearest` of images that are already small, excluding the training images `own`, `[n]`."""
         return self.closest(np.stack([shifted(images, step) for step in steps(self.shift)]), own)
 
     def closest(self, variants, own=None):
-        """Returns the `Nearest` of images that are given in all shifts, `[shifts, n, height, width, channels]`."""
+        """Returns the `Nearest` of images given in all shifts, `[shifts, n, height, width, channels]`."""
         moves = steps(self.shift)
         tried = self.candidates([variants[moves.index(move)] for move in steps(1)], own)
         best, indices = np.full(tried.shape[0], np.inf), np.zeros(tried.shape[0], int)
@@ -159,7 +164,7 @@ class Originals:
         for column in range(tried.shape[1]):
             others = self.images[tried[:, column]]
             for index, move in enumerate(moves):
-                # Repeated edges are left out; unshifted images are compared whole.
+                # Repeated edges of shifted images are excluded.
                 inside = slice(border, -border) if any(move) else slice(None)
                 apart = variants[index][:, inside, inside] - others[:, inside, inside]
                 distance = np.sqrt(np.square(apart).mean(axis=(1, 2, 3)))
@@ -168,14 +173,14 @@ class Originals:
         return Nearest(indices, best)
 
     def candidates(self, variants, own):
-        """Returns the training images nearest in description to images in several shifts, `[n, CANDIDATES]`; some come twice."""
+        """Returns the training images nearest in description to shifted images, `[n, CANDIDATES]`; some occur twice."""
         found = [self.described_nearest(describe(images), own) for images in variants]
         indices, distances = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
         order = np.argsort(distances, axis=1)[:, :CANDIDATES]
         return np.take_along_axis(indices, order, axis=1)
 
     def described_nearest(self, points, own):
-        """Returns a few training images with the descriptions nearest to `points`, `[n, F]`, and their distances."""
+        """Returns the training images whose descriptions are nearest to `points`, `[n, F]`, and their distances."""
         lengths = np.square(self.described).sum(axis=1)
         count = min(KEPT, len(lengths) - (own is not None))
         indices, distances = np.empty((len(points), count), int), np.empty((len(points), count))
@@ -197,16 +202,16 @@ class Originals:
 
 @dataclasses.dataclass(frozen=True)
 class Nearest:
-    """The nearest training images, `indices` `[n]`, and the root mean squared differences of pixels, `distances` `[n]`."""
+    """The nearest training images, `indices` `[n]`, and their root mean square differences in pixels, `distances` `[n]`."""
 
     indices: np.ndarray
     distances: np.ndarray
 
 
 def decide(count, number, chance, held_out):
-    """Returns whether `count` copies of `number` samples are more than chance, None if that cannot be decided.
+    """Returns whether `count` copies among `number` samples exceed chance, or None if undecided.
 
-    They are if the 95% intervals of both shares do not overlap. A single exact copy in a thousand is not enough, even
+    They do if the 95% intervals of both shares do not overlap. A single copy among a thousand samples is not enough, even
     if no held-out image is a copy.
     """
     if share_limits(count, number)[0] > share_limits(chance, held_out)[1]:
@@ -219,7 +224,7 @@ def decide(count, number, chance, held_out):
 def share_limits(count, number):
     """Returns the 95% interval of a share, observed as `count` of `number` (Clopper and Pearson 1934).
 
-    If `count` is 0, the lower end is 0 and the upper end one-sided: 3 / number (the rule of three).
+    If `count` is 0, the lower end is 0 and the upper end is one-sided, about 3 / number (the rule of three).
     """
     from scipy.stats import beta
 
@@ -237,28 +242,28 @@ def share_limits(count, number):
 def judge_copies(pixels, flag, sentence):
     """Returns (True, False or None; a sentence) from `PixelCopies` and from the result of `memorisation.copies`.
 
-    Either test is enough for True. False means that the pixels show no copies and the features do not contradict; the
-    sentence says what this excludes.
+    One positive test is enough for True. False means that the pixels show no copies and the features do not contradict
+    this; the sentence says what this excludes.
     """
     if pixels.copies:
         return True, pixels.sentence
     if flag:
         return True, sentence
     if pixels.copies is False and flag is None:
-        return False, f"{pixels.sentence}; whether they resemble these otherwise is not known: {sentence}"
+        return False, f"{pixels.sentence}; other similarities to training images are unknown: {sentence}"
     if pixels.copies is None:
         return flag, pixels.sentence if flag is None else f"{sentence}; {pixels.sentence}"
     return False, f"{pixels.sentence}; {sentence}"
 
 
 def steps(shift):
-    """Returns all (down, right) moves of up to `shift` pixels each way, (0, 0) first."""
+    """Returns all moves (down, right) of up to `shift` pixels, (0, 0) first."""
     moves = [(down, right) for down in range(-shift, shift + 1) for right in range(-shift, shift + 1)]
     return sorted(moves, key=lambda move: (move[0] ** 2 + move[1] ** 2, move))
 
 
 def shifted(images, move):
-    """Returns `images` moved by `move`, (down, right), in pixels; the edge is repeated in the empty area."""
+    """Returns `images` moved by `move`, (down, right), in pixels, with repeated edges."""
     down, right = move
     height, width = images.shape[1:3]
     rows = np.clip(np.arange(height) - down, 0, height - 1)
@@ -267,7 +272,7 @@ def shifted(images, move):
 
 
 def averaged(images, block):
-    """Returns the means over blocks of `block` by `block` pixels; remainders at two edges are left out."""
+    """Returns the means over blocks of `block` by `block` pixels; incomplete blocks are dropped."""
     if block == 1:
         return images
     number, height, width, channels = images.shape
@@ -277,19 +282,19 @@ def averaged(images, block):
 
 
 def describe(images):
-    """Returns small images as rows of a few numbers, float32 `[n, F]`: averaged to about 8 by 8."""
+    """Returns images averaged to about 8 by 8 pixels, as rows, float32 `[n, F]`."""
     block = math.ceil(max(images.shape[1:3]) / DESCRIBED_SIDE)
     return averaged(images, min(block, *images.shape[1:3])).reshape(len(images), -1)
 
 
 def deviations(images):
-    """Returns the standard deviation of each image about its own mean colour, `[n]`."""
+    """Returns the standard deviation of each image around its mean colour, `[n]`."""
     away = images - images.mean(axis=(1, 2), keepdims=True)
     return np.sqrt(np.square(away).mean(axis=(1, 2, 3)))
 
 
 def parts_of(images):
-    """Yields `images`, an array or a `Split`, some at a time."""
+    """Yields `images`, an array or a `Split`, in parts."""
     read = images.images if hasattr(images, "images") else lambda start, stop: images[start:stop]
     for start in range(0, len(images), READ_AT_ONCE):
         yield read(start, min(start + READ_AT_ONCE, len(images)))

@@ -1,25 +1,25 @@
 """Measures whether single units of a code correspond to single known factors of the images.
 
-Every score takes codes, float `[n, d]` (the posterior means), and factors, int `[n, k]` (values 0, 1, ... of
-each factor), and is between 0 and 1. Each docstring gives the value expected by chance. The definitions vary slightly
-between implementations, so values are best compared within one. They depend on the axes: a rotation of all units keeps
-the information, but brings the scores near 0. A factor with one value is left out. Reduce wide codes to the units with
-the highest rate first: 50 units take about half a minute.
+Every score takes codes, float `[n, d]` (the posterior means), and factors, int `[n, k]` (values 0, 1, ... of each
+factor), and is between 0 and 1. Each docstring gives the value expected by chance. Implementations differ slightly, so
+compare values of the same implementation only. The scores depend on the axes: a rotation of all units keeps the
+information, but brings the scores near 0. A factor with a single value is ignored. Reduce wide codes to the units with the
+highest rate first: 50 units take about half a minute.
 
-The scores of Higgins and of Kim and Mnih are defined with newly generated images that share one factor. Here the
-factors are an array, so such groups are drawn from the given images that share a value. Training and evaluation groups
-come from two halves of the images, because they would otherwise share random properties.
+The scores of Higgins et al. and of Kim and Mnih are defined with newly generated images that share one factor. Here,
+groups of images that share a value are drawn from the given images. Training and evaluation groups come from two halves of
+the images, because they would otherwise share random properties.
 """
 
 import numpy as np
 
 BINS = 20  # of a unit's histogram, over its range (Locatello et al. 2019)
-GROUP_SIZE = 64  # images or pairs that one vote or point is taken from
-LEAST_GROUP = 8  # images that must share a value for it to be used
+GROUP_SIZE = 64  # images or pairs for one vote or point
+LEAST_GROUP = 8  # a factor's value is used only if at least this many images share it
 TRAIN_GROUPS, TEST_GROUPS = 2000, 1000
-TREE_IMAGES = 3000  # to train on, for the scores that fit trees
+TREE_IMAGES = 3000  # training images of the scores that fit trees
 NUM_TREES = 20
-LEAST_IN_LEAF = 3  # of a tree: fewer would let units without information share in the importances
+LEAST_IN_LEAF = 3  # images in a leaf; with fewer, uninformative units would get importance
 LEAST_SPREAD = 0.05  # of the widest unit's standard deviation; narrower units are collapsed
 
 
@@ -29,7 +29,7 @@ def disentanglement_scores(codes, factors, seed=0):
     Args:
         codes: `[n, d]`.
         factors: int `[n, k]`.
-        seed: Decides the split into halves, the groups and the trees.
+        seed: Seed for the split into halves, the groups and the trees.
     """
     return {
         "mig": mutual_information_gap(codes, factors),
@@ -41,12 +41,12 @@ def disentanglement_scores(codes, factors, seed=0):
 
 
 def mutual_information_gap(codes, factors):
-    """Returns MIG: how much more the best unit tells about a factor than the second best, averaged over factors.
+    """Returns MIG: the mean over factors of the gap in mutual information between the best unit and the second best.
 
     Chen, Li, Grosse and Duvenaud 2018, equation 6: `1/k sum_v (I(z_first; v) - I(z_second; v)) / H(v)`, from
     histograms of 20 bins. Useless codes have about 0, and so do perfect codes in which each unit occurs twice.
-    Histograms find spurious information, about `19 (values - 1) / 2n` nats for every unit. It cancels in the
-    difference, but the shares are too small if there are many values and few images.
+    Histograms overestimate the information of every unit by about `19 (values - 1) / 2n` nats. This cancels in the
+    difference, but with many values and few images the scores are too small.
 
     Args:
         codes: `[n, d]`.
@@ -62,19 +62,18 @@ def mutual_information_gap(codes, factors):
 
 
 def separated_attribute_predictability(codes, factors, seed=0):
-    """Returns SAP: how much better the best unit predicts a factor than the second best, the mean over factors.
+    """Returns SAP: the mean over factors of the gap in accuracy between the unit that predicts best and the second best.
 
-    Kumar, Sattigeri and Balakrishnan 2018, section 3: thresholds on one unit are chosen for the smallest
-    balanced error, here by a tree with as many leaves as the factor has values; the balanced accuracy on
-    images that were held out counts. It is expressed as a share of the possible gain over chance, which raises perfect
-    codes from 1 - 1 / values to 1. Useless codes and duplicated units have about 0. A linear classifier instead of the
-    thresholds, as in disentanglement_lib, separates only a factor's outer values and gives lower scores for many
-    values.
+    Kumar, Sattigeri and Balakrishnan 2018, section 3: thresholds on one unit are chosen for the smallest balanced error,
+    here by a tree with as many leaves as the factor has values. The score is the balanced accuracy on held-out images, as
+    a share of the possible gain over chance, which raises perfect codes from 1 - 1 / values to 1. Useless codes and
+    duplicated units have about 0. A linear classifier instead of thresholds, as in disentanglement_lib, separates only a
+    factor's outer values, so scores are lower for many values.
 
     Args:
         codes: `[n, d]`.
         factors: int `[n, k]`.
-        seed: Decides which images are held out.
+        seed: Seed for the split into training and held-out images.
     """
     from sklearn.tree import DecisionTreeClassifier
 
@@ -98,11 +97,10 @@ def separated_attribute_predictability(codes, factors, seed=0):
 def dci(codes, factors, seed=0):
     """Returns disentanglement, completeness and informativeness.
 
-    Eastwood and Williams 2018, section 2: a random forest predicts each factor from all units and tells how
-    important each unit is, R `[d, k]`. Disentanglement is 1 minus the entropy of a unit's row (base k), with rows
-    weighted by their share in R: does a unit represent one factor? Completeness is 1 minus the entropy
-    of a factor's column (base d): is a factor in one unit? Informativeness is the forests' accuracy on
-    images that were held out.
+    Eastwood and Williams 2018, section 2: a random forest predicts each factor from all units and gives the importance of
+    each unit, R `[d, k]`. Disentanglement is 1 minus the entropy of a unit's row (base k), with rows weighted by their
+    share in R: does each unit represent one factor? Completeness is 1 minus the entropy of a factor's column (base d): is
+    each factor in one unit? Informativeness is the forests' accuracy on held-out images.
 
     Useless codes have about 0, 0 and the share of the most frequent value. Duplicated units keep their disentanglement
     and lose log 2 / log d of completeness. Rotated codes lose both and keep informativeness if there are many images.
@@ -110,7 +108,7 @@ def dci(codes, factors, seed=0):
     Args:
         codes: `[n, d]`.
         factors: int `[n, k]`.
-        seed: Decides the forests and which images are held out.
+        seed: Seed for the forests and for the split into training and held-out images.
 
     Returns:
         {"disentanglement", "completeness", "informativeness"}, floats.
@@ -122,7 +120,7 @@ def dci(codes, factors, seed=0):
     train = train[:TREE_IMAGES]
     importances, accuracies = [], []
     for factor in factors.T:
-        # All units at every split: a random choice of them would have to use uninformative units.
+        # All units are tried at every split: random subsets would force splits on uninformative units.
         forest = RandomForestClassifier(
             NUM_TREES, max_features=None, min_samples_leaf=LEAST_IN_LEAF, random_state=seed, n_jobs=-1
         )
@@ -139,17 +137,17 @@ def dci(codes, factors, seed=0):
 
 
 def factor_vae_score(codes, factors, seed=0):
-    """Returns how well the unit that varies least in a group identifies the factor that the group shares.
+    """Returns the accuracy with which the unit that varies least in a group identifies the factor that the group shares.
 
-    Kim and Mnih 2018, section 4: in 64 images that share the value of one factor, the unit with the smallest
-    variance (over its variance in all images) votes for that factor; the accuracy of the majority's choice
-    for each unit on further groups. Chance is about 1/k. Collapsed units, with a standard deviation below
+    Kim and Mnih 2018, section 4: among 64 images that share the value of one factor, the unit with the smallest variance
+    (divided by its variance in all images) votes for that factor. Each unit predicts the factor with most of its votes,
+    and the score is the accuracy on further groups. Chance is about 1/k. Collapsed units, with a standard deviation below
     0.05 of the widest unit's, do not vote. Perfect codes have 1, also with duplicated units.
 
     Args:
         codes: `[n, d]`.
         factors: int `[n, k]`.
-        seed: Decides the groups.
+        seed: Seed for the groups.
     """
     codes, factors = _check(codes, factors)
     codes = _standardised(codes)
@@ -166,17 +164,16 @@ def factor_vae_score(codes, factors, seed=0):
 
 
 def beta_vae_score(codes, factors, seed=0):
-    """Returns how well a linear classifier finds the shared factor from mean absolute differences of pairs.
+    """Returns the accuracy with which a linear classifier predicts the shared factor from mean differences of pairs.
 
-    Higgins et al. 2017, section 3: the mean over 64 pairs of `|z - z'|`, where both images of each pair share
-    the value of one factor; logistic regression says which factor. Codes are brought to unit variance per
-    unit first. Chance is about 1/k. It is the most lenient score: duplicated units leave it at 1, and a rotation of all
-    units lowers it little.
+    Higgins et al. 2017, section 3: from the mean of `|z - z'|` over 64 pairs of images that share the value of one factor,
+    logistic regression predicts the factor. Each unit is scaled to variance 1 first. Chance is about 1/k. It is the most
+    lenient score: duplicated units leave it at 1, and a rotation of all units lowers it only a little.
 
     Args:
         codes: `[n, d]`.
         factors: int `[n, k]`.
-        seed: Decides the pairs.
+        seed: Seed for the pairs.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -184,7 +181,7 @@ def beta_vae_score(codes, factors, seed=0):
 
     codes, factors = _check(codes, factors)
     if factors.shape[1] == 1:
-        return 1.0  # there is one factor to choose from
+        return 1.0  # the only factor
     codes = _standardised(codes)
     points = []
     for number, (half, num_groups) in enumerate(zip(_halves(len(codes), seed), (TRAIN_GROUPS, TEST_GROUPS))):
@@ -197,7 +194,7 @@ def beta_vae_score(codes, factors, seed=0):
 
 
 def _check(codes, factors):
-    """Returns float64 codes, and factors as 0, 1, ... without those that have one value."""
+    """Returns float64 codes, and factors numbered 0, 1, ... without those that have a single value."""
     codes, factors = np.asarray(codes, np.float64), np.asarray(factors)
     if codes.ndim != 2 or factors.ndim != 2 or len(codes) != len(factors) or len(codes) < 2 * LEAST_GROUP:
         raise ValueError(
@@ -207,7 +204,7 @@ def _check(codes, factors):
     numbered = [np.unique(factor, return_inverse=True)[1] for factor in factors.T]
     varying = [factor for factor in numbered if factor.max() > 0]
     if not varying:
-        raise ValueError("every factor has one value in all images: there is nothing to disentangle")
+        raise ValueError("every factor has the same value in all images: give factors that vary")
     return codes, np.stack(varying, axis=1)
 
 
@@ -234,14 +231,14 @@ def _entropy(counts):
 
 
 def _balanced_accuracy(predicted, truth):
-    """Returns the mean over the values in `truth` of the share that was predicted right."""
+    """Returns the mean over the values in `truth` of the share that was predicted correctly."""
     totals = np.bincount(truth)
     right = np.bincount(truth[predicted == truth], minlength=len(totals))
     return float(np.mean(right[totals > 0] / totals[totals > 0]))
 
 
 def _concentration(importances):
-    """Returns 1 less the entropy of each row's shares, in units of the entropy of equal shares, `[rows]`."""
+    """Returns 1 minus the entropy of each row's shares, as a share of the largest possible entropy, `[rows]`."""
     rows, columns = importances.shape
     if columns == 1:
         return np.ones(rows)
@@ -250,7 +247,7 @@ def _concentration(importances):
 
 
 def _standardised(codes):
-    """Returns the units that are not collapsed, with variance 1."""
+    """Returns the units that are not collapsed, scaled to variance 1."""
     spread = codes.std(axis=0)
     if not spread.max() > 0:
         return np.zeros((len(codes), 1))
@@ -261,11 +258,11 @@ def _standardised(codes):
 def _draw_groups(factors, num_groups, num_each, generator):
     """Draws groups whose images share the value of one factor.
 
-    Each group has one factor. For a group of single images (num_each 1) all share one value of it; of pairs
-    (num_each 2) each pair shares a value of its own.
+    Each group has one factor. In a group of single images (num_each 1), all share one value of the factor; in a group of
+    pairs (num_each 2), the two images of each pair share a value.
 
     Returns:
-        (int `[groups]`, the factor; int `[groups, 64, num_each]`, the images).
+        (factors int `[groups]`, images int `[groups, 64, num_each]`).
     """
     shared = generator.integers(factors.shape[1], size=num_groups)
     members = np.empty((num_groups, GROUP_SIZE, num_each), np.int64)
@@ -276,18 +273,18 @@ def _draw_groups(factors, num_groups, num_each, generator):
         usable = np.flatnonzero(counts >= LEAST_GROUP)
         if not len(usable):
             raise ValueError(
-                f"no value of factor {index} is shared by {LEAST_GROUP} images of a half: give more images"
+                f"no value of factor {index} is shared by {LEAST_GROUP} images in each half: give more images"
             )
         groups = np.flatnonzero(shared == index)
         values = generator.choice(usable, size=(len(groups), GROUP_SIZE if num_each == 2 else 1, 1))
-        # With replacement: a value may be shared by fewer images than a group has.
+        # With replacement, because a value may have fewer images than a group.
         offsets = generator.random((len(groups), GROUP_SIZE, num_each)) * counts[values]
         members[groups] = order[starts[values] + offsets.astype(np.int64)]
     return shared, members
 
 
 def _by_group(codes, members, measure):
-    """Returns `measure(codes of some groups [g, 64, e, d]) -> [g, d]` over all groups, some at a time."""
+    """Returns `measure(codes of some groups [g, 64, e, d]) -> [g, d]` over all groups, in batches."""
     parts = np.array_split(members, max(1, members.size * codes.shape[1] // 2**22))
     return np.concatenate([measure(codes[part]) for part in parts])
 

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-CONFIDENT = 1.96  # standard errors to each side of a 95% interval
-SURE = 2.0  # standard errors beyond which a difference may decide something
+CONFIDENT = 1.96  # standard errors on each side of a 95% interval
+SURE = 2.0  # standard errors beyond which a difference counts
 
 
 class Estimate(NamedTuple):
@@ -33,7 +33,7 @@ class Estimate(NamedTuple):
     def beyond(self, threshold=0.0, sure=SURE):
         """Returns whether the number is above `threshold` by more than `sure` of its standard errors.
 
-        A number without a usable error (NaN) is never beyond a threshold, so it decides nothing.
+        A number whose error is NaN is never beyond a threshold.
         """
         return bool(self.value - threshold > sure * self.se)
 

@@ -8,7 +8,7 @@ from keras_vae.evaluation.metrics.estimate import Estimate
 from keras_vae.evaluation.metrics.sets import as_sets
 from keras_vae.runtime.threads import one_thread
 
-GROUPS = 20  # of images that are left out in turn, for an error
+GROUPS = 20  # groups of images for the jackknife
 
 
 def frechet_distance(features, reference):
@@ -16,14 +16,14 @@ def frechet_distance(features, reference):
 
         |m1 - m2|^2 + tr(S1) + tr(S2) - 2 tr((S1^1/2 S2 S1^1/2)^1/2)
 
-    Dowson and Landau 1982; Heusel et al. 2017, equation 6, who call it FID if the features are those of Inception. With
-    centred sets A and B, `S1 = A'A / (n - 1)`, the last trace is the sum of
-    the singular values of `A B'`, and they are those of the product of the triangles of two QR
-    decompositions. No square root of a matrix is taken, and fewer images than features are no special case.
+    Dowson and Landau 1982; Heusel et al. 2017, equation 6, where it is called FID for Inception features. For centred and
+    scaled sets A and B with `S1 = A'A`, the last trace is the sum of the singular values of `A B'`. These equal the
+    singular values of the product of the triangles of two QR decompositions. This needs no square root of a matrix and
+    allows fewer images than features.
 
-    It is biased upwards by about c / n, where c depends on the features and on the model (Binkowski et al.
-    2018; Chong and Forsyth 2020): compare only at equal n, and use n of at least 8 times the number of features. Two
-    sets of one distribution do not give 0; measure their distance. It depends only on means and covariances.
+    It is biased upwards by about c / n, where c depends on the features and on the model (Binkowski et al. 2018; Chong
+    and Forsyth 2020): compare only at equal n, and use n of at least 8 times the number of features. The distance of two
+    samples of the same distribution is not 0; measure it for reference. It depends only on means and covariances.
 
     Args:
         features: `[n, F]`, n at least 2.
@@ -43,10 +43,10 @@ def frechet_distance(features, reference):
 
 
 def gaussian_frechet_distance(mean, covariance, other_mean, other_covariance):
-    """Returns the squared Frechet distance between two Gaussians that are given by their moments.
+    """Returns the squared Frechet distance between two Gaussians, given their moments.
 
-    As in `frechet_distance`, with the eigenvalues of `S1^1/2 S2 S1^1/2`, which is symmetric, so rounding cannot make
-    its root complex, unlike that of `S1 S2`.
+    It uses the eigenvalues of `S1^1/2 S2 S1^1/2`. This matrix is symmetric, so rounding cannot make its root complex,
+    unlike that of `S1 S2`.
 
     Args:
         mean: `[F]`.
@@ -70,13 +70,13 @@ class Reference:
     """
 
     def __init__(self, mean, covariance):
-        """Takes the Gaussian's mean, `[F]`, and its covariance, `[F, F]`, in float64."""
+        """Stores the Gaussian's mean `[F]` and covariance `[F, F]`, in float64."""
         values, vectors = np.linalg.eigh(covariance)
         self.mean, self.total = mean, float(np.trace(covariance))
         self.root = (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
 
     def distance(self, mean, covariance):
-        """Returns the squared Frechet distance of another Gaussian, a float, at least 0."""
+        """Returns the squared Frechet distance to another Gaussian, a float, at least 0."""
         shared = np.sqrt(np.clip(np.linalg.eigvalsh(self.root @ covariance @ self.root), 0, None)).sum()
         away = np.square(self.mean - mean).sum() + self.total + np.trace(covariance)
         return max(0.0, float(away - 2 * shared))
@@ -85,13 +85,13 @@ class Reference:
 def frechet_distance_error(features, reference, groups=GROUPS):
     """Returns `frechet_distance` of two independent sets as an `Estimate`.
 
-    The error is the jackknife's over `groups` of images of each set, left out in turn (Efron and Stein 1981): right if
-    the sets differ, and up to a half too large if they have one distribution.
+    The error is a jackknife estimate over `groups` groups of images of each set (Efron and Stein 1981). It is correct if
+    the sets differ, and up to 50% too large if they have the same distribution.
 
     Args:
         features: `[n, F]`, n at least `groups`.
         reference: `[m, F]`, m at least `groups`.
-        groups: Of about equal size, at least 2.
+        groups: Number of groups, at least 2.
     """
     first, second = as_sets(features, reference, max(groups, 4))
     variance = 0.0

@@ -7,11 +7,11 @@ import numpy as np
 
 from keras_vae.evaluation.metrics.estimate import Estimate
 
-TOLERANCE = 0.1  # nats by which a bound may be off and still be called a likelihood
-HALVING = 0.5  # remaining share of a small bias when the number of samples doubles: it falls as 1 / k
-LEAST_DECAY = 0.95  # largest remaining share with which the bias is assumed to go to 0
-UNKNOWN_DECAY = 0.9  # if there are too few samples to see how the bias falls
-LEVELS = 4  # doublings of the samples that are used
+TOLERANCE = 0.1  # nats; a bound with a smaller bias may be called a likelihood
+HALVING = 0.5  # smallest ratio of successive decreases: a small bias falls as 1 / k, so doubling k halves it
+LEAST_DECAY = 0.95  # largest ratio, for the bias to converge to 0
+UNKNOWN_DECAY = 0.9  # the ratio if there are too few samples to estimate it
+LEVELS = 4  # number of doublings that are used
 
 
 class ImportanceEstimate(NamedTuple):
@@ -21,16 +21,16 @@ class ImportanceEstimate(NamedTuple):
         nats: The mean over images of -log mean_k w.
         nats_se: Its standard error over images.
         samples: k.
-        effective_sample_size: The mean over images of (sum w)^2 / sum w^2, from 1 to k. It decides nothing: draws that
-            all miss the posterior have equal weights.
+        effective_sample_size: The mean over images of (sum w)^2 / sum w^2, from 1 to k. It is not used for `accepted`:
+            draws that all miss the posterior can have equal weights.
         accepted: Whether `nats` may be called a likelihood: `bias_limit` is at most `TOLERANCE`.
         per_image: -log mean_k w, `[n]`.
         moved: The decrease of the bound in nats when the samples are doubled, None with one sample.
         moved_se: Its standard error over images, None with one sample or one image.
         bias: The estimated bias of the bound in nats, None with one sample.
         bias_se: Its standard error over images, None with one sample or one image.
-        bias_limit: The upper end of its 95% interval, None if it is not known. reason: Why it is not accepted, a
-        sentence; empty if it is.
+        bias_limit: The upper end of its 95% interval, or None.
+        reason: Why the bound is not accepted, a sentence; empty if it is.
     """
 
     nats: float
@@ -53,8 +53,8 @@ def importance_weighted(log_weights, annealed=None):
         log w = log p(x|z) + log p(z) - log q(z|x),  z ~ q(z|x)
         E[-log mean_k w] >= -log p(x), falling with k  (Burda, Grosse and Salakhutdinov 2016, equation 8)
 
-    Its remaining bias is estimated from how it falls (`remaining_bias`), and from the annealed bound if there is a
-    lower one. Neither detects a mode of the posterior that is far from all draws.
+    The remaining bias is estimated from how the bound falls with k (`remaining_bias`), and from the annealed bound if that
+    is lower. Neither detects a mode of the posterior that is far from all draws.
 
     Args:
         log_weights: `[n, k]`.
@@ -83,16 +83,14 @@ def importance_weighted(log_weights, annealed=None):
 
 def negative_log_mean(log_weights):
     """Returns -log mean w over the last axis."""
-    largest = log_weights.max(
-        axis=-1, keepdims=True
-    )  # the largest weight is 1: no overflow, no division by 0
+    largest = log_weights.max(axis=-1, keepdims=True)  # avoids overflow
     return -largest[..., 0] - np.log(np.exp(log_weights - largest).mean(axis=-1))
 
 
 def movements_of(log_weights):
-    """Returns the decrease of the bound for each of the last doublings of the samples, the last first, `[n]` each.
+    """Returns the decreases of the bound in the last doublings of the number of samples, the last first, `[n]` each.
 
-    The bound of k / 2 samples is the mean over both halves of the k, and so on: none is negative (Jensen).
+    The bound for k / 2 samples is the mean over both halves of the k samples, and so on. No decrease is negative (Jensen).
     """
     size = log_weights.shape[1]
     bounds = [negative_log_mean(log_weights)]
@@ -105,16 +103,16 @@ def movements_of(log_weights):
 
 
 def remaining_bias(movements):
-    """Returns the remaining bias, an `Estimate`, from the last movements of the bound, the last first, `[n]` each.
+    """Returns the remaining bias, an `Estimate`, from the result of `movements_of`.
 
-    If each doubling moves the bound r times as far as the one before, the future ones move it by
+    If each doubling moves the bound r times as far as the previous one, future doublings move it by
 
         moved (r + r^2 + ...) = moved r / (1 - r)
 
-    The bias of many samples is Var(w) / (2 k E[w]^2), and r is 1/2. For few samples with weights that vary by factors
-    of e^10, r is 0.9 (their largest grows with the root of log k), and the bias is ten times the last movement. r is
-    estimated from the observed movements, over three doublings if possible, and is at least 1/2. It falls with k, so
-    the bias is overestimated rather than underestimated. The error is the jackknife's over images.
+    For many samples the bias is Var(w) / (2 k E[w]^2), and r is 1/2. For few samples with weights that vary by factors of
+    e^10, r is 0.9 (the largest weight grows with the root of log k), and the bias is ten times the last movement. r is
+    estimated from the observed movements, over three doublings if possible, and is at least 1/2. It falls with k, so the
+    bias is overestimated rather than underestimated. The error is a jackknife estimate over images.
     """
     rows = np.stack(movements)
     means = rows.mean(axis=1)
@@ -128,9 +126,9 @@ def remaining_bias(movements):
 
 
 def extrapolated(movements):
-    """Returns the sum of the future movements, from the last ones `[levels, ...]`, the last first."""
+    """Returns the sum of future movements, from the observed ones `[levels, ...]`, the last first."""
     levels = len(movements) - 1
-    # The last movement is the noisiest, with one pair of halves an image. Each is at least half of the one before.
+    # The last movement is the noisiest, with one pair of halves per image. Each is at least half the previous one.
     last = np.max([HALVING**level * one for level, one in enumerate(movements)], axis=0)
     if not levels:
         decay = UNKNOWN_DECAY
@@ -141,26 +139,26 @@ def extrapolated(movements):
 
 
 def larger_bias(bias, shortfall):
-    """Returns the larger of two `Estimate`s of the bias; `shortfall`, from another bound, only beyond its error."""
+    """Returns the larger of two `Estimate`s of the bias; `shortfall`, from another bound, must exceed its error."""
     return shortfall if shortfall.beyond() and shortfall.high > bias.high else bias
 
 
 def why_refused(samples, bias, limit):
     """Returns why a bound is not accepted as a likelihood, a sentence, or "" if it is."""
     if samples < 2:
-        return "one sample an image gives the ELBO: its distance from the likelihood cannot be estimated"
+        return "one sample per image gives the ELBO: its distance from the likelihood cannot be estimated"
     if limit is None:
-        return "the error of the bias is not known from one image: measure more images"
+        return "the error of the bias cannot be estimated from one image: measure more images"
     if limit <= TOLERANCE:
         return ""
     return (
-        f"the bound still falls with more samples: at {samples:,} an image it is about {bias:.2g} nats too high"
-        f" (up to {limit:.2g}), and {TOLERANCE} are allowed in a likelihood"
+        f"the bound still falls with more samples: with {samples:,} samples per image it is about {bias:.2g} nats too high"
+        f" (up to {limit:.2g}), and only {TOLERANCE} nats are accepted for a likelihood"
     )
 
 
 def mean_of(values):
-    """Returns the mean of `values`, `[n]`, an `Estimate`."""
+    """Returns the mean of `values`, `[n]`, an `Estimate`; its error is NaN for n = 1."""
     error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
     return Estimate(float(values.mean()), float(error))
 
@@ -170,7 +168,7 @@ def prior_over_posterior(codes, noise, log_var):
 
         (|noise|^2 - |z|^2 + sum log_var) / 2
 
-    This avoids the two sums of d log densities and their cancellation.
+    This avoids the cancellation between two log densities of d dimensions.
     """
     terms = np.square(noise, dtype="float64") - np.square(codes, dtype="float64") + log_var
     return 0.5 * terms.sum(axis=1)

@@ -1,9 +1,9 @@
 """The ladder of image sets by their Frechet distance from real images, with an error for each rung and each comparison.
 
-A single split of the held-out images into compared images and references gives a random result: on 180 digits the
-distance between real images ranges from 0.005 to 0.026. So the held-out images are cut into halves many times, all
-rungs are measured against the same halves, and the mean is reported. The same halves give the errors. Only distances
-are kept in memory, not features.
+A single split of the held-out images into compared images and reference gives a random result: on 180 digits the distance
+between real images ranges from 0.005 to 0.026. So the held-out images are split into halves many times, all rungs are
+measured on the same halves, and the mean is reported. The same halves give the errors. Only distances are kept in memory,
+not features.
 """
 
 import math
@@ -17,12 +17,9 @@ from keras_vae.evaluation.metrics.sets import as_sets
 from keras_vae.runtime.threads import one_thread
 
 SPLITS = 20
-WIDE, FEW_SPLITS = (
-    256,
-    6,
-)  # features above which a distance takes seconds, and the affordable splits in this case
+WIDE, FEW_SPLITS = 256, 6  # above 256 features a distance takes seconds, and there are only 6 splits
 REAL = "real"
-FLOORS = ("reconstruction", "posterior")  # the result of a perfect sampler: the better of the two
+FLOORS = ("reconstruction", "posterior")  # the better of the two is the result of a perfect sampler
 LEAST_IMAGES = 8  # a half has 4
 
 
@@ -31,9 +28,9 @@ class BestByDistance(NamedTuple):
 
     Attributes:
         best: The sampler with the smallest mean distance.
-        distance: The distance after a choice on one half of the held-out images, measured on the other half with other
-            draws. On the images of the choice the winner looks better than it is.
-        repaired: The share of the gap that the choice closes, measured in the same way; None without a gap.
+        distance: The distance if the sampler is chosen on one half of the held-out images, measured on the other half
+            with other draws. On the images of the choice, the winner would look better than it is.
+        repaired: The share of the gap that this choice closes, measured in the same way; None without a gap.
         better: Whether the best beats the prior by more than the error of their difference.
         within_error: The samplers within the error of the best, including the best.
     """
@@ -49,9 +46,9 @@ class LadderDistances:
     """Distances of all rungs over the same splits of the held-out images.
 
     Attributes:
-        tables: By rung, `[splits, 2, draws]`: distances from either half, for each draw; one draw for rungs made from
-            the held-out images themselves.
-        num_images: In a half.
+        tables: By rung, `[splits, 2, draws]`: distances from each half, for each draw; a single draw for rungs made from
+            the held-out images.
+        num_images: Number of images in a half.
     """
 
     def __init__(self, tables, num_images):
@@ -76,7 +73,7 @@ class LadderDistances:
     def floor_name(self):
         """Returns the better of reconstructions and decoded posterior draws, the result of a perfect sampler.
 
-        A decoder trained with noise in many dimensions may do worse at the means, without noise.
+        A decoder trained with noise in many dimensions may be worse at the posterior means.
         """
         known = [name for name in FLOORS if name in self.tables]
         return min(known, key=lambda name: self.tables[name].mean())
@@ -102,12 +99,12 @@ class LadderDistances:
     def estimate(self, function):
         """Returns `function` of the mean distances, with its standard error.
 
-        Two things vary. The held-out images: over random halves of a sample, a statistic has the variance that the same
-        statistic of the whole sample has over samples (McCarthy 1969, balanced half-samples). And the draws of each
-        sampler, which are independent: their variance, over their number.
+        The variance has two parts. For the held-out images, the variance of a statistic over random halves of a sample
+        equals the variance of the statistic of the whole sample over samples (McCarthy 1969, balanced half-samples). For
+        the independent draws of each sampler, it is the variance over draws divided by their number.
 
         Args:
-            function: Takes a dict of distances by rung, floats or arrays; it may only use arithmetic.
+            function: Takes a dict of distances by rung, floats or arrays, and uses only arithmetic.
         """
         mean = {name: float(table.mean()) for name, table in self.tables.items()}
         value = float(function(mean))
@@ -124,17 +121,17 @@ class LadderDistances:
         """Returns the `BestByDistance` among the samplers `names`, at least one.
 
         Raises:
-            ValueError: There is no sampler to choose, or one has fewer than two draws.
+            ValueError: `names` is empty, or a sampler has fewer than two draws.
         """
         if not names or min(self.tables[name].shape[2] for name in names) < 2:
             raise ValueError(
-                f"samplers are {list(names)}: expected at least one, each with two draws or more"
+                f"samplers are {list(names)}: expected at least one, each with at least two draws"
             )
         best = min(names, key=lambda name: self.tables[name].mean())
         crossed = LadderDistances(self.tables | {"chosen": self.crossed(names)}, self.num_images)
         near = tuple(name for name in names if name == best or not self.difference(name, best).beyond())
         distance = crossed.distance("chosen")
-        # The choice varies, and so do the draws of the chosen sampler.
+        # Both the choice and the draws of the chosen sampler vary.
         distance = distance._replace(se=max(distance.se, self.distance(best).se))
         share = crossed.repaired("chosen", worst)
         if share is not None:
@@ -142,9 +139,9 @@ class LadderDistances:
         return BestByDistance(best, distance, share, self.difference(worst, best).beyond(), near)
 
     def crossed(self, names):
-        """Returns the distances of the sampler that is chosen on one half, from the other half, `[splits, 2, 2]`.
+        """Returns the distances, on one half, of the sampler that is best on the other half, `[splits, 2, 2]`.
 
-        The first draws of each sampler serve for the choice and the others for the distance, and vice versa.
+        Every second draw of a sampler is used for the choice and the others for the distance, and vice versa.
         """
         parts = [[self.tables[name][..., part::2].mean(axis=2) for name in names] for part in (0, 1)]
         seen, new = (np.stack(parts[part]) for part in (0, 1))  # [sampler, split, half]
@@ -158,34 +155,34 @@ class LadderDistances:
 def measure_ladder(real, tied, free, labels=None, splits=None, seed=0):
     """Returns the `LadderDistances` of sets of images, all as features.
 
-    Every rung is compared at the same number of images, n = N // 2, since the distance falls with n.
+    Every rung has the same number of images, n = N // 2, because the distance falls with n.
 
-    Cost: `splits` * 2 * (2 + rungs and draws) eigenvalues of `[F, F]`: 3 seconds for 6 samplers of 4 draws in 128
+    Cost: `splits` * 2 * (2 + rungs and draws) eigenvalue problems of size F: 3 seconds for 6 samplers of 4 draws in 128
     features.
 
     Args:
         real: `[N, F]`, all held-out images.
         tied: By rung, `[N, F]`: row i is made from held-out image i, for example its reconstruction.
         free: By rung, a list of draws, each `[n, F]` or more, independent of the held-out images.
-        labels: `[N]`: both halves have equally many of each; or None.
-        splits: How often the held-out images are cut in halves; None: as often as affordable.
-        seed: Of the halves.
+        labels: `[N]` or None: both halves have equally many images of each label.
+        splits: How often the held-out images are split into halves; None: fewer for many features.
+        seed: Seed for the halves.
     """
     real = np.asarray(real, "float64")
     if len(real) < LEAST_IMAGES:
         raise ValueError(
-            f"{len(real)} held-out images: at least {LEAST_IMAGES} are needed to cut them in halves"
+            f"got {len(real)} held-out images: at least {LEAST_IMAGES} are needed to split them into halves"
         )
     tied = {REAL: real, **{name: as_sets(rows, real, 2)[0] for name, rows in tied.items()}}
     if wrong := [name for name, rows in tied.items() if len(rows) != len(real)]:
         raise ValueError(
-            f"{wrong[0]} has {len(tied[wrong[0]])} rows and there are {len(real)} held-out images: expected one each"
+            f"{wrong[0]} has {len(tied[wrong[0]])} rows for {len(real)} held-out images: expected one row per image"
         )
     count = len(real) // 2
     draws = {name: [as_sets(rows[:count], real, 2)[0] for rows in sets] for name, sets in free.items()}
     if short := [name for name, sets in draws.items() if not sets or min(map(len, sets)) < count]:
         raise ValueError(
-            f"{short[0]} has draws of fewer than {count} images, as many as half of the held-out ones"
+            f"{short[0]} has draws of fewer than {count} images: expected half the number of held-out images"
         )
     if splits is None:
         splits = SPLITS if real.shape[1] <= WIDE else FEW_SPLITS
@@ -214,6 +211,6 @@ def cut(count, labels, generator):
     order = generator.permutation(count)
     if labels is not None:
         order = order[np.argsort(np.asarray(labels)[order], kind="stable")]
-    pairs = order[: count // 2 * 2].reshape(-1, 2)  # neighbours have one label
+    pairs = order[: count // 2 * 2].reshape(-1, 2)  # pairs of equal label
     pairs = generator.permuted(pairs, axis=1)
     return pairs[:, 0], pairs[:, 1]

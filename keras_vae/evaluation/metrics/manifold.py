@@ -1,9 +1,9 @@
 """Measures by nearest neighbours whether samples lie near real images, and whether they cover them.
 
-Features should have rows of length 1. Features of a classifier are short for unfamiliar images, so without
-normalisation garbage is close to everything: its precision was measured at up to 1.00, its dead zone at 0.
+Features should have rows of length 1. A classifier's features of unfamiliar images are short, so without normalisation
+garbage is close to everything (measured: precision up to 1.00, dead zone 0).
 
-The reference contains real images that neither the model nor the classifier has learnt from. If samples are
+The reference consists of real images on which neither the model nor the classifier was trained. If samples are
 reconstructions of images in the reference, `own` excludes each sample's original.
 """
 
@@ -15,28 +15,28 @@ from keras_vae.evaluation.metrics.neighbours import mask_own, nearest, squared_d
 from keras_vae.evaluation.metrics.sets import as_sets
 
 DENSITY_NEIGHBOURS = 5  # k of Naeem et al. 2020
-DEAD_ZONE_SHARE = 0.05  # of the reconstructions, which are beyond the threshold by definition
-ROUNDING = 1e-12  # of the mean squared length, for images that occur many times: their balls have radius 0
+DEAD_ZONE_SHARE = 0.05  # share of the reconstructions beyond the threshold, by definition
+ROUNDING = 1e-12  # of the variance, added to squared radii: images that occur many times have radius 0
 
 
 def density_and_coverage(features, reference, k=DENSITY_NEIGHBOURS, own=None):
-    """Returns how densely samples lie among real images, and how many real images have samples near.
+    """Returns how densely samples lie among real images, and how many real images have a sample nearby.
 
-    Naeem, Oh, Uh, Choi and Yoo 2020, equations 4 and 5, with B_i the ball around the i-th real image that
-    reaches its k-th nearest other real image:
+    Naeem, Oh, Uh, Choi and Yoo 2020, equations 4 and 5. B_i is the ball around the i-th real image that reaches its k-th
+    nearest other real image:
 
         density  = 1 / (k n) sum_j #{i: sample j in B_i}       1 for equal distributions, not bounded by 1
         coverage = 1 / m     #{i: some sample j in B_i}        `expected_coverage` for equal distributions
 
-    Coverage rises with n: compare at equal n and m. Density is inflated if samples crowd into the densest part. Both
-    lose their meaning in hundreds of dimensions without structure. The standard errors apply to this reference (of the
-    mean over samples, and binomial over real images).
+    Coverage rises with n: compare at equal n and m. Density is inflated if samples crowd into the densest part. Both lose
+    their meaning in hundreds of unstructured dimensions. The standard errors are for a fixed reference: that of the mean
+    over samples, and the binomial error over real images.
 
     Args:
         features: `[n, F]`, the samples.
         reference: `[m, F]`, m more than k.
-        k: Neighbours that a ball reaches.
-        own: int `[n]`: the row of the reference that a sample is made from, or negative. Not counted.
+        k: Number of neighbours in a ball.
+        own: int `[n]`: the row of the reference from which a sample is made, or negative. It is not counted.
 
     Returns:
         {"density", "density_se", "coverage", "coverage_se"}, floats.
@@ -61,9 +61,9 @@ def density_and_coverage(features, reference, k=DENSITY_NEIGHBOURS, own=None):
 
 
 def expected_coverage(num_samples, num_reference, k=DENSITY_NEIGHBOURS):
-    """Returns the mean coverage of samples that have the reference's distribution.
+    """Returns the expected coverage of samples that have the reference's distribution.
 
-    A real image is missed if all of its k nearest, among the n samples and the m - 1 other real images, are
+    A real image is not covered if its k nearest neighbours among the n samples and the m - 1 other real images are all
     real (Naeem et al. 2020, lemma 2): 1 - prod_{i<k} (m - 1 - i) / (n + m - 1 - i), about 1 - 2^-k for n = m.
     """
     others = num_reference - 1
@@ -71,25 +71,24 @@ def expected_coverage(num_samples, num_reference, k=DENSITY_NEIGHBOURS):
 
 
 def dead_zone(features, reference, reconstructions, own=None):
-    """Returns the share of samples that are farther from real images than the model's own blur explains.
+    """Returns the share of samples that are farther from real images than the blur of reconstructions explains.
 
     With t the 95% quantile of the distances of reconstructions to their nearest real image,
 
-        dead zone = (share of samples farther than t from theirs - 0.05) / 0.95
+        dead zone = (share of samples farther than t from their nearest real image - 0.05) / 0.95
 
-    is 0 for samples as good as reconstructions (down to -0.05 if they are better), and 1 if all are off;
-    `1 - dead zone` is the latent space's completeness. Above 0.5 it is called dead, above 0.1 patchy.
+    is 0 for samples as good as reconstructions (down to -0.05 if they are better), and 1 if all samples are farther away;
+    `1 - dead zone` is the completeness of the latent space. Above 0.5 it is called dead, above 0.1 patchy.
 
-    The reference must hold the same images for samples and reconstructions, and `own` must say which of them
-    a reconstruction was made from: it is near its own original for any model. t falls as the reference grows, equally
-    for both.
+    The reference must be the same for samples and reconstructions. `own` must exclude the original of each reconstruction,
+    which is near for any model. Distances fall equally for both as the reference grows.
 
     Args:
         features: `[n, F]`, the samples.
         reference: `[m, F]`, real images.
         reconstructions: `[r, F]`, decoded from the codes of held-out images.
-        own: int `[r]`: the row of the reference that a reconstruction was made from, or negative; None if the reference
-            does not contain them.
+        own: int `[r]`: the row of the reference from which a reconstruction was made, or negative; None if the
+            reference does not contain the originals.
 
     Returns:
         {"dead_zone", "dead_zone_se", "threshold"}, floats. The error includes that of t.
@@ -98,22 +97,22 @@ def dead_zone(features, reference, reconstructions, own=None):
 
 
 def distances_to(features, reference, own=None):
-    """Returns each sample's distance to its nearest real image, `[n]`: beyond `dead_zone`'s threshold it is dead.
+    """Returns each sample's distance to its nearest real image, `[n]`, which `dead_zone` compares with its threshold.
 
     Args:
         features: `[n, F]`, the samples.
         reference: `[m, F]`, real images.
-        own: int `[n]`: the row of the reference that a sample is made from, or negative. Not counted.
+        own: int `[n]`: the row of the reference from which a sample is made, or negative. It is not counted.
     """
     features, reference = as_sets(features, reference, 1)
     return nearest(features, reference, own=own)[1][:, 0]
 
 
 def confidence_dead_zone(confidences, reconstruction_confidences):
-    """Returns the share of samples with a lower classifier confidence than the model's own blur explains.
+    """Returns the share of samples with a lower classifier confidence than the blur of reconstructions explains.
 
     It is like `dead_zone`, with a classifier's largest probability instead of the distance: 95% of the reconstructions
-    reach the threshold. It needs labels but no reference, and misses nonsense that the classifier is sure of.
+    reach the threshold. It needs labels but no reference, and misses nonsense to which the classifier assigns a class.
 
     Args:
         confidences: `[n]`, the largest class probability of each sample.
@@ -139,7 +138,7 @@ def _beyond(values, baseline):
     # One standard error of the quantile corresponds to one standard error of the proportion below it.
     step = _binomial_se(kept, len(baseline))
     levels = np.clip([kept - step, kept, kept + step], 0, 1)
-    # The quantile is a value of the baseline, so at most a share of 0.05 of the baseline is beyond it.
+    # The quantile is a value of the baseline, so at most 5% of the baseline is beyond it.
     low, threshold, high = np.quantile(baseline, levels, method="higher")
     share = float(np.mean(values > threshold))
     from_threshold = float(np.mean(values > low) - np.mean(values > high)) / 2

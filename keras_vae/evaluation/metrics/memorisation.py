@@ -1,8 +1,8 @@
 """Tests whether samples are copies of training images.
 
-No metric is known "to separate memorization from other phenomena such as underfitting or mode shrinkage" (Stein
-et al. 2023). Each number here is also moved by blur and by garbage; `copies` therefore compares with the scores of the
-same model's reconstructions and of real images, and gives no verdict if samples are off the data.
+No metric is known "to separate memorization from other phenomena such as underfitting or mode shrinkage" (Stein et al.
+2023). Blur and garbage change all scores here too. `copies` therefore compares them with the scores of the same model's
+reconstructions and of real images, and gives no verdict if samples do not look like the data.
 """
 
 import math
@@ -12,19 +12,19 @@ import numpy as np
 
 from keras_vae.evaluation.metrics.neighbours import nearest
 
-LEAST_IMAGES = 500  # to say that samples are no copies
-LEAST_TO_ACCUSE = 100  # to say that they are: 4 standard errors of the authenticity are 0.2 then
+LEAST_IMAGES = 500  # to conclude that samples are not copies
+LEAST_TO_ACCUSE = 100  # to conclude that they are; 4 standard errors of the authenticity are then 0.2
 LEAST_DENSITY = 0.5
 Z_MARGIN = 5.0  # below the reconstructions' z
 AUTHENTICITY_MARGIN = 0.15  # below that of real test images
-COPIED = 0.1  # of test images' distance to training images; below it, reconstructions are copies from a lookup table
+COPIED = 0.1  # relative to test images' distance to training images; closer reconstructions are copies
 
 
 class CopyingScores(NamedTuple):
     """How close a set of images is to the training images.
 
     Attributes:
-        z: `closeness_z` against the test images; far below 0: closer than they are.
+        z: `closeness_z` against the test images; far below 0: closer than test images.
         authenticity: Share of `authentic` images.
         authenticity_se: Its binomial standard error.
         num_images: The smaller of the number of images and of test images.
@@ -41,9 +41,8 @@ class CopyingScores(NamedTuple):
 def nearest_training_images(features, training, k=1):
     """Returns the k training images that are nearest to each image.
 
-    They are for inspection, and for the scores below. `training` should contain all training images, since a copy of a
-    missing one is not found. The distance is only as good as the features: it may be large after a shift of one pixel
-    (Theis, van den Oord and Bethge 2016).
+    `training` should contain all training images, because copies of missing images are not found. The distance depends on
+    the features: it may be large after a shift of one pixel (Theis, van den Oord and Bethge 2016).
 
     Args:
         features: `[n, F]`.
@@ -57,20 +56,20 @@ def nearest_training_images(features, training, k=1):
 
 
 def closeness_z(distances, test_distances):
-    """Returns the z-score of distances to the training set being larger than those of test images.
+    """Returns the z-score of distances to the training set, compared with those of test images.
 
-    Mann and Whitney's U, the number of pairs in which the first is larger (ties count half), about its mean
-    and over its standard deviation without a difference, which ties make smaller:
+    This is Mann and Whitney's U, the number of pairs in which the first distance is larger (ties count half), minus its
+    mean and divided by its standard deviation under the null hypothesis, corrected for ties:
 
         Z_U = (U - n m / 2) / sqrt(n m (n + m + 1 - ties) / 12)
 
-    Meehan, Chaudhuri and Dasgupta 2020, section 3.1, here over all data as one cell, and without the
-    continuity correction of 1/2 in U. Far below 0, the images are closer to the training images than test images are
-    (copies, or blur); far above, they are farther away. For the same effect it grows as the root of n.
+    Meehan, Chaudhuri and Dasgupta 2020, section 3.1, here with all data in one cell and without the continuity correction
+    of 1/2 in U. Far below 0, the images are closer to the training images than test images are (copies, or blur); far
+    above, they are farther away. For the same effect it grows with the root of n.
 
     Args:
-        distances: `[n]`, of each image to its nearest training image.
-        test_distances: `[m]`, of each test image.
+        distances: `[n]`, distance of each image to its nearest training image.
+        test_distances: `[m]`, that of each test image.
     """
     from scipy.stats import rankdata
 
@@ -84,10 +83,10 @@ def closeness_z(distances, test_distances):
 
 
 def authentic(features, training):
-    """Returns which images are farther from their nearest training image than that image is from its own nearest.
+    """Returns which images are farther from their nearest training image than this is from its nearest training image.
 
-    Alaa, van Breugel, Saveliev and van der Schaar 2022, section 3 (authenticity). The mean for real test images is
-    about 0.6 and not 1: measure it.
+    Alaa, van Breugel, Saveliev and van der Schaar 2022, section 3 (authenticity). The mean for real test images is about
+    0.6, not 1: measure it for comparison.
 
     Args:
         features: `[n, F]`.
@@ -107,9 +106,9 @@ def copying_scores(features, test_distances, training):
 
     Args:
         features: `[n, F]`.
-        test_distances: `[m]`, from real images that the model was not trained on to their nearest training
-            images (`nearest_training_images(...)[1][:, 0]`). Those images, scored against themselves, have
-            z = 0, and their authenticity is the reference.
+        test_distances: `[m]`, distances of real test images to their nearest training images
+            (`nearest_training_images(...)[1][:, 0]`). The scores of these test images, z = 0 and their authenticity, are
+            the reference.
         training: `[t, F]`, all training images.
     """
     indices, distances = nearest(features, training)
@@ -126,13 +125,13 @@ def copying_scores(features, test_distances, training):
 def copies(scores, reconstruction, real, density):
     """Returns whether samples are copies of training images, or None if that cannot be decided, and why.
 
-    Copies are flagged if samples are closer to the training images than both blur and chance explain: z
-    more than 5 below the reconstructions' z, and authenticity more than 0.15 below that of real test images.
-    A decoder that looks up training images also returns them as reconstructions. If reconstructions are ten times
-    closer to training images than test images are, z is compared with that of real images, 0. A low authenticity of
-    reconstructions is not a sufficient criterion, since models that remove the images' noise have it too. Below a
-    density of 0.5 samples are not images of the data, and their distances mean nothing. Below 500 images the z-score
-    has little power, so only copies can be detected, from 100 images on.
+    Samples are copies if they are closer to the training images than blur and chance explain: z more than 5 below that of
+    reconstructions, and authenticity more than 0.15 below that of real test images. A decoder that returns training images
+    does so for reconstructions too. If reconstructions are ten times closer to training images than test images are, z is
+    therefore compared with that of real images, 0. A low authenticity of reconstructions is not a sufficient criterion,
+    because models that remove noise from images have it too. Below a density of 0.5, samples do not look like the data,
+    and their distances mean nothing. The z-score has little power below 500 images: from 100 images on, copies can be
+    detected but not excluded.
 
     Args:
         scores: `CopyingScores` of the samples.
@@ -144,13 +143,13 @@ def copies(scores, reconstruction, real, density):
         (True, False or None; a sentence).
     """
     num_images = min(scores.num_images, reconstruction.num_images, real.num_images)
-    too_few = f"{num_images} images are too few to tell copies from chance: {LEAST_IMAGES} are needed"
+    too_few = f"{num_images} images are too few to distinguish copies from chance: {LEAST_IMAGES} are needed"
     if num_images < LEAST_TO_ACCUSE:
         return None, too_few
     if not density > LEAST_DENSITY:
         return None, (
-            f"the samples' density among real images is {density:.2f}: at or below {LEAST_DENSITY} they are not"
-            " images of this data, and how close they are to training images means nothing"
+            f"the samples' density among real images is {density:.2f}: at or below {LEAST_DENSITY} they do not look like"
+            " the data, and their distance from training images means nothing"
         )
     blur = real if reconstruction.distance < COPIED else reconstruction
     closer = scores.z < blur.z - Z_MARGIN
@@ -160,18 +159,18 @@ def copies(scores, reconstruction, real, density):
         f" authenticity {scores.authenticity:.2f} (real images {real.authenticity:.2f})"
     )
     if closer and less_authentic:
-        return True, f"samples are closer to training images than unseen real images are: {evidence}"
+        return True, f"samples are closer to training images than real test images are: {evidence}"
     if num_images < LEAST_IMAGES:
         return None, too_few
     return False, f"samples are no closer to training images than blur and chance explain: {evidence}"
 
 
 def _farther_than_own_neighbour(indices, distances, training):
-    """Like `authentic`; each neighbour's own neighbour is searched once.
+    """Like `authentic`, given the nearest training images.
 
     Args:
-        indices: int `[n]`, of the nearest training images.
-        distances: `[n]`, to them.
+        indices: int `[n]`, the nearest training images.
+        distances: `[n]`, the distances to them.
         training: `[m, F]`.
     """
     training = np.asarray(training)

@@ -1,16 +1,16 @@
 """The mismatch of the prior in nats: how far the codes of all images together are from N(0, I).
 
-The decoder has learned on the aggregated posterior q(z) = E_x q(z|x), and is sampled from the prior p(z) = N(0, I). For
-any density f fitted to other codes,
+The decoder is trained on codes of the aggregated posterior q(z) = E_x q(z|x), but samples come from the prior
+p(z) = N(0, I). For any density f fitted to other codes,
 
     L = E_q(z)[log f(z) - log p(z)] = KL(q || p) - KL(q || f) <= KL(q || p)
 
-is the gain of the ELBO if f were the prior, and a lower bound on the divergence of the populations. Here f is
-Gaussian, of low rank plus diagonal, and the expectation over z ~ q(z|x) is taken in closed form. 500 codes are enough
-at 65,536 dimensions, provided that L is measured on *held-out* codes: with fewer codes than dimensions, the sample
-covariance shows a spurious mismatch of hundreds of nats.
+is the gain of the ELBO if f were the prior, and a lower bound on the divergence of the distributions. Here f is Gaussian
+with a covariance of low rank plus diagonal, and the expectation over z ~ q(z|x) has a closed form. 500 codes are enough at
+65,536 dimensions if L is measured on *held-out* codes: with fewer codes than dimensions, the sample covariance shows a
+spurious mismatch of hundreds of nats.
 
-Codes are `mean` and `log_var`, `[n, d]` each. A plain autoencoder (log_var = -100) has no prior, and so no mismatch.
+Codes are `mean` and `log_var`, `[n, d]` each. A plain autoencoder (log_var = -100) has no prior and therefore no mismatch.
 """
 
 import math
@@ -21,9 +21,9 @@ import numpy as np
 from keras_vae.evaluation.metrics.spectrum import area_under_curve
 from keras_vae.samplers.principal import column_blocks, combine, covariance, evenly_spaced, gram, largest
 
-TINY = 1e-12  # a positive variance, for dimensions that never vary
-PAIRS = 5e10  # largest codes squared times dimensions for the bounds on the information: a second or two
-MOST_PAIRED = 4000  # codes; their table of log densities is 0.13 GB
+TINY = 1e-12  # variance of dimensions that never vary
+PAIRS = 5e10  # limit for codes^2 * dimensions in the bounds on the information: one or two seconds
+MOST_PAIRED = 4000  # codes; their matrix of log densities is 0.13 GB
 
 
 class Aggregate(NamedTuple):
@@ -35,9 +35,9 @@ class Aggregate(NamedTuple):
     Attributes:
         center, scale: Mean and variance of every dimension, `[d]`.
         directions: P, `[d, ranks]`.
-        variances: l, of q(z) along the directions, `[ranks]`.
+        variances: l, the variances of q(z) along the directions, `[ranks]`.
         residuals: rho_r, the mean variance outside the first r directions, `[ranks + 1]`.
-        in_sample: L_r on the codes that f was fitted to, which is too high, `[ranks + 1]`.
+        in_sample: L_r on the codes to which f was fitted, which is too high, `[ranks + 1]`.
         num_codes: The number of these codes.
     """
 
@@ -54,11 +54,11 @@ class Mismatch(NamedTuple):
     """A lower bound on KL(q(z) || N(0, I)) in nats.
 
     Attributes:
-        nats: max_r L_r. It is below 0 if f, from few codes, is worse than the prior.
+        nats: max_r L_r. It is negative if f was fitted to few codes and is worse than the prior.
         nats_se: Its standard error over images.
-        rank: The r of the maximum. It is chosen on the same images, which adds about a standard error at most.
+        rank: The r of the maximum. It is chosen on the same images, which adds at most about a standard error.
         marginal_nats: L_0, the part due to single dimensions.
-        in_sample_nats: L_r at `rank` on the codes of the fit. Far above `nats`: too few codes.
+        in_sample_nats: L_r at `rank` on the codes of the fit. If it is far above `nats`, there are too few codes.
         curve: L_r, `[ranks + 1]`.
         curve_se: Its standard errors.
     """
@@ -73,13 +73,13 @@ class Mismatch(NamedTuple):
 
 
 class Contrast(NamedTuple):
-    """Bounds on the mutual information of images and codes, in nats, from identifying the image of a code.
+    """Contrastive bounds on the mutual information of images and codes, in nats.
 
     Attributes:
         lower: I_NCE, at most log N.
-        upper: The same with the code's own image left out of the mixture, I_LOO.
-        lower_se, upper_se: Standard errors over images, as if these were independent.
-        log_n: log N, of the N images used.
+        upper: I_LOO, the same with the code's own image left out of the mixture.
+        lower_se, upper_se: Standard errors over images, treated as independent.
+        log_n: log N for N images.
     """
 
     lower: float
@@ -90,7 +90,7 @@ class Contrast(NamedTuple):
 
 
 class MismatchBounds(NamedTuple):
-    """max(0, L, R - I_LOO) <= KL(q(z) || p) <= R - I_NCE, and R less each for the information."""
+    """Bounds on KL(q(z) || p), max(0, L, R - I_LOO) <= KL <= R - I_NCE, and on the information, R - KL."""
 
     information_lower: float
     information_upper: float
@@ -103,8 +103,8 @@ class Information(NamedTuple):
 
     Attributes:
         lower, upper: 0 <= lower <= upper <= the rate.
-        lower_from: "contrast" (I_NCE), "zero", or "upper" if the contrast is above the upper bound by chance.
-        upper_from: "rate", "mismatch" (the rate less L) or "leave_one_out" (I_LOO).
+        lower_from: "contrast" (I_NCE), "zero", or "upper" if the contrast exceeds the upper bound by chance.
+        upper_from: "rate", "mismatch" (the rate minus L) or "leave_one_out" (I_LOO).
     """
 
     lower: float
@@ -116,17 +116,16 @@ class Information(NamedTuple):
 def fit_aggregate(mean, log_var, max_rank=256, excess=0.0):
     """Returns the `Aggregate` of training codes `[n, d]`.
 
-    Mean and variance of every dimension are those of q(z), from the posteriors' means and variances, without
-    drawing. The directions are eigenvectors of q(z)'s correlations if d is at most n, with all ranks up to d (f_d has
-    q(z)'s full covariance); else those of the means' correlations, at most `max_rank`.
-    The variances along them are q(z)'s own.
+    Mean and variance of every dimension are those of q(z), computed from the posteriors' means and variances without
+    sampling. If d is at most n, the directions are eigenvectors of the correlation matrix of q(z), with all ranks up to d
+    (f_d has the full covariance of q(z)); otherwise they are those of the means' correlation matrix, at most `max_rank`.
+    The variances along the directions are those of q(z).
 
-    The variance outside the directions is spread over the dimensions in proportion to their variances. If the signal
-    makes these differ by a relative standard deviation c, that costs about d c^2 / 4 nats of L.
+    The variance outside the directions is distributed over the dimensions in proportion to their variances. If the signal
+    makes these differ by a relative standard deviation c, L is lower by about d c^2 / 4 nats.
 
-    `excess` is as in `measure_mismatch`, of these codes. If d and n are both above 1,500, 1,500 codes give the
-    directions, and all codes the variances. Memory: 4 d
-    `max_rank` bytes, and some 0.3 GB.
+    `excess` is as in `measure_mismatch`, for these codes. If d and n both exceed 1,500, the directions are computed from
+    1,500 codes and the variances from all. Memory: 4 d `max_rank` bytes plus about 0.3 GB.
     """
     size = mean.shape[1]
     center = mean.mean(axis=0, dtype="float64")
@@ -155,10 +154,10 @@ def fit_aggregate(mean, log_var, max_rank=256, excess=0.0):
 def measure_mismatch(aggregate, mean, log_var, excess=0.0):
     """Returns the `Mismatch` of held-out codes `[n, d]`, measured with an `Aggregate` of others.
 
-    Against another prior p than N(0, I), L is larger by `excess`, E log N(z; 0, I) - log p(z) of each image, `[n]`.
+    If the prior p is not N(0, I), L is larger by `excess`, E log N(z; 0, I) - log p(z) for each image, `[n]`.
 
     Below 2 nats and 5% of the rate is healthy; above 10 nats or 25% is a hole (provisional). It does not rank models by
-    image quality: read it with the generation gap.
+    image quality: use it together with the generation gap.
     """
     along, total, prior = moments_along(aggregate, mean, log_var)
     values, errors = curve(aggregate, along, total, prior + 2 * excess)
@@ -170,10 +169,10 @@ def measure_mismatch(aggregate, mean, log_var, excess=0.0):
 
 
 def mismatch_auc(aggregate, rank, mean, log_var, seed):
-    """Returns how well log f_rank / p separates draws from held-out posteriors `[n, d]` from as many of the prior.
+    """Returns the AUC with which log f_rank / p separates draws of held-out posteriors `[n, d]` from draws of the prior.
 
-    This is the area under the ROC curve: 0.5 if they cannot be separated, 1 if always. Unlike tests by length or by
-    neighbours, it keeps its power at 65,536 dimensions.
+    It is 0.5 if they cannot be separated and 1 if always. Unlike tests by length or by neighbours, it keeps its power at
+    65,536 dimensions.
     """
     draw = np.random.default_rng(seed).standard_normal
 
@@ -197,9 +196,8 @@ def contrast(mean, log_var, seed, most=MOST_PAIRED):
 
         I_NCE = E log q(z_i|x_i) - log (1/N) sum_j q(z_i|x_j),  I_LOO: the mean over j other than i
 
-    I_NCE cannot exceed log N: at R = 20 nats and N = 1,000 it is 6.9 for every model, which is not a sign of a hole.
-    `PAIRS` limits the number of images, which are at most `most` and evenly spaced: 873 at 65,536
-    dimensions, 4,000 at up to 3,125.
+    I_NCE cannot exceed log N: at R = 20 nats and N = 1,000 it is 6.9 for every model, which does not indicate a hole. At
+    most `most` evenly spaced images are used, further limited by `PAIRS`: 4,000 up to 3,125 dimensions, 873 at 65,536.
     """
     count = min(len(mean), most, max(math.isqrt(int(PAIRS / mean.shape[1])), 2))
     chosen = np.linspace(0, len(mean) - 1, count).astype(int)
@@ -212,9 +210,8 @@ def contrast(mean, log_var, seed, most=MOST_PAIRED):
         log_vars = log_var[chosen, block]
         noise = generator.standard_normal(means.shape, "float32")
         codes = means + np.exp(0.5 * log_vars) * noise
-        excess = np.expm1(
-            -log_vars
-        )  # of the precision over 1, and |z|^2 apart: float32 then loses 1e-3 nats at most
+        # The precision minus 1; |z|^2 is added separately, so float32 loses at most 1e-3 nats.
+        excess = np.expm1(-log_vars)
         weighted = means + means * excess
         own += (np.square(noise) + log_vars).sum(axis=1, dtype="float64")
         others += np.square(codes) @ excess.T
@@ -235,7 +232,7 @@ def contrast(mean, log_var, seed, most=MOST_PAIRED):
 
 
 def bounds(rate, nats, contrasted):
-    """Returns the `MismatchBounds` from the rate R, the mismatch L and a `Contrast`, of the same model's held-out codes.
+    """Returns the `MismatchBounds` from the rate R, the mismatch L and the `Contrast` of a model's held-out codes.
 
     R = I(x; z) + KL(q(z) || p) (Hoffman and Johnson 2016), so a bound on one is a bound on the other.
     """
@@ -244,10 +241,10 @@ def bounds(rate, nats, contrasted):
 
 
 def information(rate, nats, contrasted):
-    """Returns the `Information` from the same as `bounds`; `nats` may be None if no mismatch is known.
+    """Returns the `Information`, given the arguments of `bounds`; `nats` may be None if no mismatch is known.
 
-    There are three upper bounds, and the smallest is used: the rate, the rate minus a lower bound on the divergence,
-    and I_LOO. I_LOO alone can be far above the rate if the codes of other images are unrelated to an image's own.
+    The upper bound is the smallest of three: the rate, the rate minus a lower bound on the divergence, and I_LOO. I_LOO
+    alone can be far above the rate if the codes of other images are unrelated to an image's own code.
     """
     rate = max(float(rate), 0.0)
     uppers = {"rate": rate, "mismatch": rate - (nats or 0.0), "leave_one_out": contrasted.upper}
@@ -261,12 +258,12 @@ def information(rate, nats, contrasted):
 
 
 def moments_along(aggregate, mean, log_var):
-    """Returns the expectations over z ~ q(z|x) of (P_i' u)^2 `[n, ranks]`, of |u|^2 `[n]` and of |z|^2 `[n]`."""
+    """Returns the expectations over z ~ q(z|x) of (P_i' u)^2 `[n, ranks]`, |u|^2 `[n]` and |z|^2 `[n]`."""
     center, root, directions = aggregate.center, np.sqrt(aggregate.scale), aggregate.directions
     along, variance_along = np.zeros((2, len(mean), directions.shape[1]))
     total, prior = np.zeros((2, len(mean)))
     for block in column_blocks(*mean.shape):
-        # Products in float32 within a block, sums over blocks in float64: half the time, and six digits.
+        # float32 products within a block, float64 sums over blocks: half the time, with six correct digits.
         variances = np.exp(log_var[:, block])
         standard = ((mean[:, block] - center[block]) / root[block]).astype("float32")
         scaled = variances / aggregate.scale[block].astype("float32")
@@ -285,7 +282,7 @@ def curve(aggregate, along, total, prior):
         values = log_density(aggregate, along[rows], total[rows]) - 0.5 * (constant + per_rank)
         values += 0.5 * prior[rows, None]
         if rows.start == 0:
-            shift = values.mean(axis=0)  # squares of values near 0: no cancellation
+            shift = values.mean(axis=0)  # avoids cancellation in the variance
         sums += (values - shift).sum(axis=0)
         squares += np.square(values - shift).sum(axis=0)
     number = len(along)
@@ -301,19 +298,19 @@ def log_density(aggregate, along, total):
     lengths = np.concatenate([zero, np.cumsum(along / aggregate.variances, axis=1)], axis=1)
     left = np.maximum(total[:, None] - explained, 0)
     if len(aggregate.residuals) == len(aggregate.scale) + 1:
-        left[:, -1] = 0  # all d directions leave nothing, up to rounding
+        left[:, -1] = 0  # nothing is left outside of all d directions
     return -0.5 * (lengths + left / aggregate.residuals)
 
 
 def constants(aggregate):
-    """Returns the log-determinant of f_r: what all ranks share, and what each adds, `[ranks + 1]`."""
+    """Returns the log-determinant of f_r in two parts: a constant, and one for each rank `[ranks + 1]`."""
     ranks = np.arange(len(aggregate.residuals))
     added = np.concatenate([[0], np.cumsum(np.log(aggregate.variances))])
     return np.log(aggregate.scale).sum(), added + (len(aggregate.scale) - ranks) * np.log(aggregate.residuals)
 
 
 def log_ratios(aggregate, rank, codes, num_codes, size):
-    """Returns log f_rank - log p, `[n]`, of codes that `codes(block)` gives by blocks of columns, `[n, width]`."""
+    """Returns log f_rank - log p, `[n]`; `codes(block)` returns a block of the codes' columns, `[n, width]`."""
     directions, root = aggregate.directions[:, :rank], np.sqrt(aggregate.scale)
     along = np.zeros((num_codes, rank))
     total, prior = np.zeros((2, num_codes))

@@ -1,4 +1,4 @@
-"""Exact nearest neighbours by blocked matrix products, in memory that does not grow with both sets."""
+"""Exact nearest neighbours by matrix products in blocks, without the full matrix of distances."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ VALUES_AT_ONCE = 2**23  # distances held at once, 64 MiB
 def squared_distances(points, reference):
     """Yields (slice of the points, squared distances `[block, m]`), in float64, for all points in order.
 
-    From |x|^2 + |y|^2 - 2 x.y about the reference's mean: the remaining cancellation is about 1e-15 of the squared
+    They are |x|^2 + |y|^2 - 2 x.y, centred at the reference's mean; the cancellation error is about 1e-15 of the squared
     lengths.
 
     Args:
@@ -32,25 +32,24 @@ def squared_distances(points, reference):
 def nearest(points, reference, k=1, own=None):
     """Returns the k nearest rows of the reference to each point.
 
-    The rows are found by matrix products. Their distances are then computed from the differences, so copies are at
-    distance exactly 0. Among equal distances the order is not defined.
+    The rows are found by matrix products. Their distances are then computed from the differences, so copies have a
+    distance of exactly 0. The order of equal distances is undefined.
 
     Args:
         points: `[n, F]`.
         reference: `[m, F]`.
         k: Neighbours for each point.
-        own: int `[n]`: the row of the reference that is left out for each point, its own; negative for none.
-            None: none at all.
+        own: int `[n]`: the row of the reference that is excluded for each point, or negative. None excludes no rows.
 
     Returns:
         (indices int64 `[n, k]`, distances float64 `[n, k]`), the nearest first.
 
     Raises:
-        ValueError: There are not k rows to choose from.
+        ValueError: The reference has fewer than k rows.
     """
     points, reference = np.asarray(points), np.asarray(reference)
     if not 1 <= k <= len(reference) - (own is not None):
-        raise ValueError(f"{k} neighbours are asked for among {len(reference)} rows: give more rows")
+        raise ValueError(f"{k} neighbours were requested from {len(reference)} rows: give more rows")
     indices, distances = np.empty((len(points), k), np.int64), np.empty((len(points), k))
     for block, squared in squared_distances(points, reference):
         if own is not None:
@@ -65,7 +64,7 @@ def nearest(points, reference, k=1, own=None):
 
 
 def mask_own(values, own, value):
-    """Puts `value` into the own column, int `[block]`, of each row of `values` `[block, m]`; negative: no column."""
+    """Sets column `own[i]` of row i of `values` `[block, m]` to `value`; a negative column is skipped."""
     has_own = np.flatnonzero(np.asarray(own) >= 0)
     values[has_own, np.asarray(own)[has_own]] = value
 

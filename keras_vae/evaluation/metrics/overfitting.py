@@ -7,14 +7,14 @@ import numpy as np
 
 from keras_vae.evaluation.metrics.estimate import Estimate
 
-LEAST_RATE = 1e-9  # nats; a share of less is a share of nothing
+LEAST_RATE = 1e-9  # nats; smallest divisor for the fraction
 
 
 class ElboGap(NamedTuple):
     """The generalisation gap of the ELBO.
 
     Attributes:
-        gap: Mean ELBO of training images minus that of test images, in nats an image.
+        gap: Mean ELBO of training images minus that of test images, in nats per image.
         fraction: The gap as a share of the test images' rate.
     """
 
@@ -23,13 +23,13 @@ class ElboGap(NamedTuple):
 
 
 def elbo_gap(train, test, rate):
-    """Returns the `ElboGap` from the ELBOs and rates of single images, in nats.
+    """Returns the `ElboGap` from the ELBOs and rates of each image, in nats.
 
         gap = mean(train) - mean(test),  se^2 = var(train) / n + var(test) / m
 
-    The two sets are independent, so a gap beyond three standard errors is a false alarm in 0.13% of the cases. Beyond
-    three errors of the test ELBO alone, it would be 1.7% at n = m. The share divides by a mean over the same
-    test images; by the delta method its error is that of mean(train) - mean(test + share * rate), over the mean rate.
+    The two sets are independent, so a gap beyond three standard errors is a false alarm in 0.13% of cases; with the
+    error of the test ELBO alone, it would be 1.7% at n = m. The fraction divides by a mean over the same test images; by
+    the delta method, its error is that of mean(train) - mean(test + fraction * rate), divided by the mean rate.
 
     Args:
         train: ELBOs of training images, `[n]`, n at least 2.
@@ -40,7 +40,7 @@ def elbo_gap(train, test, rate):
     if train.ndim != 1 or test.ndim != 1 or rate.shape != test.shape or min(len(train), len(test)) < 2:
         raise ValueError(
             f"train is {train.shape}, test {test.shape} and rate {rate.shape}: expected [n], [m] and [m],"
-            " with n and m at least 2 (one number an image)"
+            " with n and m at least 2 (one number per image)"
         )
     cost = max(float(rate.mean()), LEAST_RATE)
     gap = float(train.mean() - test.mean())

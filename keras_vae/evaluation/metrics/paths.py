@@ -1,7 +1,7 @@
 """Paths between codes, and how evenly images change along them.
 
-Codes are `[n, d]`; a path of each pair is `[n, points, d]`, in the codes' own dtype. At 65,536 dimensions eleven
-points of 100 pairs are 0.3 GB: take few pairs at a time.
+Codes are `[n, d]`; the paths of n pairs are `[n, points, d]`, in the dtype of the codes. At 65,536 dimensions, eleven
+points for 100 pairs need 0.3 GB: pass few pairs at a time.
 """
 
 import numpy as np
@@ -12,8 +12,8 @@ PARALLEL = 1e-6  # sine of the smallest angle at which an arc has a direction
 def linear(start, end, fractions):
     """Returns (1 - t) start + t end for codes `[n, d]` and fractions t `[points]`: `[n, points, d]`.
 
-    It suits means, which have no common length. Of two draws from N(0, I) the midpoint is shorter by sqrt(2),
-    106 standard deviations off their shell at 65,536 dimensions.
+    It suits posterior means, which have different lengths. The midpoint of two draws from N(0, I) is shorter than the
+    draws by a factor of sqrt(2): at 65,536 dimensions, it is 106 standard deviations away from the shell of such draws.
     """
     fractions = np.asarray(fractions, "float64")
     return weigh(start, end, 1 - fractions, fractions)
@@ -42,8 +42,8 @@ def slerp(start, end, fractions):
 def variance_preserving(start, end, fractions):
     """Returns ((1 - t) start + t end) / sqrt((1 - t)^2 + t^2) for codes `[n, d]`: `[n, points, d]`.
 
-    Points between independent draws from N(0, I) are draws from N(0, I) (Agustsson et al. 2019 match the law in
-    another way).
+    Points between independent draws from N(0, I) are again distributed as N(0, I). (Agustsson et al. 2019 match the
+    distribution in another way.)
     """
     fractions = np.asarray(fractions, "float64")
     length = np.hypot(1 - fractions, fractions)
@@ -53,8 +53,8 @@ def variance_preserving(start, end, fractions):
 def posterior_to_prior(posterior, prior, degrees):
     """Returns cos(a) posterior + sin(a) prior for draws `[n, d]` and angles a `[points]`: `[n, points, d]`.
 
-    At 0 degrees it is the posterior draw, at 90 the prior draw. If the aggregated posterior is N(0, I), so is every
-    point. The angle at which the image breaks distinguishes an island from a continuum.
+    0 degrees is the posterior draw, 90 degrees the prior draw. If the aggregated posterior is N(0, I), every point has
+    this distribution. The angle at which images deteriorate shows whether codes form islands or a continuum.
     """
     radians = np.radians(np.asarray(degrees, "float64"))
     return weigh(posterior, prior, np.cos(radians), np.sin(radians))
@@ -71,7 +71,7 @@ def jump(features):
     """Returns the largest step over the mean step along each path, `[n]`, from features `[n, points, F]`.
 
     It is 1 if the steps are equal or nothing changes, and points - 1 if all change happens in one step; above 3 the
-    image jumps. It depends on the number of points: compare at equal numbers.
+    image jumps. It depends on the number of points: compare only paths with equally many points.
     """
     steps = step_lengths(features)
     mean = steps.mean(axis=1)

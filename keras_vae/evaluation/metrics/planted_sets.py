@@ -1,25 +1,25 @@
-"""Sets of images whose rank is known, made from real images alone: what a measure of distance must put in order.
+"""Sets of images of known quality, made from real images, to test whether a measure of distance ranks them correctly.
 
-A person who sees them agrees: other real images are best, slightly blurred ones nearly as good, shuffled blocks and fog
-show nothing that there is, and noise is worst.
+To the eye, other real images are best, slightly blurred images are nearly as good, shuffled blocks and fog show no
+recognisable objects, and noise is worst.
 """
 
 import math
 
 import numpy as np
 
-SHARPNESS, LEAST_BLUR = 45, 0.5  # the blur's deviation is 1/45 of the shorter side, and at least half a pixel
+SHARPNESS, LEAST_BLUR = 45, 0.5  # the blur's sigma is 1/45 of the shorter side, and at least half a pixel
 GRID = 4  # blocks across and down
-NUMBERS_OF_FOG = 2**23  # of the images that fog is fitted to: about 2,700 of 32x32x3, 170 of 128x128x3
+NUMBERS_OF_FOG = 2**23  # values in the images to which fog is fitted: 2,700 of 32x32x3, 170 of 128x128x3
 LEAST_FITTED = 60
 
 
 def planted_sets(images, seed=0):
-    """Returns sets of as many images as are given, by name, rounded to 8 bits.
+    """Returns sets of the same number of images, by name, rounded to 8 bits.
 
     Args:
-        images: Real ones, `[n, height, width, channels]` in [0, 1].
-        seed: Of what is drawn.
+        images: Real images, `[n, height, width, channels]` in [0, 1].
+        seed: Seed for the random sets.
 
     Returns:
         {"blurred", "shuffled_blocks", "fog", "noise"}, float32 arrays of the images' shape.
@@ -35,12 +35,12 @@ def planted_sets(images, seed=0):
 
 
 def rounded(images):
-    """Returns images with values in 0 to 1, in steps of 1/255."""
+    """Returns images clipped to [0, 1] and rounded to multiples of 1/255."""
     return np.rint(np.clip(images, 0, 1) * 255).astype("float32") / np.float32(255)
 
 
 def blurred(images):
-    """Returns images as a lens slightly out of focus would take them: a Gaussian blur that scales with their size."""
+    """Returns images with a slight Gaussian blur that scales with their size."""
     from scipy.ndimage import gaussian_filter
 
     sigma = max(min(images.shape[1:3]) / SHARPNESS, LEAST_BLUR)
@@ -48,11 +48,11 @@ def blurred(images):
 
 
 def shuffled_blocks(images, generator):
-    """Returns images cut into a grid of 4x4 blocks, which are put together again in random order.
+    """Returns images cut into a 4x4 grid of blocks, which are put together in random order.
 
-    A grid and not blocks of 4x4 pixels: a block then shows the same share of an object at any image size, and there are
-    16 blocks in 8x8 pixels too, so that none of 20 trillion orders is likely to leave an image as it was. Rows and columns
-    that are left over stay where they are, at the lower and right edge.
+    The number of blocks is fixed, so a block shows the same share of an object at any image size, and even 8x8 pixels have
+    16 blocks with 20 trillion orders, which are unlikely to restore the image. Remaining rows and columns at the lower and
+    right edges stay in place.
     """
     count, height, width, channels = images.shape
     across, down = max(1, width // GRID), max(1, height // GRID)
@@ -70,8 +70,8 @@ def shuffled_blocks(images, generator):
 def fog(images, generator):
     """Returns draws of a Gaussian with the mean and the covariance of the images' pixels.
 
-    Random sums of the centred images have exactly this covariance: no matrix of pixels by pixels is needed, and fewer
-    images than pixels are no special case.
+    They are random sums of the centred images, which have exactly this covariance. No covariance matrix is needed, and
+    there may be fewer images than pixels.
     """
     rows = images.reshape(len(images), -1)
     fitted = rows[: max(LEAST_FITTED, NUMBERS_OF_FOG // rows.shape[1])]
@@ -82,7 +82,7 @@ def fog(images, generator):
 
 
 def noise(images, generator):
-    """Returns pixels that were drawn independently from those of all images: white noise with the right histogram."""
+    """Returns images of pixels drawn independently from all images: white noise with the right histogram."""
     pixels = images.reshape(-1, images.shape[-1])
     drawn = pixels[generator.integers(len(pixels), size=math.prod(images.shape[:3]))]
     return drawn.reshape(images.shape)

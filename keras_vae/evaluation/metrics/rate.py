@@ -1,7 +1,7 @@
-"""The rate of the codes, KL(q(z|x) || N(0, I)), by image and by dimension, and statistics of their moments.
+"""The rate of the codes, KL(q(z|x) || N(0, I)), per image and per dimension, and statistics of their moments.
 
-Codes are `mean` and `log_var`, `[n, d]` each, of posteriors N(mean, diag exp(log_var)). All sums are float64,
-over blocks of dimensions. A plain autoencoder (log_var = -100) has no rate, so these numbers would be meaningless.
+Codes are `mean` and `log_var`, `[n, d]` each, of posteriors N(mean, diag exp(log_var)). Sums are computed in float64 over
+blocks of dimensions. A plain autoencoder (log_var = -100) has no rate, and its values here are meaningless.
 """
 
 from typing import NamedTuple
@@ -41,9 +41,8 @@ def measure_rate(mean, log_var):
 
         kl_j(x) = (mean_j^2 + exp(log_var_j) - 1 - log_var_j) / 2  (Kingma and Welling 2014, appendix B)
 
-    in float64 with expm1: dimensions of 1e-9 nats must differ from 0. Exact for these images; the standard
-    error over images is std(per_image) / sqrt(n). A mean over dimensions would hide it: 0.007 nats in each of
-    65,536 are 466.
+    It is computed in float64 with expm1, so dimensions of 1e-9 nats differ from 0. The standard error over images is
+    std(per_image) / sqrt(n). A mean over dimensions would be misleading: 0.007 nats in each of 65,536 are 466 nats.
     """
     per_image, per_dim, collapsed = (
         np.zeros(len(mean)),
@@ -62,24 +61,24 @@ def measure_rate(mean, log_var):
 def spectrum(per_dim):
     """Returns the rates per dimension `[d]`, the largest first.
 
-    Healthy: a knee within tens of dimensions, then nothing. Flat over thousands of dimensions: a spread code, which
-    only the principal components of the means (`keras_vae.evaluation.metrics.spectrum`) resolve.
+    A healthy spectrum drops to zero within tens of dimensions. A flat spectrum over thousands of dimensions is a spread
+    code; only the principal components of the means (`keras_vae.evaluation.metrics.spectrum`) show its size.
     """
     return np.sort(per_dim)[::-1]
 
 
 def dims90(per_dim):
-    """Returns how many dimensions, the most expensive first, carry 90% of the rate; 0 without a rate."""
+    """Returns the smallest number of dimensions that carry 90% of the rate; 0 if the rate is 0."""
     return count_for_share(per_dim, 0.9)
 
 
 def second_moments(mean, log_var):
     """Returns the `SecondMoments` of codes `[n, d]`.
 
-    Scaling dimension j by c, if the decoder can undo it, changes the loss by c^2 (E[mean_j^2] + E[var_j]) / 2
-    - log c, which is least at c = 1 only if the sum is 1. So it is 1 in each dimension of a model that has
-    converged, at any beta > 0: a model far from 1 has not converged, or its log-variance is clamped. Therefore norms
-    and moments of single dimensions cannot distinguish such codes from the prior's.
+    If dimension j is scaled by c and the decoder undoes it, the rate term becomes c^2 (E[mean_j^2] + E[var_j]) / 2 - log c
+    plus a constant. Its minimum is at c = 1 only if the sum of the moments is 1. So a converged model has 1 in each
+    dimension, at any beta > 0; a model far from 1 has not converged, or its log-variance is clamped. Norms and moments of
+    single dimensions therefore cannot distinguish the codes from draws of the prior.
     """
     sums = np.empty(mean.shape[1])
     for block in column_blocks(*mean.shape):
@@ -89,10 +88,10 @@ def second_moments(mean, log_var):
 
 
 def active_units(mean):
-    """Returns how many dimensions have means `[n, d]` whose variance over images is above 0.01 (Burda et al. 2016).
+    """Returns the number of dimensions of the means `[n, d]` whose variance over images exceeds 0.01 (Burda et al. 2016).
 
-    A count of axes: it changes when the codes are rotated, and the same signal in more dimensions can have more
-    active units or none. Read it next to the participation ratio.
+    This counts axes, so it changes if codes are rotated: the same signal in more dimensions can have more active units or
+    none. Compare it with the participation ratio.
     """
     return int(
         sum(

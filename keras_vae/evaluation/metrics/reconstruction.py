@@ -6,8 +6,8 @@ import numpy as np
 
 from keras_vae.model.likelihoods.ms_ssim import SSIM_CONSTANTS, gaussian_window
 
-LARGEST_PSNR = 100.0  # decibels: equal images are given this, so that means stay finite
-PIXELS_AT_ONCE = 2**23  # bounds the working memory to some hundred MiB
+LARGEST_PSNR = 100.0  # decibels; the value of equal images, to keep means finite
+PIXELS_AT_ONCE = 2**23  # limits the working memory to a few hundred MiB
 
 
 def mse(images, reconstructions):
@@ -29,8 +29,8 @@ def mse(images, reconstructions):
 def psnr(images, reconstructions):
     """Returns the peak signal-to-noise ratio of each image, `-10 log10(MSE)`, in decibels.
 
-    The peak is 1. The ratio of equal images is infinite; they get 100, which other 8-bit images do not reach (rounding
-    to 8 bits alone gives 59).
+    The peak is 1. Equal images, whose ratio is infinite, get 100, which other 8-bit images do not reach (rounding to 8
+    bits alone gives 59).
 
     Args:
         images: `[n, height, width, channels]` in [0, 1].
@@ -46,12 +46,12 @@ def psnr(images, reconstructions):
 def ssim(images, reconstructions):
     """Returns the mean structural similarity of each image, 1 for equal images, in [-1, 1].
 
-    Wang, Bovik, Sheikh and Simoncelli 2004, "Image Quality Assessment", equations 13 to 17: moments under a
-    Gaussian window of 11x11 pixels and standard deviation 1.5, which lies within the image, the mean over
-    all its places; colour channels are taken one by one and averaged. On images smaller than 11 pixels the
-    window is the largest odd size that fits, so that those values compare only among images of one size.
+    Wang, Bovik, Sheikh and Simoncelli 2004, "Image Quality Assessment", equations 13 to 17: moments under a Gaussian
+    window of 11x11 pixels with standard deviation 1.5, averaged over all windows inside the image and over channels. For
+    images smaller than 11 pixels, the window has the largest odd size that fits, and values are comparable only between
+    images of the same size.
 
-    It is misleading for mostly empty images: flat equal regions count as similar and raise it.
+    It is misleading for mostly empty images, because flat equal regions count as similar.
 
     Args:
         images: `[n, height, width, channels]` in [0, 1].
@@ -70,8 +70,8 @@ def ssim(images, reconstructions):
 def bits_per_dim(nats, num_dims, bin_width=1.0):
     """Returns nats per image as bits per dimension, of the same shape.
 
-    A density's value depends on the unit that pixels are measured in; a number of bits needs a discretisation.
-    A bin of width w around a value has a mass of about w times the density there:
+    A density depends on the unit of the pixels, and a number of bits needs a discretisation. A bin of width w has a mass of
+    about w times the density at its centre:
 
         bits per dim = (nats / num_dims - ln w) / ln 2
 
@@ -96,7 +96,7 @@ def _ssim(first, second, window):
 
 
 def _smooth(images, window):
-    """Returns the weighted means `[n, height', width', channels]` at the places where the window fits."""
+    """Returns the weighted means `[n, height', width', channels]` of all windows inside the images."""
     from scipy.ndimage import correlate1d
 
     edge = len(window) // 2
@@ -108,7 +108,7 @@ def _smooth(images, window):
 
 
 def _blocks(*arrays):
-    """Yields the arrays in float64, in blocks of rows that fit the memory limit."""
+    """Yields blocks of rows of the arrays, in float64, within the memory limit."""
     rows = max(1, PIXELS_AT_ONCE // max(1, math.prod(np.shape(arrays[0])[1:])))
     for start in range(0, len(arrays[0]), rows):
         yield [np.asarray(array[start : start + rows], np.float64) for array in arrays]
@@ -118,6 +118,6 @@ def _check_shapes(images, reconstructions):
     shape, other = np.shape(images), np.shape(reconstructions)
     if shape != other or len(shape) != 4 or not shape[0]:
         raise ValueError(
-            f"images are {shape} and reconstructions {other}: both must be"
-            " [n, height, width, channels] of one shape, with at least one image"
+            f"images are {shape} and reconstructions {other}: both must have the same shape"
+            " [n, height, width, channels], with at least one image"
         )

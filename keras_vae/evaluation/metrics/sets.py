@@ -1,4 +1,4 @@
-"""Checks of the two sets of features that every metric compares."""
+"""Checks two sets of features for comparison."""
 
 import numpy as np
 
@@ -9,10 +9,10 @@ def as_sets(features, reference, least):
     Args:
         features: `[n, F]`.
         reference: `[m, F]`.
-        least: Rows that each set must have.
+        least: The smallest number of rows.
 
     Raises:
-        ValueError: They do not have these shapes, or contain NaN or infinity.
+        ValueError: They have other shapes, or contain NaN or infinity.
     """
     first, second = np.asarray(features, np.float64), np.asarray(reference, np.float64)
     fits = first.ndim == second.ndim == 2 and first.shape[1] == second.shape[1]
@@ -22,5 +22,5 @@ def as_sets(features, reference, least):
             f" both must be [n, F] with the same F and n at least {least}"
         )
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
-        raise ValueError("features hold NaN or infinity: look at the images that they were taken from")
+        raise ValueError("features contain NaN or infinity: check the images from which they were computed")
     return first, second

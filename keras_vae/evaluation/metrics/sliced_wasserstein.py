@@ -1,8 +1,8 @@
-"""The multi-scale sliced Wasserstein distance between two sets of images: their small patches, at several sizes.
+"""The multi-scale sliced Wasserstein distance between two sets of images, which compares small patches at several scales.
 
 Karras, Aila, Laine and Lehtinen 2018 ("Progressive Growing of GANs", section 5) compare the patches of a Laplacian
-pyramid. No network is involved, so there is nothing to train and nothing that can fail to be trained; a patch says
-little about what an image shows, so the distance must itself be tested before it is believed (sections.spaces).
+pyramid. No network has to be trained. But a patch contains little of an image's content, so the distance must be tested
+before it is used (sections.spaces).
 """
 
 import math
@@ -12,10 +12,10 @@ import numpy as np
 from keras_vae.evaluation.metrics.estimate import Estimate
 
 SMALLEST_SIDE = 8  # images are halved until a side is smaller
-PATCH = 7  # pixels across and down, fewer where the image is smaller
-PATCHES = 16  # of each image, at each scale
-DIRECTIONS = 64  # onto which patches are projected
-GROUPS = 10  # of images, for the error
+PATCH = 7  # side of a patch in pixels; smaller in smaller images
+PATCHES = 16  # per image and scale
+DIRECTIONS = 64  # for the projections of patches
+GROUPS = 10  # groups of images for the standard error
 LEAST_IMAGES = 2 * GROUPS
 LEAST_DEVIATION = 1 / 255  # of a channel: smaller differences are rounding
 NUMBERS_AT_ONCE = 2**24
@@ -26,24 +26,24 @@ def sliced_wasserstein(images, reference, seed=0):
 
     Args:
         images: `[n, height, width, channels]` in [0, 1], n at least 20.
-        reference: `[m, height, width, channels]`, m at least 20. Both sets are cut to the smaller number.
-        seed: Of the places and directions, which are the same for both sets.
+        reference: `[m, height, width, channels]`, m at least 20. Both sets are truncated to the smaller size.
+        seed: Seed for the places and directions, which are the same for both sets.
     """
     return Slices(reference, seed).distance(images)
 
 
 class Slices:
-    """A set of images that others are compared with: its patches are cut out and projected once.
+    """A set of images that others are compared with: its patches are extracted and projected once.
 
-    At each scale, `PATCHES` patches are cut out of each image at random places (the i-th image of either set at the
-    same ones), divided by the reference's standard deviation of each channel, and projected onto random unit vectors.
-    The distance of a scale is the mean over directions of the Wasserstein-1 distance between projections; that of the
-    sets is the mean over scales. The coarsest scale is the blurred image itself, the others are differences between
-    neighbouring scales.
+    At each scale, `PATCHES` patches of each image are extracted at random places, which are the same for the i-th image
+    of either set. They are divided by the reference's standard deviation of each channel and projected onto random unit
+    vectors. The distance at a scale is the mean over directions of the Wasserstein-1 distance between projections; the
+    distance of the sets is the mean over scales. The coarsest scale is a blurred image, the others are differences
+    between neighbouring scales.
     """
 
     def __init__(self, reference, seed=0):
-        """Cuts and projects.
+        """Extracts and projects the patches.
 
         Args:
             reference: `[m, height, width, channels]` in [0, 1].
@@ -52,7 +52,7 @@ class Slices:
         reference = np.asarray(reference)
         if reference.ndim != 4 or len(reference) < LEAST_IMAGES:
             raise ValueError(
-                f"the reference is {reference.shape}: expected [n, height, width, channels] and n at least"
+                f"the reference has shape {reference.shape}: expected [n, height, width, channels] with n at least"
                 f" {LEAST_IMAGES}"
             )
         self.image_shape, self.seed = reference.shape[1:], seed
@@ -62,9 +62,9 @@ class Slices:
     def distance(self, images):
         """Returns the distance of a set of images, an `Estimate`.
 
-        The error comes from `GROUPS` disjoint groups of images of both sets: each group of one is compared with a group
-        of the other, and the standard deviation of these distances is divided by the root of their number. Groups are
-        smaller than the sets, so that their mean is too large, and only their spread is used.
+        The error comes from `GROUPS` disjoint groups of images: each group of one set is compared with a group of the
+        other, and the standard deviation of these distances is divided by the root of `GROUPS`. The mean of these
+        distances is too large, because groups are smaller than the sets, so only their spread is used.
 
         Args:
             images: `[n, height, width, channels]` in [0, 1].
@@ -72,7 +72,7 @@ class Slices:
         images = np.asarray(images)
         if images.shape[1:] != self.image_shape or len(images) < LEAST_IMAGES:
             raise ValueError(
-                f"the images are {images.shape}: expected [n, {', '.join(map(str, self.image_shape))}] and n at least"
+                f"the images have shape {images.shape}: expected [n, {', '.join(map(str, self.image_shape))}] with n at least"
                 f" {LEAST_IMAGES}"
             )
         count = min(len(images), len(self.projections[0]))
@@ -114,7 +114,7 @@ class Slices:
         generator, found = np.random.default_rng([self.seed, 2]), []
         for height, width in scales(self.image_shape):
             side = min(PATCH, height, width)
-            # Image by image, so that the first images have the same places in sets of any size.
+            # Drawn image by image: the first images have the same places in sets of any size.
             drawn = generator.random((count, PATCHES, 2)) * [height - side + 1, width - side + 1]
             found.append(np.moveaxis(drawn.astype(int), 2, 0))
             generator = np.random.default_rng([self.seed, 2, len(found)])
@@ -122,14 +122,14 @@ class Slices:
 
 
 def distances(projected, others):
-    """Returns the mean distance over directions between two sets, and the same between groups of each, `[groups]`.
+    """Returns the mean distance over directions between two sets, and that between their groups, `[groups]`.
 
     Args:
         projected: `[n, patches, directions]`.
-        others: The same of the other set.
+        others: The same for the other set.
     """
     size = len(projected) // GROUPS
-    # The sorted axis is the last one: sorting is several times as fast where numbers lie side by side.
+    # Sorting is several times faster along the last axis.
     rows, other_rows = (np.ascontiguousarray(np.moveaxis(part, 2, 0)) for part in (projected, others))
     groups = [
         np.sort(part[:, : size * GROUPS].reshape(len(part), GROUPS, -1), axis=2)
@@ -140,7 +140,7 @@ def distances(projected, others):
 
 
 def scales(image_shape):
-    """Returns the (height, width) of each level of the pyramid, the image's own first."""
+    """Returns the (height, width) of each level of the pyramid, the full size first."""
     sizes = [tuple(image_shape[:2])]
     while min(sizes[-1]) >= SMALLEST_SIDE:
         sizes.append(tuple(-(-side // 2) for side in sizes[-1]))
@@ -158,7 +158,7 @@ def pyramid(images):
 
 
 def halve(images):
-    """Returns the means over blocks of 2x2 pixels; a last row or column without a partner counts twice."""
+    """Returns the means over blocks of 2x2 pixels; an odd last row or column is repeated."""
     odd = [(0, side % 2) for side in images.shape[1:3]]
     images = np.pad(images, [(0, 0), *odd, (0, 0)], mode="edge")
     images = images[:, ::2] + images[:, 1::2]
@@ -166,7 +166,7 @@ def halve(images):
 
 
 def double(images):
-    """Returns images twice as high and wide, by linear interpolation between the centres of pixels."""
+    """Returns images of twice the height and width, by linear interpolation between pixel centres."""
     for axis in (1, 2):
         count = images.shape[axis]
         before = np.take(images, np.maximum(np.arange(count) - 1, 0), axis)
@@ -182,7 +182,7 @@ def cut_out(images, places, side):
     Args:
         images: `[n, height, width, channels]`.
         places: Upper left corners, int `[2, n, patches]`.
-        side: Of a patch.
+        side: The side of a patch.
     """
     windows = np.lib.stride_tricks.sliding_window_view(images, (side, side), axis=(1, 2))
     found = windows[np.arange(len(images))[:, None], places[0], places[1]]
@@ -203,11 +203,11 @@ def deviations(images):
 
 
 def moments(images):
-    """Returns the number of pixels, their sum and that of their squares by channel, float64 `[3, channels]`."""
+    """Returns the number, the sum and the sum of squares of the pixels of each channel, float64 `[3, channels]`."""
     rows = images.reshape(-1, images.shape[-1]).astype("float64")
     return np.stack([np.full(rows.shape[1], len(rows)), rows.sum(axis=0), np.square(rows).sum(axis=0)])
 
 
 def batch_size(image_shape):
-    """Returns how many images are taken at once."""
+    """Returns the number of images in a batch."""
     return max(1, NUMBERS_AT_ONCE // math.prod(image_shape))

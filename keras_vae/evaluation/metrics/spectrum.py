@@ -1,7 +1,6 @@
-"""The number of directions that the codes use, and their distance from the prior there.
+"""The number of directions that the codes use, and the distance of the codes from the prior in these directions.
 
-Codes are `mean` and `log_var`, `[n, d]` each. The eigenvalues of Cov(mean) and the directions come from
-`principal_components`, once; the rest here is arithmetic on them.
+Codes are `mean` and `log_var`, `[n, d]` each. Eigenvalues of Cov(mean) and directions are those of `principal_components`.
 """
 
 from typing import NamedTuple
@@ -31,10 +30,10 @@ __all__ = [
     "signal_radius",
 ]
 
-LEAST_CODES = 32  # whose quarters show how the number of directions grows with the codes
-SLACK = 1.15  # a size below PC95 by less than this share holds 94% instead of 95%
-UNSURE = 0.05  # of PC95: the smallest distance of its upper end
-TOO_MANY = 0.5  # directions for each code, above which PC95 is a property of the number of codes
+LEAST_CODES = 32  # to split into quarters, which show how the number of directions grows with the codes
+SLACK = 1.15  # PC95 may exceed the recommended size by this factor, which then holds 94% instead of 95%
+UNSURE = 0.05  # smallest distance of the upper end from PC95, as a share of PC95
+TOO_MANY = 0.5  # above this ratio of directions to codes, PC95 depends on the number of codes
 
 
 class Directions(NamedTuple):
@@ -43,11 +42,11 @@ class Directions(NamedTuple):
     Attributes:
         num_codes: The number of codes.
         participation_ratio: The estimate for the population; None if these codes do not determine it.
-        pc95: How many principal components hold 95% of the means' variance: extrapolated to many codes.
-        pc95_low: The number in these codes, which is too low.
-        pc95_high: The upper end; None if it is not known.
-        recommended_size: A power of two: PC95, or up to 13% less.
-        recommended_low, recommended_high: The same for the two ends; the upper one is None if it is not known.
+        pc95: The number of principal components that hold 95% of the means' variance, extrapolated to many codes.
+        pc95_low: The number for these codes, which is too low.
+        pc95_high: The upper end; None if unknown.
+        recommended_size: A power of two, at least 87% of PC95.
+        recommended_low, recommended_high: The same for the two ends; the upper one is None if unknown.
     """
 
     num_codes: int
@@ -76,10 +75,10 @@ class Norms(NamedTuple):
 
 
 class SignalRadius(NamedTuple):
-    """Root mean squared distance from the codes' center within the principal directions.
+    """Root mean square distance from the codes' center within the principal directions.
 
     Attributes:
-        dims: How many directions.
+        dims: Number of directions.
         prior: Of draws from N(0, I).
         posterior: Of draws from the posteriors.
         ratio: prior / posterior: 1 in a healthy model, 0.3 if prior draws carry a third of a code's signal.
@@ -94,10 +93,10 @@ class SignalRadius(NamedTuple):
 def participation_ratio(eigenvalues, num_codes=None):
     """Returns (sum l)^2 / sum l^2 of the eigenvalues `[k]` of Cov(mean): d if all are equal, 1 for a single one.
 
-    The number of codes limits it: from n Gaussian codes, 1 / PR_n = 1 / PR + 1 / (n - 1) in expectation (the
-    second moment of a Wishart matrix). Isotropic codes of 65,536 dimensions show 984 when there are 1,000. Given n as
-    `num_codes`, it subtracts 1 / (n - 1), and is within a percent of the population's value if that is below n. It is
-    infinite if nothing is left, and 0 if all codes are equal.
+    It is limited by the number of codes: for n Gaussian codes, 1 / PR_n = 1 / PR + 1 / (n - 1) in expectation (the second
+    moment of a Wishart matrix). 1,000 isotropic codes of 65,536 dimensions have 984. If n is given as `num_codes`,
+    1 / (n - 1) is subtracted, and the result is within a percent of the population's value if that is below n. The result
+    is infinite if the difference is not positive, and 0 if all codes are equal.
     """
     eigenvalues = np.asarray(eigenvalues, "float64")
     total = eigenvalues.sum()
@@ -112,15 +111,14 @@ def participation_ratio(eigenvalues, num_codes=None):
 def count_directions(mean):
     """Returns the `Directions` of codes `[n, d]`.
 
-    PC95 grows with n: for a model of 8x8x1024 it is 93, 110, 122 and 132 in 244, 488, 976 and 4,000 codes. Its value at
-    n, at n / 2 and at n / 4 (means over 2 and 4 subsets) is extrapolated in 1 / n, twice (Richardson),
+    PC95 grows with n: for a model of 8x8x1024 it is 93, 110, 122 and 132 for 244, 488, 976 and 4,000 codes. Its values at
+    n, n / 2 and n / 4 (means over 2 and 4 subsets) are extrapolated in 1 / n by two Richardson steps,
 
         (8 PC95(n) - 6 PC95(n / 2) + PC95(n / 4)) / 3
 
-    which is still too small if the spectrum has a long tail. The upper end is higher by the larger of 5% and twice the
-    difference from the first step, 2 PC95(n) - PC95(n / 2). If PC95 is above n / 2, there is no upper end: isotropic
-    codes of d > n
-    dimensions show 0.95 n for every d.
+    which is still too small if the spectrum has a long tail. The upper end is higher by 5%, or by twice the difference
+    from the first step, 2 PC95(n) - PC95(n / 2), if that is larger. If PC95 is above n / 2, there is no upper end, because
+    isotropic codes of d > n dimensions have 0.95 n for every d.
     """
     spectra, count = subset_spectra(mean)
     found = [float(np.mean([pc95(one) for one in level])) for level in spectra]
@@ -139,14 +137,14 @@ def count_directions(mean):
 
 
 def power_of_two(directions):
-    """Returns the smallest power of two that holds so many directions up to `SLACK`, at least 1."""
+    """Returns the smallest power of two that is at least `directions / SLACK`, and at least 1."""
     return 1 << int(np.ceil(np.log2(max(directions / SLACK, 1.0))))
 
 
 def subset_spectra(mean):
-    """Returns the eigenvalues of all codes, of two halves and of four quarters, and how many codes there are.
+    """Returns the eigenvalues of all codes, of two halves and of four quarters, and the number of codes.
 
-    If there are more dimensions than codes, they come from one Gram matrix. Few codes have no subsets.
+    Codes with more dimensions than codes share one Gram matrix. Too few codes are not split.
     """
     some = evenly_spaced(mean)
     count = len(some)
@@ -159,11 +157,11 @@ def subset_spectra(mean):
 
 
 def eigenvalues_of(codes, table, rows):
-    """Returns the eigenvalues of the covariance of `codes[rows]`, from the inner products `table` if it is given."""
+    """Returns the eigenvalues of the covariance of `codes[rows]`, from the inner products `table` if given."""
     if table is None:
         away = codes[rows] - codes[rows].mean(axis=0, dtype="float64")
         count = len(away)
-        # Both have the same eigenvalues above 0, and the smaller one is the cheaper.
+        # Both matrices have the same positive eigenvalues; the smaller one is cheaper.
         matrix = away @ away.T if count < away.shape[1] else away.T @ away
     else:
         matrix = table[rows, rows]
@@ -173,24 +171,21 @@ def eigenvalues_of(codes, table, rows):
 
 
 def pc90(eigenvalues):
-    """Returns how many principal components hold 90% of the means' variance, at most n - 1 (see `pc95`)."""
+    """Returns the number of principal components that hold 90% of the means' variance, at most n - 1 (see `pc95`)."""
     return count_for_share(eigenvalues, 0.9)
 
 
 def pc95(eigenvalues):
-    """Returns how many principal components hold 95% of the means' variance.
+    """Returns the number of principal components that hold 95% of the means' variance.
 
-    If n is not far above it, it is a property of n: the noise of isotropic codes of d > n dimensions falls
-    on n - 1 nearly equal eigenvalues (Marchenko and Pastur 1967), and PC95 is 0.95 n.
+    If n is not far above it, it depends on n: isotropic codes of d > n dimensions have n - 1 nearly equal eigenvalues
+    (Marchenko and Pastur 1967), and PC95 is 0.95 n.
     """
     return count_for_share(eigenvalues, 0.95)
 
 
 def recommended_size(eigenvalues):
-    """Returns a latent size that holds what the codes hold: PC95, rounded up to a power of two, 1 at least.
-
-    If it is at or above the current size, the latent is not too large.
-    """
+    """Returns a sufficient latent size, PC95 rounded up to a power of two; sizes up to it are not too large."""
     return 1 << max(pc95(eigenvalues) - 1, 0).bit_length()
 
 
@@ -199,12 +194,13 @@ def signal_radius(components, mean, log_var, prior_codes=None):
 
         prior^2 = k + |W' center|^2,  posterior^2 = E|W' (mean - center)|^2 + sum_i W_i' diag(E var) W_i
 
-    Lengths in all d dimensions hide holes (`measure_norms`); these lengths show them, since the signal is in few
+    Lengths in all d dimensions hide holes (`measure_norms`). These lengths show them, because the signal is in few
     directions.
 
     Args:
-        components: The `PrincipalComponents` of *other* codes, say of training images. Components of the same codes, if
-            fewer than d, follow their noise: isotropic codes that fill the prior exactly then look too wide.
+        components: The `PrincipalComponents` of *other* codes, such as those of training images. Components of fewer than
+            d codes follow their noise: with components of the same codes, isotropic codes that fill the prior exactly
+            would look too wide.
         mean, log_var: Codes of held-out images.
         prior_codes: Draws of the prior, `[m, d]`, if it is not N(0, I).
     """
@@ -228,10 +224,10 @@ def signal_radius(components, mean, log_var, prior_codes=None):
 
 
 def measure_norms(mean, log_var, seed, prior_codes=None):
-    """Returns the `Norms` of one draw from each posterior, `[n, d]`, and of as many from the prior.
+    """Returns the `Norms` of one draw from each posterior, `[n, d]`, and of equally many from the prior.
 
-    Lengths cannot show a mismatch: at any optimum E|z|^2 is d for both (`rate.second_moments`). For N(0, I) the lengths
-    are drawn from the chi distribution with d degrees of freedom; for another prior they are those of its draws
+    Lengths cannot show a mismatch, because at any optimum E|z|^2 is d for both (`rate.second_moments`). For N(0, I) they
+    are drawn from the chi distribution with d degrees of freedom; for another prior they are the lengths of its draws
     `prior_codes`, `[m, d]`.
     """
     generator = np.random.default_rng(seed)
@@ -250,9 +246,9 @@ def measure_norms(mean, log_var, seed, prior_codes=None):
 
 
 def area_under_curve(positive, negative):
-    """Returns the probability that one of `positive` `[n]` exceeds one of `negative` `[m]`, ties counted half.
+    """Returns the probability that one of `positive` `[n]` exceeds one of `negative` `[m]`; ties count half.
 
-    The area under the ROC curve, by ranks (Mann and Whitney 1947).
+    This is the area under the ROC curve, computed from ranks (Mann and Whitney 1947).
     """
     from scipy.stats import rankdata
 

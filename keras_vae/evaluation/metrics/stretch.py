@@ -8,15 +8,15 @@ ITERATIONS = 20
 def spectral_norms(tangent, pullback, codes, generator):
     """Returns the spectral norm of the decoder's Jacobian at `codes`, `[n, d]`: `[n]`.
 
-    It uses power iteration on J'J from a random direction, with products only (Arvanitidis et al. 2018 use the same
-    J'J). It converges from below: after t steps the relative error is at most of order (second / first)^(4t) if the
-    start has equal parts of both.
+    It uses power iteration on J'J from a random direction, without computing J (Arvanitidis et al. 2018 use the same
+    J'J). It converges from below: after t steps, the relative error is of order (second / first)^(4t) at most if the
+    start has equal components along the first and second singular vectors.
 
     Args:
         tangent: (codes, directions `[n, d]`) -> J v, `[n, pixels]`.
         pullback: (codes, weights `[n, pixels]`) -> J' w, `[n, d]`.
         codes: `[n, d]`.
-        generator: Of the random numbers.
+        generator: A random number generator.
     """
     directions = generator.standard_normal(codes.shape)
     for _ in range(ITERATIONS):

@@ -1,4 +1,4 @@
-"""How long images keep their class on the way from their codes to the prior."""
+"""How long images keep their class on paths from their codes to the prior."""
 
 import numpy as np
 
@@ -6,11 +6,12 @@ import numpy as np
 def survival(classes, start):
     """Returns the share of paths on which the class has not changed so far, `[points]`, and its standard error.
 
-    A path that returns to its class stays dead, so the share never rises (Kaplan and Meier 1958, without censoring).
+    A path that returns to its class still counts as changed, so the share never rises (Kaplan and Meier 1958, without
+    censoring).
 
     Args:
         classes: The class at each point of each path, `[n, points]`.
-        start: The class that it started from, `[n]`.
+        start: The class at the start of each path, `[n]`.
     """
     alive = np.logical_and.accumulate(classes == start[:, None], axis=1)
     share = alive.mean(axis=0)
@@ -18,11 +19,11 @@ def survival(classes, start):
 
 
 def median_angle(angles, share):
-    """Returns the angle at which half the paths have died, by linear interpolation; None if more survive.
+    """Returns the angle at which half the paths have changed their class, interpolated; None if more than half keep it.
 
     Args:
         angles: `[points]`, rising.
-        share: Alive at each, `[points]`, falling.
+        share: The share of surviving paths at each angle, `[points]`, falling.
     """
     below = np.flatnonzero(share < 0.5)
     if not len(below):

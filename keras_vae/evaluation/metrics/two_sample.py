@@ -1,8 +1,8 @@
-"""How well a classifier tells two sets of images apart, from its scores alone.
+"""Classifier two-sample test: how well a classifier distinguishes two sets of images, computed from its scores.
 
-A classifier two-sample test (Lopez-Paz and Oquab 2017, "Revisiting Classifier Two-Sample Tests"): if no classifier can
-tell samples from the reference, they follow its distribution as far as this many images can show. Scores must come
-from a classifier that has learned from other images; `keras_vae.evaluation.classifiers` trains one.
+Lopez-Paz and Oquab 2017, "Revisiting Classifier Two-Sample Tests": if no classifier can distinguish samples from the
+reference, both have the same distribution as far as this number of images can show. The classifier must have been trained
+on other images; `keras_vae.evaluation.classifiers` trains one.
 """
 
 import math
@@ -15,18 +15,18 @@ from keras_vae.evaluation.metrics.estimate import Estimate
 
 CONFIDENCE = 0.95  # of the lower bound of the total variation
 RARE, RARER = 0.05, 0.01  # share of the reference in the region where samples count as off
-ENOUGH_FOR_RARER = 1000  # images a side
+ENOUGH_FOR_RARER = 1000  # images in each set
 RESAMPLES = 400  # of the bootstrap
 
 
 @dataclass(frozen=True)
 class Fold:
-    """Scores of the images of one fold, by a classifier that has learned from the others; higher: more like a sample.
+    """Scores of the images of one fold, by a classifier trained on the other folds; higher: more like a sample.
 
     Attributes:
         reference: `[n]`.
         samples: `[m]`.
-        threshold: What separates the two best on images that the classifier was chosen by, and not on these.
+        threshold: The best separating score on the images by which the classifier was chosen, not on these images.
     """
 
     reference: np.ndarray
@@ -36,20 +36,20 @@ class Fold:
 
 @dataclass(frozen=True)
 class TwoSampleTest:
-    """How well samples are told from the reference.
+    """How well samples are distinguished from the reference.
 
     Attributes:
-        auc: The area under the ROC curve, the share of pairs in which the sample has the higher score; 0.5: cannot
-            be told apart.
+        auc: The area under the ROC curve, the share of pairs in which the sample has the higher score; 0.5: the sets
+            cannot be distinguished.
         auc_se: Its standard error, from the influence curve.
-        tv: An estimate of the total variation that the classifier sees, 2 x balanced accuracy - 1.
-        tv_low: A lower bound of the total variation that holds with 95% confidence, whatever the classifier: at least
-            this share of the samples would have to be exchanged before the set could pass.
-        off: The share of the samples in a region that holds at most 5% of the reference (1% from 1,000 images on).
+        tv: An estimate of the total variation distance that the classifier detects, 2 x balanced accuracy - 1.
+        tv_low: A lower bound of the total variation distance with 95% confidence, for any classifier: at least this
+            share of the samples would have to be replaced for the set to have the reference's distribution.
+        off: The share of the samples in a region with at most 5% of the reference (1% from 1,000 images on).
         off_se: Its standard error.
-        missing: The share of the reference in a region that holds at most as much of the samples.
+        missing: The share of the reference in a region with at most this percentage of the samples.
         missing_se: Its standard error.
-        n: The smaller number of images of a side, over all folds.
+        n: The number of images of the smaller set, over all folds.
     """
 
     auc: float
@@ -64,12 +64,12 @@ class TwoSampleTest:
 
 
 def told_apart(folds):
-    """Returns `TwoSampleTest` of a list of `Fold`.
+    """Returns the `TwoSampleTest` of a list of `Fold`.
 
-    The AUC is computed within each fold and averaged: scores of different classifiers have no common scale. Its error
-    is the mean of the folds' errors, as if they were fully correlated. Near 0.5 they are: what one fold has by chance,
-    the classifier of the other fold learns, and the other way round, so that both AUCs are off to the same side
-    (Bengio and Grandvalet 2004, "No unbiased estimator of the variance of K-fold cross-validation").
+    The AUC is computed within each fold and averaged, because scores of different classifiers have no common scale. Its
+    error is the mean of the folds' errors, as if they were fully correlated. Near 0.5 they are: each fold's classifier
+    learns the random properties of the other fold, so both AUCs deviate in the same direction (Bengio and Grandvalet
+    2004, "No unbiased estimator of the variance of K-fold cross-validation").
     """
     areas, errors = zip(*(area_and_error(fold.reference, fold.samples) for fold in folds))
     n = min(sum(len(fold.reference) for fold in folds), sum(len(fold.samples) for fold in folds))
@@ -90,9 +90,9 @@ def told_apart(folds):
 
 
 def share_error(share, n, others, rare):
-    """Returns the standard error of a share of `n` images beyond a quantile, `rare` of the images of the `others`.
+    """Returns the standard error of the share of `n` images beyond the 1 - `rare` quantile of `others` images.
 
-    The quantile is uncertain too. One image counts even where all are alike.
+    It includes the error of the quantile. Shares of 0 and 1 are moved inwards by about one image, to have an error too.
     """
     share = min(max(share, 1 / (n + 2)), 1 - 1 / (n + 2))
     return math.sqrt(share * (1 - share) / n + rare * (1 - rare) / others)
@@ -113,21 +113,22 @@ def area_and_error(reference, samples):
 
 
 def placements(reference, samples):
-    """Returns the share of the reference below each sample, `[m]`, and of the samples above each reference, `[n]`."""
+    """Returns the share of the reference below each sample, `[m]`, and of samples above each reference image, `[n]`."""
     n, m = len(reference), len(samples)
     ranks = rankdata(np.concatenate([reference, samples]))
     return (ranks[n:] - rankdata(samples)) / n, 1 - (ranks[:n] - rankdata(reference)) / m
 
 
 def variance_of_mean(values):
-    """Returns the variance of the mean of independent `values`, 0 of a single one."""
+    """Returns the variance of the mean of independent `values`; 0 for a single value."""
     return values.var(ddof=1) / len(values) if len(values) > 1 else 0.0
 
 
 def difference(first, second):
-    """Returns the AUC of one set less that of another, an `Estimate`, both against the same reference images.
+    """Returns the AUC of one set minus that of another, an `Estimate`, both against the same reference images.
 
-    The reference's part of the error is that of the differences image by image: DeLong's for correlated curves.
+    The reference's part of the error is computed from the differences for each image, as in DeLong's method for
+    correlated curves.
 
     Args:
         first, second: Lists of `Fold`, in which row i of `reference` is the same image.
@@ -144,15 +145,15 @@ def difference(first, second):
 
 
 def repaired_share(best, worst, seed=0):
-    """Returns how much of the total variation of one set another is without: 1 - tv(best) / tv(worst).
+    """Returns the share of the total variation distance of `worst` that `best` removes: 1 - tv(best) / tv(worst).
 
     Args:
         best, worst: Lists of `Fold`, in which row i of `reference` is the same image.
-        seed: Decides the images of the bootstrap, which draws the reference images once for both.
+        seed: Seed of the bootstrap, which draws the same reference images for both.
 
     Returns:
-        (value, standard error, lower and upper end of the 95% interval); None where tv(worst) is within its error of 0,
-        or comes near it in some resample, so that the ratio has no usable error.
+        (value, standard error, lower and upper end of the 95% interval); None if tv(worst) is within its error of 0, or
+        so close to 0 in some resample that the ratio has no usable error.
     """
     generator = np.random.default_rng(seed)
     known = np.array([tv(best), tv(worst)])
@@ -166,12 +167,12 @@ def repaired_share(best, worst, seed=0):
 
 
 def tv(folds):
-    """Returns the total variation that the thresholds of the folds see, an estimate."""
+    """Returns an estimate of the total variation distance, from the thresholds of the folds."""
     return float(np.mean([sum(rates(fold)) - 1 for fold in folds]))
 
 
 def resampled(best, worst, generator):
-    """Returns the total variations of two sets, of images drawn with replacement, the reference's the same for both."""
+    """Returns the total variation distances of two sets in a bootstrap sample with the same reference images for both."""
     pairs = []
     for fold, other in zip(best, worst, strict=True):
         rows = generator.integers(len(fold.reference), size=len(fold.reference))
@@ -180,21 +181,21 @@ def resampled(best, worst, generator):
 
 
 def redrawn(fold, rows, generator):
-    """Returns the total variation of a fold with the reference images `rows` and random samples of its own."""
+    """Returns the total variation distance of a fold with the reference images `rows` and resampled samples."""
     samples = generator.choice(fold.samples, len(fold.samples))
     return np.mean(samples > fold.threshold) - np.mean(fold.reference[rows] > fold.threshold)
 
 
 def rates(fold):
-    """Returns the shares of samples and of reference images that the threshold names rightly."""
+    """Returns the shares of samples and of reference images that the threshold classifies correctly."""
     return float(np.mean(fold.samples > fold.threshold)), float(np.mean(fold.reference <= fold.threshold))
 
 
 def total_variation_low(folds):
-    """Returns a lower bound of the total variation, at least 0, which holds with the confidence `CONFIDENCE`.
+    """Returns a lower bound of the total variation distance, at least 0, with confidence `CONFIDENCE`.
 
-    For any region A, P(A) - Q(A) is at most the total variation. Both rates have Clopper-Pearson bounds, at the error
-    that is left for each of the two rates of each fold, so that the largest over the folds holds too.
+    For any region A, P(A) - Q(A) is at most the total variation distance. Both rates of each fold have Clopper-Pearson
+    bounds. Their error levels are divided by the number of rates, so the maximum over the folds is a valid bound too.
     """
     error = (1 - CONFIDENCE) / (2 * len(folds))
     bounds = []
@@ -207,18 +208,18 @@ def total_variation_low(folds):
 
 
 def share_low(count, n, error):
-    """Returns the lower Clopper-Pearson bound of a share of which `count` of `n` were seen."""
+    """Returns the lower Clopper-Pearson bound of a share observed as `count` of `n`."""
     return 0.0 if count == 0 else float(beta.ppf(error, count, n - count + 1))
 
 
 def beyond(scores, others, rare):
-    """Returns the share of `scores` above all but the share `rare` of `others`."""
+    """Returns the share of `scores` above the 1 - `rare` quantile of `others`."""
     kept = math.floor(rare * len(others))
     return float(np.mean(scores > np.sort(others)[len(others) - 1 - kept]))
 
 
 def best_threshold(reference, samples):
-    """Returns the score that separates the two best by balanced accuracy."""
+    """Returns the score that separates the two sets with the best balanced accuracy."""
     scores = np.unique(np.concatenate([reference, samples]))
     right = 1 - np.searchsorted(np.sort(samples), scores, side="right") / len(samples)
     kept = np.searchsorted(np.sort(reference), scores, side="right") / len(reference)

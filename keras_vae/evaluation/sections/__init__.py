@@ -1,11 +1,10 @@
 """Takes every measurement of a model: `measure(subject, dataset, settings)`.
 
-Data flows one way. Codes of training and of held-out images are computed once, in batches (`codes`), and are part of
-the `Evidence`, which no section changes. A section is a function of the evidence and of the findings of the sections
-that it names (`Measurement.needs`). It returns a `Found`: its numbers, why some are null, intermediate results for later
-sections, and pictures. No section knows how results are shown. Nothing needs more than a few thousand codes at a time:
-at
-65,536 dimensions a thousand codes are 0.26 GB.
+Data flows one way. Codes of training and of held-out images are computed once, in batches (`codes`), and are part of the
+`Evidence`, which no section changes. A section is a function of the evidence and of the findings of the sections that it
+names (`Measurement.needs`). It returns a `Found`: its numbers, why some are null, intermediate results for later sections,
+and pictures. Sections do not depend on how results are shown. At most a few thousand codes are in memory at a time: at
+65,536 dimensions, a thousand codes are 0.26 GB.
 """
 
 import contextlib
@@ -50,10 +49,9 @@ class Measurement(NamedTuple):
 
     Attributes:
         measure: (evidence, *findings of the sections in `needs`) -> `Found`.
-        needs: Names of earlier sections, in the order of the arguments; None is passed for one that was not requested.
-        in_results: Whether its numbers are a section of results.json; otherwise they are parts of later sections.
-        prepared_by: Names of earlier sections that do most of the work for this one and have no time of their own in
-            results.json: their time is added to this one.
+        needs: Names of earlier sections, in the order of the arguments; None is passed for a section that was not measured.
+        in_results: Whether its numbers are a section of results.json; otherwise they are part of later sections.
+        prepared_by: Names of earlier sections without an own entry in results.json whose time is added to this section's.
     """
 
     measure: Callable
@@ -103,7 +101,7 @@ class Measured:
 
     Attributes:
         results: The sections of results.json, with `reasons` and `cost`.
-        pictures: A dict of arrays, as `report` takes them.
+        pictures: A dict of arrays for `report`.
         samplers: The fitted samplers by name.
     """
 
@@ -119,7 +117,7 @@ def measure(subject, dataset, settings, folder=None):
         subject: A `Subject`.
         dataset: A `Dataset`.
         settings: An `Evaluation`: `seed`, `features`, `nll_samples`, `samplers`, `extended`.
-        folder: Where a run keeps its samplers, a path, or None.
+        folder: The folder of the run's samplers, a path, or None.
     """
     sections = {
         name: section for name, section in SECTIONS.items() if settings.extended or name != "extended"
@@ -155,21 +153,21 @@ def joined(evidence, found, clock):
 
 
 def time_of(name, clock):
-    """Returns the seconds of a section, including those of the sections that prepared it."""
+    """Returns the seconds of a section, including those of the sections in `prepared_by`."""
     names = {name, *SECTIONS[name].prepared_by}
     return sum(step["seconds"] for step in clock.steps if step["name"] in names)
 
 
 def identity(evidence):
-    """Returns the facts about the measured model, data and time, and reasons for unknown ones."""
+    """Returns the facts about the model, the data and the time, and the reasons for unknown facts."""
     dataset, subject = evidence.dataset, evidence.subject
     reasons = {}
     if subject.objective is None:
-        reasons["objective"] = "the model was not trained here"
+        reasons["objective"] = "the model was not trained with keras_vae"
     if subject.likelihood is None:
         reasons["decoder_likelihood"] = NO_LIKELIHOOD
     if subject.ranges is None:
-        reasons["ranges"] = "a keras_vae model takes and returns images in 0 to 1"
+        reasons["ranges"] = "keras_vae models take and return images from 0 to 1"
     return {
         "schema_version": 1,
         "run": subject.name,
@@ -191,6 +189,6 @@ def identity(evidence):
 
 
 def version():
-    """Returns the package's version, None if it is not installed."""
+    """Returns the package's version, or None if it is not installed."""
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         return importlib.metadata.version("keras-vae")

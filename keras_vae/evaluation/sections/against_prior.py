@@ -1,4 +1,4 @@
-"""The rate of codes against the model's own prior, if it has no closed form.
+"""The rate of codes with respect to the model's prior, if it has no closed form.
 
     KL(q || p) = KL(q || N(0, I)) + E log N(z; 0, I) - log p(z),   z ~ q(z|x)
 
@@ -11,7 +11,7 @@ from keras_vae.evaluation.metrics.rate import measure_rate
 from keras_vae.evaluation.sections.codes import in_batches
 from keras_vae.samplers import PriorSampler
 
-DRAWS, FEWER = 8, 2  # from each posterior; for a large latent
+DRAWS, FEWER = 8, 2  # draws from each posterior; FEWER for a large latent
 
 
 def excess_of(evidence, name):

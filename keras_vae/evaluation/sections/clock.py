@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 
 class Clock:
-    """Times the steps, shows the current one, and records the cost of each."""
+    """Times the steps and shows a progress bar."""
 
     def __init__(self, names, quiet=False):
         self.bar = tqdm(
@@ -27,7 +27,7 @@ class Clock:
         self.bar.update()
 
     def cost(self):
-        """Returns the cost: seconds of each step and in total, and the peak memory of the process so far."""
+        """Returns the seconds of each step and in total, and the peak memory of the process so far."""
         self.bar.close()
         unit = 1 if sys.platform == "darwin" else 1024
         return {

@@ -1,4 +1,4 @@
-"""Images and their codes, computed once, in batches, for all sections."""
+"""Images and their codes, computed once in batches for all sections."""
 
 import dataclasses
 from collections.abc import Callable
@@ -9,9 +9,9 @@ from keras_vae.errors import UsageError
 from keras_vae.evaluation.subject import POINT, check_codes
 from keras_vae.samplers import Codes
 
-CODE_BUDGET = 6.4e7  # numbers in one array of codes, a quarter of a GB in float32
+CODE_BUDGET = 6.4e7  # values in an array of codes, a quarter of a GB in float32
 FEWEST_CODES, MOST_CODES = 500, 10_000
-FEWEST_IMAGES = 6  # of training, measured and reference images: a neighbourhood reaches the fifth nearest
+FEWEST_IMAGES = 6  # training, measured and reference images each; a neighbourhood has five neighbours
 BATCH = 250
 
 
@@ -20,8 +20,8 @@ class Encoded:
     """Images and their codes.
 
     Attributes:
-        images: Unchanged, `[n, height, width, channels]`.
-        observed: As the model sees them (binarised if it was trained on binarised images).
+        images: The unchanged images, `[n, height, width, channels]`.
+        observed: The model's inputs (binarised if it was trained on binarised images).
         mean, log_var: `[n, d]`, float32.
         labels: `[n]` or None.
         drawn: (generator, count) -> codes drawn from the posteriors of the first `count` images, `[count, d]`, and
@@ -45,7 +45,7 @@ class Encoded:
             return self.drawn(generator, count)[0]
         codes = generator.standard_normal(self.mean[:count].shape, "float32")
         deviations = 0.5 * self.log_var[:count]
-        codes *= np.exp(deviations, out=deviations)  # in place, since these are the largest arrays
+        codes *= np.exp(deviations, out=deviations)  # in place, to save memory
         codes += self.mean[:count]
         return codes
 
@@ -65,7 +65,7 @@ def some(labels, rows):
 
 
 def in_batches(function, *arrays, size=BATCH):
-    """Returns `function` of `arrays`, computed `size` rows at a time; tuples are joined entry by entry."""
+    """Returns `function` of `arrays`, computed in batches of `size` rows; entries of tuples are concatenated."""
     count, joined = len(arrays[0]), None
     for start in range(0, count, size):
         found = function(*(array[start : start + size] for array in arrays))
@@ -86,7 +86,7 @@ def encode_split(subject, split, count, seed):
     mean, log_var = in_batches(subject.encode, *inputs)
     check_codes(mean, log_var)
     if subject.is_variational:
-        log_var = np.maximum(log_var, POINT)  # less noise vanishes in float32, and precisions would overflow
+        log_var = np.maximum(log_var, POINT)  # smaller noise vanishes in float32, and precisions overflow
     latent_shape = mean.shape[1:]
 
     def drawn(generator, count):
@@ -101,15 +101,15 @@ def encode_split(subject, split, count, seed):
 
 
 def number_of_codes(size):
-    """Returns how many codes of `size` numbers are kept in memory at a time."""
+    """Returns how many codes of `size` dimensions are kept in memory."""
     return int(min(max(CODE_BUDGET / size, FEWEST_CODES), MOST_CODES))
 
 
 def held_out(dataset, count, most):
-    """Returns how many test images are measured, `count` at most, and the images that sets are compared with, with labels.
+    """Returns the number of test images to measure, at most `count`, and the reference images with their labels.
 
-    These are at most `most` validation images. If there are fewer, the last test images are added, which are then not
-    measured: at most half of all held-out images. No classifier learns from either.
+    The reference consists of at most `most` validation images. If there are fewer, the last test images are added to it
+    and not measured; the reference is then at most half of all held-out images. No classifier is trained on the reference.
     """
     reference, labels = dataset.validation.images(0, most), labels_of(dataset.validation, 0, most)
     lacking = min(most, (len(dataset.test) + len(dataset.validation)) // 2) - len(reference)
@@ -122,13 +122,13 @@ def held_out(dataset, count, most):
     if min(measured, len(reference), len(dataset.train)) < FEWEST_IMAGES:
         raise UsageError(
             f"{dataset.name} has {len(dataset.train)} training, {len(dataset.validation)} validation and"
-            f" {len(dataset.test)} test images: at least {FEWEST_IMAGES} to train on, and as many twice among"
-            " those that are held out, are needed (add images)"
+            f" {len(dataset.test)} test images: at least {FEWEST_IMAGES} training images and"
+            f" {2 * FEWEST_IMAGES} held-out images are needed (add images)"
         )
     shown = min(most, measured, len(reference))
     return measured, reference[:shown], None if labels is None else labels[:shown]
 
 
 def labels_of(split, start, stop):
-    """Returns the labels of some images of a split, None without labels."""
+    """Returns the labels of some images of a split, or None."""
     return None if split.labels is None else np.asarray(split.labels[start:stop])

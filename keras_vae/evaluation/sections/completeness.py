@@ -1,4 +1,4 @@
-"""Whether what is sampled decodes to something real."""
+"""Measures whether samples decode to realistic images."""
 
 from keras_vae.evaluation.metrics import manifold
 from keras_vae.evaluation.sections.found import Found
@@ -7,7 +7,7 @@ BY_NEIGHBOURS = ("dead_zone", "dead_zone_se", "threshold")
 
 
 def measure_completeness(evidence, ladder, spaces):
-    """The share of each rung that falls where no image is, in the space that passed its test; null without one."""
+    """Measures the dead zone of each rung in the space that passed its test; null without such a space."""
     seen_by_rung, judged = ladder.kept.seen, spaces.kept.judged
     sure, rungs, threshold = seen_by_rung["reconstruction"].confidence, {}, None
     for name, seen in seen_by_rung.items():
@@ -25,7 +25,7 @@ def measure_completeness(evidence, ladder, spaces):
 
 
 def dead_in(judged, name):
-    """Returns the dead zone of a rung in a `Judged` space; nulls where no space passed."""
+    """Returns the dead zone of a rung in the `Judged` space; nulls without one."""
     if judged is None:
         return dict.fromkeys(BY_NEIGHBOURS)
     return manifold.dead_zone(judged.rungs[name], judged.reference, judged.rungs["reconstruction"])

@@ -1,4 +1,4 @@
-"""Measures whether small steps of the code are small steps of the image."""
+"""Measures whether small steps of the code cause small changes of the image."""
 
 import numpy as np
 
@@ -50,8 +50,7 @@ def measure_continuity(evidence, ladder):
 def jacobian_norms(evidence, codes, labels, use):
     """Returns the Frobenius norm of the decoder's Jacobian at flat `codes`, `[n]`, by Hutchinson's estimate.
 
-    E|J v|^2 = |J|_F^2 for v ~ N(0, I). J v comes from forward differentiation if the decoder is ours or a Keras model,
-    else from central differences.
+    E|J v|^2 = |J|_F^2 for v ~ N(0, I). J v is computed by `Evidence.slopes`.
     """
     generator = evidence.generator(f"probes {use}")
     squares = np.zeros(len(codes))

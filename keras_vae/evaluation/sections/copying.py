@@ -8,8 +8,8 @@ from keras_vae.evaluation.metrics import memorisation
 from keras_vae.evaluation.metrics.copying import Originals, judge_copies
 from keras_vae.evaluation.sections.found import Found
 
-MOST_TRAINING = 60_000  # training images that samples are compared with
-MOST_COMPARED = 1000  # images a rung that are compared
+MOST_TRAINING = 60_000  # training images with which samples are compared
+MOST_COMPARED = 1000  # images per rung
 
 
 class Copying(NamedTuple):
@@ -18,8 +18,8 @@ class Copying(NamedTuple):
     Attributes:
         scores: `CopyingScores` by rung.
         pixels: `PixelCopies` by sampled rung.
-        verdicts: (True, False or None, a sentence) by sampled rung: whether it copies training images, by its pixels or
-            by its features.
+        verdicts: (True, False or None, a sentence) by sampled rung: whether it copies training images, judged by pixels
+            and features.
         training: Features of the training images, `[m, F]`.
         num_images: Number of images of a rung that were compared.
     """

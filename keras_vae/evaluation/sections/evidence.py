@@ -1,4 +1,4 @@
-"""The input of the sections: the model, the images, their codes, and the features. Nothing here changes."""
+"""The input of the sections: the model, the images, their codes, and the features."""
 
 import dataclasses
 import math
@@ -9,29 +9,27 @@ import numpy as np
 from keras_vae.evaluation.sections.codes import Encoded, encode_split, held_out, in_batches, number_of_codes
 from keras_vae.samplers import PriorSampler
 
-MOST_SAMPLES = 2000  # images a rung
-LARGE_LATENT = 4096  # numbers; a rung of a larger latent has half as many images
-NO_LIKELIHOOD = "the decoder's likelihood is not known: give one (--likelihood)"
-NO_GRADIENT = "no gradient goes through this decoder: only its outputs are known"
-NO_DENSITY = (
-    "the decoder is trained on a distortion that is not a density over images: it has no bits, and no bound"
-)
-NOT_STANDARD = "it compares dimensions with N(0, 1), but this model has another prior or other posteriors"
+MOST_SAMPLES = 2000  # images per rung
+LARGE_LATENT = 4096  # larger latents have half as many images per rung
+NO_LIKELIHOOD = "the decoder's likelihood is unknown: give one (--likelihood)"
+NO_GRADIENT = "the decoder has no gradient: only its outputs are known"
+NO_DENSITY = "the decoder's distortion is not a density over images: it gives neither bits nor a bound on the likelihood"
+NOT_STANDARD = "it needs the prior N(0, I) and Gaussian posteriors, and this model has others"
 
 
 @dataclasses.dataclass(frozen=True)
 class Evidence:
-    """The input of every section, which none of them changes.
+    """The input of every section. Sections do not change it.
 
     Attributes:
         subject: The model.
         dataset: The images.
         train, test: `Encoded` training and held-out images.
-        reference: Held-out images that are not in any other set, `[n, height, width, channels]`.
+        reference: Further held-out images, which are in no other set, `[n, height, width, channels]`.
         reference_labels: Their labels, `[n]`, or None.
         features: The features for comparing sets of images.
         settings: An `Evaluation`.
-        folder: Where a run keeps its samplers, or None.
+        folder: The folder of the run's samplers, or None.
     """
 
     subject: object
@@ -46,12 +44,12 @@ class Evidence:
 
     @property
     def seed(self):
-        """Of every draw."""
+        """The random seed."""
         return self.settings.seed
 
     @property
     def prior(self):
-        """The sampler that the model's samples are drawn from."""
+        """The sampler of the model's prior."""
         return self.subject.prior or PriorSampler(self.test.latent_shape)
 
     @property
@@ -60,7 +58,7 @@ class Evidence:
         return self.subject.prior is None and self.subject.draw is None
 
     def generator(self, use):
-        """Returns a generator for one `use`, a text, so sections do not shift each other's draws."""
+        """Returns a generator for one `use`, a string; the draws of different uses are independent."""
         return np.random.default_rng([self.seed, *use.encode()])
 
     def shaped(self, codes):
@@ -68,14 +66,14 @@ class Evidence:
         return codes.reshape(len(codes), *self.test.latent_shape).astype("float32")
 
     def told(self, labels, count):
-        """Returns a conditional model's additional input beside `count` codes, in a tuple; empty for other models.
+        """Returns the labels of `count` codes in a tuple for a conditional model; an empty tuple for other models.
 
-        A label is repeated for consecutive rows if there are several codes for each label.
+        Each label is repeated for consecutive rows if there are several codes per label.
         """
         return (np.repeat(labels, count // len(labels)),) if self.subject.num_classes else ()
 
     def drawn_labels(self, count):
-        """Returns labels with the training labels' frequencies, `[count]`, for codes without an image; or None."""
+        """Returns labels drawn with the frequencies of the training labels, `[count]`, or None without labels."""
         labels = self.train.labels
         return None if labels is None else self.generator("labels").choice(labels, count)
 
@@ -84,16 +82,16 @@ class Evidence:
         return drawn_from(self.prior, count, self.generator(use))
 
     def decode(self, codes, labels=None):
-        """Returns the images of flat `codes`, `[n, d]`; a conditional model receives their `labels` (`told`)."""
+        """Returns the images of flat `codes`, `[n, d]`; a conditional model needs their `labels`."""
         return in_batches(self.subject.decode, self.shaped(codes), *self.told(labels, len(codes)))
 
     def log_prob(self, images, codes, labels=None):
-        """Returns log p(x|z) of `images` as the model sees them, given flat `codes`, `[n]`, in nats."""
+        """Returns log p(x|z) of observed `images` given flat `codes`, `[n]`, in nats."""
         told = self.told(labels, len(codes))
         return in_batches(self.subject.log_prob, images, self.shaped(codes), *told)
 
     def score(self, images, codes, labels=None):
-        """Returns the same, and its gradient by the flat codes, `[n, d]`."""
+        """Returns the same, and its gradient with respect to the flat codes, `[n, d]`."""
         told = self.told(labels, len(codes))
         value, gradient = in_batches(self.subject.score, images, self.shaped(codes), *told)
         return value, gradient.reshape(len(codes), -1)
@@ -106,7 +104,7 @@ class Evidence:
         return slopes.reshape(len(codes), -1)
 
     def pull(self, codes, weights, labels=None):
-        """Returns the gradient by flat `codes` of their decoded images times `weights`, `[n, pixels]`: `[n, d]`."""
+        """Returns the gradient, `[n, d]`, with respect to flat `codes`, of their decoded images times `weights` `[n, pixels]`."""
         images = weights.reshape(len(codes), *self.test.images.shape[1:]).astype("float32")
         told = self.told(labels, len(codes))
         pulled = in_batches(self.subject.pullback, self.shaped(codes), images, *told, size=64)
@@ -117,7 +115,7 @@ class Evidence:
         return count if self.test.mean.shape[1] <= LARGE_LATENT else large
 
     def see(self, images):
-        """Returns `images`, or a `Split`, as `Seen`."""
+        """Returns the `Seen` of `images`, an array or a `Split`."""
         looks, probabilities = self.features.describe(images)
         if probabilities is None:
             return Seen(looks, None, None)
@@ -129,8 +127,8 @@ class Seen(NamedTuple):
 
     Attributes:
         looks: The features, `[n, F]`.
-        confidence: The classifier's largest class probability, `[n]`, None without one.
-        classes: The class with this probability, `[n]`, None without one.
+        confidence: The classifier's largest class probability, `[n]`, or None without a classifier.
+        classes: The class with this probability, `[n]`, or None.
     """
 
     looks: np.ndarray
@@ -152,7 +150,7 @@ class Seen(NamedTuple):
 
 
 def gather(subject, size, dataset, features, settings, folder=None):
-    """Returns the `Evidence`: the codes of training and of test images, `size` numbers each, and the reference."""
+    """Returns the `Evidence`; `size` is the number of latent dimensions."""
     count = number_of_codes(size)
     measured, reference, labels = held_out(
         dataset, count, MOST_SAMPLES if size <= LARGE_LATENT else MOST_SAMPLES // 2
@@ -176,7 +174,7 @@ def mean_and_error(values):
 
 
 def differences(decode, step=1e-2):
-    """Returns (codes, directions) -> the derivative of `decode` along them, by central differences."""
+    """Returns (codes, directions) -> the derivative of `decode` along the directions, by central differences."""
     return lambda codes, directions: (
         (decode(codes + step * directions) - decode(codes - step * directions)) / (2 * step)
     )

@@ -8,9 +8,9 @@ class Found:
     """The result of a section.
 
     Attributes:
-        values: Its numbers, as they are written to results.json; None if it has no numbers.
-        reasons: Why a number is null, by the dotted path of the number in results.json.
-        kept: Intermediate results for later sections, not for readers: images, features, codes, fitted samplers.
+        values: Its numbers, as written to results.json, or None.
+        reasons: Why a number is null, by its dotted path in results.json.
+        kept: Intermediate results for later sections: images, features, codes, fitted samplers.
         pictures: Pictures for the report, by name.
     """
 
@@ -21,5 +21,5 @@ class Found:
 
 
 def missing(section, names, reason):
-    """Returns the same `reason` for the fields `names` of a section, by their dotted paths."""
+    """Returns `reason` for each of the fields `names` of a section, by dotted path."""
     return {f"{section}.{name}": reason for name in names}

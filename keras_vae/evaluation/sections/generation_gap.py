@@ -5,11 +5,11 @@ from typing import NamedTuple
 from keras_vae.evaluation.metrics.estimate import Estimate
 from keras_vae.evaluation.sections.found import Found
 
-USUAL = ("posterior", "gaussian", "mixture")  # rungs that results always have, null if missing
+USUAL = ("posterior", "gaussian", "mixture")  # rungs that are null in the results if missing
 NO_GAP = "the gap is within its error: the prior is as close to real images as reconstructions are"
 ALL_COPY = "every fitted sampler draws copies of training images"
 NONE_FITTED = "no sampler was fitted"
-ALWAYS_TOLD = "no classifier says which sampler is better, and the distances are of features that cannot tell fog from real images"
+ALWAYS_TOLD = "the classifier cannot rank the samplers, and the features of the distances cannot distinguish fog from real images"
 NO_DISTANCE = "reconstructions have a distance of 0 from real images"
 
 
@@ -17,10 +17,10 @@ class ChosenSampler(NamedTuple):
     """The chosen sampler.
 
     Attributes:
-        sampler: Its name; "prior" if no fitted one is better by more than the error of the difference.
+        sampler: Its name; "prior" if no fitted sampler is better by more than the error of the difference.
         within_error: The fitted samplers within the error of the best.
         distance: Its distance on images that were not used for the choice, an `Estimate`.
-        repaired: The share of the gap that it closes there, an `Estimate`, or None.
+        repaired: The share of the gap that it closes on these images, an `Estimate`, or None.
         reason: Why this share is missing, or None.
     """
 
@@ -32,7 +32,7 @@ class ChosenSampler(NamedTuple):
 
 
 def measure_generation_gap(evidence, samplers, ladder, spaces, distances, copying, told_apart):
-    """The ladder of distances, the gap in it, and the best sampler that does not copy training images."""
+    """Measures the gap in the ladder of distances, and chooses the best sampler that does not copy training images."""
     rungs = ladder.kept.distances
     copies = {name: copying.kept.verdicts[name] for name in samplers.kept}
     refused = {name: sentence for name, (copied, sentence) in copies.items() if copied}
@@ -60,13 +60,13 @@ def measure_generation_gap(evidence, samplers, ladder, spaces, distances, copyin
 
 
 def pair(name, estimate):
-    """Returns an `Estimate`, or None, as two fields."""
+    """Returns an `Estimate` or None as two fields."""
     value, error = (None, None) if estimate is None else (float(estimate.value), float(estimate.se))
     return {name: value, f"{name}_se": error}
 
 
 def with_interval(name, estimate):
-    """Returns an `Estimate`, or None, as four fields: with the ends of its 95% interval."""
+    """Returns an `Estimate` or None as four fields, including its 95% interval."""
     low, high = (None, None) if estimate is None else (float(estimate.low), float(estimate.high))
     return {**pair(name, estimate), f"{name}_low": low, f"{name}_high": high}
 
@@ -84,22 +84,22 @@ def missing_reasons(choice, ratio, blur):
 
 
 def named(name, *further):
-    """Returns the dotted paths of a number of this section, its error, and `further` fields, by their endings."""
+    """Returns the dotted paths of a number of this section, of its error, and of fields with `further` suffixes."""
     return tuple(f"generation_gap.{name}{ending}" for ending in ("", "_se", *further))
 
 
 def choose_sampler(rungs, fitted, candidates, seen=None, blind=False):
-    """Returns the `ChosenSampler` among the `candidates`: the prior where none is better beyond the error of the difference.
+    """Returns the `ChosenSampler` among the `candidates`: the prior if none is better beyond the error of the difference.
 
-    The classifier decides. Where there are too few images for it, or it tells all samplers apart always, distances do,
-    unless they are blind.
+    The classifier decides. If there are too few images for it, or its AUC is close to 1 for all samplers, the distances
+    decide, unless their features are blind.
 
     Args:
-        rungs: A `metrics.ladder.Ladder`.
+        rungs: A `metrics.ladder.LadderDistances`.
         fitted: Names of all fitted samplers.
-        candidates: Names of those that may be used.
-        seen: The `ChosenSampler` of the section `told_apart`, or None.
-        blind: Whether the distances are in features that cannot tell fog from real images.
+        candidates: Names of the samplers that may be chosen.
+        seen: The `ChosenByClassifier` of the section `told_apart`, or None.
+        blind: Whether the features of the distances cannot distinguish fog from real images.
     """
     if not candidates:
         return ChosenSampler("prior", (), rungs.distance("prior"), None, ALL_COPY if fitted else NONE_FITTED)

@@ -1,4 +1,4 @@
-"""Measures the images between codes, and between codes and the prior."""
+"""Measures images on paths between codes, and between codes and the prior."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ MOST_PATHS = 500
 
 
 def measure_interpolation(evidence, ladder, spaces):
-    """Measures the images half way between two test images, for each path, and half way from codes to the prior.
+    """Measures the images halfway between two test images on each path, and on the paths from codes to the prior.
 
     A conditional model decodes a path with the label of its start.
     """
@@ -51,7 +51,7 @@ def measure_interpolation(evidence, ladder, spaces):
 
 
 def dead_share(evidence, judged, images, looks):
-    """Returns the dead zone of images in the space that passed, None without one; `looks`: in the evidence's features."""
+    """Returns the dead zone of images in the `judged` space, or None; `looks` are their features in `evidence.features`."""
     if judged is None:
         return None
     if judged.features is not evidence.features:
@@ -77,7 +77,7 @@ def walk_to_prior(evidence, rungs, count):
 
 
 def unit_noise(evidence, count):
-    """Returns N(mu(x), I) of the first test images decoded, `[count, height, width, channels]`."""
+    """Returns decoded draws from N(mu(x), I) of the first test images, `[count, height, width, channels]`."""
     noise = evidence.generator("noise around mean").standard_normal(
         (count, evidence.test.mean.shape[1]), "float32"
     )
@@ -85,9 +85,9 @@ def unit_noise(evidence, count):
 
 
 def noise_around_mean(evidence, rungs, images):
-    """Returns the effect of one unit of noise around the mean: `images` of `unit_noise`, compared with reconstructions.
+    """Returns the effect of unit noise around the mean: `images` of `unit_noise` compared with reconstructions.
 
-    If these decode to the same digit and the prior does not, the code is spread over many dimensions.
+    If they keep the class of the reconstruction although prior samples are bad, the code is spread over many dimensions.
     """
     count = len(images)
     seen, plain = evidence.see(images), rungs.seen["reconstruction"].looks[:count]

@@ -1,4 +1,4 @@
-"""The ladder: sets of equally many images, from real ones down to the prior's."""
+"""The ladder: sets of equally many images, from real images to samples of the prior."""
 
 import dataclasses
 
@@ -10,15 +10,15 @@ from keras_vae.evaluation.sections.codes import BATCH, some
 from keras_vae.evaluation.sections.evidence import Seen, drawn_from
 from keras_vae.evaluation.sections.found import Found
 
-KEPT = 500  # draws of the posterior and of the prior that are kept, for paths and pictures
+KEPT = 500  # draws of the posterior and of the prior that are kept for paths and pictures
 SHOWN = 16
 WITH_REAL = (
     "real",
     "reconstruction",
     "posterior",
 )  # rungs whose patches are compared with those of real images
-NO_NOISE = "the codes have no noise: their draws are the reconstructions"
-# Sets of samples from each sampler, for the error of its distance. Small sets are noisy, but cheap.
+NO_NOISE = "the codes have no noise: posterior samples are the reconstructions"
+# Number of sample sets per sampler, for the error of its distance: more if sets are small, and so noisy but cheap.
 FEW_IMAGES, DRAWS_OF_FEW, DRAWS = 500, 4, 2
 
 
@@ -27,12 +27,12 @@ class Rungs:
     """The rungs of the ladder.
 
     Attributes:
-        images: `[n, height, width, channels]` of each rung, by name, from real images down to the prior's.
-        seen: Their features, as `Seen`.
-        reference: The features of the images that all are compared with, as `Seen`.
+        images: `[n, height, width, channels]` of each rung, by name, from real images to samples of the prior.
+        seen: The `Seen` of each rung.
+        reference: The `Seen` of the reference images.
         codes: The first draws of the posterior and of the prior, by rung.
-        labels: The labels that they are decoded with, or None, by rung.
-        distances: Their Frechet distances with errors, a `metrics.ladder.Ladder`.
+        labels: Their labels for decoding, or None, by rung.
+        distances: The Frechet distances with errors, a `metrics.ladder.LadderDistances`.
         others: Reconstructions and decoded posterior draws of the reference images, by rung.
     """
 
@@ -46,7 +46,7 @@ class Rungs:
 
     @property
     def n(self):
-        """Images a rung."""
+        """The number of images of a rung."""
         return len(self.reference.looks)
 
 
@@ -71,7 +71,7 @@ def build_ladder(evidence, reconstruction, samplers):
 
 
 def rung_codes(evidence, samplers, n):
-    """Yields name, codes `[n, d]` and labels of each decoded rung, one at a time, since they are large."""
+    """Yields name, codes `[n, d]` and labels of each decoded rung, one at a time to save memory."""
     draw, labels = evidence.generator("rungs"), evidence.test.labels_of(n)
     posterior = evidence.test.draw(draw, n)
     yield "posterior", posterior, labels
@@ -82,9 +82,9 @@ def rung_codes(evidence, samplers, n):
 
 
 def measured(evidence, samplers, seen, reference, others):
-    """Returns the distances of all rungs over many halves of the held-out images, a `metrics.ladder.Ladder`.
+    """Returns the `LadderDistances` of all rungs over many halves of the held-out images.
 
-    The held-out images are the measured ones and the reference, so the reference is also reconstructed.
+    The held-out images are the measured images and the reference, so `others` has reconstructions of the reference.
     """
     real = np.concatenate([seen["real"].looks, reference.looks])
     tied = {
@@ -135,8 +135,8 @@ def further_draws(evidence, sampler, n):
 def measure_distances(evidence, ladder, spaces):
     """Measures the distances of every rung from real images, by name, with their errors; keeps the densities.
 
-    The kept densities are measured in the evidence's features even if these are blind. The search for copies uses them
-    to ignore samples that are so far off that their closeness means nothing.
+    The kept densities are measured in the evidence's features even if these are blind. The search for copies uses them to
+    ignore samples that do not look like the data.
     """
     rungs, reasons = ladder.kept, {}
     own = {name: density_in(rungs.reference.looks, seen.looks) for name, seen in rungs.seen.items()}
@@ -157,7 +157,7 @@ def density_in(reference, looks):
 
 
 def judged_densities(evidence, judged, own):
-    """Returns density and coverage of each rung in the space that passed, by rung; null without one."""
+    """Returns density and coverage of each rung in the `judged` space, by rung; null without one."""
     if judged is None:
         return {name: dict.fromkeys(found) for name, found in own.items()}
     if judged.features is evidence.features:
@@ -166,12 +166,14 @@ def judged_densities(evidence, judged, own):
 
 
 def sliced(evidence, rungs, real):
-    """Returns the sliced Wasserstein distance of each rung from what it should look like, by rung; None for few images.
+    """Returns the sliced Wasserstein distance of each rung from its target, by rung; None for too few images.
+
+    The target of the rungs `WITH_REAL` is the reference; that of the others are decoded posterior draws.
 
     Args:
         evidence: The `Evidence`.
         rungs: The `Rungs`.
-        real: `Slices` of the reference, or None where there are too few images.
+        real: `Slices` of the reference, or None for too few images.
     """
     images = rungs.images
     if real is None:

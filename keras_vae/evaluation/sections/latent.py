@@ -9,12 +9,12 @@ from keras_vae.evaluation.sections.evidence import NOT_STANDARD
 from keras_vae.evaluation.sections.found import Found, missing
 from keras_vae.samplers.principal import principal_components
 
-FEW_CODES = "there are too few codes for so many directions"
+FEW_CODES = "there are too few codes for this number of directions"
 OF_RATES = ("collapsed_units", "kl_spectrum", "kl_dims90", "second_moment")
 
 
 def measure_latent(evidence):
-    """Measures the information of the units and the principal directions; keeps the principal components."""
+    """Measures the rates of the units and the principal directions; keeps the principal components."""
     train, subject = evidence.train, evidence.subject
     components = principal_components(train.mean)
     eigenvalues, directions = components.eigenvalues, describe_directions(train.mean)
@@ -38,7 +38,7 @@ def measure_latent(evidence):
 
 
 def describe_directions(mean):
-    """Returns how many directions codes `[n, d]` use, corrected for the number of codes, with limits."""
+    """Returns the number of directions that codes `[n, d]` use, corrected for the number of codes, with limits."""
     found = spectrum.count_directions(mean)
     high = found.pc95_high
     return {

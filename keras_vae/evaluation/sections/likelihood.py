@@ -1,4 +1,4 @@
-"""The importance-weighted bound."""
+"""Measures the importance-weighted bound on the likelihood."""
 
 import numpy as np
 
@@ -12,17 +12,17 @@ NLL_IMAGES = 500
 NUMBERS = (
     "nats", "nats_se", "samples", "effective_sample_size", "moved", "moved_se", "bias", "bias_se", "bias_limit", "accepted"
 )  # fmt: skip
-FEW_SAMPLES = "one image, or one sample an image, is too few to measure it"
+FEW_SAMPLES = "it needs at least two images and two samples per image"
 
 
 def measure_likelihood(evidence, extended=None):
     """Measures the importance-weighted bound on the log-likelihood, if requested.
 
-    Whether it may be called a likelihood depends on how much it still falls, and on annealing if `extended` has it.
+    Whether it is accepted as a likelihood depends on its estimated bias, and on annealing if `extended` was measured.
     """
     empty = dict.fromkeys(NUMBERS)
     samples = evidence.settings.nll_samples
-    reason = no_bound(evidence) if samples else "not asked for: say --nll_samples 1000"
+    reason = no_bound(evidence) if samples else "not requested: use --nll_samples 1000"
     if reason:
         return Found(empty, {"likelihood": reason})
     count = min(len(evidence.test), NLL_IMAGES)
@@ -35,12 +35,12 @@ def measure_likelihood(evidence, extended=None):
 
 
 def finite(value):
-    """Returns a number, None if it is NaN: it was not measured."""
+    """Returns a number, or None if it is NaN."""
     return None if value is None or value != value else value
 
 
 def no_bound(evidence):
-    """Returns why there is no bound on the likelihood, None if there is one."""
+    """Returns why the likelihood has no bound, or None if it has one."""
     subject = evidence.subject
     if subject.log_prob is None:
         return NO_LIKELIHOOD
@@ -68,7 +68,7 @@ def log_weights(evidence, count, samples):
 
 
 def models_log_weights(evidence, count, samples):
-    """Returns the same from the model itself, which also handles posteriors that are not Gaussian."""
+    """Returns the same from the model, which supports other than Gaussian posteriors."""
     test, generator, rows = evidence.test, evidence.generator("importance"), []
     for start in range(0, count, BATCH):
         inputs = [test.observed[start : min(start + BATCH, count)]]

@@ -1,4 +1,4 @@
-"""Measures whether samples are copies, and whether held-out images fare worse than training images."""
+"""Measures whether samples copy training images, and whether held-out images have larger errors."""
 
 import numpy as np
 
@@ -6,13 +6,13 @@ from keras_vae.evaluation.metrics import memorisation
 from keras_vae.evaluation.metrics.overfitting import elbo_gap
 from keras_vae.evaluation.sections.found import Found, missing
 
-ROUNDING = 1 / 255**2 / 12  # squared error of rounding to 8 bits: a smaller error counts as 0
+ROUNDING = 1 / 255**2 / 12  # squared error of rounding to 8 bits; the smallest error that counts
 SHOWN = 8
 OF_THE_BOUND = ("elbo_gap", "elbo_gap_se", "elbo_gap_fraction", "elbo_gap_fraction_se")
 
 
 def measure_memorisation(evidence, reconstruction, rate_distortion, ladder, copying, generation_gap):
-    """Measures whether held-out images fare worse than training images, and whether samples copy training images."""
+    """Measures the generalisation gap, and whether samples copy training images."""
     known, rates, scores = reconstruction.values, rate_distortion.values, copying.kept.scores
     errors = {name: max(known[name]["mse"], ROUNDING) for name in ("train", "test")}
     best = generation_gap.values["best_sampler"]
@@ -41,7 +41,7 @@ def measure_memorisation(evidence, reconstruction, rate_distortion, ladder, copy
 
 
 def gap_of_the_bound(nats):
-    """Returns the difference between the ELBOs of training and held-out images, in nats, with errors."""
+    """Returns the difference between the ELBOs of training and held-out images, in nats, with its error."""
     if not nats.bounds:
         return dict.fromkeys(OF_THE_BOUND)
     bounds = nats.bounds
@@ -55,7 +55,7 @@ def gap_of_the_bound(nats):
 
 
 def nearest_to(evidence, ladder, training, rung):
-    """Returns the first samples of a rung and the training images that are nearest to each."""
+    """Returns the first samples of a rung and the training images nearest to each."""
     looks = ladder.seen[rung].looks[:SHOWN]
     indices, _ = memorisation.nearest_training_images(looks, training, min(3, len(training)))
     images = evidence.dataset.train.images

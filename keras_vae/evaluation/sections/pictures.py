@@ -41,7 +41,7 @@ def take_pictures(evidence, latent, ladder):
 
 
 def code_map(evidence, components, prior):
-    """Returns codes and prior draws in two dimensions: a 2-d latent's own, else the first principal components."""
+    """Returns codes and prior draws in two dimensions: those of a 2-d latent, else the first principal components."""
     size = evidence.test.mean.shape[1]
     if size == 2:
         codes, shown, explained = evidence.test.mean, prior, 1.0
@@ -60,7 +60,7 @@ def code_map(evidence, components, prior):
 def plane(evidence, side=21, reach=3.0):
     """Returns the decoded images of a latent of size 2 over [-3, 3]^2, `[side, side, height, width, channels]`.
 
-    For a conditional model, of the class of the first test image.
+    A conditional model decodes them with the label of the first test image.
     """
     ticks = np.linspace(-reach, reach, side)
     codes = np.stack(np.meshgrid(ticks, ticks[::-1]), axis=-1).reshape(-1, 2)

@@ -27,7 +27,7 @@ def measure_prior_mismatch(evidence, rate_distortion, latent):
     radius = spectrum.signal_radius(latent.kept, test.mean, test.log_var, drawn)
     if not radius.posterior:
         radius = radius._replace(ratio=None)
-        reasons = missing("prior_mismatch.signal_radius", ["ratio"], "all images have one code")
+        reasons = missing("prior_mismatch.signal_radius", ["ratio"], "all images have the same code")
     shown = np.unique(np.geomspace(1, len(found.curve), 60).astype(int) - 1)
     values = {
         "n_fit": len(train),
@@ -53,7 +53,7 @@ def measure_prior_mismatch(evidence, rate_distortion, latent):
 
 
 def told_apart(evidence, aggregate, rank, drawn):
-    """Returns the AUC of log f / p between held-out codes and prior draws `drawn` (None: N(0, I)), 0.5 to 1."""
+    """Returns the AUC of log f / p between held-out codes and prior draws `drawn` (None: N(0, I))."""
     test = evidence.test
     if drawn is None:
         return mismatch.mismatch_auc(aggregate, rank, test.mean, test.log_var, evidence.seed)
@@ -67,7 +67,7 @@ def told_apart(evidence, aggregate, rank, drawn):
 
 
 def describe_norms(norms):
-    """Returns means, deviations and a histogram of the lengths of codes, of the prior's and of the posteriors'."""
+    """Returns means, standard deviations and a histogram of the lengths of prior and posterior draws."""
     edges = np.histogram_bin_edges(np.concatenate([norms.prior, norms.posterior]), 40)
     return {
         "prior_mean": float(norms.prior.mean()),

@@ -1,4 +1,4 @@
-"""The two terms of the loss."""
+"""Measures the two terms of the loss."""
 
 import math
 from typing import NamedTuple
@@ -8,9 +8,9 @@ from keras_vae.evaluation.sections.evidence import NO_DENSITY, NO_LIKELIHOOD, me
 from keras_vae.evaluation.sections.found import Found
 from keras_vae.evaluation.sections.reconstruction import bits_per_dim
 
-NO_SIGMA = "the decoder's likelihood does not have a known standard deviation of a pixel"
+NO_SIGMA = "the decoder's likelihood has no known standard deviation of a pixel"
 REASONS = {
-    "effective_beta": "the weight of the rate in the loss is not known for a model from elsewhere",
+    "effective_beta": "the weight of the rate in the loss is unknown for a model of another library",
     "implied_sigma": NO_SIGMA,
     "calibration": NO_SIGMA,
     "distortion": NO_LIKELIHOOD,
@@ -24,7 +24,7 @@ class Nats(NamedTuple):
     """Values per image that later sections need.
 
     Attributes:
-        excess: By how many nats N(0, I) is above the model's prior at the codes of each split, `[n]` (`against_prior`).
+        excess: E log N(z; 0, I) - log p(z) of the codes of each split, `[n]` (`against_prior`).
         rates: The rates of each split, `[n]`; empty without a rate.
         bounds: ELBOs of each split, `[n]`; empty without a bound.
     """
@@ -67,13 +67,13 @@ def measure_rate_distortion(evidence, reconstruction):
 
 
 def known_rates(evidence, name, count, excess):
-    """Returns the rates of the first images of a split, `[count]`: their mean, an average over draws, is not negative."""
+    """Returns the rates of the first images of a split, `[count]`, shifted if their mean is negative by chance."""
     nats = rates(evidence, name, count, excess)
     return nats - min(nats.mean(), 0.0)
 
 
 def describe_rate(by_split, size):
-    """Returns the rate in common units, from the rates of each split, a dict of `[n]`."""
+    """Returns the rate in several units, from the rates of each split, a dict of `[n]`."""
     rate, error = mean_and_error(by_split["test"])
     return {
         "rate": rate,
@@ -85,13 +85,13 @@ def describe_rate(by_split, size):
 
 
 def elbos(nats, rates):
-    """Returns the ELBO of each image with both terms, from -log p(x|z) and rates, `[n]`."""
+    """Returns the ELBO of each image, from -log p(x|z) and rates, `[n]`."""
     count = min(len(nats), len(rates))
     return -nats[:count] - rates[:count]
 
 
 def describe_bound(evidence, bounds):
-    """Returns the mean ELBO of held-out and of training images, each with its standard error."""
+    """Returns the mean ELBO of held-out and of training images, with standard errors."""
     elbo, error = mean_and_error(bounds["test"])
     train, train_error = mean_and_error(bounds["train"])
     return {

@@ -9,8 +9,8 @@ from keras_vae.evaluation.metrics import reconstruction
 from keras_vae.evaluation.sections.evidence import MOST_SAMPLES, NO_DENSITY, NO_LIKELIHOOD, mean_and_error
 from keras_vae.evaluation.sections.found import Found, missing
 
-LEAST_VARIANCE = 1e-12  # of pixels that are all equal up to rounding
-NO_VARIANCE = "all images are equal: there is no variance to explain"
+LEAST_VARIANCE = 1e-12  # below this, pixels are equal up to rounding
+NO_VARIANCE = "all images are equal: they have no variance"
 
 
 class Reconstructed(NamedTuple):
@@ -18,7 +18,7 @@ class Reconstructed(NamedTuple):
 
     Attributes:
         images: Reconstructions of the first test images from their means, `[n, height, width, channels]`.
-        nats: -log p(x|z) at one posterior draw an image, `[n]`, by split; empty without a likelihood.
+        nats: -log p(x|z) at one posterior draw per image, `[n]`, by split; empty without a likelihood.
     """
 
     images: np.ndarray
@@ -59,7 +59,7 @@ def errors_of(images, decoded):
 
 
 def distortion_of(evidence, split, count, use):
-    """Returns -log p(x|z) at one posterior draw an image, in nats and, for a density, in bits a dimension."""
+    """Returns -log p(x|z) at one posterior draw per image, in nats and, for a density, in bits per dimension."""
     if evidence.subject.log_prob is None:
         names = ("distortion", "distortion_se", "bits_per_dim")
         return Found(dict.fromkeys(names), missing(f"reconstruction.{use}", names, NO_LIKELIHOOD))
@@ -72,7 +72,7 @@ def distortion_of(evidence, split, count, use):
 
 
 def bits_per_dim(evidence, nats):
-    """Returns nats an image as bits a dimension; None if the likelihood is not a density."""
+    """Returns nats per image as bits per dimension; None if the likelihood is not a density."""
     width = evidence.subject.bin_width
     num_dims = math.prod(evidence.test.images.shape[1:])
     return None if width is None else float(reconstruction.bits_per_dim(nats, num_dims, width))

@@ -1,11 +1,11 @@
-"""The scores of `keras_vae.evaluation.scores`."""
+"""Measures the scores of `keras_vae.evaluation.scores`."""
 
 from keras_vae.evaluation.scores import SCORES
 from keras_vae.evaluation.sections.found import Found
 
 
 def measure_scores(evidence):
-    """Measures every score of `SCORES`. One that fails with a ValueError is null, and its message is the reason."""
+    """Measures every score of `SCORES`. If a score raises ValueError, it is null and the message is the reason."""
     entries, reasons = {}, {}
     for name, score in SCORES.items():
         try:

@@ -1,4 +1,4 @@
-"""Which spaces can be believed here: each is shown sets of images whose rank is known."""
+"""Tests which feature spaces rank sets of images of known quality correctly."""
 
 import dataclasses
 import math
@@ -12,26 +12,26 @@ from keras_vae.evaluation.metrics.planted_sets import planted_sets
 from keras_vae.evaluation.metrics.sliced_wasserstein import LEAST_IMAGES, Slices
 from keras_vae.evaluation.sections.found import Found
 
-MOST_PLANTED, MOST_NUMBERS = 1000, 2**25  # images of a planted set, and pixels times channels in it
+MOST_PLANTED, MOST_NUMBERS = 1000, 2**25  # limits of a planted set: images, and values in them
 SHOWN = 8
 SWD = "swd"
 SWD_NAME = "multi-scale sliced Wasserstein distance"
-BLIND = "the features cannot tell fog from photographs here (spaces)"
+BLIND = "the features cannot distinguish fog from real images on this dataset (spaces)"
 UNDECIDED = (
-    "whether the features can tell fog from photographs is within the error with so few images (spaces)"
+    "there are too few images to decide whether the features can distinguish fog from real images (spaces)"
 )
-TOO_FEW = f"fewer than {LEAST_IMAGES} held-out images of a side are too few to test features by"
+TOO_FEW = f"features cannot be tested with fewer than {LEAST_IMAGES} held-out images in each set"
 BY_NEIGHBOURS = ("dead_zone", "dead_zone_se", "threshold", "density", "density_se", "coverage", "coverage_se")
 
 
 @dataclasses.dataclass(frozen=True)
 class Judged:
-    """The space that dead zone, density and coverage are measured in.
+    """The space for measuring dead zone, density and coverage.
 
     Attributes:
         features: Its `Features`.
-        rungs: The rungs of the ladder as it shows them, `[n, F]` by name.
-        reference: The reference as it shows it, `[n, F]`.
+        rungs: The features of the ladder's rungs, `[n, F]` by name.
+        reference: The features of the reference, `[n, F]`.
     """
 
     features: object
@@ -41,12 +41,12 @@ class Judged:
 
 @dataclasses.dataclass(frozen=True)
 class Spaces:
-    """What later sections need of the spaces.
+    """Intermediate results for later sections.
 
     Attributes:
-        judged: A `Judged`, None where no space passed.
-        reason: Why there is none, or None.
-        slices: The reference's patches, `Slices`, or None for fewer than 20 images.
+        judged: The `Judged` space, or None if no space passed the test.
+        reason: Why no space passed, or None.
+        slices: The `Slices` of the reference, or None for fewer than 20 images.
     """
 
     judged: Judged | None
@@ -55,12 +55,12 @@ class Spaces:
 
     @property
     def reasons(self):
-        """Why what neighbours are needed for is null, by the names of the fields."""
+        """Why the numbers that need neighbours are null, by field."""
         return {} if self.judged else dict.fromkeys(BY_NEIGHBOURS, self.reason)
 
 
 def measure_spaces(evidence, ladder):
-    """How each space ranks planted sets, and the first of those that see which has neighbours; keeps the `Spaces`."""
+    """Tests each space with planted sets, and chooses the first feature space that passes; keeps the `Spaces`."""
     rungs = ladder.kept
     if rungs.n < LEAST_IMAGES:
         reasons = {"spaces.judged_in": TOO_FEW, **dict.fromkeys(("swd", "swd_se"), TOO_FEW)}
@@ -88,29 +88,29 @@ def measure_spaces(evidence, ladder):
 
 
 def undecided(found):
-    """Returns why it is not known whether a space is blind, by dotted path; `found`: the results of spaces by name."""
+    """Returns why spaces are undecided, by dotted path; `found` are the results of the spaces by name."""
     return {
         f"spaces.{name}.blind": space["reason"] for name, space in found.items() if space["blind"] is None
     }
 
 
 def halves(evidence, rungs):
-    """Returns two sets of held-out images, as many of each label in both: what is planted with, and what it is compared to.
+    """Returns two random halves of the held-out images with equal label counts: one for planted sets, and the reference.
 
-    The ladder's two sets may differ by how they were split; that difference would be a part of the floor.
+    The ladder's two sets are not used, because their difference may be part of the floor.
     """
     images = np.concatenate([rungs.images["real"], evidence.reference])
     own, further = evidence.test.labels_of(rungs.n), evidence.reference_labels
     labels = None if own is None or further is None else np.concatenate([own, further])
     generator = evidence.generator("spaces")
     count = max(LEAST_IMAGES, min(MOST_PLANTED, MOST_NUMBERS // math.prod(images.shape[1:])))
-    # `cut` gives them in the order of their labels.
+    # `cut` returns rows ordered by label.
     parts = [generator.permutation(part)[:count] for part in cut(len(images), labels, generator)]
     return images[parts[0]], images[parts[1]]
 
 
 def feature_spaces(evidence):
-    """Returns the features that have neighbours, the evidence's own first; random ones cost no training."""
+    """Returns the feature spaces to test: the evidence's features, and random features, which need no training."""
     own = evidence.features
     return [own] if own.name == "random" else [own, random_features(evidence.dataset, evidence.seed)]
 
@@ -141,12 +141,12 @@ def described(name, metric, distances, count, dead=None, shares=None):
 
 
 def why_none(found):
-    """Returns why no space of features may judge."""
+    """Returns why no feature space passed."""
     return BLIND if all(space["blind"] for space in found) else UNDECIDED
 
 
 def as_judged(features, evidence, rungs):
-    """Returns the `Judged` space; the evidence's own features have seen the rungs already."""
+    """Returns the `Judged` space of `features`; those of the evidence are already computed."""
     if features is evidence.features:
         return Judged(
             features, {name: seen.looks for name, seen in rungs.seen.items()}, rungs.reference.looks

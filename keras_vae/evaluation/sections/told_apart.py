@@ -1,9 +1,8 @@
-"""Whether a classifier tells samples from what they should look like: the headline of completeness and of the decoder.
+"""Classifier two-sample tests of the sampler and of the decoder: the main measure of completeness.
 
-The question has two halves, each with a reference of its own. *Is the sampler right?* Its decoded draws are compared
-with decoded draws of the posteriors of held-out images, one draw an image: what the decoder blurs is blurred in both.
-*Is the decoder right?* Reconstructions and decoded posterior draws are compared with other real images, at full, half
-and quarter resolution.
+The two tests have different references. *Is the sampler right?* Its decoded draws are compared with decoded draws of the
+posteriors of held-out images, one draw per image, so both have the blur of the decoder. *Is the decoder right?*
+Reconstructions and decoded posterior draws are compared with other real images, at full, half and quarter resolution.
 """
 
 import dataclasses
@@ -20,34 +19,34 @@ from keras_vae.evaluation.sections.codes import in_batches, some
 from keras_vae.evaluation.sections.found import Found, missing
 from keras_vae.evaluation.sections.ladder import drawn_codes
 
-LEAST_IMAGES = 16  # a side: a fold's inner part then has two
+LEAST_IMAGES = 16  # in each set; the inner part of a fold then has two
 LARGEST_SIDE = 64  # pixels; larger images are averaged over blocks first
-LARGE, MOST_OF_LARGE = 48, 1000  # pixels of a side from which on so many images are compared
-MOST_OF_DECODER = 1000  # images a side for the decoder, which is nearly always told apart at full resolution
+LARGE, MOST_OF_LARGE = 48, 1000  # images with a side of at least 48 pixels: at most 1000 are compared
+MOST_OF_DECODER = 1000  # images for the test of the decoder, which nearly always differs at full resolution
 SMALLEST_SIDE = 8  # pixels of the coarsest resolution
-PLANTED_SHARE = 0.2  # of the images of the control that must be told apart
-SCALES = ("", "_half", "_quarter")  # endings of the decoder's entries
+PLANTED_SHARE = 0.2  # share of altered images in the planted control
+SCALES = ("", "_half", "_quarter")  # suffixes of the decoder's entries
 SCALE_NAMES = {"": "full", "_half": "half", "_quarter": "quarter"}
-DECODER = ("reconstruction", "decoded", "real")  # against real images
-SATURATED = 0.99  # an AUC beyond which no two samplers can be told from each other
-SHOWN = 8  # samples most surely told apart, and as many least surely
+DECODER = ("reconstruction", "decoded", "real")  # compared with real images
+SATURATED = 0.99  # above this AUC, samplers cannot be compared
+SHOWN = 8  # samples with the highest scores, and equally many with the lowest
 BEST = ("best_auc", "best_auc_se")
-NONE_FITTED = "no sampler was fitted that does not copy training images"
-NONE_BETTER = "no fitted sampler is told apart less than the prior, beyond the error"
-WITHIN_ERROR = "the total variation of the prior's samples comes within its error of 0"
+NONE_FITTED = "every fitted sampler copies training images, or none was fitted"
+NONE_BETTER = "no fitted sampler is better than the prior beyond the error"
+WITHIN_ERROR = "the total variation of the prior's samples is within its error of 0"
 REPAIRED = ("repaired_share", "repaired_share_se", "repaired_share_low", "repaired_share_high")
 
 
 @dataclasses.dataclass(frozen=True)
 class ChosenByClassifier:
-    """The sampler that is used, as the classifier sees it.
+    """The best sampler according to the classifier.
 
     Attributes:
-        sampler: The fitted one whose samples are told apart least, or None if all copy or none was fitted.
-        within_error: The fitted samplers that cannot be told from it.
-        better: Whether it beats the prior by more than the error of their difference; None where both are told apart
-            always, so that the AUC cannot say.
-        auc: What is measured on images that it was not chosen by, an `Estimate`.
+        sampler: The fitted sampler with the lowest AUC, or None if all copy or none was fitted.
+        within_error: The fitted samplers whose AUC differs from it by no more than the error.
+        better: Whether it beats the prior by more than the error of their difference; None if the AUC of both is too
+            close to 1 for a comparison.
+        auc: The AUC on images that were not used for the choice, an `Estimate`.
     """
 
     sampler: str | None
@@ -58,13 +57,13 @@ class ChosenByClassifier:
 
 @dataclasses.dataclass(frozen=True)
 class ToldApart:
-    """The scores of the rungs, and what made them.
+    """The scores of the rungs that are compared with decoded posterior draws, and the classifiers.
 
     Attributes:
-        scored: `Scored` by rung, of those that are compared with decoded posterior draws.
+        scored: `Scored` by rung.
         scorers: For each fold a function (rung, images) -> scores.
         reference: The decoded posterior draws.
-        images: The images of each rung, in the order that they were scored in.
+        images: The images of each rung.
     """
 
     scored: dict
@@ -73,10 +72,10 @@ class ToldApart:
     images: dict
 
     def shown(self, rung):
-        """Returns the samples of a rung most and least surely told apart, and where the classifier looks in the first.
+        """Returns the samples of a rung with the highest and the lowest scores in one fold, the most extreme first.
 
         Returns:
-            {"most": `[k, h, w, c]`, "maps": `[k, h, w]`, "least": `[k, h, w, c]`} of one fold, the surest first.
+            {"most": `[k, h, w, c]`, "maps": occlusion maps of these, `[k, h, w]`, "least": `[k, h, w, c]`}.
         """
         scored, score = self.scored[rung], functools.partial(self.scorers[0], rung)
         images = self.images[rung][scored.places[0][1]]
@@ -89,7 +88,7 @@ class ToldApart:
         }
 
     def choose(self, names):
-        """Returns the `ChosenByClassifier` among the samplers `names`: by one fold, measured on the other."""
+        """Returns the `ChosenByClassifier` among the samplers `names`."""
         if not names:
             return ChosenByClassifier(None, (), False, None)
         folds = {name: self.scored[name].folds for name in (*names, "prior")}
@@ -105,7 +104,7 @@ class ToldApart:
 
 
 def crossed(folds, names):
-    """Returns the AUC of the sampler that is chosen by one fold, measured on the others: an `Estimate`."""
+    """Returns the AUC on each fold of the sampler that is best on the other folds, averaged, an `Estimate`."""
     by_fold = {name: [told_apart([fold]) for fold in folds[name]] for name in names}
     count, picked = len(folds["prior"]), []
     for fold in range(count):
@@ -118,16 +117,18 @@ def crossed(folds, names):
 
 
 def measure_told_apart(evidence, reconstruction, samplers, ladder, copying):
-    """How well a classifier tells each rung from decoded posterior draws, and the decoder's images from real ones."""
+    """Measures how well a classifier distinguishes rungs from decoded posterior draws, and decoded from real images."""
     rungs = ladder.kept
     n = compared(rungs.n, evidence.reference.shape[1:3])
     if n < LEAST_IMAGES:
-        reason = f"{n} images a side are too few for a classifier: {LEAST_IMAGES} are needed (add images)"
+        reason = (
+            f"{n} images in each set are too few for a classifier: {LEAST_IMAGES} are needed (add images)"
+        )
         return Found(None, {"told_apart": reason})
     kept, values = samplers_against_draws(evidence, rungs, list(samplers.kept), n)
     values |= decoder_against_images(evidence, rungs, min(n, MOST_OF_DECODER))
     values |= {"decoder_scale": coarsest(values), "encoder_overfits": encoder_overfits(values)}
-    reasons = {"reason": "every number of this entry could be computed"}
+    reasons = {"reason": "every number of this entry was computed"}
     if values["encoder_overfits"]:
         values |= against_training_draws(evidence, rungs, list(samplers.kept), n)
     honest = [name for name in samplers.kept if not copying.kept.verdicts[name][0]]
@@ -140,24 +141,26 @@ def measure_told_apart(evidence, reconstruction, samplers, ladder, copying):
     if choice.auc is None:
         reasons |= missing("told_apart", BEST, NONE_FITTED)
     if values["decoder_scale"] is None:
-        reasons["told_apart.decoder_scale"] = "no scale at which reconstructions are told from real images"
+        reasons["told_apart.decoder_scale"] = (
+            "reconstructions cannot be distinguished from real images at any scale"
+        )
     shown = () if evidence.subject.num_classes else ("prior", choice.sampler)
     pictures = {"told_apart": {rung: kept.shown(rung) for rung in shown if rung}}
     return Found(values, reasons, choice, pictures)
 
 
 def compared(n, shape):
-    """Returns how many images a side are compared."""
+    """Returns the number of images of each set."""
     return min(n, MOST_OF_LARGE) if max(shape) >= LARGE else n
 
 
 def repaired(kept, sampler, seed):
-    """Returns the share of the prior's total variation that a sampler does without, see `repaired_share`."""
+    """Returns the share of the prior's total variation that a sampler removes, see `repaired_share`."""
     return repaired_share(kept.scored[sampler].folds, kept.scored["prior"].folds, seed)
 
 
 def samplers_against_draws(evidence, rungs, fitted, n):
-    """Returns the `ToldApart` of the rungs and controls against decoded posterior draws, and their results."""
+    """Returns the `ToldApart` of the rungs and controls against decoded posterior draws, and the results."""
     name = "posterior" if "posterior" in rungs.images else "reconstruction"
     own = evidence.test.labels_of(n)
     again, told_again = rungs.others[name][:n], some(evidence.reference_labels, n)
@@ -176,7 +179,7 @@ def samplers_against_draws(evidence, rungs, fitted, n):
 
 
 def compare(evidence, reference, own, sets):
-    """Returns the `ToldApart` of `sets`, (images, labels) by name, against `reference`, and their results by name."""
+    """Returns the `ToldApart` of `sets`, (images, labels) by name, against `reference`, and the results by name."""
     images = {name: small(pixels) for name, (pixels, _) in sets.items()}
     strata = own, {name: told for name, (_, told) in sets.items()}
     labels = strata if evidence.subject.num_classes else None
@@ -191,9 +194,9 @@ def entry(scored):
 
 
 def training_draws(evidence, n):
-    """Returns decoded posterior draws of training images, `n` at most, and their labels.
+    """Returns decoded posterior draws of the last `n` training images at most, and their labels.
 
-    Of the last images, to which no sampler is fitted where there are more training images than codes are held.
+    Samplers are not fitted to the last images if there are more training images than codes in memory.
     """
     split, subject = evidence.dataset.train, evidence.subject
     start = max(0, len(split) - n)
@@ -213,7 +216,7 @@ def training_draws(evidence, n):
 def against_training_draws(evidence, rungs, fitted, n):
     """Returns the results of the samplers against decoded posterior draws of training images, as `RUNG_training`.
 
-    Where the encoder overfits, these differ from those of held-out images, and samplers are fitted to training codes.
+    Samplers are fitted to training codes. If the encoder overfits, these differ from the codes of held-out images.
     """
     draws, told = training_draws(evidence, n)
     labels = evidence.test.labels_of(n)
@@ -222,7 +225,7 @@ def against_training_draws(evidence, rungs, fitted, n):
 
 
 def decoder_against_images(evidence, rungs, n):
-    """Returns the results of reconstructions, posterior draws and training images against real ones, by scale."""
+    """Returns the results of reconstructions, posterior draws and training images against real images, by scale."""
     split, own = evidence.dataset.train, evidence.test.labels_of(n)
     first = max(0, len(split) - n)
     of_training = None if split.labels is None else split.labels[first:]
@@ -248,7 +251,7 @@ def decoder_against_images(evidence, rungs, n):
 
 
 def coarsest(values):
-    """Returns the coarsest scale at which reconstructions are told from real images beyond the error, or None."""
+    """Returns the coarsest scale at which reconstructions differ from real images beyond the error, or None."""
     told = [
         ending
         for ending in SCALES
@@ -258,13 +261,13 @@ def coarsest(values):
 
 
 def encoder_overfits(values):
-    """Returns whether draws of training images are told from held-out ones' more surely than the images themselves."""
+    """Returns whether posterior draws of training and held-out images differ more than the images themselves."""
     draws, images = (Estimate(values[name]["auc"], values[name]["auc_se"]) for name in ("training", "real"))
     both = Estimate(draws.value - images.value, float(np.hypot(draws.se, images.se)))
     return values["training"]["tv_low"] > 0 and both.beyond()
 
 
 def small(images):
-    """Returns images with sides of at most 64 pixels, by means over blocks."""
+    """Returns images averaged over blocks to sides of at most 64 pixels."""
     factor = min(-(-max(images.shape[1:3]) // LARGEST_SIDE), *images.shape[1:3])
     return images if factor == 1 else block_means(images, factor)

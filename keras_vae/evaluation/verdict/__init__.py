@@ -1,7 +1,7 @@
 """From results to a verdict: what is wrong with a latent space, why, and what to do.
 
-The verdict is made last, of the results after the repair (`keras_vae.evaluation.repair`): what it says of a sampler,
-an exported version or a command is a fact in these.
+The verdict comes last, after the repair (`keras_vae.evaluation.repair`): everything that it says about samplers and
+exported versions is in the results.
 """
 
 from keras_vae.evaluation.verdict.facts import Facts
@@ -11,15 +11,15 @@ from keras_vae.evaluation.verdict.thresholds import THRESHOLDS
 from keras_vae.evaluation.verdict.words import number, percent
 
 __all__ = ["Facts", "Source", "THRESHOLDS", "judge"]
-ENOUGH_IMAGES = 500  # a rung, below which the confidence is lower
-WITHOUT_MEANING = "without meaning (every code decodes to the same image)"
+ENOUGH_IMAGES = 500  # per rung; fewer lower the confidence
+WITHOUT_MEANING = "meaningless (every code decodes to the same image)"
 
 
 def judge(results, source=UNKNOWN):
-    """Returns the verdict on `results`: name, findings, what to do, the lines on the two properties, and confidence.
+    """Returns the verdict on `results`, a dict: name, findings, remedy, continuity, completeness and confidence.
 
     Args:
-        results: As in results.json, without a verdict, after the repair.
+        results: As in results.json, after the repair and without a verdict.
         source: The `Source` of the model.
     """
     facts = Facts(results, source)
@@ -39,21 +39,25 @@ def judge(results, source=UNKNOWN):
 
 
 def continuity(facts):
-    """Returns the line on continuity: do near codes decode to near images?"""
+    """Returns the line on continuity: do nearby codes decode to similar images?"""
     rough = facts.get("continuity", "jacobian", "posterior", "p95_over_median")
     if rough is None:
         return "continuity: not measured"
     if collapsed(facts):
         return f"continuity: {WITHOUT_MEANING}"
-    word = "bad" if jumps(facts) else "ok"
+    word, meaning = (
+        ("bad", "some nearby codes decode to very different images")
+        if jumps(facts)
+        else ("ok", "nearby codes decode to similar images")
+    )
     return (
-        f"continuity: {word} (steepest over median {number(rough)}, largest step of a path over the mean"
-        f" {number(facts.get('continuity', 'jump'))}); near codes decode to {'far' if word == 'bad' else 'near'} images"
+        f"continuity: {word} ({meaning}; the 95th percentile of the Jacobian's norm is {number(rough)} times its median, the"
+        f" largest step of a path {number(facts.get('continuity', 'jump'))} times the mean)"
     )
 
 
 def completeness(facts):
-    """Returns the line on completeness: does every code under the prior decode to an image?"""
+    """Returns the line on completeness: do all samples of the prior decode to images?"""
     if facts.share_off is None:
         return "completeness: not measured"
     if collapsed(facts):
@@ -61,27 +65,27 @@ def completeness(facts):
     word = "bad" if facts.prior_is_poor else "patchy" if patchy(facts) else "ok"
     if facts.auc is not None:
         return (
-            f"completeness: {word} ({percent(facts.off.value)} of the prior decodes to images that hardly any decoded code"
-            f" looks like; a classifier tells samples from decoded codes in {percent(facts.auc.value)} of pairs, where 50%"
-            " is chance)"
+            f"completeness: {word} ({percent(facts.off.value)} of the prior's samples resemble hardly any decoded code; a"
+            f" classifier distinguishes samples from decoded codes in {percent(facts.auc.value)} of pairs, where 50% is"
+            " chance)"
         )
     covered = facts.get("generation_gap", "prior", "coverage")
     rare = (
-        f"; near its samples lie {percent(covered)} of the real images"
+        f"; {percent(covered)} of the real images have a sample near them"
         if word != "ok" and not facts.is_thin and covered is not None
         else ""
     )
-    return f"completeness: {word} ({percent(facts.dead_zone)} of the prior decodes to what no image looks like{rare})"
+    return f"completeness: {word} ({percent(facts.dead_zone)} of the prior's samples resemble no real image{rare})"
 
 
 def confidence(facts, main):
-    """Returns how far to trust the verdict: `high`, `medium` or `low`."""
+    """Returns the confidence of the verdict: `high`, `medium` or `low`."""
     level = 2
     if facts.auc is not None:
         level -= not facts.has_power
         level -= main.name == "blurry" and not facts.is_blind and not facts.has_passed
     elif facts.get("generation_gap", "features", "name") != "classifier":
-        level -= 1  # other features penalise blur more than nonsense
+        level -= 1  # other features penalise blur more than unrealistic images
     if (facts.get("generation_gap", "n") or 0) < ENOUGH_IMAGES and main.name not in (
         "insufficient_data",
         "collapsed",

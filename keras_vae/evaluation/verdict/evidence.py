@@ -1,8 +1,8 @@
-"""The numbers behind a finding, in sentences: only those that may decide something on these images."""
+"""The numbers behind a finding, in sentences. Numbers that cannot decide anything on these images are omitted."""
 
 from keras_vae.evaluation.verdict.words import listed, measured, percent
 
-SMALLEST_SHARE = 0.005  # less is 0% in words
+SMALLEST_SHARE = 0.005  # smaller shares are printed as 0%
 ENTRIES = (
     ("prior", "the prior's samples"),
     ("reconstruction", "reconstructions"),
@@ -11,43 +11,43 @@ ENTRIES = (
 
 
 def samples_evidence(facts):
-    """Returns how the prior's samples differ from decoded codes, and how far they lie from real images."""
+    """Returns how the prior's samples differ from decoded codes, and their distance from real images."""
     return " ".join(filter(None, (told_evidence(facts), distance_evidence(facts))))
 
 
 def told_evidence(facts):
-    """Returns how surely a classifier tells the prior's samples from decoded codes, of results that have it."""
+    """Returns how well a classifier distinguishes the prior's samples from decoded codes, or `""` if not measured."""
     if facts.auc is None:
         return ""
     low = facts.get("told_apart", "prior", "tv_low")
     exchanged = (
-        f" At least {percent(low)} of them would have to be replaced before it could not."
+        f" At least {percent(low)} of the samples would have to be replaced to make the two indistinguishable."
         if low and low >= SMALLEST_SHARE
-        else " It is not sure of any difference."
+        else " No difference between them is certain."
     )
     return (
-        f"A classifier tells samples from {facts.prior_in_words} from decoded codes of held-out images in"
+        f"A classifier distinguishes samples of {facts.prior_in_words} from decoded codes of held-out images in"
         f" {percent(facts.auc.value)} ± {percent(facts.auc.se)} of pairs, where 50% is chance.{exchanged}"
-        f" {percent(facts.off.value)} of the samples look like hardly any decoded code,"
-        f" and {percent(facts.get('told_apart', 'prior', 'missing'))} of the decoded codes like hardly any sample."
+        f" {percent(facts.off.value)} of the samples resemble hardly any decoded code, and"
+        f" {percent(facts.get('told_apart', 'prior', 'missing'))} of the decoded codes hardly any sample."
         + encoder_evidence(facts)
     )
 
 
 def encoder_evidence(facts):
-    """Returns which part of the difference is not the prior's, where the encoder treats training images differently."""
+    """Returns a sentence if part of the difference is due to the encoder treating training images differently."""
     if not facts.get("told_apart", "encoder_overfits"):
         return ""
     return (
-        " Part of that is the encoder's: decoded codes of training images are told from those of held-out images in"
-        f" {percent(facts.get('told_apart', 'training', 'auc'))} of pairs."
+        " The encoder causes part of this: a classifier distinguishes decoded codes of training images from those of"
+        f" held-out images in {percent(facts.get('told_apart', 'training', 'auc'))} of pairs."
     )
 
 
 def distance_evidence(facts):
-    """Returns the distances from real images, or why they are left out."""
+    """Returns the distances from real images, or why they are omitted."""
     if facts.is_blind:
-        return "Distances in features are left out: the features cannot tell fog from real images here."
+        return "Distances are omitted because their features cannot tell fog from real images here."
     distances = [
         f"{words} {measured(facts.distance(name))}"
         for name, words in ENTRIES
@@ -55,26 +55,26 @@ def distance_evidence(facts):
     ]
     dead = facts.dead_zone
     where = "" if dead is None else f"; {percent(dead)} of the samples are in the dead zone"
-    return f"Distances from real images: {listed(distances)}{where}." if distances else ""
+    return f"Fréchet distances from real images: {listed(distances)}{where}." if distances else ""
 
 
 def coverage_evidence(facts):
-    """Returns how many real images have a sample near them, where that was measured."""
+    """Returns how many real images have a sample near them, or `""` if that was not measured."""
     covered = facts.get("generation_gap", "prior", "coverage")
     if covered is None or facts.is_blind:
         return ""
     usual = facts.get("generation_gap", "real", "coverage")
-    return f" {percent(covered)} of the real images have a sample near them; other real images are near {percent(usual)}."
+    return f" {percent(covered)} of the real images have a sample near them; {percent(usual)} have another real image near them."
 
 
 def blur_evidence(facts):
     """Returns how reconstructions differ from real images."""
     if facts.is_blind:
         return (
-            f"A classifier tells the decoder's images from real ones in {percent(facts.blur.value)} ±"
-            f" {percent(facts.blur.se)} of pairs at the coarsest resolution, where 50% is chance."
+            "At the coarsest resolution, a classifier distinguishes the decoder's images from real ones in"
+            f" {percent(facts.blur.value)} ± {percent(facts.blur.se)} of pairs, where 50% is chance."
         )
     return (
-        f"Reconstructions lie {measured(facts.blur_ratio)} times as far from real images as real ones do from each other"
-        f" ({measured(facts.reconstruction)} against {measured(facts.floor)})."
+        f"Reconstructions are {measured(facts.blur_ratio)} times as far from real images as real images are from each"
+        f" other ({measured(facts.reconstruction)} against {measured(facts.floor)})."
     )

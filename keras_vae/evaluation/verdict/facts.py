@@ -1,4 +1,4 @@
-"""What the rules of the verdict ask for, by short names."""
+"""The quantities that the rules of the verdict use, under short names."""
 
 from keras_vae.evaluation.metrics.estimate import SURE, Estimate, beyond_error
 from keras_vae.evaluation.verdict.source import UNKNOWN
@@ -6,17 +6,17 @@ from keras_vae.evaluation.verdict.thresholds import THRESHOLDS
 from keras_vae.model.likelihoods import LIKELIHOODS
 from keras_vae.model.objectives import OBJECTIVES
 
-STANDARD = ("standard", "N(0, I)", None)  # N(0, I): what results of older versions call it
-RARE = 0.05  # share of the decoded codes in the region where samples count as off
-LEAST_POWER = 0.55  # AUC of the planted control, where 0.6 is perfect
-CODEBOOK = ("uniform_codes", "all entries alike")
+STANDARD = ("standard", "N(0, I)", None)  # older results have "N(0, I)"
+RARE = 0.05  # share of the decoded codes that lie where samples count as off
+LEAST_POWER = 0.55  # AUC of the planted control; 0.6 is perfect
+CODEBOOK = ("uniform_codes", "all entries alike")  # the latter in older results
 
 
 class Facts:
-    """The results, with what the rules ask for by short names; None where a thing was not computed.
+    """The results under the short names that the rules use; None for what was not computed.
 
     Args:
-        results: As in results.json, without a verdict, after the repair.
+        results: As in results.json, after the repair and without a verdict.
         source: The `Source` of the model.
     """
 
@@ -35,7 +35,7 @@ class Facts:
         self.dead = self.estimate("completeness", "dead_zone")
         self.repaired = self.estimate("generation_gap", "repaired_fraction")
         self.sampler = self.get("generation_gap", "best_sampler")
-        # Of the prior's samples, against decoded posterior draws; None in results of older versions.
+        # The prior's samples against decoded posterior draws; None in older results.
         self.auc = self.estimate("told_apart", "prior", "auc")
         self.off = self.estimate("told_apart", "prior", "off")
         if self.off is None or self.auc is None:
@@ -45,11 +45,11 @@ class Facts:
         self.spare_dimensions = self.size / self.directions if self.size and self.directions else None
         self.beta = self.get("rate_distortion", "effective_beta")
         self.objective = called(self.get("objective"), OBJECTIVES)
-        # The bound itself, as this model can be trained on it.
+        # The objective that trains this model on the ELBO itself.
         self.bound = "conditional_vae" if self.is_conditional else "vae"
 
     def get(self, *path):
-        """Returns the value at `path`, None where there is none."""
+        """Returns the value at `path`, or None."""
         value = self.results
         for key in path:
             if not isinstance(value, dict):
@@ -58,34 +58,34 @@ class Facts:
         return value
 
     def estimate(self, *path):
-        """Returns the value at `path` with its standard error, an `Estimate`, or None; older results have no error."""
+        """Returns the value at `path` as an `Estimate`, or None. The error is 0 in older results, which have none."""
         *parents, name = path
         value, error = self.get(*path), self.get(*parents, f"{name}_se")
         return None if value is None else Estimate(value, error or 0.0)
 
     def distance(self, rung):
-        """Returns the Frechet distance of a rung from real images, an `Estimate`, or None."""
+        """Returns the Fréchet distance of a rung from real images, an `Estimate` or None."""
         return self.estimate("generation_gap", rung, "frechet")
 
     def blur_of_old(self):
-        """Returns how many floors the reconstructions lie from real images, of results that do not say so; or None."""
+        """Returns the reconstructions' distance from real images in floors, or None; for older results without this ratio."""
         if self.reconstruction is None or self.floor is None or not self.floor.value:
             return None
         return Estimate(self.reconstruction.value / self.floor.value, 0.0)
 
     @property
     def prior_in_words(self):
-        """What samples are drawn from, in a sentence."""
+        """The prior's name as used in sentences."""
         return "N(0, I)" if self.get("prior") in STANDARD else f"the {self.get('prior')} prior"
 
     @property
     def objective_name(self):
-        """What the objective is called in its registry, None where it is not known."""
+        """The objective's name in its registry, or None if unknown."""
         return next((name for name, kind in OBJECTIVES.items() if kind is self.objective), None)
 
     @property
     def likelihood_name(self):
-        """What the decoder's likelihood is called in its registry, None where it is not known."""
+        """The decoder likelihood's name in its registry, or None if unknown."""
         found = called(self.get("decoder_likelihood"), LIKELIHOODS)
         return next((name for name, kind in LIKELIHOODS.items() if kind is found), None)
 
@@ -96,84 +96,84 @@ class Facts:
 
     @property
     def held_out(self):
-        """Number of images that were held out from training."""
+        """The number of held-out images."""
         return self.results["num_held_out"]
 
     @property
     def copying_samples(self):
-        """What the samples are called that are looked at for copies: the best sampler's."""
+        """The name of the samples that are searched for copies: those of the best sampler."""
         drawn = self.prior_in_words if self.sampler in (None, "prior") else f"the fitted {self.sampler}"
         return f"Samples of {drawn}"
 
     @property
     def elbo_gap_se(self):
-        """The standard error of the gap between the ELBOs; of older results that of the test ELBO alone."""
+        """The standard error of the gap between the ELBOs; in older results, that of the test ELBO alone."""
         known = self.get("memorisation", "elbo_gap_se"), self.get("rate_distortion", "elbo_se")
         return next((error for error in known if error is not None), 0.0)
 
     @property
     def is_conditional(self):
-        """Whether the networks are told an image's label."""
+        """Whether the model is conditional on labels."""
         return self.objective is not None and self.objective.conditional
 
     @property
     def is_map(self):
-        """Whether the latent is a map of more places than one."""
+        """Whether the latent is a map with more than one position."""
         shape = self.get("latent_shape") or ()
         return len(shape) == 3 and shape[0] * shape[1] > 1
 
     @property
     def prior_is_poor(self):
-        """Whether prior samples are nothing like decoded codes; of older results, far from images."""
+        """Whether samples of the prior do not resemble decoded codes; in older results, whether they are far from images."""
         if self.auc is not None:
             return surely(self.auc, THRESHOLDS.told_hole) or surely(self.off, THRESHOLDS.dead)
         return surely(self.gap_ratio, THRESHOLDS.hole) or surely(self.dead, THRESHOLDS.dead)
 
     @property
     def prior_is_off(self):
-        """Whether prior samples differ from decoded codes; of older results, lie farther from images."""
+        """Whether samples of the prior differ from decoded codes; in older results, whether they are farther from images."""
         if self.auc is not None:
             return surely(self.auc, THRESHOLDS.told_patchy)
         return noticeable(self.gap_ratio, THRESHOLDS.patchy)
 
     @property
     def is_farther(self):
-        """Whether prior samples lie much farther from real images than reconstructions do.
+        """Whether samples of the prior are much farther from real images than reconstructions are.
 
-        A classifier does not say so: it compares samples with decoded codes, which are blurred as much. It is asked only
-        where distances are blind.
+        The classifier cannot show this, as it compares samples with decoded codes, which are equally blurred. It is used
+        only if distances are blind.
         """
         return self.prior_is_off if self.is_blind else noticeable(self.gap_ratio, THRESHOLDS.patchy)
 
     @property
     def is_thin(self):
-        """Whether a noticeable share of the prior's samples looks like no decoded code; of older results, no image."""
+        """Whether a noticeable share of the prior's samples resembles no decoded code; in older results, no image."""
         if self.off is None:
             return noticeable(self.dead, THRESHOLDS.thin)
-        # By chance some 5% are off: the region holds as much of the decoded codes.
+        # About 5% are off by chance, as this share of the decoded codes is.
         return surely(self.auc, 0.5) and surely(self.off, RARE) and self.off.value > THRESHOLDS.thin
 
     @property
     def share_off(self):
-        """The share of the prior's samples that look like no decoded code; of older results, like no image."""
+        """The share of the prior's samples that resemble no decoded code; in older results, no image."""
         return self.dead_zone if self.off is None else self.off.value
 
     @property
     def is_blind(self):
-        """Whether the features that distances are measured in cannot tell fog from real images here."""
+        """Whether the features of the distances cannot tell fog from real images here."""
         return bool(self.get("spaces", self.get("generation_gap", "features", "name"), "blind"))
 
     @property
     def has_passed(self):
-        """Whether the features that distances are measured in were found to tell fog from real images."""
+        """Whether the features of the distances were found to tell fog from real images."""
         return self.get("spaces", self.get("generation_gap", "features", "name"), "blind") is False
 
     @property
     def blur(self):
-        """How surely the decoder's images are told from real ones at the coarsest resolution, an `Estimate`, or None.
+        """The AUC of the decoder's images against real ones at the coarsest resolution, an `Estimate` or None.
 
-        Of reconstructions and decoded posterior draws those that are told apart less: a decoder that was trained under
-        the noise of many dimensions may do worse at the means.
+        The lower of the AUCs of reconstructions and of decoded posterior draws: a decoder that was trained with the noise
+        of many dimensions may do worse at the means.
         """
         for scale in ("_quarter", "_half"):
             known = [
@@ -185,16 +185,17 @@ class Facts:
 
     @property
     def is_blurred(self):
-        """Whether reconstructions are poor: by their distance, or as a classifier sees them where distances are blind."""
+        """Whether reconstructions are poor: by their distance, or by a classifier if distances are blind."""
         if self.is_blind:
             return surely(self.blur, THRESHOLDS.told_blurry)
         return surely(self.blur_ratio, THRESHOLDS.blurry)
 
     @property
     def best_auc(self):
-        """How surely samples of the best sampler are told from decoded codes, an `Estimate`, or None.
+        """The AUC of the best sampler's samples against decoded codes, an `Estimate` or None.
 
-        Where the encoder treats training images differently, from decoded codes of these: the sampler was fitted to them.
+        If the encoder treats training images differently, they are compared with decoded codes of training images, which
+        the sampler was fitted to.
         """
         if self.sampler in (None, "prior"):
             return None
@@ -204,7 +205,7 @@ class Facts:
 
     @property
     def is_repaired(self):
-        """Whether samples of the best sampler cannot be told from decoded codes; None where it cannot be decided."""
+        """Whether a classifier cannot distinguish the best sampler's samples from decoded codes; None if undecided."""
         auc = self.best_auc
         if auc is None or (THRESHOLDS.told_repaired < auc.high and auc.low <= THRESHOLDS.told_repaired):
             return None
@@ -212,7 +213,7 @@ class Facts:
 
     @property
     def is_better(self):
-        """Whether the classifier prefers the best sampler to the prior, and not distances alone."""
+        """Whether the best sampler beats the prior by the classifier, not by distances alone."""
         if None in (self.auc, self.best_auc):
             return False
         return self.get("told_apart", "repaired_share") is not None or above(
@@ -221,16 +222,16 @@ class Facts:
 
     @property
     def has_power(self):
-        """Whether the classifier found the planted control, beyond what it finds between equal sets.
+        """Whether the classifier detects the planted control better than it tells equal sets apart.
 
-        Held-out images of two splits may differ: MNIST's test images have other writers than its training images.
+        Held-out images of two splits may differ: MNIST's test images are by other writers than its training images.
         """
         control, null = (self.estimate("told_apart", name, "auc") for name in ("planted", "posterior"))
         return None not in (control, null) and control.value > LEAST_POWER and beyond_error(control, null)
 
     @property
     def mismatches(self):
-        """Whether the aggregated posterior is far from the prior in nats, and in nats of its rate."""
+        """Whether the aggregated posterior is far from the prior, in nats and as a share of the rate."""
         return (
             above(self.mismatch, THRESHOLDS.mismatch),
             above(self.mismatch_share, THRESHOLDS.mismatch_share),
@@ -238,41 +239,41 @@ class Facts:
 
     @property
     def is_repairable(self):
-        """Whether the prior is missed by nats, and a density that is fitted to the codes samples better than it."""
+        """Whether the codes miss the prior by enough nats and a density fitted to them samples better."""
         passes = self.auc is not None and self.auc.high <= THRESHOLDS.told_repaired
         return all(self.mismatches) and self.sampler not in (None, "prior") and not passes
 
     @property
     def fits_a_smaller_latent(self):
-        """Whether the codes would fit into a smaller latent, a vector. The positions of a codebook hold a whole vector."""
+        """Whether the codes fit into a smaller vector. False with a codebook, each position of which holds a whole vector."""
         known = self.recommended is not None and self.size is not None
         return known and self.recommended < self.size and not self.has_codebook
 
 
 def called(name, registry):
-    """Returns the class of a component, None where it is not known; results of older versions name the class."""
+    """Returns a component's class, or None if unknown. Older results contain the name of the class."""
     kinds = {kind.__name__: kind for kind in registry.values()} | dict(registry)
     return kinds.get(name)
 
 
 def above(value, threshold):
-    """Returns whether there is a value and it is above `threshold`."""
+    """Returns whether `value` is not None and above `threshold`."""
     return value is not None and value > threshold
 
 
 def surely(estimate, threshold):
-    """Returns whether there is an `Estimate`, and it is above `threshold` by more than its error."""
+    """Returns whether an `Estimate` is not None and above `threshold` by more than its error."""
     return estimate is not None and estimate.beyond(threshold)
 
 
 def noticeable(estimate, threshold):
-    """Returns whether there is a difference beyond its error, an `Estimate`, and it is as large as `threshold`.
+    """Returns whether an `Estimate` is surely above 0 and its value is above `threshold`.
 
-    Weaker than `surely`: that there is a difference is sure, that it is larger than the threshold is not.
+    Weaker than `surely`: the number need not exceed the threshold by more than its error.
     """
     return surely(estimate, 0.0) and estimate.value > threshold
 
 
 def below(value, threshold):
-    """Returns whether there is a value and it is below `threshold`."""
+    """Returns whether `value` is not None and below `threshold`."""
     return value is not None and value < threshold

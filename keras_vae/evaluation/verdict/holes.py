@@ -1,4 +1,4 @@
-"""Why a prior's samples are not images: the kind of hole, its cause, and what would train a better model."""
+"""Why samples of the prior do not decode to images: the kind of hole, its cause and what to train instead."""
 
 from typing import NamedTuple
 
@@ -8,16 +8,16 @@ from keras_vae.evaluation.verdict.thresholds import THRESHOLDS
 from keras_vae.evaluation.verdict.words import number, percent
 from keras_vae.model.objectives import OBJECTIVES
 
-LONGER = 100  # epochs, where it is not known how many there were
+LONGER = 100  # epochs, if the number of epochs so far is unknown
 
 
 class Hole(NamedTuple):
-    """A kind of hole.
+    """The reason why samples of the prior are not all images.
 
     Attributes:
         kind: The sub-verdict.
-        cause: Why, in sentences.
-        steps: What to train, a list of `Step`.
+        cause: The cause, in sentences.
+        steps: What to train, a list of `Remedy`.
     """
 
     kind: str
@@ -26,42 +26,45 @@ class Hole(NamedTuple):
 
 
 def hole(facts):
-    """Returns the `Hole` of a model whose prior's samples are not all images."""
+    """Returns the `Hole` of a model."""
     if facts.has_codebook:
         return Hole(
             "no_prior",
-            "A codebook's entries are drawn each for itself and all alike, and the codes of images are not like that:"
-            " the entry at one place depends on those at the others. A density has to be fitted to them.",
+            "The prior draws codebook entries uniformly and independently, but in the codes of images each entry depends on"
+            " those at other positions. Fit a density to the codes.",
             [],
         )
     return hole_of_points(facts) if facts.rate is None else hole_of_densities(facts)
 
 
 def hole_of_points(facts):
-    """Returns the `Hole` of a model whose codes have no noise."""
+    """Returns the `Hole` of a model with deterministic codes."""
     steps = train_again(facts, towards_the_bound(facts), smaller(facts))
     if facts.objective is not None and facts.objective.prior != "none":
         return Hole(
             "missed_prior",
-            "The codes are pulled towards the prior all together, by a penalty, and it has not brought them there: it"
-            " weighs too little, or the training was too short.",
+            "A penalty pulls the distribution of the codes towards the prior but has not brought it there: its weight is"
+            " too small, or training was too short.",
             steps,
         )
     return Hole(
         "no_prior",
-        "A plain autoencoder is not trained towards any prior: its codes lie where they like, and"
-        f" {facts.prior_in_words} is a guess.",
+        "A plain autoencoder is not trained towards any prior: nothing makes its codes follow"
+        f" {facts.prior_in_words}.",
         steps,
     )
 
 
 def hole_of_densities(facts):
-    """Returns the `Hole` of a model whose codes have a rate."""
+    """Returns the `Hole` of a model with a rate."""
     mismatched = any(facts.mismatches)
     if mismatched and above(facts.spare_dimensions, THRESHOLDS.spare_dimensions):
         return Hole("spread_code", spread_cause(facts), smaller_steps(facts))
     if below(facts.beta, THRESHOLDS.low_beta):
-        cause = f"The rate is weighed by an effective beta of {number(facts.beta)}, so the codes spread beyond the prior."
+        cause = (
+            f"The effective beta is only {number(facts.beta)}: the rate weighs so little that the codes spread beyond the"
+            " prior."
+        )
         return Hole("under_regularised", cause, train_again(facts, towards_the_bound(facts), smaller(facts)))
     if above(facts.get("rate_distortion", "calibration"), THRESHOLDS.overcalibrated):
         return Hole("under_regularised", overcalibrated_cause(facts), learn_the_variance(facts))
@@ -77,57 +80,56 @@ def hole_of_densities(facts):
         return Hole("correlated", correlated_cause(facts, marginal), smaller_steps(facts))
     return Hole(
         "clustered",
-        "Mean and covariance of the codes are the prior's, their shape is not: they lie in clusters with gaps between"
-        " them, or the decoder is fragile off the codes that it has seen." + places(facts),
+        "The codes have the mean and covariance of the prior but not its shape: they form clusters with gaps between them,"
+        " or the decoder generalises poorly beyond the codes that it was trained on." + places(facts),
         smaller_steps(facts),
     )
 
 
 def spread_cause(facts):
-    """Returns what docs/latent_size.md found: it is how many directions are used, and the places of a map."""
+    """Returns the cause that docs/latent_size.md found: few directions are used, and the positions of a map depend on each other."""
     radius = facts.get("prior_mismatch", "signal_radius") or {}
     return (
-        f"The codes use some {number(facts.directions)} of {facts.size:,} directions, and their distribution along these is"
-        f" not the prior's: they lie at a radius of {number(radius.get('posterior'))} there, samples of"
-        f" {facts.prior_in_words} at {number(radius.get('prior'))}. The numbers of the latent do not show it one by one:"
-        f" {facts.rate / facts.size:.2g} nats each look like none, and are {number(facts.rate)} nats an image."
-        + places(facts)
+        f"The codes use about {number(facts.directions)} of {facts.size:,} directions and do not follow the prior along"
+        f" these: their radius there is {number(radius.get('posterior'))}, that of samples of {facts.prior_in_words} is"
+        f" {number(radius.get('prior'))}. Single dimensions do not show this: {facts.rate / facts.size:.2g} nats per"
+        f" dimension look negligible but add up to {number(facts.rate)} nats per image." + places(facts)
     )
 
 
 def places(facts):
-    """Returns, of a map, what its places have to do with it."""
+    """Returns a sentence on the positions of a latent map, or `""` if the latent is a vector."""
     if not facts.is_map:
         return ""
     height, width, _ = facts.get("latent_shape")
     return (
-        f" The latent is a map, and {facts.prior_in_words} draws each of its {height}x{width} places for itself: in an"
-        " image they agree with each other."
+        f" The latent is a map: {facts.prior_in_words} draws each of its {height}x{width} positions independently, but in"
+        " the codes of images they depend on each other."
     )
 
 
 def overcalibrated_cause(facts):
-    """Returns what a decoder's variance that is too small does."""
+    """Returns the effect of a decoder variance that is too small."""
     ratio = number(facts.get("rate_distortion", "calibration"))
     return (
-        f"The decoder's variance is too small: the squared error of a pixel is {ratio} times as large. The rate then"
-        " weighs too little, so the codes spread beyond the prior."
+        f"The decoder's variance is too small: the squared error per pixel is {ratio} times as large. The rate therefore"
+        " weighs too little, and the codes spread beyond the prior."
     )
 
 
 def scale_cause(facts, marginal):
-    """Returns what single dimensions account for."""
+    """Returns how much of the mismatch single dimensions explain."""
     return (
-        f"Single dimensions have the wrong mean or variance: they account for {number(marginal)} of"
-        f" {number(facts.mismatch)} nats."
+        f"Single dimensions have the wrong mean or variance: this explains {number(marginal)} of the"
+        f" {number(facts.mismatch)} nats between the codes and the prior."
     )
 
 
 def correlated_cause(facts, marginal):
-    """Returns what dimensions miss one by one, and together."""
+    """Returns the mismatch of the dimensions one by one and together."""
     return (
-        f"The dimensions depend on each other: one by one they miss the prior by {number(marginal)} nats, together by"
-        f" {number(facts.mismatch)}." + places(facts)
+        f"The dimensions depend on each other: one by one they are {number(marginal)} nats from the prior, together"
+        f" {number(facts.mismatch)} nats." + places(facts)
     )
 
 
@@ -142,7 +144,7 @@ def mismatch_evidence(facts):
 
 
 def towards_the_bound(facts, smaller_latent=True):
-    """Returns what to change so that the bound itself is trained, with a smaller latent where the codes fit into one."""
+    """Returns the changes that train the ELBO itself, with a smaller latent if the codes fit into one."""
     changes = {} if may_be_the_bound(facts) else {"objective": facts.bound}
     config = facts.source.config
     if (
@@ -157,36 +159,36 @@ def towards_the_bound(facts, smaller_latent=True):
 
 
 def may_be_the_bound(facts):
-    """Returns whether the objective is not known and what was measured does not contradict that it is the bound."""
+    """Returns whether the objective is unknown and the measurements are compatible with the ELBO."""
     return facts.objective is None and facts.rate is not None and not below(facts.beta, THRESHOLDS.low_beta)
 
 
 def smaller(facts):
-    """Returns the sentence on a smaller latent, an empty one where the codes would not fit into one."""
+    """Returns a sentence on a smaller latent, or `""` if the codes do not fit into one."""
     if not facts.fits_a_smaller_latent:
         return ""
     low, high = (facts.get("latent", f"recommended_{end}") for end in ("low", "high"))
     likely = (
-        f" By chance it may be anything from {low} to {high}."
+        f" The 95% interval of this size is {low} to {high}."
         if None not in (low, high) and low != high
         else ""
     )
-    return f"The codes use fewer directions than the latent has numbers, {facts.size:,}.{likely}"
+    return f"The codes need fewer than the {facts.size:,} latent dimensions.{likely}"
 
 
 def smaller_steps(facts):
-    """Returns the step that trains a smaller latent, in a list, where the codes would fit into one."""
+    """Returns the step that trains a smaller latent, in a list; `[]` if the codes do not fit into one."""
     if not facts.fits_a_smaller_latent:
         return []
     return train_again(facts, towards_the_bound(facts), smaller(facts))
 
 
 def learn_the_variance(facts):
-    """Returns the step that lets the decoder learn its variance, in a list."""
-    return train_again(facts, {"likelihood": "gaussian_optimal"}, "It learns the variance of its error.")
+    """Returns the step that makes the decoder learn its variance, in a list."""
+    return train_again(facts, {"likelihood": "gaussian_optimal"}, "It learns the decoder's variance.")
 
 
 def longer(facts):
-    """Returns the change that trains for twice as long."""
+    """Returns the change that doubles the number of epochs."""
     config = facts.source.config
     return {"epochs": 2 * config.epochs if config is not None and config.epochs else LONGER}

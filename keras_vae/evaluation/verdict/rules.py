@@ -1,7 +1,7 @@
 """From numbers to words: what is wrong with a latent space, why, and what to do.
 
-A rule is a function of `Facts` that returns a `Finding` or None. The rules are looked at in order: the first that
-holds names the verdict; those after it that hold too are further findings.
+A rule is a function of `Facts` that returns a `Finding` or None. The rules are applied in order: the first that holds
+names the verdict, and the others that hold are further findings.
 """
 
 import dataclasses
@@ -21,21 +21,21 @@ from keras_vae.evaluation.verdict.words import number, percent
 
 AUGMENTED = ("shift", "rotate", "zoom")
 WARMUP = 2000  # steps
-HALF = 0.4  # of the samples, from which on the others are not called most
-FIXED_SCALE = ("gaussian", "Gaussian", "laplace", "Laplace")  # likelihoods whose scale is not learned
+HALF = 0.4  # share of unrealistic samples above which the others are not called "most"
+FIXED_SCALE = ("gaussian", "Gaussian", "laplace", "Laplace")  # likelihoods with a fixed scale
 
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One thing that is so.
+    """One finding about the model.
 
     Attributes:
-        name: A verdict's name.
-        symptom: What a person sees.
-        evidence: The numbers.
-        cause: Why, in plain words.
-        steps: What to do, `Remedy`s in their order.
-        sub_verdict: What kind of it, or None.
+        name: The name of the verdict.
+        symptom: What one sees.
+        evidence: The numbers that show it.
+        cause: Why it happens.
+        steps: What to do, `Remedy`s in order.
+        sub_verdict: The kind of the verdict, or None.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Finding:
         return next((step.command for step in self.steps if step.command), None)
 
     def as_dict(self):
-        """Returns it as it is written to results.json."""
+        """Returns the finding as it is written to results.json."""
         return {
             "name": self.name,
             "symptom": self.symptom,
@@ -70,84 +70,86 @@ class Finding:
 
 
 def insufficient_data(facts):
-    """Holds where too few images are held out to compare sets of images, or all are the same one."""
+    """Holds if too few images are held out to compare sets of images, or if all images are equal."""
     trained_on = facts.get("reconstruction", "train") or {}
     if "unexplained" in trained_on and trained_on["unexplained"] is None:
         return Finding(
             "insufficient_data",
             "All images are equal.",
-            f"The variance of {facts.get('num_train')} training images is 0.",
-            "There is nothing that a code could say of one image and not of another.",
-            (Remedy("Look at the images: were they read as they should be?"),),
+            f"The variance of the {facts.get('num_train')} training images is 0.",
+            "There are no differences between images that a code could represent.",
+            (Remedy("Check that the images were read correctly."),),
         )
     if facts.held_out >= THRESHOLDS.fewest_images:
         return None
     return Finding(
         "insufficient_data",
-        "Too few images are held out to say whether the samples are good.",
-        f"{facts.held_out} held-out images; distances between sets of images mean something from about"
-        f" {THRESHOLDS.fewest_images} on.",
-        "The dataset is small. A low loss on it may be memory, and nothing here can tell.",
+        "There are too few held-out images to judge the samples.",
+        f"There are {facts.held_out} held-out images; distances between sets of images need about"
+        f" {THRESHOLDS.fewest_images}.",
+        "The dataset is small: a low loss may be due to memorisation, which these measurements cannot rule out.",
         (
             Remedy("Add images."),
-            *train_again(facts, augmented(facts), "Look at the nearest training images of its samples."),
+            *train_again(
+                facts, augmented(facts), "Then compare its samples with their nearest training images."
+            ),
         ),
     )
 
 
 def augmented(facts):
-    """Returns the change that augments the training images, beside what augments them already."""
+    """Returns the change that adds augmentations to those already in use."""
     known = facts.source.config.augment if facts.source.config is not None else ()
     return {"augment": ",".join(dict.fromkeys((*known, *AUGMENTED)))}
 
 
 def collapsed(facts):
-    """Holds where the decoder makes nothing of the code, and where the code's rate says so too, if it has one.
+    """Holds if the decoder ignores the code and the rate, if there is one, is near 0.
 
     Neither depends on the axes of the latent: a rotation of the codes changes no verdict. The variance is that of
-    training images: a model that has learnt those by heart says something, however little it helps with others.
+    training images: a model that memorises them does use its code, even if that does not help with other images.
     """
     left = facts.get("reconstruction", "train", "unexplained")
     if not above(left, THRESHOLDS.useless_reconstruction) or above(facts.rate, THRESHOLDS.collapsed_rate):
         return None
-    carried = "" if facts.rate is None else f"The code carries {number(facts.rate)} nats an image, and "
+    carried = "" if facts.rate is None else f"The code carries {number(facts.rate)} nats per image, and "
     return Finding(
         "collapsed",
         "The decoder ignores the code: all reconstructions"
         + (" of a class look alike." if facts.is_conditional else " look alike."),
-        f"{carried}{percent(left)} of the variance of the training images is left unexplained.",
+        f"{carried}{percent(left)} of the training images' variance remains unexplained.",
         *way_out_of_silence(facts),
     )
 
 
 def way_out_of_silence(facts):
-    """Returns why the code carries nothing, and the steps out of it."""
+    """Returns why the code carries no information, and the steps against that."""
     if facts.rate is None:
         return (
-            "Training has put nothing into the code yet, or a penalty on the codes outweighs the images.",
+            "Training has not yet put information into the code, or a penalty on the codes outweighs the reconstruction loss.",
             tuple(train_again(facts, {**longer(facts), "likelihood": "gaussian_optimal"})),
         )
     changes = {**towards_the_bound(facts, smaller_latent=False), "objective.warmup": longer_warmup(facts)}
     if facts.get("decoder_likelihood") in FIXED_SCALE:
         changes["likelihood"] = "gaussian_optimal"
     return (
-        f"The rate is weighed by an effective beta of {number(facts.beta)}: saying nothing is cheaper than saying something."
+        f"The effective beta is {number(facts.beta)}: a code without information has the lower loss."
         if above(facts.beta, 1.5)
-        else "Training found the way out of saying nothing before the code said anything, or the decoder assumes more"
-        " noise than the images have structure.",
+        else "Training drove the rate to 0 before the decoder used the code, or the decoder assumes so much noise that it"
+        " hides the structure of the images.",
         tuple(train_again(facts, changes)),
     )
 
 
 def longer_warmup(facts):
-    """Returns over how many steps the weight of the rate is to grow: more than it did."""
+    """Returns the number of warm-up steps for the weight of the rate: more than before."""
     config = facts.source.config
     known = 0 if config is None else getattr(config.objective, "warmup", 0)
     return 2 * max(known, WARMUP // 2)
 
 
 def overfitted(facts):
-    """Holds where training images are explained much better than held-out ones."""
+    """Holds if training images are explained much better than held-out ones, or if samples are copies of them."""
     ratio = facts.get("memorisation", "mse_ratio")
     gap = facts.get("memorisation", "elbo_gap")
     share = facts.get("memorisation", "elbo_gap_fraction")
@@ -163,27 +165,27 @@ def overfitted(facts):
     return Finding(
         "overfitted",
         " ".join(filter(None, symptoms)),
-        f"The squared error is {number(ratio)} times as large on held-out images"
-        + ("" if gap is None else f", the ELBO {number(gap)} nats worse ({percent(share)} of the rate)")
-        + f"; {facts.results['num_train']:,} training images."
+        f"On held-out images the squared error is {number(ratio)} times as large"
+        + ("" if gap is None else f" and the ELBO {number(gap)} nats lower ({percent(share)} of the rate)")
+        + f"; there are {facts.results['num_train']:,} training images."
         + copies_in_words(facts),
-        "The networks have learned the training images themselves: too few images for their size.",
+        "The networks have memorised training images: there are too few images for networks of this size.",
         (
             *train_again(facts, {**augmented(facts), "patience": 10}),
-            Remedy("If that is not enough: more images, narrower networks, or a larger beta."),
+            Remedy("If that is not enough, use more images, narrower networks or a larger beta."),
         ),
         "copies_training_images" if copies else None,
     )
 
 
 def copies_in_words(facts):
-    """Returns what was counted where samples are copies, a sentence, else an empty one."""
+    """Returns a sentence with the number of copies if samples are copies, else `""`."""
     said = facts.get("memorisation", "sentence") if facts.get("memorisation", "copies") else None
     return f" {said[:1].upper()}{said[1:]}." if said else ""
 
 
 def blurry(facts):
-    """Holds where samples are as good as reconstructions, and reconstructions are poor."""
+    """Holds if reconstructions are poor and samples are about as good as they are."""
     worse = facts.is_farther or facts.prior_is_poor
     if worse or not facts.is_blurred:
         return None
@@ -193,11 +195,11 @@ def blurry(facts):
         + (
             "."
             if facts.is_thin or surely(facts.gap_ratio, 0.0) or surely(facts.auc, 0.5)
-            else ", and samples are no worse than they are."
+            else ", and samples are no worse."
         ),
         blur_evidence(facts),
-        "The model explains too little of an image: the decoder is too small, training too short, or the noise that"
-        " it assumes too large.",
+        "The model explains too little of an image: the decoder is too small, training was too short, or the assumed noise"
+        " is too large.",
         tuple(train_again(facts, {**larger(facts), **longer(facts)})),
     )
 
@@ -212,13 +214,13 @@ def larger(facts):
 
 
 def prior_hole(facts):
-    """Holds where the prior's samples decode to what no image looks like while reconstructions are fine."""
+    """Holds if the prior's samples do not decode to realistic images."""
     if not facts.prior_is_poor:
         return None
     found, prior = hole(facts), facts.prior_in_words
     return Finding(
         "prior_hole",
-        f"The model reconstructs but cannot generate: samples from {prior} do not decode to images.",
+        f"The model reconstructs but cannot generate: samples of {prior} do not decode to realistic images.",
         samples_evidence(facts) + mismatch_evidence(facts),
         found.cause,
         hole_steps(facts, found),
@@ -227,13 +229,13 @@ def prior_hole(facts):
 
 
 def hole_steps(facts, found):
-    """Returns what to do about a hole: the fitted sampler now, or why there is none; then another training."""
+    """Returns the steps against a hole: the fitted sampler, or why there is none; then retraining."""
     repaired = repair_steps(facts) or [Remedy(without_repair(facts))]
     return (*repaired, *more_time(facts), *found.steps)
 
 
 def patchy(facts):
-    """Holds where some samples of the prior are images and some are not, or are images of some kinds only."""
+    """Holds if only some samples of the prior are realistic, or if they lack some kinds of images."""
     if facts.prior_is_poor:
         return None
     thin = facts.is_thin
@@ -243,12 +245,12 @@ def patchy(facts):
     return Finding(
         "patchy",
         (
-            f"Some samples of {prior} are images, and about as many are not."
+            f"About half of the samples of {prior} are not realistic."
             if above(facts.share_off, HALF)
-            else f"Most samples of {prior} are images, some are not."
+            else f"Most samples of {prior} are realistic, but some are not."
         )
         if thin
-        else f"Samples of {prior} are images, and other ones than the real: some kinds are rare or missing.",
+        else f"Samples of {prior} are realistic but not distributed like real images: some kinds are rare or missing.",
         samples_evidence(facts) + coverage_evidence(facts) + mismatch_evidence(facts),
         found.cause,
         hole_steps(facts, found),
@@ -257,7 +259,7 @@ def patchy(facts):
 
 
 def jumps(facts):
-    """Holds where a small step of the code is a large one of the image, somewhere."""
+    """Holds if a small step of the code changes the image much, somewhere."""
     rough = facts.get("continuity", "jacobian", "posterior", "p95_over_median")
     jump = facts.get("continuity", "jump")
     if not (above(rough, THRESHOLDS.rough) or above(jump, THRESHOLDS.torn)):
@@ -268,47 +270,47 @@ def jumps(facts):
         (
             ""
             if rough is None
-            else f"The Jacobian's norm is {number(rough)} times its median at one code in twenty. "
+            else f"At one code in twenty the norm of the decoder's Jacobian is at least {number(rough)} times its median. "
         )
-        + f"The largest step of a path is {number(jump)} times the mean one.",
-        "The decoder has steep places between codes that it was trained on.",
+        + f"The largest step of a path is {number(jump)} times the mean step.",
+        "The decoder changes abruptly between codes that it was trained on.",
         smoother_steps(facts),
     )
 
 
 def smoother_steps(facts):
-    """Returns the steps that widen the posteriors, so that the decoder sees what lies between codes."""
+    """Returns the steps that widen the posteriors, which trains the decoder between the codes."""
     if facts.is_conditional:
-        return (Remedy("Train it on more images, or for fewer steps."),)
+        return (Remedy("Train on more images or for fewer steps."),)
     beta = 2 * max(facts.beta or 1.0, 1.0)
     return (
         *train_again(facts, {"objective": "beta_vae", "objective.beta": f"{beta:g}"}),
-        Remedy("Or train it on more images, or for fewer steps."),
+        Remedy("Alternatively, train on more images or for fewer steps."),
     )
 
 
 def steps_that_blur(facts):
-    """Holds where the image jumps, and reconstructions are poor for it: a decoder of few steps has few images."""
+    """Holds if the image jumps and reconstructions are poor: a decoder that jumps can make only few different images."""
     return jumps(facts) if blurry(facts) else None
 
 
 def discontinuous(facts):
-    """Holds where the image jumps, and nothing else comes of it."""
+    """Holds if the image jumps but reconstructions are good."""
     return None if blurry(facts) else jumps(facts)
 
 
 def healthy(facts):
-    """Always holds: what is left where no rule before it did."""
+    """The finding if no rule holds."""
     return Finding(
         "healthy",
-        f"It reconstructs, and {facts.prior_in_words} decodes to images.",
+        f"The model reconstructs, and samples of {facts.prior_in_words} decode to realistic images.",
         samples_evidence(facts) + mismatch_evidence(facts),
-        "Nothing is wrong that these measurements can see.",
+        "These measurements show no fault.",
         tuple(repair_steps(facts)) or (Remedy("Use it."),),
     )
 
 
-# In their order; `healthy` is what is left.
+# In order; `healthy` if none holds.
 RULES = (
     insufficient_data,
     collapsed,
@@ -319,7 +321,7 @@ RULES = (
     patchy,
     discontinuous,
 )
-# After these the other numbers mean nothing: distances of a decoder that always says the same, or of few images.
+# After these the other numbers are meaningless: distances of a decoder that ignores its code, or of few images.
 FINAL = ("insufficient_data", "collapsed")
 
 

@@ -1,4 +1,4 @@
-"""Where a measured model comes from, as far as the commands that the verdict prints need to know it."""
+"""The origin of a measured model, which the commands in the verdict need."""
 
 import dataclasses
 
@@ -7,14 +7,13 @@ from keras_vae.runtime.programs import command_line
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """Where a measured model comes from.
+    """The origin of a measured model.
 
     Attributes:
-        evaluated: Arguments of the evaluation that measured it, from the directory where it was started; None: a
-            program measured it, and no command does so again.
-        config_file: The configuration of its run as one types it; None: it is not known how the model was trained.
-        config: What that file holds, a `Config`.
-        data: Arguments that say where the images are, where these are not the configuration's.
+        evaluated: Command-line arguments of the evaluation, relative to its working directory. None if a program ran it.
+        config_file: Path of the run's configuration as typed, or None if it is unknown how the model was trained.
+        config: The content of that file, a `Config`.
+        data: Arguments that select the images if they are not those of the configuration.
     """
 
     evaluated: tuple | None = None
@@ -23,11 +22,11 @@ class Source:
     data: tuple = ()
 
     def evaluation(self, without=(), changes=None):
-        """Returns the command that evaluates the model again, or None if no command can.
+        """Returns the command that evaluates the model again, or None if there is none.
 
         Args:
-            without: Flags, which have no value, that are left out.
-            changes: Flag to value, in the place of what was typed.
+            without: Flags without a value to leave out.
+            changes: Flag to value, replacing the flags as typed.
         """
         if self.evaluated is None:
             return None
@@ -41,7 +40,7 @@ class Source:
         return command_line("evaluate", *kept, *(part for pair in changed.items() for part in pair))
 
     def training(self, changes):
-        """Returns the command that trains a model like it with `changes`, flag to value; None: there is none."""
+        """Returns the command that trains the same model with `changes`, flag to value, or None if there is none."""
         if self.config_file is None:
             return None
         flags = [part for name, value in changes.items() for part in (f"--{name}", value)]

@@ -1,4 +1,4 @@
-// What codes are decoded as: the labels of a conditional model, one of which is chosen for the whole page.
+// The label that codes are decoded with, chosen for the whole page if a model is conditional.
 
 import { choice, h, hue } from "explorer/dom";
 

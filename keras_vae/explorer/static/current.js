@@ -1,4 +1,4 @@
-// What is at the cursor: the decoded picture, what it was made from, its neighbours.
+// The code at the cursor: the decoded image, the input image and the nearest neighbours.
 
 import { classControl } from "explorer/classes";
 import { h, number } from "explorer/dom";
@@ -9,7 +9,7 @@ const NEIGHBOURS = 6;
 export function currentCard(session) {
   const views = session.worlds.map((_, index) => new View(session, index));
   const speed = h("span", { class: "muted speed" });
-  const card = h("section", { class: "card current", "aria-label": "What is at the cursor" }, classControl(session), ...views.map((view) => view.element), speed);
+  const card = h("section", { class: "card current", "aria-label": "The code at the cursor" }, classControl(session), ...views.map((view) => view.element), speed);
   session.on("code", () => views.forEach((view) => view.moved()));
   session.on("picture", () => {
     views.forEach((view) => view.pictured());
@@ -22,7 +22,7 @@ class View {
   constructor(session, index) {
     Object.assign(this, { session, index, world: session.worlds[index] });
     const crisp = this.world.image_shape[0] <= 64 ? "crisp" : "";
-    this.canvas = h("canvas", { class: `big ${crisp}`, role: "img", "aria-label": "The decoded picture" });
+    this.canvas = h("canvas", { class: `big ${crisp}`, role: "img", "aria-label": "The decoded image" });
     this.input = h("canvas", { class: `big ${crisp}`, role: "img", "aria-label": "The image that was encoded" });
     this.given = h("figure", { class: "given", hidden: true }, this.input, h("figcaption", {}, "input"));
     this.caption = h("figcaption", {}, "decoded");
@@ -49,12 +49,12 @@ class View {
     this.neighbours.forEach((one, place) => one.show(close[place]?.row));
   }
 
-  /** What the picture is: a reconstruction only where the code is decoded as what the image was encoded as. */
+  /** The caption: it is a reconstruction only if the code is decoded with the label that the image was encoded with. */
   #what(encoded) {
     const { session, world } = this, label = world.told(session.label), as = label === null ? "" : ` as ${world.label_names[label]}`;
     if (this.given.hidden) return `decoded${as}`;
     const own = encoded ? encoded.label : session.origin.own ?? label;
-    return `${label === null || own === label ? "reconstruction" : "its code"}${as}`;
+    return `${label === null || own === label ? "reconstruction" : "its code decoded"}${as}`;
   }
 
   #measured({ distortion, rate, label }) {
@@ -70,7 +70,7 @@ class View {
   }
 }
 
-/** A button that goes to one of the nearest images; it is kept, and shows another as the cursor moves. */
+/** A button that goes to one of the nearest images; it is reused when the cursor moves. */
 class Neighbour {
   constructor(session, number) {
     Object.assign(this, { world: session.worlds[number], row: undefined });

@@ -1,4 +1,4 @@
-// Elements, messages and other small things of the page. Texts enter as texts: no name can become markup.
+// Helpers for elements, messages and colours. Texts are set as text content, so names cannot become markup.
 
 /** An element with attributes (functions become listeners, `text` its content) and children. */
 export function h(kind, attributes = {}, ...children) {
@@ -21,7 +21,7 @@ export function choice(label, options, value, change) {
   return select;
 }
 
-/** A button that is on or off. */
+/** A toggle button. */
 export function toggle(text, on, change, title = null) {
   const button = h("button", { type: "button", class: "toggle", "aria-pressed": String(on), text, title, onclick: () => {
     const next = button.getAttribute("aria-pressed") !== "true";
@@ -32,7 +32,7 @@ export function toggle(text, on, change, title = null) {
 }
 
 let hiding;
-/** Shows a message to the person, for as long as it takes to read. */
+/** Shows a message to the user for nine seconds. */
 export function say(text) {
   const place = document.getElementById("messages");
   place.replaceChildren(h("p", { text }, h("button", { type: "button", "aria-label": "Close", text: "×", onclick: () => place.replaceChildren() })));
@@ -40,7 +40,7 @@ export function say(text) {
   hiding = setTimeout(() => place.replaceChildren(), 9000);
 }
 
-/** Runs `work` on the newest arguments only: while one is at work, those that come between are passed over. */
+/** Runs `work` on the newest arguments only: of the calls that come while it runs, all but the last are skipped. */
 export function latest(work) {
   let busy = false, waiting = null;
   return async function run(...given) {
@@ -56,13 +56,13 @@ export function latest(work) {
   };
 }
 
-/** Runs `work` once nothing has asked for it for some milliseconds. */
+/** Runs `work` when it has not been called for some milliseconds. */
 export function later(work, milliseconds) {
   let timer;
   return (...given) => { clearTimeout(timer); timer = setTimeout(() => work(...given), milliseconds); };
 }
 
-/** A colour of the style as the canvas takes it; `--name` may depend on the theme. */
+/** A colour of the style sheet in a form that a canvas accepts; `--name` may depend on the theme. */
 export function colour(name) {
   const probe = h("span", { style: `color: var(--${name}); display: none` });
   document.body.append(probe);
@@ -76,5 +76,5 @@ const HUES = ["#4e79c7", "#e8743b", "#19a979", "#945ecf", "#d4406e", "#13a4b4", 
 export const hue = (label, count) =>
   count <= HUES.length ? HUES[label % HUES.length] : `hsl(${(label * 137.508) % 360} 55% 55%)`;
 
-/** A number in few digits with a real minus sign. */
+/** A number with few digits and a real minus sign. */
 export const number = (value, digits = 2) => (value === null ? "–" : value.toFixed(digits).replace("-", "−").replace(/^−(0(\.0+)?)$/, "$1"));

@@ -1,16 +1,16 @@
-// Drawing an image with mouse or finger, or uploading one: it is encoded as it comes into being.
+// Drawing an image with the mouse or a finger, or uploading one; it is encoded while it is drawn.
 
 import { h, say } from "explorer/dom";
 import { fromFile, paint } from "explorer/pictures";
 
-const LARGEST_DRAWN = 64;  // pixels a side
+const LARGEST_DRAWN = 64;  // pixels per side
 
 export function drawingPanel(session) {
   const { world } = session, [height, width, channels] = world.image_shape;
-  if (!world.engine.encode) return h("p", { class: "muted", text: `This page holds no encoder: ${world.why_grid ?? "the model is not in it"}. Drawing works in the live explorer.` });
+  if (!world.engine.encode) return h("p", { class: "muted", text: `This page contains no encoder: ${world.why_grid ?? "the model is not included"}. Drawing works in the live explorer.` });
   const drawable = channels === 1 && Math.max(height, width) <= LARGEST_DRAWN;
   let image = new Float32Array(height * width * channels), source = "drawn image";
-  const canvas = h("canvas", { class: `sketch ${height <= 64 ? "crisp" : ""}`, role: "img", "aria-label": drawable ? "Draw here with mouse or finger" : "The uploaded image" });
+  const canvas = h("canvas", { class: `sketch ${height <= 64 ? "crisp" : ""}`, role: "img", "aria-label": drawable ? "Draw here with the mouse or a finger" : "The uploaded image" });
   const show = () => paint(canvas, Uint8Array.from(image, (value) => Math.round(255 * value)), world.image_shape);
   const give = () => { show(); return session.give(Float32Array.from(image), { kind: "given", name: source }); };
   const brush = h("input", { type: "range", min: 0.5, max: Math.max(2, width / 10), step: 0.1, value: Math.max(0.7, width / 22), "aria-label": "Width of the brush" });
@@ -58,16 +58,16 @@ export function drawingPanel(session) {
     ondrop: (event) => { event.preventDefault(); if (event.dataTransfer.files[0]) take(event.dataTransfer.files[0]); } },
     h("div", { class: "tools" },
       h("button", { type: "button", text: "Upload…", onclick: () => file.click() }), file,
-      h("button", { type: "button", text: "Invert", title: "White for black", onclick: () => { image = image.map((value) => 1 - value); give(); } }),
+      h("button", { type: "button", text: "Invert", title: "Swaps black and white", onclick: () => { image = image.map((value) => 1 - value); give(); } }),
       drawable && h("button", { type: "button", text: "Clear", onclick: () => { image.fill(0); give(); } }),
-      drawable && h("button", { type: "button", text: "From the picture", title: "Starts from what is decoded now", onclick: () => {
+      drawable && h("button", { type: "button", text: "From the decoded image", title: "Starts from the image that is decoded now", onclick: () => {
         const { picture } = session.current[0];
         if (picture) { image = Float32Array.from(picture, (value) => value / 255); source = "drawn image"; give(); }
       } }),
       drawable && h("label", { class: "inline" }, "brush ", brush), drawable && h("label", { class: "inline" }, erase, " erase")),
     h("div", { class: "sketching" }, canvas, h("p", { class: "muted small", text: drawable
-      ? "Draw, or drop an image file here. The ellipse on the map is the posterior, one and two standard deviations; the reconstruction, the distortion and the rate stand above."
-      : "Drop an image file here. The ellipse on the map is its posterior; the reconstruction, the distortion and the rate stand above." })));
+      ? "Draw, or drop an image file here. The ellipses on the map are one and two standard deviations of the posterior. The reconstruction, distortion and rate are shown above."
+      : "Drop an image file here. The ellipses on the map are one and two standard deviations of its posterior. The reconstruction, distortion and rate are shown above." })));
   show();
   return panel;
 }

@@ -1,10 +1,10 @@
-// What has to be computed while somebody plays. An engine has:
+// Engines, which compute results on demand. An engine has:
 //   decode(codes, count, label)      -> Uint8Array, count images                       (always)
 //   sample(source, first, count)     -> Float32Array, codes of the seeds first, first + 1, ...
-//   encode(image, label)             -> { mean, log_var, image, distortion, rate }     (null where it cannot)
-//   layer(part, name, value, label)  -> { shape: [maps, height, width], data }         (null where it cannot)
-//   seeds                            how many seeds there are, Infinity with a server
-// all of them promises. The label is null where the model is not conditional.
+//   encode(image, label)             -> { mean, log_var, image, distortion, rate }     (null if unsupported)
+//   layer(part, name, value, label)  -> { shape: [maps, height, width], data }         (null if unsupported)
+//   seeds                            the number of seeds, Infinity with a server
+// The functions return promises. The label is null if the model is not conditional.
 
 import { Network, sigmoid } from "explorer/network";
 import { nearest, project } from "explorer/maths";
@@ -54,7 +54,7 @@ function inBrowser(world) {
   const encoder = new Network(world.network.encoder), decoder = new Network(world.network.decoder);
   const [height, width, channels] = world.image_shape, pixels = height * width;
 
-  function picture(parameters) {  // the first channels are the means, whatever follows
+  function picture(parameters) {  // the first channels are the means; any others are ignored
     const each = parameters.length / pixels, image = new Float32Array(pixels * channels);
     for (let at = 0; at < pixels; at++) for (let c = 0; c < channels; c++) {
       const value = parameters[at * each + c];
@@ -63,7 +63,7 @@ function inBrowser(world) {
     return image;
   }
 
-  /** Images or codes with the label as further channels, one a class, as keras_vae.model.autoencoder has them. */
+  /** Images or codes with the one-hot label as additional channels, as in keras_vae.model.autoencoder. */
   function labelled(values, depth, label) {
     if (label === null) return values;
     const each = depth + world.label_names.length, found = new Float32Array((values.length / depth) * each);
@@ -95,7 +95,7 @@ function inBrowser(world) {
       const images = new Uint8Array(count * pixels * channels), dims = world.dims;
       for (let i = 0; i < count; i++) {
         images.set(bytes(picture(decodeOne(codes.subarray(i * dims, (i + 1) * dims), label))), i * pixels * channels);
-        if (i % 16 === 15) await new Promise((resolve) => setTimeout(resolve));  // the page stays quick
+        if (i % 16 === 15) await new Promise((resolve) => setTimeout(resolve));  // keeps the page responsive
       }
       return images;
     },
@@ -128,7 +128,7 @@ function stored(world, source, first, count) {
   return codes;
 }
 
-// From a grid of pictures over the map, and those of the stored samples: all of them under each label in turn.
+// From a grid of images over the map and the images of the stored samples, for each label in turn.
 
 function fromGrid(world) {
   const { side, images, samples } = world.grid, [left, right, bottom, top] = world.bounds;

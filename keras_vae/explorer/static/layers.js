@@ -1,4 +1,4 @@
-// The networks, a bar a layer, as high as its output has numbers: compression, then expansion. A click shows the maps.
+// The networks with one bar per layer, whose height shows the size of its output. A click shows its feature maps.
 
 import { h, later, latest } from "explorer/dom";
 import { imageOf } from "explorer/session";
@@ -19,7 +19,7 @@ export function layersPanel(session, shown) {
       onmouseenter: () => tell(layer), onfocus: () => tell(layer), onmouseleave: () => tell(chosen), onclick: () => choose(layer) }, h("span", { style: `height: ${height}%` }));
     return bar;
   });
-  const tell = (layer) => { about.textContent = layer ? describe(layer) : "Each bar is a layer, as high as the logarithm of how many numbers it puts out. Click one for its feature maps."; };
+  const tell = (layer) => { about.textContent = layer ? describe(layer) : "Each bar is a layer; its height is the logarithm of the number of its outputs. Click a bar to show the feature maps."; };
 
   function choose(layer) {
     chosen = layer;
@@ -32,14 +32,14 @@ export function layersPanel(session, shown) {
 
   const fill = later(latest(async () => {
     if (shown.tab !== "layers" || !chosen) return;
-    if (!world.engine.layer) { maps.replaceChildren(h("p", { class: "muted", text: "This page holds no network: feature maps are shown in the live explorer." })); return; }
+    if (!world.engine.layer) { maps.replaceChildren(h("p", { class: "muted", text: "This page contains no network: feature maps are shown in the live explorer." })); return; }
     const decoding = chosen.part === "decoder", label = world.told(session.label);
     const { shape, data } = await world.engine.layer(chosen.part, chosen.name, decoding ? session.code : imageToShow(),
       decoding ? label : session.current[0].encoded?.label ?? label);
     draw(maps, shape, data);
   }), 60);
 
-  /** What the encoder is shown: the image that was encoded, or what the code decodes to. */
+  /** The encoder's input: the image that was encoded, or else the decoded image. */
   function imageToShow() {
     const { picture } = session.current[0];
     if (session.origin.image?.length === world.size) return session.origin.image;
@@ -53,12 +53,12 @@ export function layersPanel(session, shown) {
   });
   tell(null);
   return h("div", { class: "layers" },
-    h("div", { class: "hourglass", role: "group", "aria-label": "Layers of the encoder and of the decoder" }, ...bars),
+    h("div", { class: "hourglass", role: "group", "aria-label": "Layers of the encoder and the decoder" }, ...bars),
     h("div", { class: "ends muted small" }, h("span", { text: `image ${times(world.image_shape)}` }), h("span", { text: `code ${times(world.latent_shape)}` }), h("span", { text: `image ${times(world.image_shape)}` })),
     about, maps);
 }
 
-/** Shows maps, each from its least value (dark) to its greatest; a vector as bars around zero. */
+/** Shows each map from its lowest value (dark) to its highest, and a vector as bars around zero. */
 function draw(place, [count, rows, columns], data) {
   if (count === 1 && rows === 1) return place.replaceChildren(vector(data));
   place.replaceChildren(...Array.from({ length: count }, (_, map) => {
@@ -73,7 +73,7 @@ function draw(place, [count, rows, columns], data) {
   }));
 }
 
-/** Black, violet, orange, pale yellow: lightness rises all the way. */
+/** A colour map with rising lightness: black, violet, orange, pale yellow. */
 function heat(share) {
   const stops = [[8, 6, 30], [88, 28, 120], [205, 68, 78], [250, 170, 70], [252, 250, 205]], at = share * (stops.length - 1);
   const low = Math.min(Math.floor(at), stops.length - 2), mix = at - low;

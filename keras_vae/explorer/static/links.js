@@ -1,4 +1,4 @@
-// The state of the page in its address, so that a link leads back to it.
+// Stores the state of the page in its address, so that a link restores it.
 
 import { moved, project } from "explorer/maths";
 
@@ -7,16 +7,16 @@ const round = (value) => Number(value.toPrecision(DIGITS));
 
 const MOST_NUMBERS = 256;  // of a code in an address
 
-/** A code in an address: its coordinates, or all its numbers, where it has more than axes and they are not too many. */
+/** A code as text: its coordinates, or all its numbers if there are more than axes but not too many. */
 const spelled = (world, code) => [...(world.dims > world.axes && world.dims <= MOST_NUMBERS ? code : project(world, code))].map(round).join(" ");
 
-/** The code that a text spells. */
+/** The code of a text that `spelled` wrote. */
 function coded(world, text) {
   const values = numbers(text);
   return values.length === world.dims && world.dims > world.axes ? Float32Array.from(values) : moved(world, world.mean, values);
 }
 
-/** The address's part after `#`. */
+/** The part of the address after `#`. */
 export function written(session, shown, map) {
   const query = new URLSearchParams();
   if (shown.run !== 0) query.set("run", shown.run);
@@ -42,7 +42,7 @@ export function written(session, shown, map) {
 
 const numbers = (text) => (text ?? "").split(" ").filter(Boolean).map(Number).filter(Number.isFinite);
 
-/** What an address chooses before there is a session: which runs. */
+/** The runs that an address selects, needed before there is a session. */
 export function runsOf(hash, count) {
   const query = new URLSearchParams(hash);
   const known = (value) => value !== null && Number.isInteger(Number(value)) && Number(value) >= 0 && Number(value) < count;
@@ -51,7 +51,7 @@ export function runsOf(hash, count) {
   return { run, beside };
 }
 
-/** Brings the page to the state of an address; what it does not say, or says wrongly, stays as it is. */
+/** Restores the state of an address; missing or invalid parts are left unchanged. */
 export function restore(hash, session, shown, map) {
   const query = new URLSearchParams(hash), { world } = session, has = (name) => query.has(name);
   if (has("tab") && shown.tabs.includes(query.get("tab"))) shown.tab = query.get("tab");
@@ -75,7 +75,7 @@ export function restore(hash, session, shown, map) {
   const [x, y, span] = numbers(query.get("view"));
   if (span > 0) map.view = { x, y, span };
   const image = numbers(query.get("image"))[0];
-  if (session.labelNames) {  // what the link says, else the image's own
+  if (session.labelNames) {  // the label in the link, or else that of the image
     const known = (label) => Number.isInteger(label) && label >= 0 && label < session.labelNames.length;
     session.label = [numbers(query.get("class"))[0], world.classes?.[image]].find(known) ?? session.label;
   }

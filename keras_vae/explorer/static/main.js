@@ -1,4 +1,4 @@
-// Puts the page together: the worlds, the session, the maps, the panels.
+// Builds the page: worlds, session, maps and panels.
 
 import { choice, h, hue, later, say, toggle } from "explorer/dom";
 import { askJson } from "explorer/engines";
@@ -21,7 +21,7 @@ const PANELS = [
 const held = unpacked(JSON.parse(document.getElementById("worlds").textContent));
 const app = document.getElementById("app");
 
-/** The runs' names, and a function that gives the facts of one. */
+/** The runs' names, and a function that returns the facts of one. */
 async function source() {
   if (held) return { names: held.map((facts) => facts.name), facts: async (number) => held[number] };
   return { names: await askJson("explorer/api/runs"), facts: async (number) => ({ ...(await askJson(`explorer/api/${number}/world`)), number }) };
@@ -45,10 +45,10 @@ async function start() {
   await open();
 }
 
-const page = { hash: null };  // the address that the page shows, by what it has read or written last
+const page = { hash: null };  // the last address that the page has read or written
 async function guarded(work) {
   try { await work(); } catch (problem) {
-    const loading = app.querySelector(".loading");  // where there is no page, what is wrong stays
+    const loading = app.querySelector(".loading");  // if there is no page yet, the message stays
     if (loading) loading.textContent = problem.message;
     else say(problem.message);
     app.setAttribute("aria-busy", "false");
@@ -64,7 +64,7 @@ function build(names, asked, worlds) {
   const maps = worlds.map((_, number) => new LatentMap(session, number, shown));
   const panels = PANELS.map(([key, title, make]) => [key, title, h("div", { role: "tabpanel", id: `panel-${key}`, "aria-labelledby": `tab-${key}`, class: "panel" }, make(session, shown))]);
   const tabs = panels.map(([key, title]) => h("button", { type: "button", role: "tab", id: `tab-${key}`, "aria-controls": `panel-${key}`, text: title, onclick: () => { shown.tab = key; changed(); } }));
-  const tabList = h("div", { role: "tablist", "aria-label": "What to do", class: "tabs", onkeydown: (event) => {
+  const tabList = h("div", { role: "tablist", "aria-label": "Tools", class: "tabs", onkeydown: (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!step) return;
     const at = (shown.tabs.indexOf(shown.tab) + step + tabs.length) % tabs.length;
@@ -72,7 +72,7 @@ function build(names, asked, worlds) {
     changed();
     tabs[at].focus();
   } }, ...tabs);
-  const toolbar = h("div", { class: "toolbar", role: "toolbar", "aria-label": "What the map shows" });
+  const toolbar = h("div", { class: "toolbar", role: "toolbar", "aria-label": "Display of the map" });
 
   function changed() {
     panels.forEach(([key, , panel], index) => {
@@ -84,7 +84,7 @@ function build(names, asked, worlds) {
     remember();
   }
   const remember = later(() => {
-    if (!app.contains(tabList) || location.hash !== page.hash) return;  // another state is there, or asked for
+    if (!app.contains(tabList) || location.hash !== page.hash) return;  // another state is shown or requested
     history.replaceState(null, "", `#${written(session, shown, maps[0])}`);
     page.hash = location.hash;
   }, 200);
@@ -95,14 +95,14 @@ function build(names, asked, worlds) {
   app.replaceChildren(
     header(names, asked, worlds),
     h("main", { class: worlds.length > 1 ? "two" : "" },
-      h("section", { class: "maps-area", "aria-label": "The map of the codes" },
+      h("section", { class: "maps-area", "aria-label": "Map of the codes" },
         toolbar,
         h("div", { class: "maps-row" }, ...maps.map((map) => h("figure", { class: "card map-card" },
           worlds.length > 1 ? h("figcaption", { class: "map-title" }, h("strong", { text: map.world.name }), h("span", { class: "muted", text: deadShare(map.world) })) : null, map.element))),
         legend(session, shown, changed)),
       h("div", { class: "side" }, currentCard(session),
         h("section", { class: "card tools-card" }, tabList, ...panels.map(([, , panel]) => panel)))),
-    h("footer", { class: "muted small" }, "Drag on the map to decode. Wheel or pinch zooms, shift and drag moves the map, a click on a point takes its image. On the focused map: arrow keys, +, − and 0."));
+    h("footer", { class: "muted small" }, "Drag on the map to decode. Scroll or pinch to zoom, drag with shift to move the map, click a point to select its image. Keys on the focused map: arrows, +, − and 0."));
   restore(location.hash.slice(1), session, shown, maps[0]);
   fillToolbar(toolbar, shown, world, maps, changed);
   session.tell("restored");
@@ -110,7 +110,7 @@ function build(names, asked, worlds) {
   page.redraw = () => session.tell("view");
 }
 
-const deadShare = (world) => world.verdict?.blind ? "The features behind the dead zones cannot tell fog from real images here: rely on the pictures" : `${Math.round(100 * world.dead_zones.share)}% of the samples from ${world.variational ? "the prior" : "N(0, I)"} fall into dead zones${world.conditional ? ", over all classes" : ""}`;
+const deadShare = (world) => world.verdict?.blind ? "The features behind the dead zones cannot tell fog from real images here: judge by the images" : `${Math.round(100 * world.dead_zones.share)}% of the samples from ${world.variational ? "the prior" : "N(0, I)"} fall into dead zones${world.conditional ? ", over all classes" : ""}`;
 
 function header(names, asked, worlds) {
   const [world] = worlds, theme = h("button", { type: "button", class: "quiet", text: "Light or dark", onclick: () => {
@@ -148,22 +148,22 @@ function fillToolbar(bar, shown, world, maps, changed) {
   const overlay = (name) => (on) => { shown.overlays[on ? "add" : "delete"](name); changed(); };
   bar.replaceChildren(...[
     h("div", { class: "group" },
-      toggle("dead zones", shown.dead, flip("dead"), "Shaded where the map decodes to what no image looks like: farther from every held-out image than 95% of the reconstructions"),
-      toggle("pictures", shown.tiles, flip("tiles"), "What the map decodes to, everywhere"),
+      toggle("dead zones", shown.dead, flip("dead"), "Shades the parts of the map whose decoded images are farther from every held-out image than 95% of the reconstructions"),
+      toggle("pictures", shown.tiles, flip("tiles"), "Shows decoded images all over the map"),
       world.classes && toggle("labels", shown.names, flip("names")),
       world.classes && toggle("colours", shown.colours, flip("colours"))),
     h("div", { class: "group" }, ...Object.keys(world.overlays).map((name) =>
-      toggle(`${name === "prior" ? "×" : "+"} ${name.replaceAll("_", " ")}`, shown.overlays.has(name), overlay(name), name === "prior" ? `400 samples of ${world.standard ? "N(0, I)" : "the model's own prior"}` : "400 samples of the density fitted to the codes"))),
+      toggle(`${name === "prior" ? "×" : "+"} ${name.replaceAll("_", " ")}`, shown.overlays.has(name), overlay(name), name === "prior" ? `400 samples from ${world.standard ? "N(0, I)" : "the model's own prior"}` : "400 samples from the density fitted to the codes"))),
     world.embedding && choice("Layout of the map", [["axes", "axes"], ["tsne", "t-SNE"]], shown.layout, (name) => { shown.layout = name; maps.forEach((map) => map.home()); changed(); }),
   ].filter(Boolean));
 
 }
 
-/** The labels with their colours; a click on one shows it alone. */
+/** The labels with their colours; a click on one shows only its images. */
 function legend(session, shown, changed) {
   const { world } = session;
   if (!world.classes || world.label_names.length > 40) return h("div");
-  const buttons = world.label_names.map((name, label) => h("button", { type: "button", class: "chip", "aria-pressed": "false", title: `Show ${name} alone`, onclick: () => {
+  const buttons = world.label_names.map((name, label) => h("button", { type: "button", class: "chip", "aria-pressed": "false", title: `Show only ${name}`, onclick: () => {
     shown.only = shown.only === label ? null : label;
     mark();
     changed();

@@ -1,20 +1,20 @@
-// The map: codes of held-out images in the plane, what lies between them, and the cursor whose place is decoded.
-// Two canvases: what changes with the view lies below, what moves with the cursor above.
+// The map: codes of held-out images in the plane, the space between them, and the cursor, whose position is decoded.
+// It has two canvases: the lower one changes with the view, the upper one with the cursor.
 
 import { colour, h, hue, later, latest, number as written } from "explorer/dom";
 import { ellipse, nearest, project } from "explorer/maths";
 import { thumbnail } from "explorer/pictures";
 
-const NEAR = 11;  // pixels from a point within which it is meant
+const NEAR = 11;  // pixels within which a point is selected
 const MOST_TILES = 400, FEWER_TILES = 100, LARGE_IMAGE = 64 * 64 * 3;
 
 export class LatentMap {
-  /** A map of world `number` of a session; `shown` holds the choices of the page, shared by the maps. */
+  /** A map of world `number` of a session; `shown` contains the choices of the page, which all maps share. */
   constructor(session, number, shown) {
     Object.assign(this, { session, number, shown, world: session.worlds[number] });
     this.below = h("canvas", { class: "below" });
     this.above = h("canvas", { class: "above", tabindex: "0", role: "application",
-      "aria-label": `Map of the codes of ${this.world.name}. Arrow keys move the place that is decoded, plus and minus zoom, 0 shows all.` });
+      "aria-label": `Map of the codes of ${this.world.name}. Arrow keys move the cursor, plus and minus zoom, 0 shows all codes.` });
     this.tip = h("div", { class: "tip", hidden: true });
     const button = (text, label, work) => h("button", { type: "button", text, "aria-label": `${label} of ${this.world.name}`, onclick: work });
     const zoom = h("div", { class: "zoom" }, button("−", "Zoom out", () => this.zoom(0.7)), button("+", "Zoom in", () => this.zoom(1.4)), button("all", "Show all", () => this.showAll()));
@@ -29,7 +29,7 @@ export class LatentMap {
     new ResizeObserver(() => this.#resize()).observe(this.element);
   }
 
-  // Where things are.
+  // Coordinates.
 
   get points() { return this.embedded ? this.world.embedding.points.data : this.world.coordinates; }
   get stride() { return this.embedded ? 2 : this.world.axes; }
@@ -59,7 +59,7 @@ export class LatentMap {
     return [this.points[at], this.stride > 1 ? this.points[at + 1] : 0];
   }
 
-  /** Where a code lies on the map; on an embedding, which is no function, where its nearest images do. */
+  /** The position of a code on the map; an embedding is not a function, so there it is the average of the nearest images. */
   placeOf(code) {
     const coordinates = project(this.world, code);
     if (!this.embedded) return [coordinates[0], coordinates[1] ?? 0];
@@ -67,7 +67,7 @@ export class LatentMap {
     return averaged(close, (row) => this.point(row), 2);
   }
 
-  /** Moves the cursor to a place of the plane. On an embedding it gets the codes of the nearest images, averaged. */
+  /** Moves the cursor to a point of the plane. On an embedding, it gets the average code of the nearest images. */
   go(x, y) {
     if (!this.embedded) return this.session.place(this.number, this.world.axes > 1 ? [x, y] : [x]);
     const { codes } = this.world.embedding, { dims, axes } = this.world;
@@ -200,7 +200,7 @@ export class LatentMap {
     context.globalAlpha = 1;
   }
 
-  /** The labels' names, each at the image in the middle of its kind: the point with the least distance to all others. */
+  /** The labels' names, each at the image that is closest to the mean of its class. */
   #drawNames(context, ink) {
     const { classes, label_names: names } = this.world;
     if (!classes || names.length > 20) return;
@@ -222,7 +222,7 @@ export class LatentMap {
     context.textBaseline = "alphabetic";
   }
 
-  // Pictures of what the map decodes to, in place of its ground.
+  // Decoded images as the background of the map.
 
   #drawTiles(context) {
     const tiles = this.tiles;
@@ -259,7 +259,7 @@ export class LatentMap {
     this.draw();
   }
 
-  /** What moves: ellipse, path, samples, the cursor. */
+  /** Draws everything that moves with the cursor: ellipses, path, samples and the cursor itself. */
   drawAbove() {
     if (!this.width || !this.ink) return;
     const context = this.#clear(this.above), { code, encoded } = this.session.current[this.number], { ink } = this;
@@ -305,7 +305,7 @@ export class LatentMap {
     for (const code of [codes[0], codes[codes.length - 1]]) disc(context, ...this.toScreen(...this.placeOf(code)), 5, this.ink.paper);
   }
 
-  // Hands.
+  // Mouse, touch and keyboard.
 
   zoom(factor, left = this.width / 2, top = this.height / 2) {
     const [x, y] = this.toPlane(left, top), span = Math.min(Math.max(this.view.span / factor, 1e-4), 1e5);
@@ -328,7 +328,7 @@ export class LatentMap {
 
   #listen() {
     const { above } = this, at = (event, box = above.getBoundingClientRect()) => [event.clientX - box.left, event.clientY - box.top];
-    let held;  // where the map lay when a drag began: to ask in each move would lay the page out twice a frame
+    let held;  // the map's place when a drag began: measuring it at each move would need two page layouts per frame
     above.addEventListener("pointerdown", (event) => {
       above.setPointerCapture(event.pointerId);
       held = above.getBoundingClientRect();
@@ -354,7 +354,7 @@ export class LatentMap {
       this.pointers.delete(event.pointerId);
       const { gesture } = this;
       if (gesture && !gesture.dragged && !gesture.pans && gesture.hit >= 0 && event.type === "pointerup") this.session.pick(gesture.hit, this.number);
-      if (gesture && this.pointers.size) gesture.pans = true;  // one finger of two has gone
+      if (gesture && this.pointers.size) gesture.pans = true;  // one of two fingers was lifted
     };
     above.addEventListener("pointerup", up);
     above.addEventListener("pointercancel", up);
@@ -428,7 +428,7 @@ function middle(map, classes, label) {
   return own.reduce((best, place) => (distance(place) < distance(best) ? place : best));
 }
 
-/** The dead zones of a label as a picture, top row first: clear up to the threshold, full from one and a half times that on. */
+/** The dead zones of a label as a picture, top row first: clear up to 0.95 times the threshold, opaque from 1.3 times on. */
 function shadeOf({ shape: [, rows, columns], data }, label, color) {
   const canvas = h("canvas", { width: columns, height: rows }), context = canvas.getContext("2d");
   context.fillStyle = color;

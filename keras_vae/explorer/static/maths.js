@@ -13,7 +13,7 @@ export function project(world, code) {
   return found;
 }
 
-/** The code moved so that it has the given coordinates; what lies off the axes stays. Missing ones stay too. */
+/** The code moved to the given coordinates; missing coordinates and the part off the axes stay unchanged. */
 export function moved(world, code, coordinates) {
   const now = project(world, code), result = Float32Array.from(code);
   coordinates.forEach((value, axis) => {
@@ -59,10 +59,10 @@ export const PATHS = {
   "variance preserving": (start, end, t) => weigh(start, end, (1 - t) / Math.hypot(1 - t, t), t / Math.hypot(1 - t, t)),
 };
 
-/** What is kept of a sample at a temperature: its distance from the mean of what it was drawn from, scaled. */
+/** A sample at a temperature: its distance from the mean of its distribution is multiplied by the temperature. */
 export const cooled = (code, mean, temperature) => code.map((value, i) => mean[i] + temperature * (value - mean[i]));
 
-/** Rows of `rows` (a flat array of `width` numbers each) nearest to `point`, of those that `counts(row)` counts. */
+/** Rows of `rows` (a flat array of `width` numbers each) nearest to `point`, among those with `counts(row)`. */
 export function nearest(rows, width, point, count, counts = () => true) {
   const best = [];
   for (let row = 0; row * width < rows.length; row++) {
@@ -78,7 +78,7 @@ export function nearest(rows, width, point, count, counts = () => true) {
   return best;
 }
 
-/** `count` codes one after the other as one array. */
+/** All codes concatenated into one array. */
 export function stacked(codes, dims) {
   const all = new Float32Array(codes.length * dims);
   codes.forEach((code, i) => all.set(code, i * dims));

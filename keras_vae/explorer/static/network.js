@@ -1,6 +1,6 @@
-// Computes a network of Keras' layers in the browser, one image or code at a time. Arrays are height x width x channels.
+// Computes a network of Keras layers in the browser, one image or code at a time. Arrays are height x width x channels.
 
-const erf = (x) => {  // Abramowitz and Stegun 7.1.26, wrong by 1.5e-7 at most
+const erf = (x) => {  // Abramowitz and Stegun 7.1.26, error at most 1.5e-7
   const t = 1 / (1 + 0.3275911 * Math.abs(x));
   const tail = ((((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t + 0.254829592) * t;
   return Math.sign(x) * (1 - tail * Math.exp(-x * x));
@@ -98,7 +98,7 @@ function transposed(layer, [input], [from]) {
   return activate(output, layer.settings.activation);
 }
 
-/** Copies each place of the output from the place that `source(y, x)` names, in input rows and columns, or leaves 0. */
+/** Copies each output position from the input position `source(y, x)`, or leaves 0 if that is outside the input. */
 function gathered(layer, input, [height, width, channels], source) {
   const [rows, columns] = layer.shape, output = new Float32Array(rows * columns * channels);
   for (let y = 0; y < rows; y++) for (let x = 0; x < columns; x++) {
@@ -121,7 +121,7 @@ function averaged(layer, [input], [from]) {
   return output;
 }
 
-/** Normalizes sets of entries to mean 0 and variance 1 and then scales by channel; `group(i)` says which set entry i is in. */
+/** Normalizes sets of entries to mean 0 and variance 1 and then scales by channel; `group(i)` is the set of entry i. */
 function normalized(layer, input, channels, count, group) {
   const [gamma, beta] = layer.weights, sums = new Float64Array(count), squares = new Float64Array(count), sizes = new Float64Array(count);
   for (let i = 0; i < input.length; i++) { const g = group(i); sums[g] += input[i]; sizes[g]++; }

@@ -1,8 +1,8 @@
-// Arrays as keras_vae.explorer.packing writes them.
+// Reads arrays in the format of keras_vae.explorer.packing.
 
 const TYPES = { float32: Float32Array, int32: Int32Array, uint8: Uint8Array };
 
-/** The value with its packed arrays as { shape, data }, data a typed array. */
+/** The value with packed arrays as { shape, data }, where data is a typed array. */
 export function unpacked(value) {
   if (Array.isArray(value)) return value.map(unpacked);
   if (value === null || typeof value !== "object") return value;

@@ -1,4 +1,4 @@
-// From one code to another, along a path that the person chooses, beside a plain blend of the two pictures.
+// Interpolation between two codes along a chosen path, beside a plain blend of the two images.
 
 import { choice, h, later, latest } from "explorer/dom";
 import { PATHS, stacked } from "explorer/maths";
@@ -12,7 +12,7 @@ export function pathsPanel(session, shown) {
   const ends = { A: null, B: null };
   const slots = Object.fromEntries(Object.keys(ends).map((name) => [name, h("span", { class: "slot" })]));
   const strip = h("div", { class: "strip wide" }), blend = h("div", { class: "strip wide" });
-  const fraction = h("input", { type: "range", min: 0, max: 1, step: 0.005, value: shown.fraction, "aria-label": "How far from A to B", oninput: () => { shown.fraction = Number(fraction.value); go(); } });
+  const fraction = h("input", { type: "range", min: 0, max: 1, step: 0.005, value: shown.fraction, "aria-label": "Position between A and B", oninput: () => { shown.fraction = Number(fraction.value); go(); } });
   const at = (t) => PATHS[shown.pathKind](ends.A, ends.B, t);
 
   function go() {
@@ -41,7 +41,7 @@ export function pathsPanel(session, shown) {
   const changed = () => { drawPath(); fill(); };
   const set = (name, code) => { ends[name] = Float32Array.from(code); shown.ends = ends; changed(); };
 
-  async function begin() {  // two images of different labels, until the person takes others
+  async function begin() {  // two images of different labels, until the user chooses others
     if (!ends.A) set("A", await codeOf(0));
     if (!ends.B) {
       const other = world.classes ? world.classes.findIndex((label) => label !== world.classes[0]) : 1;
@@ -83,13 +83,13 @@ export function pathsPanel(session, shown) {
     else { stop(); if (shown.path) { shown.path = null; session.tell("code"); } }
   });
   const end = (name) => h("div", { class: "end" }, slots[name],
-    h("button", { type: "button", text: `${name} is here`, title: `Takes what is at the cursor, picked, drawn or uploaded, as ${name}`, onclick: () => set(name, session.code) }));
+    h("button", { type: "button", text: `Set ${name}`, title: `Uses the current code as ${name}`, onclick: () => set(name, session.code) }));
   const kind = choice("Path", Object.keys(PATHS).map((name) => [name, name]), shown.pathKind, (name) => { shown.pathKind = name; changed(); go(); });
   session.on("restored", () => { kind.value = shown.pathKind; fraction.value = shown.fraction; });
   return h("div", { class: "paths" },
     h("div", { class: "tools" }, end("A"), end("B"), h("label", { class: "inline" }, "along ", kind), play),
     h("div", { class: "along" }, strip, fraction),
-    h("p", { class: "muted small", text: "The two pictures blended, for comparison:" }), blend,
-    h("p", { class: "muted small", text: "Pick an image on the map, draw or upload one, and make it A or B. Means have no common length: linear suits them; slerp and variance preserving suit draws." }),
-    world.conditional && h("p", { class: "muted small", text: "The path joins two codes, whatever the labels of their images; all of it is decoded as the class chosen above." }));
+    h("p", { class: "muted small", text: "For comparison, a blend of the two images:" }), blend,
+    h("p", { class: "muted small", text: "Select an image on the map, or draw or upload one, and set it as A or B. Linear paths suit posterior means, whose norms differ; slerp and variance preserving paths suit samples." }),
+    world.conditional && h("p", { class: "muted small", text: "The path joins the two codes regardless of their images' labels; all of it is decoded as the class chosen above." }));
 }

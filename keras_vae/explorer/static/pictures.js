@@ -1,8 +1,8 @@
-// Images on canvases, and files as images.
+// Paints images on canvases, and reads images from files.
 
 import { h } from "explorer/dom";
 
-/** Paints an image, a Uint8Array of height x width x channels, on a canvas, which takes its size. */
+/** Paints an image, a Uint8Array of height x width x channels, on a canvas and sets the canvas to its size. */
 export function paint(canvas, image, [height, width, channels], offset = 0) {
   if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
   canvas.getContext("2d").putImageData(toImageData(image, [height, width, channels], offset), 0, 0);
@@ -27,29 +27,29 @@ export function thumbnail(images, index, shape, attributes = {}) {
   return paint(canvas, images, shape, index * shape[0] * shape[1] * shape[2]);
 }
 
-/** The same as an image, which the browser, unlike a canvas, need not draw anew in each of its frames. */
+/** The same as an img element, which the browser, unlike a canvas, need not redraw in each frame. */
 export const still = (images, index, shape) =>
   h("img", { class: "thumb", alt: "", src: thumbnail(images, index, shape).toDataURL() });
 
 const MOST_BYTES = 20 * 2 ** 20, MOST_SIDE = 12000;
 
-/** An uploaded file as an image of the given shape, Float32Array in [0, 1]: its middle, cut to the shape and scaled.
- *  Grey is the luma of ITU-R BT.601, which Pillow takes too. Throws an Error with a sentence for the person. */
+/** An uploaded file as an image of the given shape, Float32Array in [0, 1], scaled and cropped at the centre.
+ *  Grey is the luma of ITU-R BT.601, as in Pillow. Throws an Error with a message for the user. */
 export async function fromFile(file, [height, width, channels]) {
   const name = `“${file.name.slice(0, 60)}”`;
-  if (file.size > MOST_BYTES) throw new Error(`${name} is too large: ${Math.round(file.size / 2 ** 20)} MB, and 20 MB are the most.`);
+  if (file.size > MOST_BYTES) throw new Error(`${name} is too large: ${Math.round(file.size / 2 ** 20)} MB, but at most 20 MB are possible.`);
   let bitmap;
   try {
     bitmap = await createImageBitmap(file);
   } catch {
-    throw new Error(`${name} is no image that this browser can read: give a PNG, JPEG, WebP or GIF.`);
+    throw new Error(`${name} is not an image that this browser can read: use a PNG, JPEG, WebP or GIF.`);
   }
   if (Math.max(bitmap.width, bitmap.height) > MOST_SIDE)
-    throw new Error(`${name} is too large: ${bitmap.width} × ${bitmap.height} pixels, and ${MOST_SIDE} a side are the most.`);
+    throw new Error(`${name} is too large: ${bitmap.width} × ${bitmap.height} pixels, but at most ${MOST_SIDE} per side are possible.`);
   const scale = Math.max(width / bitmap.width, height / bitmap.height);
   const canvas = h("canvas", { width, height }), context = canvas.getContext("2d", { willReadFrequently: true });
   context.imageSmoothingQuality = "high";
-  context.fillStyle = "#000";  // what is transparent
+  context.fillStyle = "#000";  // behind transparent pixels
   context.fillRect(0, 0, width, height);
   context.drawImage(bitmap, (width - scale * bitmap.width) / 2, (height - scale * bitmap.height) / 2, scale * bitmap.width, scale * bitmap.height);
   const { data } = context.getImageData(0, 0, width, height), image = new Float32Array(height * width * channels);

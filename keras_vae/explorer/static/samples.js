@@ -1,4 +1,4 @@
-// Samples of the prior beside those of a fitted density, by the same seeds, at a temperature.
+// Samples from the prior beside samples from a fitted density, with the same seeds and temperature.
 
 import { choice, h, later, latest, number } from "explorer/dom";
 import { cooled, stacked } from "explorer/maths";
@@ -46,10 +46,10 @@ export function samplesPanel(session, shown) {
   const step = (by) => () => { shown.seed = Math.max(0, shown.seed + by); refresh(); };
   return h("div", { class: "samples" },
     h("div", { class: "tools" }, h("label", { class: "inline" }, "seeds from ", seed),
-      h("button", { type: "button", text: "‹", "aria-label": "Seeds before", onclick: step(-COUNT) }), h("button", { type: "button", text: "›", "aria-label": "Next seeds", onclick: step(COUNT) }),
+      h("button", { type: "button", text: "‹", "aria-label": "Previous seeds", onclick: step(-COUNT) }), h("button", { type: "button", text: "›", "aria-label": "Next seeds", onclick: step(COUNT) }),
       h("label", { class: "inline" }, "temperature ", temperature), cool),
     h("div", { class: "sides" },
-      h("div", {}, h("h3", {}, h("span", { class: "mark prior", text: "●" }), world.variational ? " the prior" : " N(0, I), which nothing was trained for"), boards.prior),
-      h("div", {}, h("h3", {}, h("span", { class: "mark", text: "●" }), " ", fitted.length > 1 ? source : shown.source ? `${shown.source.replaceAll("_", " ")}, fitted to the codes` : "nothing was fitted"), boards.fitted)),
-    h("p", { class: "muted small", text: "The dots on the map are these samples. At temperature T a sample keeps T times its distance from the mean of what it was drawn from." }));
+      h("div", {}, h("h3", {}, h("span", { class: "mark prior", text: "●" }), world.variational ? " the prior" : " N(0, I), not used in training"), boards.prior),
+      h("div", {}, h("h3", {}, h("span", { class: "mark", text: "●" }), " ", fitted.length > 1 ? source : shown.source ? `${shown.source.replaceAll("_", " ")}, fitted to the codes` : "no density was fitted"), boards.fitted)),
+    h("p", { class: "muted small", text: "The dots on the map are these samples. At temperature T, the distance of each sample from the mean of its distribution is multiplied by T." }));
 }

@@ -1,8 +1,8 @@
-// What is being looked at: one current code for each world, where it came from, and what it is decoded as.
-// Everything else listens: session.on(name, listener), with
-//   code    the current code has moved (the pictures come later, by `picture`)
-//   picture what it decodes to is there
-//   view    what is shown has changed
+// The state of the page: one current code for each world, its origin, and the label that it is decoded with.
+// Everything else listens to events, session.on(name, listener):
+//   code    the current code has changed (the images follow, see `picture`)
+//   picture the decoded image is available
+//   view    the display has changed
 
 import { latest } from "explorer/dom";
 import { engineOf } from "explorer/engines";
@@ -23,15 +23,15 @@ export function prepared(facts) {
     for (let i = 0; i < world.count; i++) sum += world.coordinates[i * world.axes + axis];
     return sum / world.count;
   });
-  world.mean = moved(world, world.center, world.dims <= 2 ? world.means : []);  // of more numbers the center is the mean
+  world.mean = moved(world, world.center, world.dims <= 2 ? world.means : []);  // with more numbers, the center is the mean
   world.axisName = (axis) => (world.dims <= 2 ? `z${"₁₂"[axis]}` : `axis ${axis + 1}`);
-  world.told = (label) => (world.conditional ? Math.min(label, world.label_names.length - 1) : null);  // what its functions take besides
+  world.told = (label) => (world.conditional ? Math.min(label, world.label_names.length - 1) : null);  // the label for the engine's functions
   world.labelOf = (index) => (world.classes ? world.label_names[world.classes[index]] ?? "" : "");
   world.engine = engineOf(world);
   return world;
 }
 
-/** A test image of a world as the encoder takes it. */
+/** An image of a world in the encoder's input format. */
 export const imageOf = (world, index) =>
   Float32Array.from(world.pictures.subarray(index * world.size, (index + 1) * world.size), (value) => value / 255);
 
@@ -40,10 +40,10 @@ export class Session {
     this.worlds = worlds;
     this.listeners = {};
     this.current = worlds.map((world) => ({ code: world.mean, picture: null, encoded: null }));
-    this.origin = { kind: "place" };  // or { kind: "image", index }, { kind: "given", image, name }: what was encoded
+    this.origin = { kind: "place" };  // or the encoded image: { kind: "image", index } or { kind: "given", image, name }
     this.labelNames = worlds.find((world) => world.conditional)?.label_names ?? null;
-    this.label = this.labelNames ? 0 : null;  // what codes are decoded as, in every conditional world
-    this.locks = new Map();  // axis -> the coordinate in the first world that it keeps
+    this.label = this.labelNames ? 0 : null;  // the label that codes are decoded with in every conditional world
+    this.locks = new Map();  // axis -> its locked coordinate in the first world
     this.milliseconds = null;
     this.decodeAll = latest(() => this.#decode());
   }
@@ -60,7 +60,7 @@ export class Session {
   get code() { return this.current[0].code; }
   coordinates(number = 0) { return project(this.worlds[number], this.current[number].code); }
 
-  /** Takes a code of the first world. The second one's cursor goes to the same place of its map, or to `beside`. */
+  /** Sets the code of the first world. The second one's cursor moves to the corresponding place on its map, or to `beside`. */
   setCode(code, { encoded = null, beside = null, origin = { kind: "place" } } = {}) {
     const kept = this.#locked(code), asked = kept === code;
     this.origin = asked ? origin : { kind: "place" };
@@ -71,7 +71,7 @@ export class Session {
     this.decodeAll();
   }
 
-  /** Decodes everything as another label. What was drawn or uploaded has none of its own, and is encoded anew. */
+  /** Decodes everything with another label. Drawn and uploaded images have no label of their own and are encoded again. */
   setLabel(label) {
     this.label = label;
     if (this.origin.kind === "given") this.give(this.origin.image, this.origin);
@@ -87,12 +87,12 @@ export class Session {
     return moved(this.world, code, coordinates);
   }
 
-  /** Moves the current code to coordinates along the axes; missing ones stay. */
+  /** Moves the current code to coordinates along the axes; missing coordinates stay unchanged. */
   setCoordinates(coordinates) {
     this.setCode(moved(this.world, this.code, coordinates));
   }
 
-  /** Moves the cursor of world `number` to coordinates, and that of the other along. */
+  /** Moves the cursor of world `number` to coordinates, and the other cursor along with it. */
   place(number, coordinates) {
     if (number === 0) return this.setCoordinates(coordinates);
     this.setCoordinates(this.#carried(coordinates, this.worlds[1], this.world));
@@ -116,7 +116,7 @@ export class Session {
     return this.give(image, { kind: "image", index, number, name: `held-out image ${index}`, label: world.labelOf(index), own: world.classes?.[index] });
   }
 
-  /** Encodes an image in every world that takes it, under its own label where it has one, and goes to its code. */
+  /** Encodes an image in every world that accepts it, with its own label if it has one, and goes to its code. */
   give(image, origin) {
     this.giving ??= latest((image, origin) => this.#give(image, origin));
     return this.giving(image, origin);
@@ -131,7 +131,7 @@ export class Session {
     }
   }
 
-  /** Where an image lies in a world: its code by the encoder, else by the map that it is on; null where it is on none. */
+  /** The code of an image in a world, from the encoder or else from the image's place on the map; null if there is neither. */
   async #placed(world, number, image, origin) {
     if (world.engine.encode && world.size === image.length) {
       const label = world.told(origin.own ?? this.label), encoded = { ...(await world.engine.encode(image, label)), label };
@@ -154,7 +154,7 @@ export class Session {
     this.tell("picture");
   }
 
-  /** The held-out images, of a conditional world those of the label, whose codes lie nearest along the axes, [{ row, distance }]. */
+  /** The held-out images with the nearest codes along the axes, [{ row, distance }]; in a conditional world, only those of the label. */
   neighbours(number, count) {
     const world = this.worlds[number], label = world.told(this.label);
     return nearest(world.coordinates, world.axes, this.coordinates(number), count, label === null ? undefined : (row) => world.classes[row] === label);

@@ -1,10 +1,10 @@
-// A slider for each of the most active principal directions, with what it does to the picture behind it.
+// A slider for each of the first principal directions, in front of images that show its effect.
 
 import { h, later, latest, number } from "explorer/dom";
 import { moved, stacked } from "explorer/maths";
 import { still } from "explorer/pictures";
 
-const REACH = 3;  // standard deviations either way
+const REACH = 3;  // standard deviations in each direction
 const STEPS = 7;
 
 export function slidersPanel(session, shown) {
@@ -27,11 +27,11 @@ export function slidersPanel(session, shown) {
   }), 180);
   session.on("code", () => { rows.forEach((one) => one.update()); strips(); });
   session.on("view", strips);
-  const what = world.dims <= 2 ? "The numbers of the code." : `The ${world.axes} directions in which the codes of ${world.dims.toLocaleString("en")} numbers differ most, ${REACH} standard deviations either way.`;
+  const what = world.dims <= 2 ? "The numbers of the code." : `The ${world.axes} directions in which the codes of ${world.dims.toLocaleString("en")} numbers vary most, up to ${REACH} standard deviations in each direction.`;
   return h("div", {},
     h("div", { class: "tools" },
-      h("button", { type: "button", text: "Reset", onclick: reset, title: "To the mean of the codes; locked sliders stay" }),
-      h("button", { type: "button", text: "Random", onclick: random, title: "Draws each slider that is not locked" })),
+      h("button", { type: "button", text: "Reset", onclick: reset, title: "Goes to the mean of the codes; locked sliders stay" }),
+      h("button", { type: "button", text: "Random", onclick: random, title: "Sets all unlocked sliders at random" })),
     h("p", { class: "muted small", text: what }),
     h("div", { class: "sliders" }, ...rows.map((one) => one.element)));
 }
@@ -46,7 +46,7 @@ function row(session, axis) {
     if (session.locks.has(axis)) session.locks.set(axis, coordinates[axis]);
     session.setCoordinates(coordinates);
   } });
-  const lock = h("button", { type: "button", class: "toggle lock", "aria-pressed": "false", "aria-label": `Lock ${name}`, title: "Keeps this number, whatever else moves", text: "lock",
+  const lock = h("button", { type: "button", class: "toggle lock", "aria-pressed": "false", "aria-label": `Lock ${name}`, title: "Keeps this value fixed", text: "lock",
     onclick: () => {
       if (session.locks.has(axis)) session.locks.delete(axis);
       else session.locks.set(axis, session.coordinates()[axis]);
@@ -62,5 +62,5 @@ function row(session, axis) {
   return { axis, low, high, strip, update, element: h("div", { class: "slider" }, h("label", { text: name }), h("div", { class: "track" }, strip, slider), value, lock) };
 }
 
-/** A draw from N(0, 1) (Box and Muller 1958). */
+/** A sample from N(0, 1) (Box and Muller 1958). */
 const normal = () => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());

@@ -1,20 +1,20 @@
-"""What the decoder's output means: a density over images, in nats per image.
+"""Likelihoods: densities over images, given the decoder's output, in nats per image.
 
-A likelihood is a frozen dataclass, derived from `Likelihood`, with methods of the same signature in all of them:
+A likelihood is a frozen dataclass, derived from `Likelihood`. All have the same methods:
 
-    num_parameters(channels)   how many channels the decoder puts out for an image of `channels`
-    head()                     further layers at the decoder's end (a learned variance), mostly none
+    num_parameters(channels)   the number of channels of the decoder's output for an image of `channels`
+    head()                     additional layers at the end of the decoder (a learned variance), usually none
     log_prob(images, decoded)  log p(images | codes), `[batch]`, summed over pixels and channels
-    mean(decoded)              the images that the decoder shows, `[batch, height, width, channels]` in [0, 1]
+    mean(decoded)              the decoded images, `[batch, height, width, channels]` in [0, 1]
+    observe(images, seed)      the images as observations of the density, such as binarised images
 
-`observe(images, seed)`, which makes of grey values what the density is over, and `bin_width`, which tells how its
-nats become bits per dimension (None where it is no density, but a distortion that is trained on like one).
+`bin_width` converts nats to bits per dimension. It is None for a distortion that is not a density.
 """
 
 from keras_vae.model.likelihoods.automatic import Automatic
 from keras_vae.model.likelihoods.bernoulli import Bernoulli, ContinuousBernoulli
 from keras_vae.model.likelihoods.gaussian import (
-    GaussianLikelihood,
+    Gaussian,
     GaussianPerPixel,
     LearnedGaussian,
     OptimalGaussian,
@@ -30,7 +30,7 @@ LIKELIHOODS = {
     "bernoulli": Bernoulli,
     "continuous_bernoulli": ContinuousBernoulli,
     "discretized_logistic": DiscretizedLogistic,
-    "gaussian": GaussianLikelihood,
+    "gaussian": Gaussian,
     "gaussian_learned": LearnedGaussian,
     "gaussian_optimal": OptimalGaussian,
     "gaussian_per_pixel": GaussianPerPixel,

@@ -1,4 +1,4 @@
-"""The likelihood that images ask for."""
+"""The likelihood that is chosen by the images."""
 
 from dataclasses import dataclass
 
@@ -10,10 +10,10 @@ NEARLY_BLACK_AND_WHITE = 0.15
 
 @dataclass(frozen=True)
 class Automatic:
-    """Chosen by the images: `bernoulli` where they are nearly black and white, else `gaussian_optimal`.
+    """Chosen by the images: `bernoulli` if they are nearly black and white, else `gaussian_optimal`.
 
-    Nearly means that 4x(1 - x), which is 0 at black and white and 1 at middle grey, is below 0.15 in the mean
-    (MNIST 0.07, scikit-learn's digits 0.28).
+    Images are nearly black and white if the mean of 4x(1 - x), which is 0 at black and white and 1 at middle grey, is
+    below 0.15 (0.07 for MNIST, 0.28 for scikit-learn's digits).
     """
 
     def resolve(self, images):

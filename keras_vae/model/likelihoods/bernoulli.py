@@ -1,4 +1,4 @@
-"""Densities of which the decoder gives logits: over black and white, and over all between them."""
+"""Bernoulli and continuous Bernoulli pixels, for which the decoder outputs logits."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -15,30 +15,32 @@ from keras_vae.runtime.lazy import keras, ops
 
 @dataclass(frozen=True)
 class Bernoulli(Likelihood):
-    """Independent Bernoulli pixels; the decoder puts out logits. For images that are nearly black and white.
+    """Independent Bernoulli pixels, for images that are nearly black and white.
 
-    A Bernoulli density is one over zeros and ones. `binarize` says how grey values become that:
+    The decoder outputs logits. A Bernoulli distribution is over zeros and ones; `binarize` converts grey values:
 
-    * `dynamic`: a pixel is 1 with its grey value as probability, drawn anew at each use of the image
-      (Salakhutdinov and Murray 2008; Burda, Grosse and Salakhutdinov 2016). Its numbers can be compared with
-      the papers' on "dynamically" or "stochastically" binarised MNIST.
-    * `threshold`: a pixel is 1 where its grey value is above one half.
-    * `none`: grey values enter as they are. The loss is then a cross-entropy and no likelihood: it can be
-      compared with nothing but itself.
+    * `dynamic`: a pixel is 1 with its grey value as probability, drawn anew at each use of the image (Salakhutdinov and
+      Murray 2008; Burda, Grosse and Salakhutdinov 2016). Results can be compared with those of papers on "dynamically"
+      or "stochastically" binarised MNIST.
+    * `threshold`: a pixel is 1 if its grey value is above one half.
+    * `none`: grey values are used unchanged. The loss is then a cross-entropy rather than a likelihood, and cannot be
+      compared with other likelihoods.
     """
 
     binarize: Literal["dynamic", "threshold", "none"] = field(
         default="dynamic",
-        metadata={"help": "how grey becomes black or white: drawn anew, cut at 1/2, not at all"},
+        metadata={
+            "help": "how grey values become black or white: at random, at a threshold of 1/2, not at all"
+        },
     )
 
     @property
     def bin_width(self):
-        """1, a mass over black and white (bits are those of a binary pixel); None where grey enters as it is."""
+        """1 for a mass over black and white, with bits per binary pixel; None for grey values."""
         return None if self.binarize == "none" else 1.0
 
     def observe(self, images, seed):
-        """Returns `images` binarised by the rule."""
+        """Returns the binarised `images`."""
         if self.binarize == "dynamic":
             return ops.cast(
                 keras.random.uniform(ops.shape(images), dtype="float32", seed=seed) < images, "float32"
@@ -48,7 +50,7 @@ class Bernoulli(Likelihood):
         return images
 
     def without_noise(self, images):
-        """Returns the grey values where they are drawn from: the log density is linear in them, so its mean is theirs."""
+        """Returns the grey values if pixels are drawn from them: `log_prob` is linear, so this gives its mean."""
         return images if self.binarize == "dynamic" else self.observe(images, seed=None)
 
     def log_prob(self, images, decoded):
@@ -62,9 +64,9 @@ class Bernoulli(Likelihood):
 
 @dataclass(frozen=True)
 class ContinuousBernoulli(Likelihood):
-    """Independent pixels in [0, 1] whose log density is straight (Loaiza-Ganem and Cunningham 2019, equation 4).
+    """Independent continuous Bernoulli pixels in [0, 1] (Loaiza-Ganem and Cunningham 2019, equation 4).
 
-    It is the cross-entropy that people train on grey values, made a density by its normaliser.
+    Their log density is linear in the pixel: the cross-entropy of grey values, normalised to be a density.
     """
 
     def log_prob(self, images, decoded):
@@ -72,5 +74,5 @@ class ContinuousBernoulli(Likelihood):
         return sum_per_image(continuous_bernoulli_log_density(images, decoded))
 
     def mean(self, decoded):
-        """Returns the mean, which is not sigmoid(logits) but nearer to 1/2."""
+        """Returns the mean, which is closer to 1/2 than sigmoid(logits)."""
         return continuous_bernoulli_mean(decoded)

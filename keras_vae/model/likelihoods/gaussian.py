@@ -1,4 +1,4 @@
-"""Gaussian pixels: of one standard deviation that is fixed, learned or the best, or of one each."""
+"""Gaussian pixels with a fixed, learned or optimal standard deviation, or one per pixel."""
 
 import math
 from dataclasses import dataclass, field
@@ -7,18 +7,16 @@ from keras_vae.layers.densities import batch_mean, gaussian_log_density, soft_bo
 from keras_vae.model.likelihoods.likelihood import LearnedScale, Located, check_scale
 from keras_vae.runtime.lazy import ops
 
-# Below exp(-6) of the grey range a deviation only measures rounding (Rybkin et al. 2021).
+# Standard deviations below exp(-6) of the grey range only measure rounding (Rybkin et al. 2021).
 MIN_LOG_SIGMA = -6.0
 MAX_LOG_SIGMA = 1.0
 
 
 @dataclass(frozen=True)
-class GaussianLikelihood(Located):
-    """Independent Gaussian pixels of one fixed standard deviation: squared error, on the scale of `sigma`."""
+class Gaussian(Located):
+    """Independent Gaussian pixels with one fixed standard deviation: a squared error, scaled by `sigma`."""
 
-    sigma: float = field(
-        default=0.1, metadata={"help": "standard deviation of a pixel whose range is 0 to 1"}
-    )
+    sigma: float = field(default=0.1, metadata={"help": "standard deviation of a pixel (pixels are 0 to 1)"})
 
     def __post_init__(self):
         check_scale("sigma", self.sigma)
@@ -30,25 +28,25 @@ class GaussianLikelihood(Located):
 
 @dataclass(frozen=True)
 class LearnedGaussian(LearnedScale):
-    """Gaussian pixels of one standard deviation, learned with the network (Rybkin et al. 2021)."""
+    """Gaussian pixels with one standard deviation, learned with the network (Rybkin et al. 2021)."""
 
     min_log_scale, scale_name = MIN_LOG_SIGMA, "log_sigma"
 
     def log_prob(self, images, decoded):
-        """Returns log p(images | decoded), `[batch]`, in nats; the last channel is the log sigma."""
+        """Returns log p(images | decoded), `[batch]`, in nats; the last channel is log sigma."""
         return sum_per_image(gaussian_log_density(images, decoded[..., :-1], 2 * decoded[..., -1:]))
 
 
 @dataclass(frozen=True)
 class GaussianPerPixel(Located):
-    """Gaussian pixels, each of its own mean and standard deviation (Kingma and Welling 2014, appendix C.2).
+    """Gaussian pixels, each with its own mean and standard deviation (Kingma and Welling 2014, appendix C.2).
 
-    The decoder puts out the means and then the log sigmas, kept softly between -6 and 1. Where images never
-    change, sigma falls to that bound: high densities there are no merit.
+    The decoder outputs the means, then the log sigmas, which are softly bounded between -6 and 1. At pixels that never
+    change, sigma falls to the lower bound; the resulting high densities do not indicate a better model.
     """
 
     def num_parameters(self, channels):
-        """Returns a mean and a log sigma a channel."""
+        """Returns the number of means and log sigmas."""
         return 2 * channels
 
     def log_prob(self, images, decoded):
@@ -64,12 +62,12 @@ class GaussianPerPixel(Located):
 
 @dataclass(frozen=True)
 class OptimalGaussian(Located):
-    """Gaussian pixels of the variance that suits the batch best: its mean squared error (sigma-VAE).
+    """Gaussian pixels with the optimal variance of the batch, its mean squared error (sigma-VAE).
 
-    Rybkin, Daniilidis and Levine 2021: sigma^2 = MSE makes the density largest, so nothing has to be learned or
-    set. In training and in evaluation it is taken from the batch that is measured, so that the figure flatters by
-    about half a nat a batch. A score of single images (`Autoencoder.score`) takes the training images' variance, as
-    the paper's tests do: a running mean over some hundred training steps, kept in `PixelVariance`.
+    The variance sigma^2 = MSE maximises the density, so it is neither learned nor set (Rybkin, Daniilidis and Levine
+    2021). In training and evaluation it comes from the batch itself, which makes the likelihood of a batch about half a
+    nat too high. The score of single images (`Autoencoder.score`) uses the variance of the training images instead, as
+    the paper's tests do. `PixelVariance` stores it, as a running mean over about a hundred training steps.
     """
 
     def log_prob(self, images, decoded):
@@ -77,31 +75,31 @@ class OptimalGaussian(Located):
         return self.log_prob_in_batch(images, decoded, None)
 
     def log_prob_in_batch(self, images, decoded, weights):
-        """Returns log p(images | decoded), `[batch]`, in nats, at the variance of the images by their weights."""
+        """Returns log p(images | decoded), `[batch]`, in nats, with the weighted variance of the batch."""
         return log_prob_at(images, decoded, mean_squared_error(images, decoded, weights))
 
     def new_layer(self):
-        """Returns the layer that holds the variance."""
+        """Returns the layer that stores the variance."""
         from keras_vae.layers.basic import PixelVariance
 
         return PixelVariance(name="pixel_variance")
 
     def follow(self, images, decoded, weights):
-        """Moves the running variance towards the batch's."""
+        """Updates the running variance with a batch."""
         total = None if weights is None else ops.sum(weights)
         self.layer.follow(mean_squared_error(images, decoded, weights), total)
 
     def log_prob_alone(self, images, decoded):
-        """Returns log p(images | decoded), `[batch]`, in nats, at the running variance of the training."""
+        """Returns log p(images | decoded), `[batch]`, in nats, with the running variance of the training."""
         return log_prob_at(images, decoded, self.layer.variance())
 
 
 def mean_squared_error(images, decoded, weights):
-    """Returns the mean squared error of a batch of images, each by its weight: a number."""
+    """Returns the weighted mean squared error of a batch of images, a scalar."""
     return ops.mean(batch_mean(ops.square(images - decoded), weights))
 
 
 def log_prob_at(images, decoded, variance):
-    """Returns the log density of `images`, `[batch]`, in nats, where all pixels have one `variance`."""
+    """Returns the log density of `images`, `[batch]`, in nats, with the same `variance` for all pixels."""
     log_var = ops.maximum(ops.log(variance + 1e-12), 2 * MIN_LOG_SIGMA)
     return sum_per_image(gaussian_log_density(images, decoded, log_var))

@@ -1,4 +1,4 @@
-"""Laplace pixels: absolute error, whose best guess is the median and whose edges are sharper."""
+"""Laplace pixels: an absolute error, which is minimised by the median and gives sharper edges."""
 
 import math
 from dataclasses import dataclass, field
@@ -9,11 +9,9 @@ from keras_vae.model.likelihoods.likelihood import LearnedScale, Located, check_
 
 @dataclass(frozen=True)
 class Laplace(Located):
-    """Independent Laplace pixels of one fixed scale: absolute error, on the scale of `scale`."""
+    """Independent Laplace pixels with one fixed scale: an absolute error, scaled by `scale`."""
 
-    scale: float = field(
-        default=0.1, metadata={"help": "mean absolute deviation of a pixel whose range is 0 to 1"}
-    )
+    scale: float = field(default=0.1, metadata={"help": "mean absolute deviation (pixels are 0 to 1)"})
 
     def __post_init__(self):
         check_scale("scale", self.scale)
@@ -25,11 +23,11 @@ class Laplace(Located):
 
 @dataclass(frozen=True)
 class LearnedLaplace(LearnedScale):
-    """Laplace pixels of one scale, learned with the network as `LearnedGaussian`'s is."""
+    """Laplace pixels with one scale, learned with the network."""
 
-    # Many pixels are right to the last digit: the scale that they ask for is below what a level resolves.
+    # Many pixels are reconstructed exactly. Without a bound, the scale would fall far below one grey level.
     min_log_scale, scale_name = -6.0, "log_scale"
 
     def log_prob(self, images, decoded):
-        """Returns log p(images | decoded), `[batch]`, in nats; the last channel is the log scale."""
+        """Returns log p(images | decoded), `[batch]`, in nats; the last channel is log scale."""
         return sum_per_image(laplace_log_density(images, decoded[..., :-1], decoded[..., -1:]))

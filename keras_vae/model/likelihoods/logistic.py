@@ -1,4 +1,4 @@
-"""Masses over the levels that images have, by logistics (Salimans et al. 2017, PixelCNN++)."""
+"""Discretized logistic distributions over the grey levels of images (Salimans et al. 2017, PixelCNN++)."""
 
 import math
 from dataclasses import dataclass, field
@@ -7,12 +7,12 @@ from keras_vae.layers.densities import clipped_logistic_mean, logistic_log_mass,
 from keras_vae.model.likelihoods.likelihood import Likelihood
 from keras_vae.runtime.lazy import ops
 
-# PixelCNN++ stops at -7, with pixels from -1 to 1.
+# PixelCNN++ has a lower bound of -7, for pixels from -1 to 1.
 MIN_LOG_SCALE, MAX_LOG_SCALE = -7.0 - math.log(2), 2.0
 
 
 class OverLevels(Likelihood):
-    """The common part of masses over `levels` values."""
+    """The base class of distributions over `levels` values."""
 
     bin_width = 1.0
 
@@ -23,23 +23,23 @@ class OverLevels(Likelihood):
 
 @dataclass(frozen=True)
 class DiscretizedLogistic(OverLevels):
-    """Independent pixels, each a logistic of its own that is cut into levels (equation 2, with one component).
+    """Independent pixels, each a discretized logistic (Salimans et al. 2017, equation 2, with one component).
 
-    The decoder puts out the locations and then the log scales, kept softly within bounds.
+    The decoder outputs the locations, then the log scales, which are softly bounded.
     """
 
-    levels: int = field(default=256, metadata={"help": "values that a pixel can have, from 0 to 1"})
+    levels: int = field(default=256, metadata={"help": "number of values of a pixel, from 0 to 1"})
 
     def num_parameters(self, channels):
-        """Returns a location and a log scale a channel."""
+        """Returns the number of locations and log scales."""
         return 2 * channels
 
     def log_prob(self, images, decoded):
-        """Returns the log mass of the levels nearest to `images`, `[batch]`, in nats."""
+        """Returns the log probability of the levels nearest to `images`, `[batch]`, in nats."""
         return sum_per_image(logistic_log_mass(images, *self.parameters(decoded), self.levels))
 
     def mean(self, decoded):
-        """Returns the means, but for half a level at most (where a scale is below one)."""
+        """Returns the means, with an error of at most half a level (for scales below one level)."""
         return clipped_logistic_mean(*self.parameters(decoded))
 
     def parameters(self, decoded):
@@ -50,15 +50,15 @@ class DiscretizedLogistic(OverLevels):
 
 @dataclass(frozen=True)
 class LogisticMixture(OverLevels):
-    """Pixels of a mixture of discretized logistics, the channels of a pixel drawn together (equations 2 and 3).
+    """A mixture of discretized logistics per pixel, joint over its channels (Salimans et al. 2017, equations 2 and 3).
 
-    A component's location of the second channel moves with the first channel's value, and the third's with both.
-    The decoder puts out, in this order: a logit a component; the components' locations channel by channel; their
-    log scales; and the coefficients by which a channel's location follows the earlier ones, through a tanh.
+    A component's location in the second channel depends on the value of the first channel, and that in the third on
+    both. The decoder outputs, in this order: the logits of the components; their locations, channel by channel; their
+    log scales; and the coefficients, before a tanh, by which a channel's location depends on the earlier channels.
     """
 
-    components: int = field(default=5, metadata={"help": "logistics that share a pixel"})
-    levels: int = field(default=256, metadata={"help": "values that a channel can have, from 0 to 1"})
+    components: int = field(default=5, metadata={"help": "number of logistics per pixel"})
+    levels: int = field(default=256, metadata={"help": "number of values of a channel, from 0 to 1"})
 
     def __post_init__(self):
         super().__post_init__()
@@ -66,11 +66,11 @@ class LogisticMixture(OverLevels):
             raise ValueError(f"likelihood.components is {self.components}: it must be at least 1 (try 5)")
 
     def num_parameters(self, channels):
-        """Returns, for each component: 1 + 2 `channels`, and a coefficient for each pair of channels."""
+        """Returns the number of parameters: 1 + 2 `channels` per component, and one per pair of channels."""
         return self.components * (1 + 2 * channels + channels * (channels - 1) // 2)
 
     def log_prob(self, images, decoded):
-        """Returns the log mass of the levels nearest to `images`, `[batch]`, in nats."""
+        """Returns the log probability of the levels nearest to `images`, `[batch]`, in nats."""
         images = ops.round(images * (self.levels - 1)) / (self.levels - 1)
         values = [images[..., channel, None] for channel in range(images.shape[-1])]
         joint = ops.log_softmax(decoded[..., : self.components], axis=-1)
@@ -82,8 +82,8 @@ class LogisticMixture(OverLevels):
     def mean(self, decoded):
         """Returns the means of the mixture.
 
-        Exact but for half a level, and, in the channels after the first, for what cutting the earlier ones at 0
-        and 1 changes: they enter by their means.
+        They are exact up to half a level. The means of later channels use the clipped means of the earlier channels,
+        which is an approximation.
         """
         weights = ops.softmax(decoded[..., : self.components], axis=-1)
         means = []
@@ -92,7 +92,7 @@ class LogisticMixture(OverLevels):
         return ops.stack([ops.sum(weights * mean, axis=-1) for mean in means], axis=-1)
 
     def parameters(self, decoded):
-        """Returns of each channel the locations, log scales and coefficients, `[..., components]` each."""
+        """Returns the locations, log scales and coefficients of each channel, `[..., components]` each."""
         count = decoded.shape[-1] // self.components
         _, *parts = ops.split(decoded, count, axis=-1)
         channels = next(c for c in range(1, count) if self.num_parameters(c) == self.components * count)
@@ -109,5 +109,5 @@ class LogisticMixture(OverLevels):
 
 
 def follow(location, coefficients, earlier):
-    """Returns `location` moved by the values of the `earlier` channels (equation 3)."""
+    """Returns `location` shifted by the values of the `earlier` channels (equation 3)."""
     return location + sum(coefficient * value for coefficient, value in zip(coefficients, earlier))

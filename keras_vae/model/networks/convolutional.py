@@ -9,14 +9,14 @@ from keras_vae.model.networks.pyramid import Pyramid
 
 @dataclass(frozen=True)
 class Convolutional(Pyramid):
-    """Convolutions that halve the image (Conv2D), and transposed ones that double it (Conv2DTranspose)."""
+    """Strided convolutions that halve the image (Conv2D), and transposed ones that double it (Conv2DTranspose)."""
 
     normalization: Literal["none", "batch", "layer", "group"] = field(
-        default="none", metadata={"help": "what follows each convolution"}
+        default="none", metadata={"help": "normalization after each convolution"}
     )
 
     def stage(self, rising, features, width, strides, name, policy):
-        """Returns `features` after one size's convolutions, the first of them with `strides`."""
+        """Returns `features` after the convolutions of one size, the first of them with `strides`."""
         from keras_vae.layers.kernels.layers import Activation, Conv2D, Conv2DTranspose
 
         plain = self.normalization == "none"

@@ -1,4 +1,4 @@
-"""The ends of networks: the encoder's posterior, the decoder's codes, and the parameters of its likelihood."""
+"""Inputs and outputs of networks: the posterior, the codes, and the parameters of the likelihood."""
 
 from keras_vae.runtime.lazy import keras
 
@@ -14,7 +14,7 @@ def posterior(features, latent_shape, latent):
 
 
 def head(latent_shape, initializer, name):
-    """Returns the float32 layer that ends the encoder: dense for a vector, a 1x1 convolution for a map."""
+    """Returns the encoder's last layer in float32: dense for a vector latent, a 1x1 convolution for a spatial one."""
     if len(latent_shape) == 1:
         layer = keras.layers.Dense(
             latent_shape[0], kernel_initializer=initializer, dtype="float32", name=name
@@ -32,16 +32,16 @@ def head(latent_shape, initializer, name):
 
 
 def codes(latent_shape, first=None):
-    """Returns the decoder's input, and what the layer `first`, if there is one, makes of it."""
+    """Returns the decoder's input, and the output of the layer `first` on it, if given."""
     inputs = keras.Input(latent_shape, name="latent")
     return inputs, inputs if first is None else first(inputs)
 
 
 def parameters(decoded, likelihood):
-    """Returns what the likelihood reads.
+    """Returns the parameters of the likelihood in float32.
 
-    The last layer of weights runs in the compute dtype and its output is cast: a float32 convolution at full
-    resolution would cost a third of the training time under a mixed policy.
+    The last layer with weights runs in the compute dtype and its output is cast. Under a mixed policy, a float32
+    convolution at full resolution would take a third of the training time.
     """
     decoded = keras.layers.Activation("linear", dtype="float32", name="float32")(decoded)
     for layer in likelihood.head():

@@ -1,4 +1,4 @@
-"""Dense layers alone."""
+"""Networks of dense layers."""
 
 import math
 from dataclasses import dataclass, field
@@ -10,15 +10,15 @@ from keras_vae.runtime.lazy import keras
 
 @dataclass(frozen=True)
 class Perceptron:
-    """Two hidden layers of 200 tanh units each way, as in Burda, Grosse and Salakhutdinov 2016, section 5.
+    """Dense layers; by default two of 200 tanh units, as in Burda, Grosse and Salakhutdinov 2016, section 5.
 
-    The decoder has the same layers in reverse. The latent is a vector: in a dense layer no unit has a place.
+    The decoder has the same layers in reverse order. The latent must be a vector.
     """
 
     hidden: tuple[int, ...] = field(
         default=(200, 200), metadata={"help": "units of the encoder's dense layers, from images to codes"}
     )
-    activation: str = field(default="tanh", metadata={"help": "any activation that Keras knows by name"})
+    activation: str = field(default="tanh", metadata={"help": "activation, by its name in Keras"})
 
     def __post_init__(self):
         check_sizes("hidden", self.hidden, "200,200")
@@ -33,7 +33,7 @@ class Perceptron:
         return keras.Model(inputs, ends.posterior(features, latent_shape, latent), name="encoder")
 
     def decoder(self, image_shape, latent_shape, likelihood, policy, first=None):
-        """Returns the model that maps codes to what the likelihood reads."""
+        """Returns the model that maps codes to the parameters of the likelihood."""
         check_vector(latent_shape)
         shape = (*image_shape[:2], likelihood.num_parameters(image_shape[-1]))
         inputs, features = ends.codes(latent_shape, first)
@@ -56,6 +56,6 @@ def check_vector(latent_shape):
     if len(latent_shape) != 1:
         shown = "x".join(map(str, latent_shape))
         raise ValueError(
-            f"latent is {shown}: the network mlp has no height and width to put it on (try --latent"
+            f"latent is {shown}: the network mlp does not support spatial latents (try --latent"
             f" {min(math.prod(latent_shape), 32)}, or --network convolutional)"
         )

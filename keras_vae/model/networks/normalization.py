@@ -1,4 +1,4 @@
-"""What follows a convolution."""
+"""Normalization layers."""
 
 import math
 
@@ -6,15 +6,15 @@ from keras_vae.runtime.lazy import keras
 
 
 def groups(width, most=8):
-    """Returns the number of groups for `width` channels: at most `most`, each of 4 channels or more.
+    """Returns the number of groups for `width` channels: at most `most`, with at least 4 channels each.
 
-    A group of one channel would make the features of a 1x1 map zero, and their gradients with them.
+    On a 1x1 map, a group of one channel would set the features and their gradients to zero.
     """
     return max(1, math.gcd(width, 4 * most) // 4)
 
 
 def batch_normalization(**names):
-    """Returns the layer, of whatever width."""
+    """Returns a layer for any width."""
     from keras_vae.layers.kernels.layers import BatchNormalization
 
     return BatchNormalization(**names)

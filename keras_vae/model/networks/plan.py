@@ -1,19 +1,19 @@
-"""From an image's size to a latent's, by halves."""
+"""Plans the sizes between an image and a latent."""
 
 import math
 
-# Height and width that a dense layer is put on: at 32x32x128 it would have 33 million weights.
+# The largest height and width for a dense layer. At 32x32x128 it would have 33 million weights.
 MOST_AT_BOTTOM = 8
 
 
 class Plan:
-    """What strides and padding lead from an image to a latent and back.
+    """The widths, strides and padding of the stages from an image to a latent and back.
 
     Attributes:
-        stages: `(width, strides)` of each size on the way down.
-        ascent: The same for the way up.
+        stages: `(width, strides)` of each stage of the encoder.
+        ascent: `(width, strides)` of each stage of the decoder.
         padding: Rows and columns of zeros around the image, `((top, bottom), (left, right))`.
-        bottom: Shape of the features where the stages end, `(height, width, channels)`.
+        bottom: Shape of the features after the encoder's stages, `(height, width, channels)`.
     """
 
     def __init__(self, image_shape, latent_shape, widths):
@@ -29,7 +29,7 @@ class Plan:
         widths = [widths[min(index, len(widths) - 1)] for index in range(count)]
         strides = [tuple(2 if index < halving else 1 for halving in halvings) for index in range(count)]
         self.stages = list(zip(widths, strides))
-        # On the way up each stage undoes the stride of its twin and ends at the width of the size above it.
+        # Each stage of the decoder undoes the strides of an encoder stage and has the width of the next larger size.
         self.ascent = list(zip([*widths[-2::-1], widths[0]], strides[::-1]))
         self.padding = tuple(
             split(small * 2**halving - size) for size, small, halving in zip(sizes, bottom, halvings)
@@ -38,15 +38,15 @@ class Plan:
 
 
 def to_bottom(size):
-    """Returns how many halvings bring `size` down to what a dense layer can take, whatever the widths."""
+    """Returns the least number of halvings of `size` before a dense layer."""
     return max(0, math.ceil(math.log2(size / MOST_AT_BOTTOM)))
 
 
 def from_top(size):
-    """Returns how many halvings leave at least 2 of `size`: a single position would hold no picture."""
+    """Returns the largest number of halvings that leaves a size of at least 2."""
     return max(0, int(math.log2(size)) - 1)
 
 
 def split(extra):
-    """Returns `extra` as two whole numbers, the first no larger than the second."""
+    """Splits `extra` into two integers, the first not larger than the second."""
     return extra // 2, extra - extra // 2

@@ -1,4 +1,4 @@
-"""What networks share that lead from large maps of few channels to small maps of many, and back."""
+"""The base class of networks that reduce the image size in stages and increase the number of channels."""
 
 import math
 from dataclasses import dataclass, field
@@ -10,44 +10,43 @@ from keras_vae.runtime.lazy import keras
 
 UNPADDED = ((0, 0), (0, 0))
 WIDTHS, LARGE = (32, 64, 128, 256), 64
-MOST_DEPTH = 1000  # what is deeper would be built for hours
+MOST_DEPTH = 1000  # building a deeper network would take hours
 
 
 @dataclass(frozen=True)
 class Pyramid:
     """Stages of convolutions that halve the image, and stages that double it.
 
-    A vector latent is reached through a dense layer; a spatial one, `height x width x channels`, by
-    convolutions alone, of as many halvings as its size asks for. Images are padded with zeros to what the strides
-    need and the decoder's output is cut back; nothing is resized.
+    A vector latent follows a dense layer. A spatial latent, `height x width x channels`, follows convolutions only, with
+    as many halvings as its size requires. Images are padded with zeros to a size that the strides divide, and the
+    decoder's output is cropped; nothing is resized.
 
-    A subclass says what a stage is:
+    A subclass defines the stages:
 
-        stage(rising, features, width, strides, name, policy)    features after one size's convolutions, the first
-                                                                 of which brings them to the size below or, on the
-                                                                 way up (`rising`), above
-        finish(features, name, policy)                           what follows the last of them; mostly nothing
+        stage(rising, features, width, strides, name, policy)    returns `features` after the convolutions of a stage,
+                                                                 the first of which changes the size: to the next
+                                                                 smaller one, or to the next larger one if `rising`
+        finish(features, name, policy)                           returns `features` after the last stage, by default
+                                                                 unchanged
     """
 
     widths: tuple[int, ...] = field(
         default=(),
         metadata={
-            "help": "channels at each halving of the image; the last is repeated at need; without,"
-            " 32, 64, 128 and for images larger than 64 pixels 256"
+            "help": "channels after each halving of the image; the last value is repeated if needed; by default"
+            " 32, 64, 128, and also 256 for images larger than 64 pixels"
         },
     )
     depth: int = field(default=1, metadata={"help": "convolutions (residual: blocks of two) at each size"})
     kernel_size: int = field(default=3, metadata={"help": "height and width of the kernels, in pixels"})
-    dense: int = field(
-        default=256, metadata={"help": "units between convolutions and a vector latent; 0: none"}
-    )
-    activation: str = field(default="silu", metadata={"help": "any activation that Keras knows by name"})
+    dense: int = field(default=256, metadata={"help": "units of the dense layer at a vector latent; 0: none"})
+    activation: str = field(default="silu", metadata={"help": "activation, by its name in Keras"})
 
     def __post_init__(self):
         if self.widths:
             check_sizes("widths", self.widths, "32,64")
-        # A kernel of 1 under a stride of 2 skips three pixels of four, and TensorFlow 2.21's gradient of it
-        # writes outside its memory on a CPU (Conv2DBackpropFilter).
+        # A kernel of 1 with a stride of 2 skips three of four pixels, and its gradient in TensorFlow 2.21 writes out of
+        # bounds on a CPU (Conv2DBackpropFilter).
         check_least(self, depth=1, kernel_size=2, dense=0)
         if self.depth > MOST_DEPTH:
             raise ValueError(f"network.depth is {self.depth}: it must be at most {MOST_DEPTH}")
@@ -72,7 +71,7 @@ class Pyramid:
         return keras.Model(inputs, ends.posterior(features, latent_shape, latent), name="encoder")
 
     def decoder(self, image_shape, latent_shape, likelihood, policy, first=None):
-        """Returns the model that maps codes to what the likelihood reads."""
+        """Returns the model that maps codes to the parameters of the likelihood."""
         from keras_vae.layers.kernels.layers import Conv2D
 
         plan = Plan(image_shape, latent_shape, self.channels(image_shape))
@@ -82,7 +81,7 @@ class Pyramid:
             features = self.hidden(features, math.prod(plan.bottom), policy, "unflatten")
             features = keras.layers.Reshape(plan.bottom, dtype=policy, name="reshape")(features)
         else:
-            # A 1x1 convolution: at 1,024 channels a 3x3 one would take most of a training step.
+            # With 1,024 channels, a 3x3 convolution would take most of a training step.
             features = Conv2D(plan.bottom[-1], 1, activation=self.activation, dtype=policy, name="bottom")(
                 features
             )
@@ -102,16 +101,16 @@ class Pyramid:
         return keras.Model(inputs, ends.parameters(decoded, likelihood), name="decoder")
 
     def channels(self, image_shape):
-        """Returns the channels at each halving of images of that shape."""
+        """Returns the channels after each halving of images of that shape."""
         return self.widths or (WIDTHS if max(image_shape[:2]) > LARGE else WIDTHS[:3])
 
     def finish(self, features, name, policy):
-        """Returns `features` as they are."""
+        """Returns `features` unchanged."""
         del name, policy
         return features
 
     def hidden(self, features, units, policy, name):
-        """Returns `features` after a dense layer, or as they are where it has no units."""
+        """Returns `features` after a dense layer, or unchanged if `units` is 0."""
         from keras_vae.layers.kernels.layers import Dense
 
         if units == 0:

@@ -1,4 +1,4 @@
-"""Residual blocks."""
+"""Networks of residual blocks."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -13,20 +13,22 @@ from keras_vae.runtime.lazy import keras
 class Residual(Pyramid):
     """Pre-activation residual blocks with GroupNorm, between convolutions that halve or double the image.
 
-    A block adds to its input: normalization, activation, convolution, twice (He et al. 2016, "Identity Mappings",
-    figure 4e; Wu and He 2018). Its last convolution starts small, with a variance divided by the number of blocks
-    (Child 2021, section 3), so that the sum over a deep stack starts at about its input's size.
+    A block applies normalization, activation and convolution twice and adds the result to its input (He et al. 2016,
+    "Identity Mappings", figure 4e; Wu and He 2018). The initial variance of its last convolution is divided by the
+    number of blocks (Child 2021, section 3), so the output of a deep stack initially has about the scale of its input.
 
-    At the default sizes and 28x28x1 it costs 65 million multiply-adds an image, where `Convolutional` costs 8.5, and
-    trained at about a tenth of its images a second on two busy CPU cores: a network for a GPU, or for patience.
+    With the default sizes and 28x28x1 images it takes 65 million multiply-adds per image (`Convolutional`: 8.5 million).
+    On two busy CPU cores it trained at about a tenth of that network's speed, so a GPU is recommended.
     """
 
-    groups: int = field(default=8, metadata={"help": "groups of GroupNorm at most, of 4 channels or more"})
+    groups: int = field(default=8, metadata={"help": "maximum number of groups (4 or more channels each)"})
     down: Literal["strided", "average"] = field(
-        default="strided", metadata={"help": "halve by a strided convolution, or by one and means over 2x2"}
+        default="strided",
+        metadata={"help": "halve by a strided convolution, or by a convolution and averages over 2x2"},
     )
     up: Literal["nearest", "transposed"] = field(
-        default="nearest", metadata={"help": "double by repeating and a convolution, or a transposed one"}
+        default="nearest",
+        metadata={"help": "double by repeating pixels before a convolution, or by a transposed convolution"},
     )
 
     def __post_init__(self):
@@ -34,11 +36,11 @@ class Residual(Pyramid):
         check_least(self, groups=1)
         if self.widths and min(self.widths) < 4:
             raise ValueError(
-                f"network.widths is {self.widths}: GroupNorm needs 4 channels or more (try 32,64)"
+                f"network.widths is {self.widths}: GroupNorm needs at least 4 channels (try 32,64)"
             )
 
     def stage(self, rising, features, width, strides, name, policy):
-        """Returns `features` brought to the next size and through that size's blocks."""
+        """Returns `features` after a change of size and the blocks of the new size."""
         resize = self.enlarge if rising else self.shrink
         features = resize(features, width, strides, f"{name}_resize", policy)
         for index in range(self.depth):
@@ -46,7 +48,7 @@ class Residual(Pyramid):
         return features
 
     def block(self, features, width, name, policy):
-        """Returns `features` plus what two convolutions make of them."""
+        """Returns `features` after a residual block."""
         small = keras.initializers.VarianceScaling(
             1 / (self.depth * len(self.widths or WIDTHS[:3])), "fan_avg", "uniform"
         )
@@ -57,7 +59,7 @@ class Residual(Pyramid):
         return keras.layers.Add(dtype=policy, name=f"{name}_sum")([features, change])
 
     def shrink(self, features, width, strides, name, policy):
-        """Returns `features` at the size that `strides` lead down to."""
+        """Returns `features`, smaller by `strides`."""
         if self.down == "strided":
             return self.convolution(features, width, strides, name, policy)
         features = self.convolution(features, width, (1, 1), name, policy)
@@ -66,7 +68,7 @@ class Residual(Pyramid):
         )(features)
 
     def enlarge(self, features, width, strides, name, policy):
-        """Returns `features` at the size that `strides` lead up to."""
+        """Returns `features`, larger by `strides`."""
         if self.up == "transposed":
             return self.convolution(features, width, strides, name, policy, transposed=True)
         features = keras.layers.UpSampling2D(
@@ -84,7 +86,7 @@ class Residual(Pyramid):
         )(features)
 
     def finish(self, features, name, policy):
-        """Returns `features` normalized and activated, as no block has left them."""
+        """Returns `features` after normalization and activation, which blocks do not end with."""
         return self.activated(features, features.shape[-1], name, policy)
 
     def activated(self, features, width, name, policy):

@@ -1,11 +1,11 @@
-"""How the terms of the loss are weighed.
+"""Objectives: the loss and the weights of its terms.
 
 An objective is a frozen dataclass, derived from `Objective`, that is called as
 
     objective(model, step) -> {"loss": [batch], **terms}
 
-in nats per image. `step` is one pass of a batch through the model, computed as far as it is asked for
-(`keras_vae.model.step.Step`). What else an objective may say of itself stands in `Objective`.
+in nats per image. `step` is one pass of a batch through the model, computed lazily (`keras_vae.model.step.Step`).
+`Objective` documents the attributes that an objective may set.
 """
 
 from keras_vae.model.objectives.adversarial import AdversarialAutoencoder, FactorVAE

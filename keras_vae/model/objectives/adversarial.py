@@ -1,4 +1,4 @@
-"""Objectives with a critic of codes, a network that learns to tell two sets of codes apart."""
+"""Objectives with a critic, a network that learns to distinguish two sets of codes."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -12,7 +12,7 @@ from keras_vae.runtime.lazy import keras, ops
 
 @dataclass(frozen=True)
 class Adversarial(Objective):
-    """The common part: the critic, an MLP with two logits, "of the first set" and "of the second"."""
+    """The base class: the critic is an MLP with two logits, one for each set of codes."""
 
     critic_widths: tuple[int, ...] = field(
         default=(1000,) * 6, metadata={"help": "units of each hidden layer of the critic"}
@@ -44,29 +44,29 @@ class Adversarial(Objective):
 
 
 def log_ratio(logits):
-    """Returns log p(first set) - log p(second set) as `logits`, `[batch, 2]`, have it: `[batch]`."""
+    """Returns log p(first set) - log p(second set), `[batch]`, according to `logits`, `[batch, 2]`."""
     return logits[:, 0] - logits[:, 1]
 
 
 def critic_loss(critic, first, second):
-    """Returns the critic's cross-entropy in telling two sets of codes apart, `[batch]`, in nats.
+    """Returns the critic's cross-entropy in distinguishing two sets of codes, `[batch]`, in nats.
 
-    log 2 is a critic that cannot. Its gradient reaches the critic alone.
+    A critic that cannot distinguish them has log 2. The gradient reaches only the critic.
     """
     ratios = [log_ratio(critic(ops.stop_gradient(codes), training=True)) for codes in (first, second)]
     return 0.5 * (ops.softplus(-ratios[0]) + ops.softplus(ratios[1]))
 
 
 def permute_dims(codes, seed, weights=None):
-    """Returns `codes`, `[batch, *latent]`, with each dimension permuted over the batch, apart from the others.
+    """Returns `codes`, `[batch, *latent]`, with each dimension permuted over the batch independently.
 
-    Kim and Mnih 2018, algorithm 1: draws of the product of the marginals. Codes of weight 0 take no part.
+    These are draws from the product of the marginals (Kim and Mnih 2018, algorithm 1). Codes of weight 0 are left out.
     """
     keys = keras.random.uniform(ops.shape(codes), dtype="float32", seed=seed)
     if weights is None:
         return ops.take_along_axis(codes, ops.argsort(keys, axis=0), axis=0)
     present = ops.reshape(weights > 0, (-1, *(1 for _ in codes.shape[1:])))
-    # Those of weight 0 come last in the order, and the k-th that is present takes the k-th of it.
+    # Codes of weight 0 come last in the order; the k-th code with a weight takes the k-th entry.
     order = ops.argsort(ops.where(present, keys, 2.0), axis=0)
     place = ops.maximum(ops.cumsum(ops.cast(weights > 0, "int32")) - 1, 0)
     return ops.take_along_axis(codes, ops.take(order, place, axis=0), axis=0)
@@ -74,17 +74,17 @@ def permute_dims(codes, seed, weights=None):
 
 @dataclass(frozen=True)
 class FactorVAE(Adversarial):
-    """The bound, and the total correlation of the codes (Kim and Mnih 2018, equation 2).
+    """The evidence lower bound with a penalty on the total correlation of the codes (Kim and Mnih 2018, equation 2).
 
-    Distortion + rate + gamma * KL(q(z) || product of q(z_j)), the latter as a critic estimates it that tells
-    codes from codes with each dimension permuted over the batch (equation 3). The paper permutes a second
-    batch; here, as in disentanglement_lib, it is the same. `gamma` is the paper's best on dSprites. A critic
-    that lags behind understates the total correlation: it is a lower bound of it only at best.
+    The loss is distortion + rate + gamma * KL(q(z) || product of q(z_j)). The last term is estimated by a critic that
+    distinguishes codes from codes with each dimension permuted over the batch (equation 3). The paper permutes a second
+    batch; this implementation permutes the same batch, as disentanglement_lib does. The default `gamma` is the paper's
+    best on dSprites. A critic that lags behind underestimates the total correlation.
     """
 
     formula: ClassVar = "D + R + gamma TC(z), TC by a critic"
     paper: ClassVar = "Kim and Mnih 2018"
-    good_for: ClassVar = "independent dimensions at less loss of detail than beta-VAE"
+    good_for: ClassVar = "independent dimensions with less loss of detail than beta-VAE"
     terms: ClassVar = ("distortion", "rate", "total_correlation", "critic_loss")
 
     gamma: float = field(default=35.0, metadata={"help": "weight of the total correlation; 0 is the VAE"})
@@ -95,12 +95,12 @@ class FactorVAE(Adversarial):
             raise ValueError(f"objective.gamma is {self.gamma}: it must be 0 or more (0 is the VAE)")
 
     def effective_beta(self, dims):
-        """Returns 1: the total correlation, one part of the rate, is weighed beside it."""
+        """Returns 1: the total correlation is weighted separately from the rate."""
         del dims
         return 1.0
 
     def __call__(self, model, step):
-        """Returns the loss and what is in it, and the critic's."""
+        """Returns the loss, its terms and the critic's loss."""
         total_correlation = log_ratio(frozen(model.critic, step.codes))
         permuted = permute_dims(step.codes, step.own_seed(), step.weights)
         return {
@@ -114,18 +114,18 @@ class FactorVAE(Adversarial):
 
 @dataclass(frozen=True)
 class AdversarialAutoencoder(Adversarial):
-    """A plain autoencoder whose codes, taken together, look like the prior's to a critic (Makhzani et al. 2016).
+    """A plain autoencoder whose codes are matched to the prior by a critic (Makhzani et al. 2016).
 
-    The distortion, and -log of the probability that the critic gives the code to be the prior's: the form of
-    Goodfellow et al. 2014 whose gradient does not vanish where the critic wins. The paper takes turns between
-    the two, by optimizers of their own (section 2); here they are one sum, and `weight` stands between them. The
-    critic has the paper's two layers of 1,000 (appendix A.1); its rate and the weight are ours: on digits a weight
-    of 10 let the two chase each other away. A prior that learns is fitted to the codes by its density.
+    The loss is the distortion minus `weight` times the log of the critic's probability that the code comes from the
+    prior. This is the form of Goodfellow et al. 2014 whose gradient does not vanish when the critic wins. The paper
+    alternates between the two terms, each with its own optimizer (section 2); here they are summed. The critic has the
+    paper's two layers of 1,000 units (appendix A.1). The critic's learning rate and the weight are ours: on the digits,
+    training diverges with a weight of 10. A learned prior is fitted to the codes by maximum likelihood.
     """
 
     formula: ClassVar = "D - weight log C(z), C a critic of z against the prior"
     paper: ClassVar = "Makhzani et al. 2016"
-    good_for: ClassVar = "codes of any prior that can be drawn from, without noise"
+    good_for: ClassVar = "codes without noise that follow any prior that can be sampled"
     latent: ClassVar = Point()
     terms: ClassVar = ("distortion", "encoder_loss", "critic_loss")
 
@@ -133,19 +133,17 @@ class AdversarialAutoencoder(Adversarial):
         default=(1000, 1000), metadata={"help": "units of each hidden layer of the critic"}
     )
     critic_rate: float = field(default=3e-4, metadata={"help": "learning rate of the critic's Adam"})
-    weight: float = field(
-        default=1.0, metadata={"help": "nats of distortion that a nat of the critic's is worth"}
-    )
+    weight: float = field(default=1.0, metadata={"help": "weight of the encoder's loss against the critic"})
 
     def __post_init__(self):
         super().__post_init__()
         if not self.weight > 0:
             raise ValueError(
-                f"objective.weight is {self.weight}: it must be above 0 (without a critic: --objective autoencoder)"
+                f"objective.weight is {self.weight}: it must be above 0 (for no critic, use --objective autoencoder)"
             )
 
     def check(self, model):
-        """Refuses VampPrior, a mixture of posteriors: those of this encoder are points."""
+        """Raises a ValueError for VampPrior, a mixture of posteriors: this encoder has none."""
         super().check(model)
         if isinstance(model.prior, VampPrior):
             raise ValueError(
@@ -153,7 +151,7 @@ class AdversarialAutoencoder(Adversarial):
             )
 
     def __call__(self, model, step):
-        """Returns the loss and what is in it, and the critic's."""
+        """Returns the loss, its terms and the critic's loss."""
         encoder_loss = ops.softplus(-log_ratio(frozen(model.critic, step.codes)))
         loss = step.distortion + self.weight * encoder_loss
         if model.prior.layer is not None:

@@ -1,4 +1,4 @@
-"""Schedules of the pull towards the prior, for every objective that has one."""
+"""Schedules for the weight of the terms that pull codes towards the prior."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -11,19 +11,17 @@ from keras_vae.runtime.lazy import ops
 class Annealed(Objective):
     """An objective whose pull towards the prior grows from 0, once or in cycles.
 
-    Linear (Sonderby et al. 2016; Bowman et al. 2016, section 3.1, along a sigmoid): `warmup` steps. Cyclical (Fu et
-    al. 2019, equations 6 and 7): it grows over a share of a cycle, stays at full weight to its end, and starts
-    again from 0; four cycles are theirs. After the last the weight stays: what is trained in the end is the
-    objective itself.
+    Linear: the weight grows over `warmup` steps (Sonderby et al. 2016; Bowman et al. 2016, section 3.1, use a sigmoid).
+    Cyclical (Fu et al. 2019, equations 6 and 7): the weight grows over a share of a cycle, stays at its full value until
+    the end of the cycle, and starts again from 0. The paper uses four cycles. After the last cycle the weight stays at
+    its full value, so the objective itself is trained in the end.
     """
 
-    warmup: int = field(
-        default=0, metadata={"help": "training steps over which the pull towards the prior grows from 0"}
-    )
+    warmup: int = field(default=0, metadata={"help": "steps over which the pull towards the prior grows"})
     cycles: int = field(
-        default=1, metadata={"help": "how many times it grows so; several share the training between them"}
+        default=1, metadata={"help": "number of warm-ups; several divide the training evenly"}
     )
-    share: float = field(default=0.5, metadata={"help": "of a cycle, in which it grows"})
+    share: float = field(default=0.5, metadata={"help": "share of a cycle in which the weight grows"})
 
     def __post_init__(self):
         if self.warmup < 0:
@@ -32,27 +30,27 @@ class Annealed(Objective):
             raise ValueError(f"objective.cycles is {self.cycles}: expected 1 (linear) or more")
         if not 0 < self.share <= 1:
             raise ValueError(
-                f"objective.share is {self.share}: expected a share of a cycle, above 0, 1 at most"
+                f"objective.share is {self.share}: expected a share of a cycle, above 0 and at most 1"
             )
 
     def settle(self, num_images, num_steps):
-        """Returns the objective with the steps of its warm-up, where there are cycles and no number of steps."""
+        """Returns the objective; if there are several cycles and `warmup` is 0, `warmup` is set from `num_steps`."""
         del num_images
         if self.warmup or self.cycles == 1:
             return self
         return dataclasses.replace(self, warmup=max(1, round(self.share * num_steps / self.cycles)))
 
     def check(self, model):
-        """Raises a ValueError where nothing says how long a cycle is."""
+        """Raises a ValueError if the length of a cycle is unknown."""
         super().check(model)
         if self.cycles > 1 and not self.warmup:
             raise ValueError(
-                f"objective.cycles is {self.cycles} and objective.warmup 0: say over how many steps the weight grows"
-                " in a cycle (the training command knows)"
+                f"objective.cycles is {self.cycles} and objective.warmup is 0: set warmup to the number of steps over"
+                " which the weight grows in a cycle (the training command sets it by itself)"
             )
 
     def progress(self, iteration):
-        """Returns the share of the full weight at a training step, 0 to 1."""
+        """Returns the share of the full weight at a training step, from 0 to 1."""
         if not self.warmup:
             return 1.0
         length = self.warmup / self.share
@@ -60,7 +58,7 @@ class Annealed(Objective):
         return ops.minimum(1.0, (iteration - cycle * length + 1.0) / self.warmup)
 
     def terms_of(self, step, pull, **terms):
-        """Returns the loss, distortion + progress * pull, and what is reported; numbers of a batch as `[batch]`."""
+        """Returns the loss, distortion + progress * pull, and the reported terms; scalars become `[batch]`."""
         shape = ops.shape(step.distortion)
         return {
             "loss": step.distortion + self.progress(step.iteration) * pull,

@@ -9,11 +9,11 @@ from keras_vae.model.posteriors import Point
 
 @dataclass(frozen=True)
 class PlainAutoencoder(Objective):
-    """A plain autoencoder: the distortion alone, with a code that is a point."""
+    """A plain autoencoder: only the distortion, with codes without noise."""
 
     formula: ClassVar = "D"
     paper: ClassVar = "Hinton and Salakhutdinov 2006"
-    good_for: ClassVar = "compression; generation only by a fitted sampler"
+    good_for: ClassVar = "compression; generation only with a fitted sampler"
 
     latent: ClassVar = Point()
     terms: ClassVar = ("distortion",)
@@ -26,10 +26,9 @@ class PlainAutoencoder(Objective):
 
 @dataclass(frozen=True)
 class DenoisingAutoencoder(PlainAutoencoder):
-    """The distortion of the clean images, decoded from the codes of corrupted ones (Vincent et al. 2010).
+    """A plain autoencoder that decodes clean images from the codes of corrupted ones (Vincent et al. 2010).
 
-    The corruption is Gaussian noise unless `--corruption` says otherwise, which goes with every objective; this
-    one is the plain autoencoder with one.
+    The default corruption is Gaussian noise. `--corruption` works with every objective.
     """
 
     formula: ClassVar = "D, codes of corrupted images"

@@ -1,4 +1,4 @@
-"""How much the code is to carry: a rate that is set, or that is free up to a point."""
+"""Objectives that control the rate: a target rate, or a rate that is free up to a threshold."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -14,20 +14,18 @@ from keras_vae.runtime.lazy import ops
 class Capacity(Objective):
     """Distortion + gamma |R - C| with C growing linearly from 0 (Burgess et al. 2018, equation 8).
 
-    R is the rate's mean over the batch (on each device), as in disentanglement_lib: images may differ in how much
-    they need. C ends at `capacity` nats an image, and so does R as long as gamma is above what a nat is worth in
-    distortion. The paper's 25 nats come in over 100,000 steps.
+    R is the mean rate over the batch (on each device), as in disentanglement_lib, so the rates of single images may
+    differ. C ends at `capacity` nats per image. So does R, as long as gamma exceeds the distortion that a nat of rate
+    saves. The paper reaches its 25 nats in 100,000 steps.
     """
 
     formula: ClassVar = "D + gamma |mean R - C(t)|"
     paper: ClassVar = "Burgess et al. 2018"
-    good_for: ClassVar = "a rate that is chosen; disentanglement, factors coming in one by one"
+    good_for: ClassVar = "a chosen rate; disentanglement, with factors learned one by one"
 
-    gamma: float = field(
-        default=1000.0, metadata={"help": "weight of a nat of rate that is missing or too much"}
-    )
-    capacity: float = field(default=25.0, metadata={"help": "the rate to end with, nats an image"})
-    rise: int = field(default=0, metadata={"help": "training steps until then (0: half of the training)"})
+    gamma: float = field(default=1000.0, metadata={"help": "weight of the difference from the target rate"})
+    capacity: float = field(default=25.0, metadata={"help": "final rate in nats per image"})
+    rise: int = field(default=0, metadata={"help": "steps until the final rate (0: half of the training)"})
 
     def __post_init__(self):
         for name in ("gamma", "capacity", "rise"):
@@ -35,16 +33,17 @@ class Capacity(Objective):
                 raise ValueError(f"objective.{name} is {getattr(self, name)}: it must be 0 or more")
 
     def settle(self, num_images, num_steps):
-        """Returns the objective with the number of steps over which its capacity rises."""
+        """Returns the objective; if `rise` is 0, it is set to half of `num_steps`."""
         del num_images
         return self if self.rise else dataclasses.replace(self, rise=max(1, num_steps // 2))
 
     def check(self, model):
-        """Raises a ValueError where nothing says how fast the capacity rises."""
+        """Raises a ValueError if `rise` is unknown."""
         super().check(model)
         if not self.rise:
             raise ValueError(
-                "objective.rise is 0: say over how many training steps the capacity rises (by itself the command takes half of them)"
+                "objective.rise is 0: set the number of training steps over which the capacity rises (the training"
+                " command uses half of its steps)"
             )
 
     def __call__(self, model, step):
@@ -62,9 +61,9 @@ class Capacity(Objective):
 class FreeBits(Annealed):
     """Distortion + sum_j max(free, mean R_j) (Kingma et al. 2016, equation 15).
 
-    R_j is the rate's part in group j, its mean taken over the batch (on each device) before the maximum. A group is
-    a dimension of a vector, a channel of a spatial latent. Below `free` nats a group is not pulled to the prior,
-    so none collapses; the rate rises to at least that much, and holes in the prior grow with it.
+    R_j is the rate of group j, averaged over the batch (on each device) before the maximum. A group is a dimension of a
+    vector latent or a channel of a spatial latent. Below `free` nats a group is not pulled to the prior, so no group
+    collapses. The rate is at least `free` nats per group, and the mismatch between codes and prior grows with it.
     """
 
     formula: ClassVar = "D + sum_j max(free, mean R_j)"
@@ -73,9 +72,7 @@ class FreeBits(Annealed):
 
     prior: ClassVar = "standard"
 
-    free: float = field(
-        default=0.25, metadata={"help": "nats a dimension, or channel, that cost nothing more"}
-    )
+    free: float = field(default=0.25, metadata={"help": "free nats per dimension or channel"})
 
     def __post_init__(self):
         super().__post_init__()
@@ -83,12 +80,12 @@ class FreeBits(Annealed):
             raise ValueError(f"objective.free is {self.free}: expected nats, 0 (the plain VAE) or more")
 
     def effective_beta(self, dims):
-        """Returns 1, the weight of what is above the floor."""
+        """Returns 1, the weight of the rate above the threshold."""
         del dims
         return 1.0
 
     def __call__(self, model, step):
-        """Returns the loss, in which each group's mean rate counts as `free` at least."""
+        """Returns the loss, in which each group's mean rate counts at least `free`."""
         rates = kl_to_standard_normal(step.posterior["mean"], step.posterior["log_var"])
         groups = step.mean(ops.sum(rates, axis=tuple(range(1, len(rates.shape) - 1))))
         return self.terms_of(step, ops.sum(ops.maximum(groups, self.free)), rate=step.rate)

@@ -1,4 +1,4 @@
-"""Posteriors that are no Gaussians: draws of a diagonal Gaussian, sent through a flow."""
+"""Objectives with non-Gaussian posteriors: draws from a diagonal Gaussian, transformed by a flow."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -11,19 +11,19 @@ from keras_vae.model.priors.flow import MOST_STEPS
 
 @dataclass(frozen=True)
 class PlanarFlow(VariationalBound):
-    """The bound with planar flows (Rezende and Mohamed 2015, equations 10 to 15).
+    """The evidence lower bound with planar flows (Rezende and Mohamed 2015, equations 10 to 15).
 
-    log q(z_K|x) = log q(z_0|x) - sum_k log |1 + u_k' psi_k(z_(k-1))|; a step bends the density across one plane. Its
-    parameters are linear in a further output of the encoder, as many numbers as the latent has.
+    log q(z_K|x) = log q(z_0|x) - sum_k log |1 + u_k' psi_k(z_(k-1))|. Each step bends the density across one plane. Its
+    parameters are linear in an additional output of the encoder with the shape of the latent.
     """
 
-    formula: ClassVar = "D + E log q(z|x) - log p(z), z bent by planes"
+    formula: ClassVar = "D + E log q(z|x) - log p(z), z by planar flow steps"
     paper: ClassVar = "Rezende and Mohamed 2015"
     good_for: ClassVar = "small latents whose posteriors are bent or have two modes"
     kind: ClassVar = "planar"
     width: ClassVar = 1  # a planar step has no network
 
-    depth: int = field(default=10, metadata={"help": "steps of the flow"})
+    depth: int = field(default=10, metadata={"help": "number of steps of the flow"})
 
     def __post_init__(self):
         super().__post_init__()
@@ -39,27 +39,27 @@ class PlanarFlow(VariationalBound):
         return FlowedGaussian(self.kind, self.depth, self.width)
 
     def check(self, model):
-        """Refuses VampPrior, a mixture of posteriors: a flow tells the density of its own draws, not of any code."""
+        """Raises a ValueError for VampPrior, a mixture of posteriors: a flow's density is known only at its own draws."""
         super().check(model)
         if isinstance(model.prior, VampPrior):
             raise ValueError(
-                "prior vamp is made of the encoder's posteriors, and those with a flow have a density at their own draws"
-                " alone (try --prior mixture)"
+                "prior vamp is made of the encoder's posteriors, and the density of a posterior with a flow is only known"
+                " at its own draws (try --prior mixture)"
             )
 
 
 @dataclass(frozen=True)
 class InverseAutoregressiveFlow(PlanarFlow):
-    """The bound with inverse autoregressive flows (Kingma et al. 2016, algorithm 1, gated).
+    """The evidence lower bound with inverse autoregressive flows (Kingma et al. 2016, algorithm 1, gated).
 
-    The defaults are the smallest flow of their table 1. The networks see the latent, in an order that each step
-    reverses, and a further output of the encoder, as many numbers as the latent has.
+    The defaults are the smallest flow of their table 1. The networks take the latent, whose order each step reverses,
+    and an additional output of the encoder with the shape of the latent.
     """
 
-    formula: ClassVar = "D + E log q(z|x) - log p(z), z through autoregressive steps"
+    formula: ClassVar = "D + E log q(z|x) - log p(z), z by autoregressive flow steps"
     paper: ClassVar = "Kingma et al. 2016"
-    good_for: ClassVar = "a tighter bound, in latents of some hundred numbers too"
+    good_for: ClassVar = "a tighter bound, also for latents of a few hundred dimensions"
     kind: ClassVar = "iaf"
 
-    depth: int = field(default=2, metadata={"help": "steps of the flow"})
+    depth: int = field(default=2, metadata={"help": "number of steps of the flow"})
     width: int = field(default=320, metadata={"help": "units in the two hidden layers of a step's network"})

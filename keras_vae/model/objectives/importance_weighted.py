@@ -1,4 +1,4 @@
-"""Bounds that several codes an image make tighter than the evidence lower bound."""
+"""Bounds from several codes per image that are tighter than the evidence lower bound."""
 
 import functools
 from dataclasses import dataclass, field
@@ -15,20 +15,20 @@ from keras_vae.runtime.lazy import ops
 class ImportanceWeighted(Objective):
     """The importance-weighted bound, -log of the mean of k weights (Burda et al. 2016, equation 8).
 
-    A weight is p(x|z) p(z) / q(z|x) at a code drawn from q(z|x). With one code it is the evidence lower bound, with
-    more it rises to log p(x); the encoder's gradients get noisier with k (Rainforth et al. 2018). A step
-    decodes k images for each that it sees.
+    A weight is p(x|z) p(z) / q(z|x) at a code drawn from q(z|x). With one code this is the evidence lower bound; with
+    more codes it approaches log p(x), but the encoder's gradients get noisier (Rainforth et al. 2018). A step decodes k
+    codes for each image.
 
-    What is reported: `bound`, that of all codes; `distortion` and `rate`, their means over the codes.
+    The reported terms are `bound`, computed from all codes, and the means over codes of `distortion` and `rate`.
     """
 
     formula: ClassVar = "-log mean of k weights w = p(x|z) p(z) / q(z|x)"
     paper: ClassVar = "Burda et al. 2016"
-    good_for: ClassVar = "a higher likelihood; posteriors that no Gaussian fits"
+    good_for: ClassVar = "a higher likelihood; non-Gaussian posteriors"
     terms: ClassVar = ("bound", "distortion", "rate")
     counts: ClassVar = ("num_samples",)
 
-    num_samples: int = field(default=5, metadata={"help": "codes an image, k"})
+    num_samples: int = field(default=5, metadata={"help": "number of codes per image, k"})
 
     def __post_init__(self):
         for name in self.counts:
@@ -36,26 +36,25 @@ class ImportanceWeighted(Objective):
                 raise ValueError(f"objective.{name} is {getattr(self, name)}: it must be at least 1")
 
     def check(self, model):
-        """Refuses a distortion that is no density: a weight is a ratio of densities."""
+        """Raises a ValueError if the likelihood is not a density, which importance weights require."""
         super().check(model)
         if isinstance(model.likelihood, MultiScaleSimilarity):
             raise ValueError(
-                "likelihood ms_ssim is a distortion and no density, which importance weights are made of"
-                " (try --likelihood gaussian_optimal)"
+                "likelihood ms_ssim is not a density, which importance weights require (try --likelihood gaussian_optimal)"
             )
 
     @property
     def num_codes(self):
-        """How many codes are drawn for an image."""
+        """The number of codes drawn per image."""
         return self.num_samples
 
     def effective_beta(self, dims):
-        """Returns 1: the rate is in the weights as it is."""
+        """Returns 1: the rate is part of the weights."""
         del dims
         return 1.0
 
     def __call__(self, model, step):
-        """Returns the loss, and what the codes tell."""
+        """Returns the loss and the reported terms."""
         draws = step.draws(self.num_codes)
         return {
             "loss": self.loss(model, step, draws),
@@ -65,7 +64,7 @@ class ImportanceWeighted(Objective):
         }
 
     def loss(self, model, step, draws):
-        """Returns what is minimised, `[batch]`, of the codes' `log_weights`, `[batch, k]`."""
+        """Returns the loss, `[batch]`, from the codes' `log_weights`, `[batch, k]`."""
         del model, step
         return -log_mean_exp(draws.log_weights, axis=1)
 
@@ -74,16 +73,16 @@ class ImportanceWeighted(Objective):
 class CombinedImportanceWeighted(ImportanceWeighted):
     """beta * evidence lower bound + (1 - beta) * importance-weighted bound (CIWAE: Rainforth et al. 2018, section 5).
 
-    Both are of the same k codes. The paper's k, and its beta of figure 5, at which the likelihood on MNIST was 0.7
-    nats below IWAE's; at 0.05 it was as high (table 1).
+    Both bounds use the same k codes. The defaults are the paper's k and its beta of figure 5, whose likelihood on MNIST
+    was 0.7 nats below IWAE's. With beta 0.05 the likelihoods were equal (table 1).
     """
 
     formula: ClassVar = "beta (D + R) + (1 - beta) IWAE"
     paper: ClassVar = "Rainforth et al. 2018"
     good_for: ClassVar = "IWAE's likelihood with a better encoder"
 
-    num_samples: int = field(default=64, metadata={"help": "codes an image, k"})
-    beta: float = field(default=0.5, metadata={"help": "1 is the VAE's bound, 0 IWAE's"})
+    num_samples: int = field(default=64, metadata={"help": "number of codes per image, k"})
+    beta: float = field(default=0.5, metadata={"help": "weight of the VAE's bound; 0 is IWAE"})
 
     def __post_init__(self):
         super().__post_init__()
@@ -91,7 +90,7 @@ class CombinedImportanceWeighted(ImportanceWeighted):
             raise ValueError(f"objective.beta is {self.beta}: expected 0 (IWAE) to 1 (VAE)")
 
     def loss(self, model, step, draws):
-        """Returns the mean of the two bounds, weighed."""
+        """Returns the weighted mean of the two bounds."""
         lower = -ops.mean(draws.log_weights, axis=1)
         return self.beta * lower + (1 - self.beta) * super().loss(model, step, draws)
 
@@ -100,20 +99,20 @@ class CombinedImportanceWeighted(ImportanceWeighted):
 class MultipleImportanceWeighted(ImportanceWeighted):
     """The mean of M importance-weighted bounds of k codes each (MIWAE: Rainforth et al. 2018, section 5).
 
-    The paper's M and k.
+    The defaults are the paper's M and k.
     """
 
     formula: ClassVar = "mean of M IWAE of k codes each"
     paper: ClassVar = "Rainforth et al. 2018"
-    good_for: ClassVar = "less noise in the encoder's gradients than IWAE at M k codes"
+    good_for: ClassVar = "less noise in the encoder's gradients than IWAE with M k codes"
     counts: ClassVar = ("num_samples", "num_estimates")
 
-    num_samples: int = field(default=8, metadata={"help": "codes of each bound, k"})
-    num_estimates: int = field(default=8, metadata={"help": "bounds that are averaged, M"})
+    num_samples: int = field(default=8, metadata={"help": "number of codes per bound, k"})
+    num_estimates: int = field(default=8, metadata={"help": "number of bounds that are averaged, M"})
 
     @property
     def num_codes(self):
-        """How many codes are drawn for an image."""
+        """The number of codes drawn per image."""
         return self.num_estimates * self.num_samples
 
     def loss(self, model, step, draws):
@@ -122,25 +121,25 @@ class MultipleImportanceWeighted(ImportanceWeighted):
         return self.mean_of_bounds(draws.log_weights)
 
     def mean_of_bounds(self, log_weights):
-        """Returns minus the mean of M bounds, `[batch]`, of `[batch, M * k]` log weights."""
+        """Returns minus the mean of M bounds, `[batch]`, from log weights, `[batch, M * k]`."""
         grouped = ops.reshape(log_weights, (-1, self.num_estimates, self.num_samples))
         return -ops.mean(log_mean_exp(grouped, axis=2), axis=1)
 
 
 @dataclass(frozen=True)
 class PartiallyImportanceWeighted(MultipleImportanceWeighted):
-    """The decoder by IWAE of all M * k codes, the encoder by MIWAE (PIWAE: Rainforth et al. 2018, section 5).
+    """IWAE with M * k codes for the decoder, MIWAE for the encoder (PIWAE: Rainforth et al. 2018, section 5).
 
-    The decoder is run twice: on codes that reach no encoder, and, frozen, on those that do. The loss has IWAE's
-    value. It takes the prior to be N(0, I), as a prior that learns belongs to the decoder's side.
+    The decoder runs twice: once without gradients to the encoder, and once frozen, with gradients to the encoder only.
+    The loss has IWAE's value. The prior must be N(0, I), since a learned prior belongs to the decoder's part.
     """
 
     formula: ClassVar = "decoder: IWAE of M k codes; encoder: MIWAE"
-    good_for: ClassVar = "both sides of IWAE and MIWAE"
+    good_for: ClassVar = "the advantages of IWAE and MIWAE combined"
     prior: ClassVar = "standard"
 
     def loss(self, model, step, draws):
-        """Returns a loss of IWAE's value whose gradients are IWAE's by the decoder and MIWAE's by the encoder."""
+        """Returns a loss with IWAE's value, IWAE's gradients for the decoder and MIWAE's for the encoder."""
         live = functools.partial(model.decoder, training=step.training)
         fixed = functools.partial(frozen, model.decoder, training=step.training)
         decoders = draws.log_prob(ops.stop_gradient(draws.codes), live) + ops.stop_gradient(draws.log_ratio)

@@ -1,4 +1,4 @@
-"""Second moments of the aggregated posterior, pulled to those of the prior."""
+"""Objectives that pull the covariance of the aggregated posterior to that of the prior."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -14,10 +14,10 @@ class MeansCovariance(Annealed):
 
         D + R + off_diagonal sum_{i != j} C_ij^2 + diagonal sum_i (C_ii - 1)^2
 
-    C is the batch's (on each device). In d dimensions and B images its off-diagonal squares sum to some d^2 / B
-    where the truth is 0: take batches larger than the latent. No matrix of d x d is formed: with centred means X,
-    sum_ij C_ij^2 = |X'X|^2 / B^2 = |XX'|^2 / B^2, so a latent of any size and shape will do. Where images have
-    weights, each row of X is multiplied by the root of its weight, and B is their sum.
+    C is the covariance in the batch (on each device). With d dimensions and B images, its squared off-diagonal entries
+    sum to about d^2 / B even if the true covariances are 0, so batches should be larger than the latent. No d x d matrix
+    is formed: with centred means X, sum_ij C_ij^2 = |X'X|^2 / B^2 = |XX'|^2 / B^2, so latents of any size and shape
+    work. If images have weights, each row of X is multiplied by the square root of its weight, and B is their sum.
     """
 
     formula: ClassVar = "D + R + l_od sum_{i!=j} C_ij^2 + l_d sum_i (C_ii - 1)^2, C = Cov(mean)"
@@ -28,9 +28,7 @@ class MeansCovariance(Annealed):
     terms: ClassVar = ("distortion", "rate", "covariance")
 
     off_diagonal: float = field(default=10.0, metadata={"help": "weight of the squared covariances"})
-    diagonal: float = field(
-        default=100.0, metadata={"help": "weight of the variances' squared distances from 1"}
-    )
+    diagonal: float = field(default=100.0, metadata={"help": "weight of (variance - 1)^2"})
 
     def __post_init__(self):
         super().__post_init__()
@@ -44,12 +42,12 @@ class MeansCovariance(Annealed):
         return 1.0
 
     def noise(self, step):
-        """Returns what is added to the means' variances, `[d]`: nothing."""
+        """Returns the variance that is added to that of the means, `[d]`: 0."""
         del step
         return 0.0
 
     def __call__(self, model, step):
-        """Returns the loss, the bound with the two penalties; `covariance` is their weighted sum."""
+        """Returns the loss, the bound with two penalties; `covariance` is the weighted sum of the penalties."""
         means = ops.reshape(step.posterior["mean"], (-1, model.dims.latents))
         means = means - step.mean(means)
         variances = step.mean(ops.square(means))
@@ -62,16 +60,14 @@ class MeansCovariance(Annealed):
 
 @dataclass(frozen=True)
 class CodesCovariance(MeansCovariance):
-    """DIP-VAE-II: the same of the codes, Cov(z) = Cov(mean) + diag(E variance) (Kumar et al. 2018, equation 7).
+    """DIP-VAE-II: DIP-VAE-I with the codes' covariance, Cov(mean) + diag(E variance) (Kumar et al. 2018, equation 7).
 
-    A posterior's noise is independent between dimensions, so the two differ on the diagonal alone.
+    A posterior's noise is independent between dimensions, so the two covariances differ only on the diagonal.
     """
 
-    formula: ClassVar = "the same, C = Cov(z)"
+    formula: ClassVar = "as dip_vae_i, but C = Cov(z)"
 
-    diagonal: float = field(
-        default=10.0, metadata={"help": "weight of the variances' squared distances from 1"}
-    )
+    diagonal: float = field(default=10.0, metadata={"help": "weight of (variance - 1)^2"})
 
     def noise(self, step):
         """Returns the posteriors' mean variance, `[d]`."""

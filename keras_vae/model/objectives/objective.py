@@ -1,4 +1,4 @@
-"""What every objective says of itself, with the answers that most of them give."""
+"""The base class of objectives."""
 
 from typing import ClassVar
 
@@ -6,17 +6,17 @@ from keras_vae.model.posteriors import DiagonalGaussian
 
 
 class Objective:
-    """The common part of all objectives.
+    """The base class of all objectives.
 
     Attributes:
         formula: The loss in one line, with D for the distortion and R for the rate.
-        paper: Who came up with it.
-        good_for: What it is good for, in a few words.
+        paper: Authors and year of the paper.
+        good_for: The purpose of the objective in a few words.
         latent: The kind of latent that it trains (`keras_vae.model.posteriors`).
-        terms: The names, besides the loss, of what it reports; each `[batch]`.
-        prior: Which priors it goes with: "any", "standard" (N(0, I) alone) or "none" (it uses no prior).
-        conditional: Whether encoder and decoder see the images' labels.
-        corruption: What is done to the images that the encoder sees in training, unless the user says otherwise.
+        terms: The names of the reported terms besides the loss, each `[batch]`.
+        prior: The priors that it supports: "any", "standard" (only N(0, I)) or "none" (it uses no prior).
+        conditional: Whether encoder and decoder take the images' labels.
+        corruption: The default corruption of the encoder's input in training.
     """
 
     formula: ClassVar = ""
@@ -30,17 +30,17 @@ class Objective:
     corruption: ClassVar = "none"
 
     def settle(self, num_images, num_steps):
-        """Returns the objective with what was left to the training decided by it: fields that were 0, as a rule.
+        """Returns the objective with fields that depend on the training, usually those that are 0, set.
 
         Args:
-            num_images: How many images it is trained on.
-            num_steps: How many optimizer steps it is trained for.
+            num_images: The number of training images.
+            num_steps: The number of optimizer steps.
         """
         del num_images, num_steps
         return self
 
     def check(self, model):
-        """Raises a ValueError where the objective does not go with the shapes, likelihood or prior of `model`."""
+        """Raises a ValueError if the objective does not support the shapes, likelihood or prior of `model`."""
         self.latent.check(model.latent_shape)
         if self.prior != "any" and not model.prior.is_standard:
             reason = "uses no prior" if self.prior == "none" else "is derived for the prior N(0, I)"
@@ -49,27 +49,27 @@ class Objective:
             )
 
     def effective_beta(self, dims):
-        """Returns the weight of the rate against the distortion once every schedule has run out.
+        """Returns the weight of the rate relative to the distortion after all schedules; None if there is no single one.
 
-        `dims` has the number of `pixels` and of `latents`. None where there is no rate or it has no one weight.
+        `dims` has the number of `pixels` and of `latents`.
         """
         del dims
 
     def constrain(self, decoder):
-        """Returns the decoder, its layers changed where the objective bounds them."""
+        """Returns the decoder, with constraints on its weights if the objective has some."""
         return decoder
 
     def critic(self, image_shape, latent_shape):
-        """Returns the network that plays against the others, a `keras.Model` in float32, or None.
+        """Returns the network trained against the others, a `keras.Model` in float32, or None.
 
-        `model.critic` is it. The objective's term `critic_loss`, which it then gives and which is no part of
-        `loss`, trains the critic; its gradients must reach nothing else (`ops.stop_gradient`), and the loss must
-        reach the critic's inputs alone (`frozen(model.critic, inputs)` of `keras_vae.layers.gradients`). A VAE-GAN
-        (Larsen et al. 2016) fits this: its critic takes images and gives a layer of features beside its verdict,
-        and `frozen` and `ops.stop_gradient` say who learns from which term.
+        The model stores it as `model.critic`. The objective then returns the term `critic_loss`, which is not part of
+        `loss` and trains the critic. Its gradients must reach only the critic (`ops.stop_gradient`), and those of `loss`
+        only the critic's inputs (`frozen(model.critic, inputs)` of `keras_vae.layers.gradients`). A VAE-GAN (Larsen et
+        al. 2016) can be implemented this way: its critic takes images and returns a layer of features too, and `frozen`
+        and `ops.stop_gradient` select the networks that a term trains.
         """
         del image_shape, latent_shape
 
     def critic_optimizer(self):
         """Returns the optimizer of the critic."""
-        raise NotImplementedError(f"{type(self).__name__} has a critic and no critic_optimizer()")
+        raise NotImplementedError(f"{type(self).__name__} has a critic but no critic_optimizer()")

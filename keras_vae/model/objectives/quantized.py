@@ -1,4 +1,4 @@
-"""The autoencoder with a codebook."""
+"""The VQ-VAE, an autoencoder with a codebook."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -11,13 +11,13 @@ from keras_vae.model.posteriors import Codebook
 class VectorQuantized(Objective):
     """VQ-VAE (van den Oord et al. 2017, equation 3, with the codebook of its appendix A.1).
 
-    distortion + commitment |z_e - sg(e)|^2, and + |sg(z_e) - e|^2 where the codebook is trained by gradients; sg stops
-    gradients. Squares are summed over an image, as the distortion is; the paper averages them over the positions,
-    and found any commitment from 0.1 to 2 as good. The posterior is one entry at each position, so that the rate is a
-    constant, positions * log(codebook) nats, against the uniform prior that `sample` draws from. That decodes to
-    little: the images come from a prior fitted to the codes afterwards (`keras_vae.samplers.PixelCNN`).
+    The loss is distortion + commitment |z_e - sg(e)|^2, and + |sg(z_e) - e|^2 if the codebook is trained by gradients; sg
+    stops gradients. Squares are summed over an image, like the distortion. The paper averages them over the positions,
+    and found no difference between commitments from 0.1 to 2. The posterior is one entry at each position, so the rate
+    is constant: positions * log(codebook) nats for the uniform prior that `sample` draws from. Samples from that prior
+    are not realistic; for generation, fit a prior to the codes (`keras_vae.samplers.PixelCNN`).
 
-    Entries that nothing uses any more are moved to outputs of the encoder, as Dhariwal et al. 2020 (section 3.1) do.
+    Unused entries are moved to outputs of the encoder (Dhariwal et al. 2020, section 3.1).
     """
 
     formula: ClassVar = "D + commitment |z - sg(e)|^2, codebook by moving averages"
@@ -26,15 +26,13 @@ class VectorQuantized(Objective):
 
     terms: ClassVar = ("distortion", "rate", "commitment", "perplexity", "dead_codes")
 
-    codebook: int = field(default=512, metadata={"help": "entries in the codebook"})
+    codebook: int = field(default=512, metadata={"help": "number of entries in the codebook"})
     commitment: float = field(
-        default=0.25, metadata={"help": "weight of the squared distance from the encoder to the entries"}
+        default=0.25, metadata={"help": "weight of the squared distance from the entries"}
     )
-    ema: float = field(
-        default=0.99, metadata={"help": "decay of the moving averages that the entries are; 0: gradients"}
-    )
+    ema: float = field(default=0.99, metadata={"help": "decay of the entries' moving averages; 0: gradients"})
     revive: float = field(
-        default=0.1, metadata={"help": "move entries used less than this share of an even use; 0: never"}
+        default=0.1, metadata={"help": "move entries below this share of uniform use; 0: never"}
     )
 
     def __post_init__(self):
@@ -44,12 +42,12 @@ class VectorQuantized(Objective):
             )
         if not self.commitment > 0:
             raise ValueError(
-                f"objective.commitment is {self.commitment}: it must be above 0, or the encoder's output grows"
-                " without bound (try 0.25)"
+                f"objective.commitment is {self.commitment}: it must be above 0, or the encoder's output grows without"
+                " bound (try 0.25)"
             )
         for name in ("ema", "revive"):
             if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"objective.{name} is {getattr(self, name)}: expected 0 or more, below 1")
+                raise ValueError(f"objective.{name} is {getattr(self, name)}: expected 0 or more and below 1")
 
     @property
     def latent(self):
@@ -57,7 +55,7 @@ class VectorQuantized(Objective):
         return Codebook(self.codebook, self.ema, self.revive)
 
     def __call__(self, model, step):
-        """Returns the loss and what is reported of the codebook's use in the batch (`Codebook.draw`)."""
+        """Returns the loss and its terms, with those on the use of the codebook in the batch (`Codebook.draw`)."""
         terms = step.draw.terms
         loss = step.distortion + self.commitment * terms["commitment"]
         if not self.ema:

@@ -1,4 +1,4 @@
-"""The evidence lower bound, and the rate weighed otherwise in it."""
+"""The evidence lower bound, and variants with other weights of the rate."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
@@ -10,18 +10,18 @@ from keras_vae.model.objectives.annealing import Annealed
 class VariationalBound(Annealed):
     """The negative evidence lower bound, distortion + rate (Kingma and Welling 2014, equation 3).
 
-    `reduction` is there to study a mistake that is common: means in the place of sums. A mean over P pixels
-    and a mean over d latent dimensions weigh the rate by P/d, so that the size of the latent silently sets
-    the weight (Rybkin et al. 2021, section 3).
+    `reduction` serves to study a common mistake: means instead of sums. A mean over P pixels and a mean over d latent
+    dimensions weigh the rate by P/d, so the weight silently depends on the size of the latent (Rybkin et al. 2021,
+    section 3).
     """
 
     formula: ClassVar = "D + R"
     paper: ClassVar = "Kingma and Welling 2014"
-    good_for: ClassVar = "generation; the reference for all others"
+    good_for: ClassVar = "generation; the reference for all other objectives"
 
     reduction: Literal["sum", "mean"] = field(
         default="sum",
-        metadata={"help": "sum is the bound; mean, the common mistake, weighs the rate by pixels/latents"},
+        metadata={"help": "sum is the bound; mean, a common mistake, weighs the rate by pixels/latents"},
     )
 
     def effective_beta(self, dims):
@@ -29,7 +29,7 @@ class VariationalBound(Annealed):
         return dims.pixels / dims.latents if self.reduction == "mean" else 1.0
 
     def __call__(self, model, step):
-        """Returns the loss, distortion + weight * rate, with the weight of this training step."""
+        """Returns the loss, distortion + weight * rate, with the weight at this training step."""
         return self.terms_of(step, self.effective_beta(model.dims) * step.rate, rate=step.rate)
 
 

@@ -1,20 +1,18 @@
-"""What the encoder's output means: how codes are drawn from it, and what they cost.
+"""Latents: how codes are drawn from the encoder's output, and their rate.
 
-A latent is a frozen dataclass over the encoder's output, the `posterior`: a dict of float32 tensors, each
-`[batch, *latent]`.
+The encoder's output is the `posterior`, a dict of float32 tensors, each `[batch, *latent]`. A latent is a frozen
+dataclass, derived from `Latent`, with these methods:
 
-    heads()                          the encoder's outputs: a name and the initializer of its kernel
-    bound(posterior)                 layers that bring the outputs into range, at the encoder's end
-    decoder_input()                  the layer that codes go through at the decoder's start, or None
-    new_layer(latent_shape)          the layer that draws codes and holds weights; None if nothing is drawn
-    of(latent_shape)                 the same latent, with its layer; it then has the methods
-    draw(posterior, seed, training)  a `Draw`: one code an image, and its log density under the posterior
-    rate(posterior)                  KL(posterior || N(0, I)) in nats per image, `[batch]`; None: no closed form
+    heads()                          the encoder's outputs, a dict: name -> initializer of the kernel
+    bound(posterior)                 applies the layers at the end of the encoder that bound the outputs
+    decoder_input()                  the layer at the start of the decoder that codes go through, or None
+    new_layer(latent_shape)          the layer that draws codes and stores weights; None if nothing is drawn
+    of(latent_shape)                 the same latent with its layer, which the following methods need
+    draw(posterior, seed, training)  a `Draw`: one code per image, and its log density under the posterior
+    rate(posterior)                  KL(posterior || N(0, I)), `[batch]`, in nats; None without a closed form
     moments(posterior)               mean and log-variance of the code, each `[batch, *latent]`
-    prior(chosen)                    the prior of its codes, where the one that was chosen goes with it
-    check(latent_shape)              raises a ValueError where the latent cannot have that shape
-
-Most of it has an answer in `Latent`.
+    prior(chosen)                    the prior of the codes: usually the chosen one, if the latent supports it
+    check(latent_shape)              raises a ValueError if the latent cannot have that shape
 """
 
 from keras_vae.model.posteriors.codebook import Codebook

@@ -12,12 +12,12 @@ from keras_vae.runtime.lazy import ops
 
 @dataclass(frozen=True)
 class Codebook(Latent):
-    """The vector at each position is the entry of a codebook nearest to the encoder's (van den Oord et al. 2017).
+    """The code at each position is the codebook entry nearest to the encoder's output (van den Oord et al. 2017).
 
     Attributes:
-        size: Entries in the codebook.
-        decay: Of the moving averages that the entries are; 0: they are trained by gradients.
-        revive: An entry is moved to an encoder's output once it is used less than this share of an even use.
+        size: Number of entries in the codebook.
+        decay: Decay of the entries' moving averages; 0 trains the entries by gradients.
+        revive: An entry is moved to an output of the encoder if it is used less than this share of uniform use.
     """
 
     size: int = 512
@@ -25,50 +25,50 @@ class Codebook(Latent):
     revive: float = 0.1
 
     def check(self, latent_shape):
-        """Raises a ValueError where there are no positions."""
+        """Raises a ValueError if the latent is not spatial."""
         if len(latent_shape) != 3:
             raise ValueError(
-                f"latent is {latent_shape[0]}: a codebook holds the vectors at the positions of a spatial latent,"
-                f" height x width x channels (try --latent 7x7x{latent_shape[0]})"
+                f"latent is {latent_shape[0]}: a codebook needs a spatial latent, height x width x channels (try --latent"
+                f" 7x7x{latent_shape[0]})"
             )
 
     def prior(self, chosen):
         """Returns the uniform prior over the entries.
 
         Raises:
-            ValueError: Another than the standard one was chosen: theirs are densities, and entries have none.
+            ValueError: Another prior than the standard one was chosen. These are densities of continuous codes.
         """
         if not chosen.is_standard:
             raise ValueError(
-                f"prior {type(chosen).__name__} is a density of continuous codes, and those of a codebook are discrete:"
+                f"prior {type(chosen).__name__} is a density of continuous codes, but those of a codebook are discrete:"
                 " leave the prior out (--prior standard); the evaluation fits a pixel_cnn to them"
             )
         return UniformPrior()
 
     def prior_setting(self, prior):
-        """Returns the standard prior, the only one that may be chosen."""
+        """Returns the standard prior, the only one that can be chosen."""
         del prior
         return StandardNormal()
 
     def heads(self):
-        """Returns the encoder's one output."""
+        """Returns the encoder's only output."""
         return {"mean": "glorot_uniform"}
 
     def new_layer(self, latent_shape):
-        """Returns the layer that holds the codebook."""
+        """Returns the layer with the codebook."""
         from keras_vae.layers.quantizer import Quantizer
 
         return Quantizer(self.size, latent_shape[-1], self.decay, self.revive, name="codebook")
 
     def draw(self, posterior, seed, training=False, weights=None):
-        """Returns the nearest entries; in training, moves the codebook too, by images of these `weights`, `[batch]`.
+        """Returns the nearest entries; in training, updates the codebook too, with the images' `weights`, `[batch]`.
 
-        Gradients with respect to the codes go to the encoder as they are (straight through). The terms:
+        Gradients with respect to the codes are passed to the encoder unchanged (straight-through). The terms are:
 
-            commitment    |encoded - entries|^2 over an image, whose gradient reaches the encoder alone
-            alignment     the same number, whose gradient reaches the codebook alone
-            perplexity    exp of the entropy of the entries' use in the batch: so many entries, used alike
-            dead_codes    the share of the entries that nothing in the batch uses
+            commitment    |encoded - entries|^2 summed over an image, with a gradient only for the encoder
+            alignment     the same value, with a gradient only for the codebook
+            perplexity    exp of the entropy of the entries' use in the batch, the effective number of used entries
+            dead_codes    the share of entries that are not used in the batch
         """
         encoded = posterior["mean"]
         entries, indices = self.layer(encoded)
@@ -83,11 +83,11 @@ class Codebook(Latent):
         }
         if training:
             self.layer.learn(encoded, indices, seed, weights)
-        # In this order the codes are the entries bit for bit.
+        # In this order of operations the codes equal the entries bit by bit.
         codes = ops.stop_gradient(entries) + (encoded - ops.stop_gradient(encoded))
         return Draw(codes, even, terms)
 
     def moments(self, posterior):
-        """Returns the entries, and -100 everywhere: a code is a point (`keras_vae.model.posteriors.point`)."""
+        """Returns the entries, and a log-variance of -100: codes have no noise (`keras_vae.model.posteriors.point`)."""
         entries, _ = self.layer(posterior["mean"])
         return entries, ops.full_like(entries, POINT_LOG_VAR)

@@ -1,4 +1,4 @@
-"""Gaussian posteriors that a flow bends."""
+"""Gaussian posteriors that are transformed by a flow."""
 
 import math
 from dataclasses import dataclass
@@ -12,23 +12,23 @@ from keras_vae.model.posteriors.latent import Draw
 from keras_vae.model.posteriors.shapes import show_shape
 from keras_vae.runtime.lazy import ops
 
-# The steps' networks have matrices of latent x width, and `moments` takes twice as many passes as dimensions.
+# The steps' networks have latent x width matrices, and `moments` takes about two passes per dimension.
 MOST_DIMS = 512
-# Of the variances that `moments` gives: what a map that is flat around the mean has.
+# Added to the variances in `moments`, which are 0 if the flow is constant around the mean.
 LEAST_VARIANCE = 1e-12
 
 
 @dataclass(frozen=True)
 class FlowedGaussian(DiagonalGaussian):
-    """z = f(u; h), u ~ N(mean, diag exp(log_var)), with a flow f and a `context` h from the encoder too.
+    """z = f(u; h) with u ~ N(mean, diag exp(log_var)), a flow f, and a `context` h that the encoder outputs too.
 
-    log q(z|x) = log N(u; mean, exp(log_var)) - log |det df/du| is exact at the codes that are drawn; the rate is a
-    Monte-Carlo estimate from it (Rezende and Mohamed 2015, equation 15). A spatial latent is taken flat.
+    log q(z|x) = log N(u; mean, exp(log_var)) - log |det df/du| is exact at the drawn codes. The rate is a Monte Carlo
+    estimate from it (Rezende and Mohamed 2015, equation 15). A spatial latent is flattened.
 
     Attributes:
         kind: A name in `keras_vae.layers.flows.STEPS`.
-        depth: Steps of the flow.
-        width: Of their networks, where they have some.
+        depth: Number of steps of the flow.
+        width: Hidden units of the steps' networks, if they have networks.
     """
 
     is_gaussian: ClassVar = False
@@ -38,11 +38,11 @@ class FlowedGaussian(DiagonalGaussian):
     width: int = 320
 
     def check(self, latent_shape):
-        """Raises a ValueError where the latent is too large."""
+        """Raises a ValueError if the latent is too large."""
         if math.prod(latent_shape) > MOST_DIMS:
             raise ValueError(
                 f"latent is {show_shape(latent_shape)}, {math.prod(latent_shape):,} numbers: a posterior with a flow"
-                f" has {MOST_DIMS} at most (try --latent 64)"
+                f" supports at most {MOST_DIMS} (try --latent 64)"
             )
 
     def heads(self):
@@ -50,17 +50,17 @@ class FlowedGaussian(DiagonalGaussian):
         return {**super().heads(), "context": "glorot_uniform"}
 
     def bound(self, posterior):
-        """Returns the posterior with its log-variance kept within bounds."""
+        """Returns the posterior with a bounded log-variance."""
         return {**super().bound(posterior), "context": posterior["context"]}
 
     def new_layer(self, latent_shape):
-        """Returns the layer that draws codes and holds the flow."""
+        """Returns the layer that draws codes, with the flow."""
         from keras_vae.layers.flows import FlowSampling
 
         return FlowSampling(math.prod(latent_shape), self.kind, self.depth, self.width, name="sampling")
 
     def draw(self, posterior, seed, training=False, weights=None, noise=None):
-        """Returns f(u), and its log density."""
+        """Returns f(u) and its log density."""
         del training, weights
         mean, log_var = posterior["mean"], posterior["log_var"]
         base, codes, log_det = self.layer([mean, log_var, posterior["context"]], seed=seed, noise=noise)
@@ -73,9 +73,9 @@ class FlowedGaussian(DiagonalGaussian):
     def moments(self, posterior):
         """Returns the code of the base's mean, f(mean), and a log-variance for each dimension of the code.
 
-        The variances are those of f(u) where u takes the corners mean + S sd of a set of signs S, half the difference
-        of opposite corners squared: exact where f is linear over a standard deviation, however it mixes dimensions,
-        since the signs are the rows of a Hadamard matrix. They say nothing of covariances or of a bent shape.
+        The variance is the mean of ((f(mean + S sd) - f(mean - S sd)) / 2)^2 over sign vectors S, the rows of a Hadamard
+        matrix. It is exact if f is linear within a standard deviation, even if f mixes dimensions. Covariances and the
+        shape of the posterior are not described.
         """
         flat = [ops.reshape(value, (-1, math.prod(value.shape[1:]))) for value in posterior.values()]
         mean, log_var, context = flat
@@ -95,7 +95,7 @@ class FlowedGaussian(DiagonalGaussian):
 
 
 def hadamard(size):
-    """Returns the first `size` columns, orthogonal, of the Hadamard matrix that is large enough, float32 of 1 and -1."""
+    """Returns the first `size` columns of the smallest Hadamard matrix that has them, as float32 of 1 and -1."""
     matrix = np.ones((1, 1), "float32")
     while len(matrix) < size:
         matrix = np.block([[matrix, matrix], [matrix, -matrix]])

@@ -24,7 +24,7 @@ class DiagonalGaussian(Latent):
         return {"mean": "glorot_uniform", "log_var": "zeros"}
 
     def bound(self, posterior):
-        """Returns the posterior with its log-variance kept between -14 and 6."""
+        """Returns the posterior with its log-variance bounded between -14 and 6."""
         from keras_vae.layers.basic import SoftBounds
 
         bounds = SoftBounds(MIN_LOG_VAR, MAX_LOG_VAR, dtype="float32", name="bounded_log_var")
@@ -38,7 +38,7 @@ class DiagonalGaussian(Latent):
         return Sampling(name="sampling")
 
     def draw(self, posterior, seed, training=False, weights=None, noise=None):
-        """Returns mean + exp(log_var / 2) * noise, and its log density."""
+        """Returns mean + exp(log_var / 2) * noise and its log density."""
         del training, weights
         mean, log_var = posterior["mean"], posterior["log_var"]
         codes = self.layer([mean, log_var], seed=seed, noise=noise)

@@ -1,4 +1,4 @@
-"""What all latents share."""
+"""The base class of latents."""
 
 from typing import ClassVar, NamedTuple
 
@@ -10,8 +10,8 @@ class Draw(NamedTuple):
 
     Attributes:
         codes: `[batch, *latent]`.
-        log_density: log q(codes|x), `[batch]`, in nats; None where the posterior has no density.
-        terms: What else the latent has to say of the draw, each `[batch]`, by name; or None.
+        log_density: log q(codes|x), `[batch]`, in nats; None if the posterior has no density.
+        terms: Additional terms of the latent by name, each `[batch]`, or None.
     """
 
     codes: object
@@ -20,11 +20,11 @@ class Draw(NamedTuple):
 
 
 class Latent(Owner):
-    """The common part of all latents: any shape, the encoder's output taken as it is, nothing drawn.
+    """The base class of all latents, with defaults for codes of any shape without noise.
 
     Attributes:
-        has_noise: Whether codes are drawn from posteriors, by a seed or by the `noise` that `draw` then takes.
-        is_gaussian: Whether a posterior is the Gaussian of the mean and the log-variance that `moments` gives.
+        has_noise: Whether codes are random. `draw` then takes a seed or `noise`.
+        is_gaussian: Whether a posterior is the Gaussian with the mean and log-variance that `moments` returns.
     """
 
     is_gaussian: ClassVar = True
@@ -35,11 +35,11 @@ class Latent(Owner):
         del latent_shape
 
     def bound(self, posterior):
-        """Returns the posterior as it is."""
+        """Returns the posterior unchanged."""
         return posterior
 
     def decoder_input(self):
-        """Returns the layer that codes go through before the decoder; None if they enter it as they are."""
+        """Returns the layer that codes go through before the decoder, or None."""
 
     def of(self, latent_shape):
         """Returns the latent of a model, with its layer."""
@@ -54,9 +54,9 @@ class Latent(Owner):
         del posterior
 
     def prior(self, chosen):
-        """Returns the prior of the codes: the one that was chosen (`keras_vae.model.priors`)."""
+        """Returns the prior of the codes: the chosen one (`keras_vae.model.priors`)."""
         return chosen
 
     def prior_setting(self, prior):
-        """Returns the setting that `prior` was made from."""
+        """Returns the prior that was chosen to get `prior`."""
         return prior

@@ -1,4 +1,4 @@
-"""The code that is a point on a sphere."""
+"""Codes without noise, on a sphere."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from keras_vae.model.posteriors.point import Point
 
 @dataclass(frozen=True)
 class Sphere(Point):
-    """A point whose numbers have a root mean square of 1 at each place of a map, or in all of a vector."""
+    """A code with a root mean square of 1 at each position of a spatial latent, or over a vector."""
 
     def bound(self, posterior):
         """Returns the posterior with normalized codes."""

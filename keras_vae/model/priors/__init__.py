@@ -1,14 +1,14 @@
-"""Where codes come from before an image is seen: the densities that the rate is measured against.
+"""Priors: the densities of codes that the rate is measured against.
 
 A prior is a frozen dataclass whose fields are its settings. `of(model)` returns it with its weights, which are trained
 with the model. Then it has these methods:
 
     log_prob(codes)      log p(codes), `[batch]`, in nats
-    adapt(images)        initialises its weights from training images, where that helps
+    adapt(images)        initialises its weights from training images, if that helps
     draw(count, seed)    codes, `[count, *latent]`; `seed` as in `keras.random`
     sampler()            the same density as a fitted sampler (`keras_vae.samplers`), for export
 
-`new_layer(image_shape, latent_shape)` makes the layer that holds the weights. `is_standard` says whether the prior is
+`new_layer(image_shape, latent_shape)` returns the layer with the weights. `is_standard` tells whether the prior is
 N(0, I), for which the rate of a Gaussian posterior has a closed form.
 """
 

@@ -7,20 +7,20 @@ from typing import Literal
 from keras_vae.model.priors.prior import Prior
 from keras_vae.runtime.lazy import ops
 
-# The networks of a step have three matrices of dims x width: beyond, they outgrow the model.
+# The networks of a step have three dims x width matrices; for larger latents they outgrow the model.
 MOST_DIMS = 4096
-MOST_STEPS = 1000  # what is deeper would be built for hours
+MOST_STEPS = 1000  # building more steps would take hours
 
 
 @dataclass(frozen=True)
 class FlowPrior(Prior):
-    """A density whose codes an invertible map takes to N(0, I): RealNVP or MAF (Chen et al. 2017, section 3.2).
+    """A normalizing flow between codes and N(0, I), RealNVP or MAF (Chen et al. 2017, section 3.2).
 
-    It starts as N(0, I) itself. Drawing from a MAF takes as many passes as there are dimensions.
+    It is initialised to N(0, I). Drawing from a MAF takes as many passes as there are dimensions.
     """
 
-    form: Literal["realnvp", "maf"] = field(default="realnvp", metadata={"help": "of the flow's steps"})
-    depth: int = field(default=6, metadata={"help": "steps of the flow"})
+    form: Literal["realnvp", "maf"] = field(default="realnvp", metadata={"help": "type of the flow's steps"})
+    depth: int = field(default=6, metadata={"help": "number of steps of the flow"})
     width: int = field(default=256, metadata={"help": "units in the two hidden layers of a step's network"})
 
     def __post_init__(self):
@@ -51,11 +51,11 @@ class FlowPrior(Prior):
         return self.layer.log_prob(ops.reshape(codes, (-1, math.prod(self.latent_shape))))
 
     def draw(self, count, seed):
-        """Returns codes of the flow, `[count, *latent]`."""
+        """Returns codes drawn from the flow, `[count, *latent]`."""
         return ops.reshape(self.layer.sample(count, seed), (-1, *self.latent_shape))
 
     def sampler(self):
-        """Returns the flow as a sampler, with the weights that it has now."""
+        """Returns the flow as a sampler, with its current weights."""
         from keras_vae import samplers
 
         return samplers.FlowSampler.of_flow(self.layer, self.latent_shape)

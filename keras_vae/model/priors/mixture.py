@@ -1,4 +1,4 @@
-"""Mixtures of diagonal Gaussians as priors: learned freely, or the encoder's posteriors at learned images."""
+"""Mixtures of diagonal Gaussians as priors: learned directly, or the posteriors of learned images."""
 
 import math
 from dataclasses import dataclass, field
@@ -9,14 +9,14 @@ from keras_vae.layers.densities import LOG_2_PI, MAX_LOG_VAR, MIN_LOG_VAR
 from keras_vae.model.priors.prior import Prior
 from keras_vae.runtime.lazy import keras, ops
 
-# Where the components' means start, in standard deviations of the prior: apart, or they would stay one.
+# Initial spread of the components' means, in standard deviations of the prior. Equal components would stay equal.
 START_SPREAD = 0.5
-# Pseudo-inputs are sigmoids of what is learned; of an image's pixels no more is kept at the start.
+# Pseudo-inputs are sigmoids of learned logits, so pixels are initially clipped to this distance from 0 and 1.
 DARKEST = 0.01
 
 
 class MixtureOfGaussians(Prior):
-    """The common part: `gaussians()` returns log weights `[k]`, means and log-variances, `[k, *latent]`."""
+    """The base class. `gaussians()` returns log weights `[k]`, and means and log-variances, `[k, *latent]`."""
 
     def __post_init__(self):
         if self.components < 1:
@@ -27,16 +27,16 @@ class MixtureOfGaussians(Prior):
         return mixture_log_density(codes, *self.gaussians())
 
     def draw(self, count, seed):
-        """Returns codes of components drawn by their weights, `[count, *latent]`."""
+        """Returns codes drawn from the mixture, `[count, *latent]`."""
         log_weights, means, log_vars = self.gaussians()
         noise = keras.random.normal((count, 1 + math.prod(self.latent_shape)), dtype="float32", seed=seed)
-        # The first number of a row chooses the component: a normal one is below x with probability cdf(x).
+        # The first number of each row, mapped to a uniform number by the normal cdf, selects the component.
         number = place_in(log_weights, 0.5 + 0.5 * ops.erf(noise[:, 0] / math.sqrt(2)))
         noise = ops.reshape(noise[:, 1:], (-1, *self.latent_shape))
         return ops.take(means, number, axis=0) + ops.exp(0.5 * ops.take(log_vars, number, axis=0)) * noise
 
     def sampler(self):
-        """Returns the mixture as a sampler, with the components that it has now."""
+        """Returns the mixture as a sampler, with its current components."""
         from keras_vae import samplers
 
         log_weights, means, log_vars = map(ops.convert_to_numpy, self.gaussians())
@@ -45,14 +45,14 @@ class MixtureOfGaussians(Prior):
 
 @dataclass(frozen=True)
 class MixturePrior(MixtureOfGaussians):
-    """A mixture of Gaussians of diagonal covariance, its means, variances and weights learned with the model.
+    """A mixture of diagonal Gaussians whose means, variances and weights are learned with the model.
 
-    At first its components lie half a standard deviation around 0 and are as wide as leaves the whole at N(0, I).
-    The log-variances are kept within the posteriors' bounds, -14 and 6: a component on a single code would otherwise
-    become ever narrower and its density infinite. They are moved back to the nearer bound after each training step.
+    Initially the components' means have a standard deviation of one half, and the components are so wide that the
+    mixture is about N(0, I). The log-variances are clipped to the posteriors' bounds, -14 and 6, after each training
+    step. Otherwise a component on a single code would shrink without limit and its density would become infinite.
     """
 
-    components: int = field(default=50, metadata={"help": "Gaussians in the mixture"})
+    components: int = field(default=50, metadata={"help": "number of Gaussians in the mixture"})
 
     def new_layer(self, image_shape, latent_shape):
         """Returns the layer of `[components, *latent]` means and log-variances, and `[components]` log weights."""
@@ -74,23 +74,23 @@ class MixturePrior(MixtureOfGaussians):
         """Returns the log weights and the Gaussians."""
         layer = self.layer
         log_weights = ops.log_softmax(ops.convert_to_tensor(layer.logits))
-        # Weights from a file may lie beyond the bounds.
+        # Weights from a file may be outside the bounds.
         log_vars = ops.clip(ops.convert_to_tensor(layer.log_vars), MIN_LOG_VAR, MAX_LOG_VAR)
         return log_weights, ops.convert_to_tensor(layer.means), log_vars
 
 
 @dataclass(frozen=True)
 class VampPrior(MixtureOfGaussians):
-    """The mixture of the posteriors of learned images, the pseudo-inputs (Tomczak and Welling 2018, equation 9).
+    """A mixture of the posteriors of learned images, the pseudo-inputs (Tomczak and Welling 2018, equation 9).
 
         p(z) = 1/k sum_i q(z | u_i)
 
-    The encoder sees the pseudo-inputs beside each batch: at 500 of them, as in the paper, and batches of 64 a
-    step takes about five times as long. `train.py` starts them at training images (`use_training_data_init` of the
-    authors' code), in code `model.adapt(images)` does; else they are random.
+    The encoder processes the pseudo-inputs with each batch. With 500 of them, as in the paper, and batches of 64, a step
+    takes about five times as long. `train.py` initialises them with training images (`use_training_data_init` in the
+    authors' code); in a program, call `model.adapt(images)`. Otherwise they are random.
     """
 
-    components: int = field(default=100, metadata={"help": "pseudo-inputs; the paper's 500 take longer"})
+    components: int = field(default=100, metadata={"help": "number of pseudo-inputs (500 in the paper)"})
 
     def new_layer(self, image_shape, latent_shape):
         """Returns the layer of the pseudo-inputs' logits, `[components, *image]`."""
@@ -101,7 +101,7 @@ class VampPrior(MixtureOfGaussians):
         return Weights("prior", pseudo_inputs=((self.components, *image_shape), start))
 
     def adapt(self, images):
-        """Starts the pseudo-inputs at the first of `images`, `[n, height, width, channels]`, as far as they go."""
+        """Initialises the pseudo-inputs with the first of `images`, `[n, height, width, channels]`."""
         pseudo_inputs = self.layer.pseudo_inputs
         values = ops.convert_to_numpy(pseudo_inputs).copy()
         grey = np.clip(images[: self.components], DARKEST, 1 - DARKEST)
@@ -120,8 +120,8 @@ def mixture_log_density(codes, log_weights, means, log_vars):
 
         (z - m)' P (z - m) = z^2 . P - 2 z . (P m) + m^2 . P,  P = exp(-log_var)
 
-    two matrix products in the place of an array of n x k x d. Centred on the means' mean, or float32 would lose
-    what little two large terms differ by.
+    This takes two matrix products instead of an n x k x d array. All values are centred on the mean of the means, since
+    the differences of large terms would be inaccurate in float32.
 
     Args:
         codes: `[n, *latent]`.
@@ -142,6 +142,6 @@ def mixture_log_density(codes, log_weights, means, log_vars):
 
 
 def place_in(log_weights, uniform):
-    """Returns which component each of `uniform`, numbers from 0 to 1, `[n]`, falls to, by the weights; int32 `[n]`."""
+    """Returns the component, int32 `[n]`, that each of the `uniform` numbers from 0 to 1, `[n]`, selects."""
     ends = ops.cumsum(ops.exp(log_weights))[:-1]
     return ops.sum(ops.cast(uniform[:, None] > ends, "int32"), axis=1)

@@ -10,7 +10,7 @@ from keras_vae.runtime.lazy import keras
 
 @dataclass(frozen=True)
 class StandardNormal(Prior):
-    """N(0, I) (Kingma and Welling 2014). A plain autoencoder's codes have no prior; this one stands in."""
+    """N(0, I) (Kingma and Welling 2014). It also serves as a placeholder for objectives without a prior."""
 
     is_standard: ClassVar = True
 
@@ -19,7 +19,7 @@ class StandardNormal(Prior):
         return sum_per_image(standard_normal_log_density(codes))
 
     def draw(self, count, seed):
-        """Returns codes of N(0, I), `[count, *latent]`."""
+        """Returns codes drawn from N(0, I), `[count, *latent]`."""
         return keras.random.normal((count, *self.latent_shape), dtype="float32", seed=seed)
 
     def sampler(self):

@@ -9,13 +9,13 @@ from keras_vae.runtime.lazy import keras, ops
 
 @dataclass(frozen=True)
 class UniformPrior(Prior):
-    """At each position any entry of the codebook, all alike (van den Oord et al. 2017, section 3.1).
+    """A uniform distribution over the codebook's entries at each position (van den Oord et al. 2017, section 3.1).
 
-    A codebook chooses it itself. The rate against it is constant: positions * log(entries) nats.
+    Models with a codebook always use it. Its rate is constant: positions * log(entries) nats.
     """
 
     def log_prob(self, codes):
-        """Returns the log probability of `codes` that are entries, `[batch]`, each the same."""
+        """Returns the log probability of `codes` that are entries, `[batch]`, which is constant."""
         positions = math.prod(self.latent_shape[:-1])
         return ops.zeros_like(codes[:, 0, 0, 0]) - positions * math.log(self.entries.size)
 
@@ -26,7 +26,7 @@ class UniformPrior(Prior):
         return ops.take(ops.convert_to_tensor(self.entries.codebook), indices, axis=0)
 
     def sampler(self):
-        """Returns it as a sampler, with the codebook as it is now."""
+        """Returns the prior as a sampler, with the current codebook."""
         from keras_vae import samplers
 
         return samplers.UniformSampler.of_codebook(

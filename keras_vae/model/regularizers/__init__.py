@@ -1,7 +1,7 @@
-"""What training may do, beside the objective, to make codes easy to sample.
+"""Regularizers, which make codes easier to sample.
 
-A regularizer is a frozen dataclass, derived from `Regularizer`, and goes with any objective: it may add to the loss,
-change what the decoder sees in training, or bound the codes. `docs/easy_latents.md` measures them.
+A regularizer is a frozen dataclass, derived from `Regularizer`. In addition to the objective, it may add a term to the
+loss, change the decoder's input in training, or bound the codes. `docs/easy_latents.md` compares them.
 """
 
 from keras_vae.model.regularizers.equivariance import Equivariance

@@ -1,4 +1,4 @@
-"""Codes that scale and turn as the image does."""
+"""Codes that are equivariant under scaling and rotation of the image."""
 
 import math
 from dataclasses import dataclass, field
@@ -13,29 +13,26 @@ from keras_vae.runtime.lazy import keras, ops
 
 @dataclass(frozen=True)
 class Equivariance(Regularizer):
-    """Scaled and turned codes are to be decoded to scaled and turned images (EQ-VAE: Kouzelis et al. 2025).
+    """Trains scaled and rotated codes to decode to scaled and rotated images (EQ-VAE: Kouzelis et al. 2025).
 
-    The distortion of decode(T z) against T x is added to the loss, with T a scaling and a turn. The same decoder, which is
-    convolutional, makes a smaller image of a smaller map of codes. Scaling takes the means over equal parts of the map
-    and of the image, and each image is turned by a random number of right angles (of half turns, if the map or the
-    image is not square). The distortion is scaled to the full number of pixels, so that its weight does not depend on
-    the scale.
+    The distortion between decode(T z) and T x is added to the loss, where T is a scaling and a rotation. The decoder is
+    convolutional, so it decodes a smaller map of codes to a smaller image. Maps and images are scaled by averaging over
+    equal parts. Each image is rotated by a random multiple of 90 degrees (180 degrees, if the map or the image is not
+    square). The distortion is scaled to the full number of pixels, so its weight does not depend on the scale.
 
-    The paper uses either T or the identity, at random. A sum weighs the two in the same way, and keeps the objective's
-    own terms as they are. Without `rotations` this is the regularizer of Skorokhodov et al. 2025, whose aim is a latent
+    The paper applies either T or the identity, at random. A sum gives both the same weights and leaves the objective's
+    own terms unchanged. Without `rotations` this is the regularizer of Skorokhodov et al. 2025, which aims at a latent
     without high frequencies.
     """
 
     name: ClassVar = "equivariance"
     terms: ClassVar = ("equivariance",)
 
-    weight: float = field(
-        default=0.25, metadata={"help": "weight of the distortion of scaled and turned images"}
-    )
+    weight: float = field(default=0.25, metadata={"help": "weight of the distortion of transformed images"})
     scales: tuple[float, ...] = field(
-        default=(0.5, 0.25), metadata={"help": "sizes of the smaller maps, relative to the map's, all used"}
+        default=(0.5, 0.25), metadata={"help": "sizes of the scaled maps, relative to the full map"}
     )
-    rotations: bool = field(default=True, metadata={"help": "turn by right angles too"})
+    rotations: bool = field(default=True, metadata={"help": "also rotate by multiples of 90 degrees"})
 
     def __post_init__(self):
         check_weight(self.weight)
@@ -45,24 +42,24 @@ class Equivariance(Regularizer):
             )
 
     def check(self, model):
-        """Refuses vectors, and scales at which the map is as large as before or the image is cut off entirely."""
+        """Raises a ValueError for vector latents, and for scales that leave the map unchanged or the image empty."""
         super().check(model)
         check_map(self.name, model.latent_shape, model.image_shape)
         for scale in self.scales:
             sides = [Side.of(model, axis, scale) for axis in range(2)]
             if all(side.codes == full for side, full in zip(sides, model.latent_shape)):
                 raise ValueError(
-                    f"regularizer.scales has {scale}, at which a map of {show_shape(model.latent_shape[:2])} stays as it"
-                    " is (try 0.5)"
+                    f"regularizer.scales has {scale}, which leaves a map of {show_shape(model.latent_shape[:2])} unchanged"
+                    " (try 0.5)"
                 )
             if min(side.kept.stop - side.kept.start for side in sides) < 1:
                 raise ValueError(
-                    f"regularizer.scales has {scale}, at which the decoder's margins leave nothing of an image of"
+                    f"regularizer.scales has {scale}, at which the decoder's padding covers the whole image of"
                     f" {show_shape(model.image_shape)} (try a --latent whose height and width divide the image's)"
                 )
 
     def __call__(self, model, step):
-        """Returns the mean over the scales of the distortion of transformed images, and its share of the loss."""
+        """Returns the distortion of transformed images, averaged over the scales, and the resulting loss."""
         margins = margins_of(model.decoder)
         codes, targets = step.codes, ops.pad(step.targets, ((0, 0), *margins, (0, 0)))
         if self.rotations:
@@ -76,10 +73,10 @@ def distortion_at(model, step, codes, targets, scale):
     """Returns -log p(T x | T z) at a smaller scale, `[batch]`, in nats for an image of full size.
 
     Args:
-        model, step: As an objective takes them.
+        model, step: As in an objective.
         codes: `[batch, *latent]`.
-        targets: Images with the margins that the networks add, `[batch, height, width, channels]`.
-        scale: Of the map.
+        targets: Images with the padding that the networks add, `[batch, height, width, channels]`.
+        scale: The size of the scaled map, relative to the full map.
     """
     rows, columns = (Side.of(model, axis, scale) for axis in range(2))
     targets = resized(targets, (rows.image, columns.image))[:, rows.kept, columns.kept]
@@ -90,12 +87,12 @@ def distortion_at(model, step, codes, targets, scale):
 
 
 class Side(NamedTuple):
-    """Height or width of a map and its image at a smaller scale.
+    """The height or width of a map and its image at a smaller scale.
 
     Attributes:
-        codes: Of the map.
-        image: Of the image with its margins.
-        kept: The slice of it that the decoder gives: it cuts off the same margins at every scale.
+        codes: The size of the map.
+        image: The size of the image with its padding.
+        kept: The slice of the padded image that the decoder returns. It crops the same margins at every scale.
     """
 
     codes: int
@@ -104,7 +101,7 @@ class Side(NamedTuple):
 
     @classmethod
     def of(cls, model, axis, scale):
-        """Returns the height (axis 0) or the width of `model` at `scale`."""
+        """Returns the height (axis 0) or the width (axis 1) of `model` at `scale`."""
         low, high = margins_of(model.decoder)[axis]
         full = model.latent_shape[axis]
         codes = max(1, round(scale * full))
@@ -113,20 +110,20 @@ class Side(NamedTuple):
 
 
 def margins_of(decoder):
-    """Returns the rows and columns that the decoder cuts off its output, `((top, bottom), (left, right))`."""
+    """Returns the rows and columns that the decoder crops from its output, `((top, bottom), (left, right))`."""
     crops = (layer.cropping for layer in decoder.layers if isinstance(layer, keras.layers.Cropping2D))
     return next(crops, ((0, 0), (0, 0)))
 
 
 def resized(values, sizes):
-    """Returns `[batch, height, width, channels]` at smaller `sizes`, each value the mean over its share."""
+    """Returns `[batch, height, width, channels]` scaled to smaller `sizes` by averaging."""
     return product(values, *(shares(full, size) for full, size in zip(values.shape[1:3], sizes)))
 
 
 def turned(several, seed):
-    """Returns several maps or images, `[batch, height, width, channels]` each, turned alike by random right angles.
+    """Returns several maps or images, `[batch, height, width, channels]` each, rotated by random multiples of 90 degrees.
 
-    An image and its code get the same angle, and each image its own. What is not square is turned by 180 degrees only.
+    Each image has its own angle, which its code shares. If any map or image is not square, angles are 0 or 180 degrees.
     """
     is_square = all(values.shape[1] == values.shape[2] for values in several)
     quarters = keras.random.randint((ops.shape(several[0])[0], 1, 1, 1), 0, 4, dtype="int32", seed=seed)

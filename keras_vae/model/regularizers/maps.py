@@ -1,4 +1,4 @@
-"""Linear maps of rows and columns, as matrices: means over shares, and cosine transforms."""
+"""Linear transforms of rows and columns as matrices: averages, and cosine transforms."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from keras_vae.runtime.lazy import ops
 
 
 def product(values, rows, columns):
-    """Returns `[batch, height, width, channels]` after a matrix over its rows and one over its columns.
+    """Returns `[batch, height, width, channels]`, multiplied by a matrix along its rows and one along its columns.
 
     Args:
         values: `[batch, height, width, channels]`.
@@ -18,9 +18,9 @@ def product(values, rows, columns):
 
 
 def shares(size, parts):
-    """Returns the matrix, `[parts, size]`, that takes the means of `size` values over equal parts of their length.
+    """Returns the matrix, `[parts, size]`, that averages `size` values over equal parts of their length.
 
-    A value on the border of two parts belongs to each by the share that lies in it.
+    A value on the border of two parts counts in each by the share that lies in it.
     """
     edges = np.linspace(0, size, parts + 1)[:, None]
     places = np.arange(size)
@@ -31,7 +31,7 @@ def shares(size, parts):
 def cosines(size, count):
     """Returns the first `count` rows of the orthonormal cosine transform (DCT-II) of `size` values, `[count, size]`.
 
-    Row k has a frequency of k / `size` of the highest.
+    The frequency of row k, relative to the highest one, is k / `size`.
     """
     phases = np.arange(count)[:, None] * (np.arange(size) + 0.5) * np.pi / size
     scales = np.where(np.arange(count) == 0, 1, 2)[:, None] / size

@@ -1,18 +1,19 @@
-"""What all regularizers share: each method leaves the training as it is."""
+"""The base class of regularizers."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
+from keras_vae.config.codec import registered_name
 from keras_vae.model.objectives import OBJECTIVES
 from keras_vae.model.posteriors import Codebook, show_shape
 
 
 class Regularizer:
-    """The common part of all regularizers.
+    """The base class of all regularizers. By default, the methods leave the training unchanged.
 
     Attributes:
         name: Its name in `REGULARIZERS`, for messages.
-        terms: The names of what it reports besides the objective's terms, each `[batch]`.
+        terms: The names of the terms that it adds to the objective's, each `[batch]`.
     """
 
     name: ClassVar = ""
@@ -22,45 +23,39 @@ class Regularizer:
         """Raises a ValueError if the regularizer cannot be used with the objective or the latent of `model`."""
         if isinstance(model.objective.latent, Codebook):
             raise ValueError(
-                f"regularizer {self.name} changes continuous codes, and those of objective {named(model.objective)} are"
-                " entries of a codebook (try --regularizer none)"
+                f"regularizer {self.name} needs continuous codes, and those of objective"
+                f" {registered_name(model.objective, OBJECTIVES)} are entries of a codebook (try --regularizer none)"
             )
 
     def latent(self, latent):
-        """Returns the kind of latent to train in the place of the objective's `latent`."""
+        """Returns the kind of latent that replaces the objective's `latent`."""
         return latent
 
     def perturb(self, codes, seeds, weights=None):
-        """Returns the codes that the decoder sees in training, `[batch, *latent]`.
+        """Returns the decoder's input in training, `[batch, *latent]`.
 
         Args:
             codes: `[batch, *latent]`.
             seeds: A function from a number, 0 or 1, to a seed of this step.
-            weights: Of the images, `[batch]`; None if they are equal.
+            weights: Weights of the images, `[batch]`; None if they are equal.
         """
         del seeds, weights
         return codes
 
     def __call__(self, model, step):
-        """Returns what is added to the loss, and the terms: {"loss": [batch], **terms}, in nats."""
+        """Returns the addition to the loss and the terms, {"loss": [batch], **terms}, in nats."""
         del model, step
         return {"loss": 0.0}
 
 
 @dataclass(frozen=True)
 class NoRegularizer(Regularizer):
-    """Nothing beside the objective."""
+    """Trains with the objective only."""
 
     name: ClassVar = "none"
 
     def check(self, model):
         """Accepts every model."""
-
-
-def named(objective):
-    """Returns an objective's name in `OBJECTIVES`, or its class's name if it is not there."""
-    kind = type(objective)
-    return next((name for name, choice in OBJECTIVES.items() if choice is kind), kind.__name__)
 
 
 def check_weight(weight):
@@ -70,11 +65,11 @@ def check_weight(weight):
 
 
 def check_map(name, latent_shape, image_shape):
-    """Raises a ValueError if the latent is a vector, or a map that has only one row or one column."""
+    """Raises a ValueError if the latent is a vector, or a map with a single row or column."""
     if len(latent_shape) == 3 and min(latent_shape[:2]) > 1:
         return
     height, width = (max(2, size // 4) for size in image_shape[:2])
     raise ValueError(
-        f"regularizer {name} is for maps of codes of at least 2x2 places, and the latent is {show_shape(latent_shape)}"
+        f"regularizer {name} needs a map of at least 2x2 positions, and the latent is {show_shape(latent_shape)}"
         f" (try --latent {show_shape((height, width, 16))}, or --regularizer noise)"
     )

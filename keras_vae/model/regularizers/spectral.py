@@ -1,4 +1,4 @@
-"""Codes without high frequencies."""
+"""A penalty on high spatial frequencies of codes."""
 
 import math
 from dataclasses import dataclass, field
@@ -16,48 +16,48 @@ class SpectralPenalty(Regularizer):
     """Penalises the share of the codes' variance at high spatial frequencies (after Skorokhodov et al. 2025).
 
     They find more high frequencies in the cosine transform of latents than in that of images, and suppress them through
-    the decoder (`equivariance` without rotations). Here the share itself is added to the loss: the variance of the
-    posteriors' means over the batch at row or column frequencies from `cutoff` on, divided by all of it. A share cannot
-    be lowered by smaller codes. It is one number for the batch. White codes have a share of 1 - cutoff^2.
+    the decoder (`equivariance` without rotations). This regularizer adds the share itself to the loss: the variance of
+    the posteriors' means over the batch at row or column frequencies from `cutoff` on, divided by the total variance.
+    Smaller codes do not lower it. It is one number per batch. Codes of white noise have a share of 1 - cutoff^2.
     """
 
     name: ClassVar = "spectral"
     terms: ClassVar = ("high_frequencies",)
 
-    weight: float = field(default=100.0, metadata={"help": "nats that a share of 1 costs an image"})
+    weight: float = field(default=100.0, metadata={"help": "penalty in nats per image at a share of 1"})
     cutoff: float = field(
-        default=0.5, metadata={"help": "lowest frequency that is penalised, relative to the map's highest"}
+        default=0.5, metadata={"help": "lowest penalised frequency, relative to the highest"}
     )
 
     def __post_init__(self):
         check_weight(self.weight)
         if not 0 < self.cutoff < 1:
-            raise ValueError(f"regularizer.cutoff is {self.cutoff}: expected 0 to 1 (try 0.5)")
+            raise ValueError(f"regularizer.cutoff is {self.cutoff}: it must lie between 0 and 1 (try 0.5)")
 
     def check(self, model):
-        """Refuses vectors, and a cutoff above all frequencies of the map."""
+        """Raises a ValueError for vector latents, and for a cutoff above all frequencies of the map."""
         super().check(model)
         check_map(self.name, model.latent_shape, model.image_shape)
         if all(count == size for count, size in self.counts(model.latent_shape)):
             raise ValueError(
                 f"regularizer.cutoff is {self.cutoff}: a latent of {show_shape(model.latent_shape)} has no frequencies"
-                " from there on (try 0.5)"
+                " that high (try 0.5)"
             )
 
     def counts(self, latent_shape):
-        """Returns the number of low frequencies and of all, of rows and of columns."""
+        """Returns `(low frequencies, all frequencies)`, their numbers, of rows and of columns."""
         return [(math.ceil(self.cutoff * size), size) for size in latent_shape[:2]]
 
     def __call__(self, model, step):
-        """Returns the share of high frequencies, the same for each image, and its part of the loss."""
+        """Returns the share of high frequencies, the same for each image, and the resulting loss."""
         share = self.share(step.posterior["mean"], model.latent_shape, step.mean)
         shares = ops.broadcast_to(share, ops.shape(step.posterior["mean"])[:1])
         return {"loss": self.weight * shares, "high_frequencies": shares}
 
     def share(self, codes, latent_shape, mean):
-        """Returns the share of the variance of `codes`, `[batch, *latent]`, at high frequencies, a number.
+        """Returns the share of the variance of `codes`, `[batch, *latent]`, at high frequencies, a scalar.
 
-        `mean` takes the mean over the batch.
+        `mean` is a function that averages over the batch.
         """
         centred = codes - mean(codes)
         rows, columns = (cosines(size, count) for count, size in self.counts(latent_shape))

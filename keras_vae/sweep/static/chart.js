@@ -1,10 +1,10 @@
-// A plot of points with error bars, joined or not: scales, ticks, and the values of the nearest point.
+// A plot of points with error bars, optionally joined: scales, ticks, and a tooltip for the nearest point.
 
 import { h } from "explorer/dom";
 import { round } from "sweep/numbers";
 
 const MARGIN = { left: 62, right: 18, top: 14, bottom: 46 };
-const NEAR = 36; // pixels within which a point is taken to be meant
+const NEAR = 36; // pixels within which a point is selected
 
 function svg(kind, attributes = {}, ...children) {
   const element = document.createElementNS("http://www.w3.org/2000/svg", kind);
@@ -43,10 +43,10 @@ export function ticks({ low, high, log }) {
 }
 
 /**
- * Draws into `place`, anew whenever its width changes, and returns the element.
+ * Returns an element with the plot, which is redrawn whenever its width changes.
  *
- * `plot` has x and y, each { label, log, ticks: Map or null, unit }; lines of { label, colour, joined, points }, a point being
- * { x, y, xError, yError, tip: [title, ...lines], mark, name (written beside it) }; and behind(scales, svg), which draws what lies below, or null.
+ * `plot` has x and y, each { label, log, ticks: Map or null, unit }; lines of { label, colour, joined, points }, with points
+ * { x, y, xError, yError, tip: [title, ...lines], mark, name (shown beside it) }; and behind(scales, svg), which draws the background, or null.
  */
 export function chart(plot) {
   const tip = h("div", { class: "tip", hidden: true });
@@ -161,7 +161,7 @@ function axes(drawing, plot, scales, width, height) {
   const named = plot.x.ticks || new Map(ticks(scales.x).map((value) => [value, round(value, plot.x.unit)]));
   for (const [value, text] of [...named].sort(([one], [other]) => one - other)) {
     const at = scales.x.place(value), half = Math.min(String(text).length, 18) * 3.6;
-    if (at - half < free || at < MARGIN.left || at > right) continue; // its runs have failed, perhaps
+    if (at - half < free || at < MARGIN.left || at > right) continue; // outside the plot, for example because its runs failed
     free = at + half + 6;
     drawing.append(svg("line", { x1: at, x2: at, y1: bottom, y2: bottom + 4, class: "tick" }));
     const shown = String(text).length > 18 ? `${String(text).slice(0, 17)}…` : text;

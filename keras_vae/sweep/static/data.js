@@ -1,4 +1,4 @@
-// What the page is about: runs, axes, metrics; and runs put together that differ in their seed alone.
+// The data of the page: runs, axes and metrics, and groups of runs that differ only in their seed.
 
 export const data = JSON.parse(document.getElementById("comparison").textContent);
 export const BEST = "generation_gap.best.frechet";
@@ -7,23 +7,23 @@ export const metric = new Map(data.metrics.map((metric) => [metric.key, metric])
 export const settingAxes = data.axes.filter((axis) => !axis.replicates);
 export const seeds = data.axes.find((axis) => axis.replicates);
 
-/** What a run sets, without the seed and the field `but`, and without what the rest says already. */
+/** A run's settings as text, without the seed, the field `but` and redundant axes. */
 export const words = (run, but = null) => telling(but)
   .filter((axis) => run.settings[axis.field] !== undefined)
   .map((axis) => `${axis.field} ${run.settings[axis.field]}`).join(", ");
 
 const told = new Map();
 
-/** The axes that tell all runs apart that differ in more than their seed and `but`: where others do, one is left out. */
+/** The axes that distinguish runs besides the seed and `but`; an axis is left out if the others suffice. */
 function telling(but) {
   if (told.has(but)) return told.get(but);
   const apart = (axes) => new Set(data.runs.map((run) => JSON.stringify(axes.map((axis) => run.settings[axis.field])))).size;
   const all = settingAxes.filter((axis) => axis.field !== but), number = apart(all);
   const isLatent = (axis) => axis.field === "latent";
   let kept = all;
-  for (const axis of [...all].reverse().sort((one, other) => isLatent(one) - isLatent(other))) { // the latent goes last
+  for (const axis of [...all].reverse().sort((one, other) => isLatent(one) - isLatent(other))) { // the latent is left out last
     const fewer = kept.filter((other) => other !== axis);
-    const names = fewer.some((other) => other.field.startsWith(`${axis.field}.`)); // a component, whose own fields are there
+    const names = fewer.some((other) => other.field.startsWith(`${axis.field}.`)); // a component with a field of its own among the axes
     if (fewer.length && !names && apart(fewer) === number) kept = fewer;
   }
   told.set(but, kept);
@@ -33,7 +33,7 @@ function telling(but) {
 const recommended = new Set(data.recommendations.flatMap((found) => found.runs));
 export const isRecommended = (run) => recommended.has(run.name);
 
-/** Mean and standard error of a metric over runs: of one run, the error of its own measurement. */
+/** Mean and standard error of a metric over runs; for a single run, the error of its own measurement. */
 export function statistics(runs, key) {
   const values = runs.map((run) => run.values[key]).filter((value) => value !== undefined);
   if (!values.length) return null;
@@ -46,7 +46,7 @@ export function statistics(runs, key) {
   return { mean, error: Math.sqrt(variance / values.length), n: values.length };
 }
 
-/** Runs by a name, in the order of their first. */
+/** Runs grouped by `name(run)`, in the order of their first occurrence. */
 export function grouped(runs, name) {
   const groups = new Map();
   for (const run of runs) {
@@ -57,7 +57,7 @@ export function grouped(runs, name) {
   return groups;
 }
 
-/** The lines of a plot along the axis `field`: runs that differ elsewhere than there and in their seed. */
+/** The lines of a plot along the axis `field`, one for each combination of the other settings. */
 export function lines(field) {
   const axis = data.axes.find((axis) => axis.field === field);
   const shapes = new Set(axis ? axis.values.map(shapeOf) : []);
@@ -72,7 +72,7 @@ export function lines(field) {
 
 const shapeOf = (value) => (/x/i.test(value.text) ? "spatial" : "vector");
 
-/** The places of an axis' values: on a ruler if all have a number, else one beside the other. */
+/** The positions of an axis' values: on a numeric scale if all are numbers, else evenly spaced. */
 export function ruler(field) {
   const axis = data.axes.find((axis) => axis.field === field);
   const numeric = axis.values.every((value) => value.place !== null);

@@ -1,4 +1,4 @@
-// The page from top to bottom.
+// Builds the page from top to bottom.
 
 import { h } from "explorer/dom";
 import { data, done, settingAxes } from "sweep/data";
@@ -26,23 +26,23 @@ function incomplete() {
   if (!failed.length && !left.length) return null;
   const counted = [failed.length && `${failed.length} failed`, left.length && `${left.length} not done yet`];
   return h("div", { class: `card verdict tone-${failed.length ? "bad" : "fair"}` },
-    h("p", { class: "kind", text: `${done.length} of ${data.runs.length} runs are here: ${counted.filter(Boolean).join(", ")}` }),
+    h("p", { class: "kind", text: `${done.length} of ${data.runs.length} runs are done: ${counted.filter(Boolean).join(", ")}` }),
     h("ul", { class: "troubles" },
       ...failed.map((run) => h("li", {}, h("b", { text: run.name }), h("span", { text: `: ${run.error}` }))),
       ...(left.length ? [h("li", { class: "muted", text: `Not done yet: ${left.map((run) => run.name).join(", ")}` })] : [])));
 }
 
 const several = data.recommendations.length > 1
-  ? h("p", { class: "muted", text: "The runs were measured in several ways (images, features or their number): distances compare within one recommendation only." }) : null;
+  ? h("p", { class: "muted", text: "The runs were measured in different ways (images, features or number of images): distances are comparable only within one recommendation." }) : null;
 const planeCard = plane();
 document.getElementById("content").append(...[
   header(),
   ...data.recommendations.map(recommendation),
   several,
   incomplete(),
-  done.length && settingAxes.length && data.metrics.length ? section("What was swept", "A line for each combination of the other settings; the ring is what is recommended.", against()) : null,
-  planeCard && section("Rate and distortion", "How much a code says about its image, and what it leaves out.", planeCard),
-  section("The runs", "Sort by any column; a name leads to the run's own report.", ...runs()),
-  h("footer", { text: "Made by keras_vae. All numbers: comparison.csv and comparison.json beside this page." }),
+  done.length && settingAxes.length && data.metrics.length ? section("What was swept", "One line for each combination of the other settings. A ring marks the recommendation.", against()) : null,
+  planeCard && section("Rate and distortion", "How much information a code has about its image, and how much is lost.", planeCard),
+  section("The runs", "Click a column title to sort by it, or a name to open the report of that run.", ...runs()),
+  h("footer", { text: "Made by keras_vae. All numbers are in comparison.csv and comparison.json beside this page." }),
 ].filter(Boolean));
 document.getElementById("content").setAttribute("aria-busy", "false");

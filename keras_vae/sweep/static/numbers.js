@@ -1,8 +1,8 @@
-// Numbers as people write them.
+// Formats numbers.
 
 const minus = (text) => text.replace("-", "−");
 
-/** A number in three significant digits, or as many as asked for, in the unit's own way. */
+/** A number with three significant digits, or as many as requested, formatted for its unit. */
 export function short(value, unit = null, significant = 3) {
   if (value === null || value === undefined) return "–";
   if (unit === "share") return minus(`${fixed(100 * value, significant, 1)}%`);
@@ -20,7 +20,7 @@ function fixed(value, significant, most = 20) {
   return value.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
 }
 
-/** A round number, without zeros at its end. */
+/** A round number without trailing zeros. */
 export function round(value, unit = null) {
   if (unit === "bytes") return short(value, unit, 2);
   const scaled = unit === "share" ? 100 * value : value;
@@ -34,8 +34,8 @@ export function withError({ mean, error, n }, unit = null) {
   return `${short(mean, unit)}${uncertain}${n > 1 ? ` (${n} seeds)` : ""}`;
 }
 
-/** So many runs. */
+/** A number of runs, such as "1 run" or "12 runs". */
 export const counted = (number) => `${number.toLocaleString("en")} run${number === 1 ? "" : "s"}`;
 
-/** What is written behind a number that does not have its unit in it. */
+/** The unit as a suffix, if the formatted number does not include it. */
 export const suffix = (unit) => (unit && unit !== "share" && unit !== "bytes" ? ` ${unit}` : "");

@@ -1,4 +1,4 @@
-// The two plots: a metric against what was swept, and the plane of rate and distortion.
+// The two plots: a metric against a swept setting, and distortion against rate.
 
 import { choice, h, hue, toggle } from "explorer/dom";
 import { chart } from "sweep/chart";
@@ -6,9 +6,9 @@ import { BEST, data, grouped, isRecommended, lines, metric, ruler, settingAxes, 
 import { short, suffix, withError } from "sweep/numbers";
 
 const RATE = "rate_distortion.rate", DISTORTION = "rate_distortion.distortion";
-const WIDE = 30; // times the smallest value: from there on a logarithmic axis shows more
+const WIDE = 30; // times the smallest value; wider ranges get a logarithmic axis
 
-/** The card with the metric of one's choice against the axis of one's choice. */
+/** The card with a plot of a chosen metric against a chosen axis. */
 export function against() {
   const field = (settingAxes.find((axis) => axis.field === "latent") || settingAxes[0]).field;
   const state = { key: metric.has(BEST) ? BEST : data.metrics[0].key, field, logX: ruler(field).log, logY: null, hidden: new Set() };
@@ -29,14 +29,14 @@ export function against() {
     place.replaceChildren(
       legend(drawn, state.hidden, refresh),
       chart({
-        label: `${found.title} against ${field}. Arrow keys go from point to point.`,
-        empty: "No run has this number.",
+        label: `${found.title} against ${field}. Use the arrow keys to move from point to point.`,
+        empty: "No run has this metric.",
         x: { label: field === "latent" ? "numbers in a code (latent)" : field, log: state.logX, ticks: along.ticks },
         y: { label: found.title + (suffix(found.unit) && `,${suffix(found.unit)}`), log: logY, unit: found.unit, include: threshold === null ? [] : [threshold] },
         lines: drawn.filter((line) => !state.hidden.has(line.label)),
         behind: threshold === null ? null : (scales, add, box) => limit(best, scales, add, box),
       }));
-    about.textContent = `${found.meaning}${found.healthy ? ` Healthy: ${found.healthy}.` : ""} Bars: one standard error, over seeds where there are several.`;
+    about.textContent = `${found.meaning}${found.healthy ? ` Healthy: ${found.healthy}.` : ""} Bars show one standard error, over seeds if there are several.`;
   }
   refresh();
   return h("div", { class: "card" }, tools, place, about);
@@ -55,11 +55,11 @@ function pointsAlong(runs, field, key, along) {
     .sort((one, other) => one.x - other.x);
 }
 
-/** The line up to which nothing is worse than the best by more than its standard error. */
+/** The line at the best value plus its standard error. */
 function limit(best, scales, add, box) {
   const at = scales.y.place(best.threshold);
   add("line", { x1: box.left, x2: box.width - box.right, y1: at, y2: at, class: "limit" });
-  add("text", { x: box.left + 4, y: at - 5, class: "limit-name" }, best.best_error ? "best + 1 standard error" : "best"); // where small latents do worse: above
+  add("text", { x: box.left + 4, y: at - 5, class: "limit-name" }, best.best_error ? "best + 1 standard error" : "best");
 }
 
 function legend(drawn, hidden, refresh) {
@@ -73,7 +73,7 @@ function legend(drawn, hidden, refresh) {
 
 const labelled = (text, control) => h("label", { class: "inline" }, h("span", { text }), control);
 
-/** The card with rate against distortion, or null where no run has both. */
+/** The card with distortion against rate, or null if no run has both. */
 export function plane() {
   const field = settingAxes.some((axis) => axis.field === "latent") ? "latent" : settingAxes.length ? settingAxes[0].field : null;
   const all = field ? lines(field) : [{ label: "all runs", runs: data.runs }];
@@ -92,18 +92,18 @@ export function plane() {
   return h("div", { class: "card" },
     all.length < 2 ? null : legendOf(drawn),
     chart({
-      label: "Distortion against rate. Arrow keys go from point to point.", empty: "",
-      x: { label: "rate, nats an image", log: false, ticks: null }, y: { label: "distortion, nats an image", log: false },
+      label: "Distortion against rate. Use the arrow keys to move from point to point.", empty: "",
+      x: { label: "rate, nats per image", log: false, ticks: null }, y: { label: "distortion, nats per image", log: false },
       lines: drawn, behind: sameElbo,
     }),
-    h("p", { class: "muted small", text: (field ? `Beside each point: ${field}. ` : "") + "Dashed: equal ELBO, better to the lower left. Far left: the code says nothing. Low and far right: good reconstructions that cost a large code."
-      + (without.length ? ` Without a rate, and so not here: ${without.join("; ")}.` : "") }));
+    h("p", { class: "muted small", text: (field ? `Each point shows its ${field}. ` : "") + "Dashed lines have equal ELBO, which improves towards the lower left. Far left: codes without information. Lower right: good reconstructions at a high rate."
+      + (without.length ? ` Not shown, without a rate: ${without.join("; ")}.` : "") }));
 }
 
 const legendOf = (drawn) => h("p", { class: "legend" }, ...drawn.map((line) =>
   h("span", { class: "inline" }, h("i", { class: "dot", style: `background:${line.colour}` }), h("span", { text: line.label }))));
 
-/** Lines along which rate and distortion have the same sum. */
+/** Lines along which the sum of rate and distortion is constant. */
 function sameElbo({ x, y }, add, box) {
   const sums = [0.2, 0.4, 0.6, 0.8].map((part) => x.low + y.low + part * (x.high - x.low + y.high - y.low));
   for (const sum of sums) {

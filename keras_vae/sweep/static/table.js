@@ -1,4 +1,4 @@
-// All runs as a table, sorted by any column, and what they make as pictures; one filter for both.
+// All runs as a sortable table, and their images, with one filter for both.
 
 import { choice, h, toggle } from "explorer/dom";
 import { BEST, data, isRecommended, metric, seeds, words } from "sweep/data";
@@ -7,7 +7,7 @@ import { counted, short, suffix } from "sweep/numbers";
 const SHOWN = [BEST, "generation_gap.prior.frechet", "generation_gap.reconstruction.frechet", "rate_distortion.rate",
   "rate_distortion.distortion", "rate_distortion.elbo", "reconstruction.test.mse", "completeness.dead_zone"];
 const STATES = { failed: "failed", unfinished: "not done yet" };
-const RUNGS = { reconstruction: "Reconstructions", prior: "Samples of the prior", best: "Best sampler" };
+const RUNGS = { reconstruction: "Reconstructions", prior: "Samples from the prior", best: "Best sampler" };
 
 const verdictOf = (run) => (data.verdicts[run.verdict] || { words: run.verdict || STATES[run.state] || "–", tone: run.state === "failed" ? "bad" : "none" });
 
@@ -44,7 +44,7 @@ export function runs() {
         h("a", { class: "button", href: URL.createObjectURL(new Blob([data.csv], { type: "text/csv" })), download: "comparison.csv", text: "Download CSV" }),
         count),
       table),
-    h("h3", { text: "What they make", class: "above" }),
+    h("h3", { text: "Images of the runs", class: "above" }),
     seeds && seeds.values.length > 1
       ? h("label", { class: "inline" }, h("span", { text: "Seed" }), choice("Seed", [...seeds.values.map((value) => [value.text, value.text]), ["", "all"]], state.seed, (next) => { state.seed = next; refresh(); }))
       : null,
@@ -87,7 +87,7 @@ function head(column, state, refresh) {
     } }));
 }
 
-/** Orders numbers and texts; what is missing comes last either way. */
+/** Compares numbers or texts; missing values come last in both directions. */
 function compare(one, other, down) {
   if (one === undefined || other === undefined) return (one === undefined) - (other === undefined);
   const order = typeof one === "string" ? one.localeCompare(other, "en", { numeric: true }) : one - other;
@@ -96,7 +96,7 @@ function compare(one, other, down) {
 
 function ladders(found) {
   const shown = found.filter((run) => Object.keys(data.ladders[run.name] || {}).length);
-  if (!shown.length) return h("p", { class: "muted", text: "No report of these runs has pictures." });
+  if (!shown.length) return h("p", { class: "muted", text: "The reports of these runs contain no images." });
   const real = data.datasets.length === 1 && data.ladders[shown[0].name].real;
   return h("div", { class: "card ladders" },
     h("div", { class: "row head" }, h("span", {}), ...Object.values(RUNGS).map((title) => h("b", { text: title }))),

@@ -1,7 +1,7 @@
-"""Measurements that take minutes, requested by `--extended`.
+"""Measurements that take several minutes, requested by `--extended`.
 
 Each measurement is a function of the `Evidence` and of the findings of earlier sections (`Earlier`). It returns a
-`Found`, whose values have `n` or are None for a reason. `MEASUREMENTS` lists them in the order of the report.
+`Found`, whose values include `n`, or are None with a reason. `MEASUREMENTS` lists them in the order of the report.
 """
 
 import time
@@ -36,10 +36,9 @@ class Earlier(NamedTuple):
     """The findings of earlier sections.
 
     Attributes:
-        reconstruction, rate, mismatch: Numbers of the sections on reconstruction, on rate and distortion, and on the prior
-            mismatch.
+        reconstruction, rate, mismatch: Numbers of `reconstruction`, `rate_distortion` and `prior_mismatch`.
         components: The principal components of the codes.
-        ladder: The `Ladder`.
+        ladder: The `Rungs`.
     """
 
     reconstruction: dict
@@ -50,7 +49,7 @@ class Earlier(NamedTuple):
 
 
 def measure_extended(evidence, reconstruction, rate_distortion, prior_mismatch, latent, ladder):
-    """Takes the measurements, and the time of each; keeps -log p(x) of the first test images by annealing, or None."""
+    """Takes and times the measurements; keeps -log p(x) of the first test images from annealing, or None."""
     numbers = (section.values for section in (reconstruction, rate_distortion, prior_mismatch))
     earlier = Earlier(*numbers, latent.kept, ladder.kept)
     section, reasons, annealed = {"n": len(evidence.reference)}, {}, None

@@ -1,4 +1,4 @@
-"""Bounds on the likelihood, and the loss due to the encoder."""
+"""Measures bounds on the likelihood, and the amortisation gap."""
 
 import functools
 
@@ -17,7 +17,7 @@ STEPS = 100
 
 
 def lacking(evidence, gradient=True):
-    """Returns why a bound cannot be computed, or None; `gradient`: whether it needs that of the joint density."""
+    """Returns why a bound cannot be computed, or None; `gradient`: whether it needs the joint density's gradient."""
     reason = no_bound(evidence)
     if gradient and not reason:
         reason = (
@@ -31,7 +31,7 @@ def lacking(evidence, gradient=True):
 
 
 def measure_importance(evidence, earlier):
-    """Returns the importance-weighted bound by the number of samples, with the effective sample sizes."""
+    """Returns the importance-weighted bound for several numbers of samples, with the effective sample sizes."""
     if reason := lacking(evidence, gradient=False):
         return Found(reasons={"extended.importance": reason})
     count = min(evidence.affordable(200, 30), len(evidence.test))
@@ -43,7 +43,7 @@ def measure_importance(evidence, earlier):
 
 
 def measure_amortisation(evidence, earlier):
-    """Returns the gain of the ELBO when each test image's posterior is optimised, in nats an image.
+    """Returns the gain of the ELBO if each test image's posterior is optimised, in nats per image.
 
     This is a lower bound on the amortisation gap of Cremer, Li and Duvenaud 2018: 100 steps may not be enough.
     """

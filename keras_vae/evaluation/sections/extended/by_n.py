@@ -7,13 +7,13 @@ import numpy as np
 from keras_vae.evaluation.metrics import frechet, kernel
 from keras_vae.evaluation.sections.found import Found
 
-SHARES = tuple(1 / np.linspace(4, 1, 5))  # of the images: a quarter to all, in even steps of 1 / n
-GROUPS = 8  # that are left out in turn, for the standard error
-FEWEST = 40  # images, of which a quarter is a set
+SHARES = tuple(1 / np.linspace(4, 1, 5))  # shares of the images, from 1/4 to 1, in even steps of 1 / n
+GROUPS = 8  # groups of images for the jackknife
+FEWEST = 40  # images; the smallest set is a quarter of them
 
 
 def frechet_by_n(evidence, earlier):
-    """Returns the Fréchet distance at several n, and at infinite n by a line in 1 / n (Chong and Forsyth 2020)."""
+    """Returns the Fréchet distance at several n, and extrapolated linearly in 1 / n (Chong and Forsyth 2020)."""
     rungs = earlier.ladder
     if reason := too_few(rungs.n):
         return Found(reasons={"extended.frechet_by_n": reason})
@@ -27,7 +27,7 @@ def frechet_by_n(evidence, earlier):
 
 
 def kid_by_n(evidence, earlier):
-    """Returns the kernel distance at the same n; since it is unbiased, it should not depend on n."""
+    """Returns the kernel distance at the same n; it is unbiased, so it should not depend on n."""
     rungs = earlier.ladder
     if reason := too_few(rungs.n):
         return Found(reasons={"extended.kid_by_n": reason})
@@ -40,30 +40,30 @@ def kid_by_n(evidence, earlier):
 
 
 def too_few(count):
-    """Returns why `count` images are too few, None if they are enough."""
-    return f"{count} images a rung are too few: {FEWEST} are needed" if count < FEWEST else None
+    """Returns why `count` images are too few, or None."""
+    return f"{count} images per rung are too few: {FEWEST} are needed" if count < FEWEST else None
 
 
 def shares_of(count):
-    """Returns the measured shares of `count` images, as numbers of images."""
+    """Returns the numbers of images for the `SHARES` of `count` images."""
     return [int(share * count) for share in SHARES]
 
 
 def distances(looks, reference):
-    """Returns the Fréchet distance of the first images of two sets, at each share of their number."""
+    """Returns the Fréchet distance between the first images of two sets, for each share."""
     count = min(len(looks), len(reference))
     return [frechet.frechet_distance(looks[:size], reference[:size]) for size in shares_of(count)]
 
 
 def limit(values, sizes):
-    """Returns the value at infinite size of the line through `values` against 1 / size."""
+    """Returns the value at infinite size of a line fitted to `values` as a function of 1 / size."""
     return float(np.polyfit(1 / np.array(sizes), values, 1)[1])
 
 
 def limit_error(looks, reference):
-    """Returns the standard error of the limit by the jackknife, which leaves out one group of images at a time.
+    """Returns the jackknife standard error of the limit (Efron and Stein 1981).
 
-    With the limits l_g of G groups, sqrt((G - 1) / G sum (l_g - mean l)^2) (Efron and Stein 1981).
+    It is sqrt((G - 1) / G sum (l_g - mean l)^2), with l_g the limit without group g of G groups of images.
     """
     limits = []
     for group in range(GROUPS):

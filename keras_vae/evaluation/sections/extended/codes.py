@@ -1,4 +1,4 @@
-"""Measures how well codes can be distinguished from the prior's draws, and from each other."""
+"""Measures how well codes can be distinguished from draws of the prior, and from each other."""
 
 import math
 import warnings
@@ -9,7 +9,7 @@ from keras_vae.evaluation.metrics import mismatch
 from keras_vae.evaluation.sections.found import Found
 from keras_vae.samplers.principal import project
 
-MOST_DIMS = 512  # numbers in a latent whose information is measured on all codes
+MOST_DIMS = 512  # largest latent size for the information from all codes
 MOST_PAIRED = 10_000
 DIRECTIONS = 32
 MOST_CODES = 2000
@@ -18,8 +18,8 @@ MOST_CODES = 2000
 def prior_classifier(evidence, earlier):
     """Returns how well a small network distinguishes posterior draws from prior draws, in principal coordinates.
 
-    These are the accuracy on the half that it has not learnt from, and its standard error. It is 0.5 if the aggregated
-    posterior equals the prior (Lopez-Paz and Oquab 2017).
+    It returns the accuracy on the half that was not used for training, with its standard error. The accuracy is 0.5 if the
+    aggregated posterior equals the prior (Lopez-Paz and Oquab 2017).
     """
     from sklearn.neural_network import MLPClassifier
 
@@ -30,16 +30,15 @@ def prior_classifier(evidence, earlier):
     generator = evidence.generator("prior classifier")
     codes = project(evidence.test.draw(generator, count), center, axes)
     if evidence.subject.prior is None:
-        prior = (
-            generator.standard_normal(codes.shape) - center @ axes
-        )  # the distribution of N(0, I) along orthonormal axes
+        # N(0, I) has the same distribution along orthonormal axes.
+        prior = generator.standard_normal(codes.shape) - center @ axes
     else:
         prior = project(evidence.prior_codes(count, "prior of the classifier"), center, axes)
     known, new = (np.concatenate([codes[part::2], prior[part::2]]) for part in (0, 1))
     mean, deviation = known.mean(axis=0), np.maximum(known.std(axis=0), 1e-12)
     answers = np.repeat([0, 1], count // 2)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # stopped before it has converged: a lower bound all the same
+        warnings.simplefilter("ignore")  # without convergence, the accuracy is still a lower bound
         network = MLPClassifier((64,), max_iter=200, alpha=1e-2, random_state=evidence.seed)
         network.fit((known - mean) / deviation, answers)
     accuracy = float(network.score((new - mean) / deviation, answers))
@@ -48,16 +47,16 @@ def prior_classifier(evidence, earlier):
 
 
 def mutual_information(evidence, earlier):
-    """Returns the bounds of the prior mismatch's section from all test codes, at most 10,000.
+    """Returns the bounds on the information as in the section `prior_mismatch`, but from up to 10,000 test codes.
 
-    They obey the same rule: 0 <= lower <= upper <= the rate (`mismatch.information`).
+    They also satisfy 0 <= lower <= upper <= rate (`mismatch.information`).
     """
     size = evidence.test.mean.shape[1]
     if not evidence.subject.is_variational:
         return Found(reasons={"extended.mutual_information": evidence.subject.no_rate})
     if size > MOST_DIMS:
         large = (
-            f"at {size:,} dimensions not more codes are affordable than in the section on the prior mismatch"
+            f"with {size:,} dimensions, more codes than in the section on the prior mismatch take too long"
         )
         return Found(reasons={"extended.mutual_information": large})
     found = mismatch.contrast(evidence.test.mean, evidence.test.log_var, evidence.seed, MOST_PAIRED)
@@ -76,7 +75,7 @@ def mutual_information(evidence, earlier):
 def error_of_upper(name, found, earlier):
     """Returns the standard error of the upper bound `name`, given the `Contrast`.
 
-    The error of the rate minus the mismatch is an upper limit, since the two vary together over images.
+    The error of the rate minus the mismatch is an upper limit, because the two are correlated over images.
     """
     rate, nats = earlier.rate["rate_se"] or 0.0, earlier.mismatch["nats_se"] or 0.0
     return {"leave_one_out": found.upper_se, "rate": rate, "mismatch": math.hypot(rate, nats)}[name]

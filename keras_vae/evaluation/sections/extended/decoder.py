@@ -1,4 +1,4 @@
-"""Measures how much the decoder stretches, and how far images move along a path between prior draws."""
+"""Measures the stretch of the decoder, and the length of image paths between prior draws."""
 
 import functools
 
@@ -12,7 +12,7 @@ from keras_vae.evaluation.sections.found import Found
 
 POINTS = 64
 PATHS = 250
-STEP = 1e-3  # of an arc
+STEP = 1e-3  # as a fraction of an arc
 
 
 def spectral_norm(evidence, earlier):
@@ -34,11 +34,10 @@ def spectral_norm(evidence, earlier):
 
 
 def path_length(evidence, earlier):
-    """Returns E d(G(slerp(t)), G(slerp(t + e))) / e^2 between prior draws, d the squared feature distance.
+    """Returns E d(G(slerp(t)), G(slerp(t + e))) / e^2 between prior draws, with d the squared feature distance.
 
-    This is the perceptual path length of Karras et al. 2019 in these features; it can only be compared in the same
-    features. Divided by the mean squared distance between reconstructions of different images, it can be compared
-    between models.
+    This is the perceptual path length of Karras et al. 2019 in the evaluation's features; values are comparable only in
+    the same features. Divided by the mean squared distance between reconstructions, they are comparable between models.
     """
     codes = earlier.ladder.codes["prior"]
     half = min(len(codes) // 2, PATHS)
@@ -53,6 +52,6 @@ def path_length(evidence, earlier):
     mean, error = mean_and_error(squares)
     images = earlier.ladder.seen["reconstruction"].looks.astype("float64")
     apart = np.square(images - np.roll(images, 1, axis=0)).sum(axis=1).mean()
-    reasons = {} if apart > 0 else {"extended.path_length.relative": "all reconstructions are one image"}
+    reasons = {} if apart > 0 else {"extended.path_length.relative": "all reconstructions are equal"}
     relative = mean / apart if apart > 0 else None
     return Found({"n": half, "mean": mean, "mean_se": error, "relative": relative}, reasons)

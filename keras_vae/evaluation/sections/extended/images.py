@@ -1,4 +1,4 @@
-"""Measures how images change on the way to the prior, and with exchanged quadrants."""
+"""Measures how images change on paths to the prior, and how well images with swapped quadrants are reconstructed."""
 
 import math
 
@@ -10,12 +10,12 @@ from keras_vae.evaluation.sections.codes import in_batches, some
 from keras_vae.evaluation.sections.found import Found
 
 ANGLES = tuple(np.linspace(0, 90, 13).tolist())
-MOST_PATHS = 500  # a latent; the same number of prior draws is kept
-FEWEST = 10  # paths of a class that gets a curve
+MOST_PATHS = 500  # paths; the ladder keeps the same number of prior draws
+FEWEST = 10  # paths for the curve of a class
 
 
 def class_survival(evidence, earlier):
-    """Returns the share of images that keep their class, by class and angle, on the way to the prior.
+    """Returns the share of images that keep their class on paths to the prior, by class and angle.
 
     The path is cos(a) posterior + sin(a) prior. The class is the classifier's class of the reconstruction.
     """
@@ -44,15 +44,15 @@ def class_survival(evidence, earlier):
             "share_se": error.tolist(),
             "median_angle": median_angle(ANGLES, share),
         }
-    kept = "more than half of the images keep their class all the way"
+    kept = "more than half of the images keep their class on the whole path"
     return Found(section, {"median_angle": kept})
 
 
 def swapped_quadrants(evidence, earlier):
-    """Returns the squared error of reconstructing images with exchanged quadrants, divided by that of unchanged ones.
+    """Returns the squared error of reconstructing images with swapped quadrants, divided by that of the original images.
 
-    Above 1, the model has learned its images; a model that copies any pixels would have 1. The standard error is that
-    of a ratio of means, by its first derivatives.
+    Above 1, the model has learned the images; a model that copies arbitrary pixels would have 1. The standard error is
+    that of a ratio of means, by the delta method.
     """
     count = earlier.reconstruction["test"]["n"]
     images = evidence.test.images[:count]
