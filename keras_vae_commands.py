@@ -1,22 +1,58 @@
 """The commands' entry points. They import Keras only when it is needed, so that `--help` answers at once."""
 
+import importlib
+import sys
+
+# By subcommand of `keras-vae`: the module of its main function, and what it does.
+COMMANDS = {
+    "train": ("keras_vae.cli.train", "train a model"),
+    "evaluate": ("keras_vae.cli.evaluate", "measure whether it can generate, say why not, and repair it"),
+    "explore": ("keras_vae.cli.explore", "write the latent explorer of a run as one HTML file"),
+    "serve": ("keras_vae.cli.serve", "serve a run over REST, or prepare it for TF Serving"),
+    "sweep": ("keras_vae.cli.sweep", "train and evaluate a grid of settings, and compare runs"),
+    "export": ("keras_vae.cli.export", "write decoder and encoder for another runtime"),
+}
+USAGE = "\n".join(
+    (
+        "usage: keras-vae COMMAND [options]",
+        "",
+        "commands:",
+        *(f"  {name:<10}{words}" for name, (_, words) in COMMANDS.items()),
+        "",
+        "keras-vae COMMAND --help shows the options of a command.",
+    )
+)
+
+
+def main(argv=None):
+    """Runs the subcommand that is named first; without one, prints the usage."""
+    words = sys.argv[1:] if argv is None else argv
+    if not words or words[0] in ("-h", "--help"):
+        print(USAGE)
+    elif words[0] in COMMANDS:
+        run(words[0], words[1:])
+    else:
+        print(
+            f"keras-vae: error: unknown command {words[0]}: expected {', '.join(COMMANDS)}", file=sys.stderr
+        )
+        raise SystemExit(2)
+
+
+def run(name, argv=None):
+    """Runs the command `name`."""
+    importlib.import_module(COMMANDS[name][0]).main(argv)
+
 
 def train():
     """Runs `train.py`."""
-    from keras_vae.cli.train import main
-
-    main()
+    run("train")
 
 
 def evaluate():
     """Runs `evaluate.py`."""
-    from keras_vae.cli.evaluate import main
-
-    main()
+    run("evaluate")
 
 
 def sweep():
     """Runs `python -m keras_vae.sweep`."""
-    from keras_vae.cli.sweep import main
-
-    main()
+    run("sweep")

@@ -291,9 +291,9 @@ def test_an_export_is_measured_as_the_model_is(trained, exported):
 def test_a_dataset_without_the_labels_is_refused_in_a_sentence(trained):
     subject = from_model(trained[0])
     bare = in_memory("bare", images_of(50), LoadOptions(), Annotations())
-    with pytest.raises(UsageError, match="knows 3 classes: bare has no labels"):
+    with pytest.raises(UsageError, match="knows 3 classes, but bare has no labels"):
         check_subject(subject, bare)
-    with pytest.raises(UsageError, match="knows 3 classes: bars has 5"):
+    with pytest.raises(UsageError, match="knows 3 classes, but bars has 5"):
         check_subject(subject, labelled_data(5))
 
 
@@ -329,3 +329,11 @@ def test_no_rows_are_encoded_decoded_and_sampled():
     assert model.sample(0, labels=[]).shape == model.sample(0, labels=1).shape == (0, 8, 8, 1)
     assert model.encode(np.zeros((0, 8, 8, 1), "float32"), none)[0].shape == (0, 3)
     assert model.decode(np.zeros((0, 3), "float32"), none).shape == (0, 8, 8, 1)
+
+
+def test_differences_of_a_conditional_decoder_get_its_labels():
+    from keras_vae.evaluation.sections.evidence import differences
+
+    codes, labels = np.ones((3, 2), "float64"), np.array([1.0, 2.0, 3.0])
+    slopes = differences(lambda codes, labels: codes * labels[:, None])(codes, 2 * codes, labels)
+    np.testing.assert_allclose(slopes, 2 * labels[:, None] * codes, rtol=1e-6)

@@ -182,7 +182,7 @@ def test_values_outside_of_a_range_are_clipped_and_counted(tmp_path):
     assert (images == 1).sum() == 3
     assert np.isclose(images, 0.5).sum() == 157
     assert "3 of 10 images have values outside 0,200, which are clipped" in dataset.notes[1]
-    with pytest.raises(DatasetError, match=r"all images lie outside of it \(try --range 100,900\)"):
+    with pytest.raises(DatasetError, match=r"all images lie outside it \(try --range 100,900\)"):
         load_dataset(str(tmp_path / "scan.npy"), range=(2000, 3000))
     with pytest.raises(DatasetError, match="--range none"):
         load_dataset("digits", range=(0, 16))
@@ -248,7 +248,7 @@ def test_bytes_beside_deep_files_keep_their_own_range_and_old_runs_their_8_bits(
 def test_a_tiff_of_several_pages_is_not_cut_to_its_first(tmp_path):
     pages = [Image.fromarray(np.full((4, 4), n, np.uint16)) for n in range(3)]
     pages[0].save(tmp_path / "stack.tif", save_all=True, append_images=pages[1:])
-    with pytest.raises(DatasetError, match="3 pages: save each in a file of its own"):
+    with pytest.raises(DatasetError, match="3 pages: save each page as its own file"):
         load_dataset(str(tmp_path))
 
 
@@ -272,7 +272,7 @@ def test_images_of_one_size_keep_it_up_to_a_limit(shape, kept):
 def test_what_is_cut_is_said():
     assert describe_fit({(32, 32)}, (32, 32)) == ()
     (note,) = describe_fit({(64, 256)}, (64, 64))
-    assert "64x256 pixels, are scaled to 64x64 and cropped to their middle, which cuts off up to 75%" in note
+    assert "64x256 pixels, are scaled to 64x64 and cropped at the centre, which cuts off up to 75%" in note
     (note,) = describe_fit({(64, 256)}, (16, 64))
     assert "cut" not in note
 
@@ -382,7 +382,7 @@ def test_folders_are_splits_where_all_have_the_names_of_some(names, splits, belo
     ],
 )
 def test_held_out_images_that_would_be_trained_on_are_refused(names):
-    with pytest.raises(DatasetError, match=r"^here: .*(outside of the folders|no training images)"):
+    with pytest.raises(DatasetError, match=r"^here: .*(outside the folders|no training images)"):
         found(*names)
 
 
@@ -391,7 +391,7 @@ def test_what_was_understood_is_said():
         "splits found: Testing is test, Training is train; validation images are taken from the training images",
     )
     assert "divided" in found("train/a")[2][0]
-    assert "test: an ordinary folder, not a split" in found("cat/a", "test/b")[2][0]
+    assert "test: not treated as a split" in found("cat/a", "test/b")[2][0]
 
 
 def test_no_image_of_a_folder_called_testing_is_trained_on(tmp_path):

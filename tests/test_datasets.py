@@ -32,7 +32,7 @@ def digits():
 
 
 def test_importing_the_sources_imports_neither_tensorflow_nor_scikit_learn():
-    code = "import sys, keras_vae.data; print({'tensorflow', 'sklearn', 'PIL'} & set(sys.modules))"
+    code = "import sys, keras_vae_commands, keras_vae.data; print({'tensorflow', 'sklearn', 'PIL'} & set(sys.modules))"
     heavy = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert heavy.strip() == "set()"
 

@@ -197,7 +197,7 @@ def test_folders_named_like_splits_are_splits(tmp_path):
     assert [len(dataset.train), len(dataset.validation), len(dataset.test)] == [24, 6, 8]
     assert dataset.label_names == ("a", "b")
     write(tmp_path, 1, first=300)
-    with pytest.raises(DatasetError, match=r"300\.jpg lies outside of"):
+    with pytest.raises(DatasetError, match=r"300\.jpg lies outside the folders"):
         load_dataset(str(tmp_path))
 
 
@@ -343,5 +343,5 @@ def test_a_damaged_cache_is_said_so(pictures, spoil):
 
 def test_a_cache_where_nothing_can_be_written_is_refused(pictures, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(DatasetError, match="cannot be kept there"):
+    with pytest.raises(DatasetError, match="cannot be cached there"):
         cached((pictures[0], tmp_path / "file" / "cache"))

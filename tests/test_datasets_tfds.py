@@ -106,7 +106,7 @@ def test_a_damaged_record_of_a_prepared_set_is_named(mnist, folders, tmp_path, m
     (records,) = (tmp_path / "prepared").rglob("mnist-train.tfrecord-*")
     flip(records, 100_000)
     with pytest.raises(
-        DatasetError, match=rf"is damaged: {records.name}: .*\(remove it, and it is prepared again\)"
+        DatasetError, match=rf"is damaged: {records.name}: .*\(remove it to prepare it again\)"
     ):
         load_dataset("mnist", download=False)
     with open(records, "r+b") as file:
@@ -127,7 +127,7 @@ def test_damaged_images_in_the_cache_are_decoded_anew(mnist, folders, tmp_path, 
     flip(images, len(good) - 1000)
     again = load_dataset("mnist", download=False)
     assert (
-        f"warning: {images} is damaged: its checksum is wrong; the images are decoded again"
+        f"warning: {images} is damaged: its checksum is wrong; the images will be decoded again"
         in capsys.readouterr().out
     )
     np.testing.assert_array_equal(again.test.images(), mnist.test.images())

@@ -146,7 +146,7 @@ def test_samples_of_the_linear_model_cannot_be_told_from_decoded_codes():
         assert abs(told[name]["auc"] - 0.5) < 3.5 * told[name]["auc_se"], name
     assert told["repaired_share"] is None
     reason = linear_results()["reasons"]["told_apart.repaired_share"]
-    assert "no fitted sampler is told apart less than the prior" in reason
+    assert "no fitted sampler is better than the prior beyond the error" in reason
     # Codes twice as wide as the prior's: what the prior decodes to has a quarter of the variance.
     wide = linear_results(scale=2.0)["told_apart"]
     assert wide["prior"]["auc"] > 0.5 + 3 * wide["prior"]["auc_se"]
@@ -158,7 +158,7 @@ def test_a_linear_model_generates_as_well_as_it_reconstructs():
     gap = results["generation_gap"]
     assert abs(gap["gap"]) < 0.5 * gap["reconstruction"]["frechet"]
     assert results["completeness"]["dead_zone"] is None  # the images are themselves draws of a Gaussian
-    assert "tell fog from photographs" in results["reasons"]["dead_zone"]
+    assert "tell fog from real images" in results["reasons"]["dead_zone"]
     assert results["memorisation"]["copies"] is not True
     assert results["memorisation"]["mse_ratio"] == pytest.approx(1, abs=0.05)
 
@@ -284,7 +284,10 @@ def test_sixty_held_out_images_are_enough_to_measure_and_too_few_to_judge():
     assert results["generation_gap"]["n"] == 30
     assert results["verdict"]["name"] == "insufficient_data"
     assert results["memorisation"]["copies"] is None
-    assert "30 samples are too few to tell copies from chance" in results["reasons"]["memorisation.copies"]
+    assert (
+        "30 samples are too few to distinguish copies from chance"
+        in results["reasons"]["memorisation.copies"]
+    )
 
 
 @dataclasses.dataclass(frozen=True)

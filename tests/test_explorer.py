@@ -327,7 +327,7 @@ def test_so_many_labels_that_their_pictures_fill_no_page_are_refused(conditional
     from keras_vae.explorer import page
 
     monkeypatch.setattr(page, "GRID_BUDGET", 64 * 10 * page.GRID_SIDES[0] ** 2 - 1)
-    with pytest.raises(UsageError, match=r"10 labels are too many for one file \(show it live"):
+    with pytest.raises(UsageError, match=r"10 labels are too large for one file \(show it live"):
         page.picture_grid(conditional, {}, "it is too large")
 
 

@@ -271,7 +271,7 @@ def test_what_is_no_image_or_too_large_gets_a_sentence(explorer, site, tmp_path)
     files.set_input_files(tmp_path / "<b>words.png")
     message = explorer.page.locator("#messages p")
     message.wait_for()
-    assert "“<b>words.png” is no image" in message.inner_text()
+    assert "“<b>words.png” is not an image" in message.inner_text()
     with open(tmp_path / "huge.png", "wb") as file:
         file.truncate(25 << 20)
     files.set_input_files(tmp_path / "huge.png")
@@ -308,14 +308,14 @@ def test_the_strip_between_two_images_is_the_path(explorer, site, worlds, name, 
     for step in (0, 3, 5, 10):
         code = path(start, end, [step / 10])[:, 0].astype("float32")
         explorer.shows(".along .strip canvas", lambda code=code: world.decode(code)[0], number=step)
-    explorer.slide("How far from A to B", 0.25)
+    explorer.slide("Position between A and B", 0.25)
     explorer.shows(PICTURE, lambda: world.decode(path(start, end, [0.25])[:, 0].astype("float32"))[0])
 
 
 def test_an_end_is_what_is_picked(explorer, site, worlds):
     world = worlds["six"]
     explorer.open(f"{site}#run=2&tab=paths&image=9").settle()
-    explorer.page.get_by_role("button", name="A is here").click()
+    explorer.page.get_by_role("button", name="Set A").click()
     explorer.shows(".slot canvas", lambda: world.decode(world.codes.mean[9:10])[0])
 
 
@@ -430,7 +430,7 @@ def test_a_picked_image_keeps_its_own_code_under_another_class(explorer, site, w
     other = (own + 3) % 10
     explorer.choose(str(other))
     explorer.shows(PICTURE, lambda: world.decode(world.codes.mean[4:5], other)[0])
-    assert caption.inner_text() == f"its code as {other}"
+    assert caption.inner_text() == f"its code decoded as {other}"
     words = explorer.page.locator(".numbers").inner_text().replace("\N{MINUS SIGN}", "-")
     assert in_words(found["distortion"]) in words
 

@@ -321,7 +321,7 @@ def test_the_decoder_alone_is_exported_anew_with_another_sampler_and_the_old_ver
 
 
 def test_a_sampler_of_another_latent_is_refused_and_nothing_is_written(tmp_path):
-    with pytest.raises(ValueError, match="codes of shape 4: the decoder takes 3"):
+    with pytest.raises(ValueError, match="codes of shape 4, but the decoder expects 3"):
         export(make("vector"), tmp_path, PriorSampler((4,)))
     assert names(tmp_path) == []
 

@@ -157,7 +157,7 @@ def test_a_folder_that_cannot_be_written_to_costs_the_cache_only(digits, monkeyp
     monkeypatch.setitem(module.TRAINING, "steps", 2)
     (tmp_path / "file").write_text("")
     features = module.classifier_features(digits, tmp_path / "file" / "folder")
-    assert "not kept" in features.reason
+    assert "could not be cached" in features.reason
 
 
 def test_random_features_are_used_with_the_reason_where_labels_do_not_help(digits, monkeypatch):
@@ -171,7 +171,7 @@ def test_random_features_are_used_with_the_reason_where_labels_do_not_help(digit
             "10 of the 12 classes",
         ),
         (digits.limited(100), "fewer than 20"),
-        (relabelled(digits, scrambled), "always naming the most frequent"),
+        (relabelled(digits, scrambled), "always predicting the most frequent"),
     ):
         features = choose_features(dataset)
         assert features.name == "random"
@@ -251,7 +251,7 @@ def test_inception_without_weights_or_network_is_refused_quickly_with_the_way_ou
         for address in (f"127.0.0.1:{silent.getsockname()[1]}", "127.0.0.1:9"):
             monkeypatch.setattr(module, "INCEPTION_URL", f"http://{address}/weights.h5")
             start = time.monotonic()
-            with pytest.raises(FeatureError, match="take the features classifier or random") as caught:
+            with pytest.raises(FeatureError, match="use the features classifier or random") as caught:
                 choose_features(digits, "inception")
             assert time.monotonic() - start < 5
             assert str(tmp_path) in str(caught.value)

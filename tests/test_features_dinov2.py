@@ -63,8 +63,8 @@ def test_features_are_the_class_token_of_standardised_images(channels, preset, t
 def test_without_weights_or_kerashub_one_sentence_says_what_to_do(preset, tmp_path, monkeypatch):
     dataset = images_of(tmp_path, 1)
     monkeypatch.setitem(sys.modules, "keras_hub", None)
-    with pytest.raises(FeatureError, match="pip install keras-hub, or take the features"):
+    with pytest.raises(FeatureError, match="pip install keras-hub, or use the features"):
         choose_features(dataset, "dinov2")
     (preset / "config.json").unlink()
-    with pytest.raises(FeatureError, match="no weights of DINOv2 are on this machine: put a KerasHub preset"):
+    with pytest.raises(FeatureError, match="DINOv2 are not on this machine: put a KerasHub preset"):
         choose_features(dataset, "dinov2")

@@ -209,7 +209,7 @@ def test_a_model_with_a_way_around_its_code_is_not_cut():
         (np.zeros((3, 8, 8, 1)), "a ndarray is not a model"),
         ("nowhere", "nowhere does not exist"),
         ((3, lambda codes: codes), "the encoder is a int"),
-        (keras.Model(), "is unknown: it is not a functional"),
+        (keras.Model(), "cannot be split into encoder and decoder: it is not a functional"),
     ],
 )
 def test_what_is_not_a_model_is_refused_in_one_sentence_with_a_way_out(model, words):
@@ -220,7 +220,7 @@ def test_what_is_not_a_model_is_refused_in_one_sentence_with_a_way_out(model, wo
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):
-    with pytest.raises(UsageError, match=r"no config\.json of a run, and no encoder and decoder"):
+    with pytest.raises(UsageError, match=r"neither the config\.json of a run nor an encoder and a decoder"):
         model_of(tmp_path)
 
 
@@ -304,9 +304,9 @@ def test_a_name_is_loaded_in_the_size_of_the_models_images():
     [
         (None, "not in a run folder: give a Dataset"),
         (3, "expected"),
-        ({"a": X}, "a dict of a has no images"),
+        ({"a": X}, "a dict with the keys a has no images"),
         ((X, Y, 3), "expected"),
-        (iter(()), "gives no images"),
+        (iter(()), "yields no images"),
         (X[:, 0, 0], "expected"),
         ("nowhere/at/all.npy", "no such file"),
         (np.array(["a", "b"]), "expected"),

@@ -23,7 +23,7 @@ def test_unseen_images_are_no_copies_and_it_is_said_what_that_excludes():
     assert (found.copies, found.count, found.chance) == (False, 0, 0)
     assert found.high == pytest.approx(1 - 0.05 ** (1 / 300))  # one-sided: the rule of three
     assert "fewer than 1.0% of the samples are copies, with 95% confidence" in found.sentence
-    assert "shifted by up to 2 pixels" in found.sentence
+    assert "a shift of up to 2 pixels" in found.sentence
 
 
 @pytest.mark.parametrize("copied", [20, 60, 300])
@@ -76,7 +76,7 @@ def test_of_few_different_images_copies_cannot_be_told():
     found = originals.find(np.repeat(bars[:1], 200, axis=0))
     assert found.chance == 1
     assert found.copies is None
-    assert "copies cannot be told" in found.sentence
+    assert "copies cannot be recognised" in found.sentence
 
 
 def test_large_images_in_colour_are_compared_in_small():

@@ -58,7 +58,7 @@ def test_the_share_of_the_elbo_gap_has_the_error_that_repetitions_show():
         errors.append(found.fraction.se)
     assert np.mean(shares) == pytest.approx(0.4, abs=0.005)
     assert np.mean(errors) == pytest.approx(np.std(shares), rel=0.1)
-    with pytest.raises(ValueError, match="one number an image"):
+    with pytest.raises(ValueError, match="one number per image"):
         elbo_gap(np.zeros(3), np.zeros(4), np.zeros(3))
 
 

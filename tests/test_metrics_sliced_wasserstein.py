@@ -101,9 +101,9 @@ def test_it_depends_neither_on_the_batch_nor_on_constant_channels(monkeypatch):
 
 @pytest.mark.parametrize(("count", "shape"), [(19, (8, 8, 1)), (30, (8, 9, 1))])
 def test_too_few_images_or_another_shape_are_refused(count, shape):
-    with pytest.raises(ValueError, match="the images are"):
+    with pytest.raises(ValueError, match="the images have shape"):
         sw.Slices(noise(20, 0)).distance(noise(count, 1, shape))
-    with pytest.raises(ValueError, match="the reference is"):
+    with pytest.raises(ValueError, match="the reference has shape"):
         sw.Slices(noise(19, 0))
 
 

@@ -221,5 +221,5 @@ def test_fields_that_make_no_sense_are_refused(fields, message):
 def test_vectors_and_priors_of_continuous_codes_are_refused_with_the_way_out():
     with pytest.raises(ValueError, match=r"latent is 64: a codebook needs .*\(try --latent 7x7x64\)"):
         Autoencoder((28, 28, 1), 64, "vq_vae")
-    with pytest.raises(ValueError, match=r"prior Mixture is a density .*leave the prior out"):
+    with pytest.raises(ValueError, match=r"prior MixturePrior is a density .*leave the prior out"):
         Autoencoder((28, 28, 1), (7, 7, 4), "vq_vae", prior="mixture")

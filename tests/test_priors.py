@@ -23,7 +23,7 @@ from keras_vae.model.priors.mixture import mixture_log_density
 from keras_vae.model.step import Step
 from keras_vae.runtime.lazy import keras, tf
 from keras_vae.samplers import PriorSampler, load, save
-from keras_vae.samplers import VampPrior as Components
+from keras_vae.samplers import Vamp as Components
 
 NETWORK = Convolutional(widths=(4,), dense=6, activation="elu")
 LEARNED = {"mixture": MixturePrior(4), "vamp": VampPrior(5), "flow": FlowPrior(depth=2, width=8)}

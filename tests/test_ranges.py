@@ -140,7 +140,7 @@ def test_a_full_set_of_components_is_told_by_its_codes(data):
         from_functions(encode, lambda codes: (mean + codes * deviations).reshape(-1, *SHAPE)), data
     )
     assert (subject.ranges["encoder"], subject.ranges["decoder"]) == ("symmetric", "symmetric")
-    assert "codes miss N(0, I) by" in subject.notes[0]
+    assert "codes deviate from N(0, I) by" in subject.notes[0]
 
 
 def test_where_no_range_fits_that_is_said_and_noted(data, capsys):

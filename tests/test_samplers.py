@@ -385,7 +385,7 @@ def test_an_unfitted_sampler_says_what_to_do():
     ],
 )
 def test_codes_of_another_shape_are_refused(codes):
-    with pytest.raises(ValueError, match=r"both must be \[n, 3\]"):
+    with pytest.raises(ValueError, match=r"expected \[n, 3\]"):
         GaussianSampler((3,)).fit(codes)
 
 

@@ -151,7 +151,7 @@ def test_a_trained_flow_is_handed_over_as_it_is():
 
 @pytest.mark.parametrize("settings", [{"dim": 4}, {"dim": 3, "context_dim": 2}])
 def test_a_flow_that_does_not_fit_the_latent_is_refused(settings):
-    with pytest.raises(ValueError, match="must be of the latent's 3, and take no context"):
+    with pytest.raises(ValueError, match="must have the latent's 3 dimensions and no context"):
         FlowSampler.of_flow(flows.Flow(**settings), (3,))
 
 
@@ -225,5 +225,5 @@ def test_a_latent_of_65536_takes_memory_for_its_subspace_alone(name):
 
 
 def test_vamp_has_far_fewer_numbers_than_it_may():
-    with pytest.raises(ValueError, match="takes up to 33,554,432"):
+    with pytest.raises(ValueError, match="allows at most 33,554,432"):
         Vamp((2**26,)).fit(Codes(*np.zeros((2, 1, 2**26), "float32")))

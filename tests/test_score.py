@@ -131,7 +131,7 @@ def test_a_variance_that_training_has_not_measured_is_asked_for(tmp_path):
     model = make(likelihood="gaussian_optimal")
     with pytest.raises(ValueError, match="takes its variance from training"):
         model.score(DIGITS)
-    with pytest.warns(UserWarning, match="has no signature score"):
+    with pytest.warns(UserWarning, match="does not have the signature score"):
         version = export_encoder(model, tmp_path)
     assert set(tf.saved_model.load(str(version)).signatures) == {"serving_default", "encode", "reconstruct"}
 

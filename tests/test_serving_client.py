@@ -191,9 +191,9 @@ def test_a_version_is_asked_for_by_number(url):
         (lambda client: client.encode(np.zeros((1, 8, 8))), r"image has the shape \[1, 8, 8\]: encode of encoder takes \[n, 8, 8, 1\]"),
         (lambda client: client.sample([0.5]), r"seed is of float64: sample of decoder takes \[n\] of int64"),
         (lambda client: client.decode([["a", "b", "c"]]), r"latent is of <U1"),
-        (lambda client: client.decode([[0, 0, 0], [0]]), r"latent of decode of decoder is no array: .*inhomogeneous"),
-        (lambda client: client.decode([[0, 1e39, 0]]), r"latent holds 1e\+39, too large a number: decode of decoder takes \[n, 3\] of float32"),
-        (lambda client: client.sample([2**63]), r"seed holds 9223372036854775808, too large a number: sample of decoder takes"),
+        (lambda client: client.decode([[0, 0, 0], [0]]), r"latent of decode of decoder is not an array: .*inhomogeneous"),
+        (lambda client: client.decode([[0, 1e39, 0]]), r"latent contains 1e\+39, which is too large: decode of decoder takes \[n, 3\] of float32"),
+        (lambda client: client.sample([2**63]), r"seed contains 9223372036854775808, which is too large: sample of decoder takes"),
         (lambda client: client.decode(np.zeros((1, 3)), label=[1]), r"decode of decoder takes no label: its inputs are latent"),
         (lambda client: client.predict("decoder", "decode"), r"decode of decoder needs a latent"),
         (lambda client: client.predict("decoder", "encode", latent=[[0, 0, 0]]), r"decoder has no signature encode: it has decode, sample, serving_default"),
@@ -297,7 +297,7 @@ def test_a_server_that_is_gone_is_tried_again_and_then_named(scheme):
             tries = []
             signatures = client.transport.signatures
             client.transport.signatures = lambda *given: tries.append(given) or signatures(*given)
-            with pytest.raises(ServerGone, match=f"{url}: no server takes requests there"):
+            with pytest.raises(ServerGone, match=f"{url}: no server accepts requests at this address"):
                 client.decode([[0, 0, 0]])
             with pytest.raises(ConnectionError):
                 client.decode([[0, 0, 0]])
@@ -406,7 +406,7 @@ def test_names_of_models_are_quoted_in_an_address():
 def test_an_answer_that_is_no_json_is_shown():
     with (
         told((200, b"<html>", 0)) as (client, _),
-        pytest.raises(ServingError, match=r"HTTP status 200 and no JSON: '<html>'"),
+        pytest.raises(ServingError, match=r"HTTP status 200, and the body is not JSON: '<html>'"),
     ):
         client.decode([[0]])
 
@@ -427,7 +427,7 @@ def test_a_label_is_sent_and_one_label_does_for_all():
         client.decode([[0], [1]], label=4)
         assert sent[0]["label"].dtype == int64
         np.testing.assert_array_equal(sent[0]["label"], [4, 4])
-        with pytest.raises(BadInput, match="latent has 2 rows, and another input 3"):
+        with pytest.raises(BadInput, match="latent has 2 rows, but another input has 3"):
             client.decode([[0], [1]], label=[1, 2, 3])
         with pytest.raises(BadInput, match="decode of decoder needs a label"):
             client.decode([[0], [1]])

@@ -97,7 +97,7 @@ def test_a_canary_that_is_not_exported_is_refused_and_nothing_is_written(run):
     before = sorted(run.path.rglob("*"))
     with pytest.raises(UsageError, match=r"--canary 4: the decoder's versions are 1, 2, 3"):
         prepare(run, Canary(stable=1, canary=4))
-    with pytest.raises(ValueError, match="stable and canary go together"):
+    with pytest.raises(ValueError, match="stable and canary must be given together"):
         Canary(stable=1)
     assert sorted(run.path.rglob("*")) == before
 
@@ -136,11 +136,11 @@ def test_prepare_goes_from_the_command_line(run, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["prepare", "NOWHERE"], "NOWHERE is no run"),
-        (["prepare", "RUN", "--stable", "1"], "stable and canary go together"),
+        (["prepare", "NOWHERE"], "NOWHERE is not a run folder"),
+        (["prepare", "RUN", "--stable", "1"], "stable and canary must be given together"),
         (["prepare", "RUN", "--stable", "1", "--canary", "9"], "--canary 9: the decoder's versions are 1, 2, 3"),
         (["prepar", "RUN"], "did you mean prepare?"),
-        (["run", "RUN", "--port", "70000"], "port is 70000: it must lie between 0 and 65535"),
+        (["run", "RUN", "--port", "70000"], "port is 70000: it must be between 0 and 65535"),
         (["run", "RUN", "--max_batch", "0"], "max_batch is 0: it must be at least 1"),
         (["run"], "the following arguments are required: RUN"),
         (["prepare", "EMPTY"], "holds no exported version"),

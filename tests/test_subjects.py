@@ -282,7 +282,7 @@ def test_a_tangent_is_the_decoders_slope(tmp_path):
 def test_the_halves_of_two_models_are_refused(tmp_path):
     first = exported(tmp_path / "first", likelihood="bernoulli")[1]
     second = exported(tmp_path / "second", likelihood="gaussian")[1]
-    with pytest.raises(UsageError, match="not of one model"):
+    with pytest.raises(UsageError, match="belong to different models"):
         from_export(first["encoder"], second["decoder"])
 
 

@@ -112,14 +112,14 @@ BAD = {
         ["--over", "objective=vae,autoencoder", "--over", "objective.beta=1,4"],
         "objective vae, objective.beta 1: --objective.beta belongs to",
     ),
-    "the_sweeps": (["--over", "jobs=1,2"], "--over jobs: it concerns the sweep as a whole"),
+    "the_sweeps": (["--over", "jobs=1,2"], "--over jobs: it applies to the sweep as a whole"),
     "shared": (["--over", "latent=2,8", "--epochs", "x"], "error: --epochs: 'x' is not a whole number"),
     "evaluation": (["--over", "latent=2", "--nll_samples=-5"], "error: nll_samples is -5"),
-    "twice": (["--over", "latent=2,2"], "2 stands there twice"),
+    "twice": (["--over", "latent=2,2"], "2 is given twice"),
     "alike": (["--over", "latent=2,02"], "latent 2 and latent 02 are the same run"),
     "two_axes": (["--over", "latent=2", "--over", "latent=8"], "--over latent is given twice"),
-    "both": (["--over", "latent=2,8", "--latent", "4"], "--latent is given beside --over latent"),
-    "name": (["--over", "name=a,b"], "runs are named by what varies"),
+    "both": (["--over", "latent=2,8", "--latent", "4"], "--latent and --over latent are both given"),
+    "name": (["--over", "name=a,b"], "runs are named after what varies"),
     "foreign": (["--over", "latent=2", "--encoder", "e"], "unknown option --encoder"),
     "thousands": (
         ["--over", "latent=" + ",".join(map(str, range(1, 1003)))],
@@ -127,9 +127,9 @@ BAD = {
     ),
     "nothing": (["--dataset", "digits"], "nothing is swept"),
     "jobs": (["--over", "latent=2,8", "--jobs", "0"], "--jobs is 0"),
-    "no_sweep": (["elsewhere"], "elsewhere is no sweep"),
-    "changed": (["elsewhere", "--epochs", "3"], "a sweep that goes on stays as it was"),
-    "no_runs": (["--compare", "."], "holds no run"),
+    "no_sweep": (["elsewhere"], "elsewhere is not a sweep"),
+    "changed": (["elsewhere", "--epochs", "3"], "the settings of a resumed sweep cannot change"),
+    "no_runs": (["--compare", "."], "contains no run"),
     "no_images": (["--over", "dataset=digits,./missing"], "missing: there is no such file or folder"),
 }
 
@@ -151,7 +151,7 @@ def test_bad_input_ends_with_2_and_one_line_before_anything_runs(name, capsys, t
 
 def test_help_has_everything_within_a_second_and_without_tensorflow(tmp_path):
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    code = "import sys; from keras_vae.cli.sweep import main\ntry: main(['--help'])\nfinally: assert 'tensorflow' not in sys.modules"
+    code = "import sys, keras_vae_commands; from keras_vae.cli.sweep import main\ntry: main(['--help', 'all'])\nfinally: assert 'tensorflow' not in sys.modules"
     process = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert (process.returncode, process.stderr) == (0, "")
@@ -167,7 +167,7 @@ def test_the_same_sweep_goes_on_and_another_gets_a_folder_of_its_own(tmp_path):
     first = Sweep.create(grid("latent=2,8"), tmp_path, "sweep", asked=False)
     assert Sweep.create(grid("latent=2,8"), tmp_path, "sweep", asked=True).path == first.path
     assert Sweep.create(grid("latent=2"), tmp_path, "sweep", asked=False).path.name == "sweep-2"
-    with pytest.raises(UsageError, match="is there already and is no such sweep"):
+    with pytest.raises(UsageError, match="already exists and is not this sweep"):
         Sweep.create(grid("latent=2"), tmp_path, "sweep", asked=True)
     assert Sweep.open(first.path).grid == first.grid
 
@@ -176,7 +176,7 @@ def test_a_sweep_is_held_by_one_process(tmp_path):
     sweep = Sweep.create(grid("latent=2"), tmp_path, "sweep", asked=False)
     with (
         sweep.held(),
-        pytest.raises(UsageError, match="in work by another process"),
+        pytest.raises(UsageError, match="in use by another process"),
         Sweep.open(sweep.path).held(),
     ):
         pass
@@ -186,7 +186,7 @@ def test_a_run_that_was_killed_or_refused_says_so():
     assert why_failed(-9, b"epoch 1/4\n") == "killed by signal 9 (out of memory?)"
     assert why_failed(2, b"x\nkeras_vae.sweep: error: loss became nan\n\n") == "loss became nan"
     assert why_failed(1, b"Traceback\n  File\nValueError: no\n") == "ValueError: no"
-    assert why_failed(3, b"") == "it ended with code 3 and said nothing"
+    assert why_failed(3, b"") == "it ended with code 3 and no output"
 
 
 def test_runs_get_a_gpu_each_or_a_share_of_the_cores(monkeypatch):
@@ -217,7 +217,7 @@ def test_the_smallest_within_one_standard_error_of_the_best_is_recommended():
     assert found.best_error == pytest.approx(0.1)
     assert found.threshold == pytest.approx(1.1)
     assert (found.distance, found.seeds) == (pytest.approx(1.1), 2)
-    assert "The next smaller latent does worse: latent 2" in found.reason
+    assert "The next smaller latent is worse: latent 2" in found.reason
     assert "a larger one may do better" in found.reason
 
 
@@ -240,35 +240,35 @@ def test_of_equal_distances_the_smaller_is_best():
 def test_one_seed_gives_no_error_and_the_reason_says_so():
     found = recommend([candidate(8, 1.0001), candidate(32, 1.0)])
     assert (found.size, found.error) == (32, None)
-    assert "one seed, which gives no standard error" in found.reason
+    assert "only one seed and therefore no standard error" in found.reason
 
 
 def test_one_seed_with_the_error_of_its_evaluation_is_judged_by_that():
     found = recommend([candidate(8, 1.05), candidate(32, 1.0, errors=(0.1,))])
     assert (found.size, found.threshold) == (8, pytest.approx(1.1))
-    assert "leaves out the chance of training" in found.reason
+    assert "not the randomness of training" in found.reason
 
 
 def test_the_reason_names_the_bound_and_what_two_seeds_are_worth():
     few, many = (recommend([candidate(2, 3.0), candidate(8, *(0.9, 1.1) * pairs)]) for pairs in (1, 2))
     assert "(within one standard error: up to 1.1)" in few.reason
-    assert "from 2 seeds is unsure" in few.reason
-    assert "unsure" not in many.reason
+    assert "from 2 seeds is itself uncertain" in few.reason
+    assert "uncertain" not in many.reason
 
 
 def test_a_prior_that_generates_worse_is_named():
-    assert "from the prior, the distance is 2.5" in recommend([candidate(8, 1.0, priors=(2.0, 3.0))]).reason
+    assert "with the prior, the distance is 2.5" in recommend([candidate(8, 1.0, priors=(2.0, 3.0))]).reason
     assert "prior" not in recommend([candidate(8, 1.0, priors=(1.0,))]).reason
 
 
 def test_what_is_recommended_is_not_called_well_where_it_is_not(tmp_path):
     found = compared(swept(tmp_path / "sweep"))[0]["recommendations"][0]
-    assert "Not all is well with it: patchy." in found["reason"]
-    assert "well" not in recommend([candidate(8, 1.0)]).reason
+    assert "It has problems: patchy." in found["reason"]
+    assert "problems" not in recommend([candidate(8, 1.0)]).reason
 
 
 def test_one_setting_is_not_called_the_best():
-    assert recommend([candidate(8, 1.0)]).reason.startswith("It is all that was tried: ")
+    assert recommend([candidate(8, 1.0)]).reason.startswith("It is the only setting that was tried: ")
 
 
 def test_where_nothing_was_evaluated_nothing_is_recommended():

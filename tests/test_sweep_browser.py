@@ -181,7 +181,7 @@ def test_the_plane_has_the_runs_with_a_rate_and_names_the_others(show):
     card = page.locator("section", has=page.get_by_role("heading", name="Rate and distortion"))
     assert card.locator(".point").count() == 3
     assert card.locator(".point-name").all_text_contents() == ["2", "8", "32"]
-    assert "not here: objective autoencoder" in card.inner_text()
+    assert "Not shown because there is no rate: objective autoencoder" in card.inner_text()
 
 
 def test_the_csv_that_is_downloaded_is_the_file(show, sweeps):

@@ -96,7 +96,7 @@ def test_ctrl_c_ends_with_one_line_that_says_how_to_go_on(story):
     code, _, err = story[1]
     assert code == 2
     assert err == (
-        "keras_vae.sweep: error: stopped by Ctrl-C: 0 of 2 runs are done; go on with python -m keras_vae.sweep sweep\n"
+        "keras_vae.sweep: error: stopped by Ctrl-C: 0 of 2 runs are done; resume with python -m keras_vae.sweep sweep\n"
     )
 
 

@@ -56,7 +56,7 @@ def copy(complete, tmp_path):
 def test_resuming_a_complete_run_says_so_and_changes_nothing(complete):
     before = {path: path.stat().st_mtime_ns for path in complete.rglob("*")}
     out = run_well("--resume", complete)
-    assert "is complete: 3 epochs (go on with --epochs 6)" in out
+    assert "is complete: 3 epochs (continue with --epochs 6)" in out
     assert {path: path.stat().st_mtime_ns for path in complete.rglob("*")} == before
 
 
@@ -90,7 +90,7 @@ def test_a_checkpoint_with_a_flipped_bit_is_named_and_the_one_before_is_used(cop
     content[len(content) // 2] ^= 1
     weights.write_bytes(content)
     out = run_well("--resume", copy, "--epochs", 4)
-    assert re.search(r"warning: .*epoch-000003 was passed over: .*h5 is damaged: its checksum is wrong", out)
+    assert re.search(r"warning: .*epoch-000003 was skipped: .*h5 is damaged: its checksum is wrong", out)
     assert "resuming after epoch 3" in out  # what its state says
     assert sorted(path.name for path in (copy / "checkpoints").glob("epoch-*"))[-1] == "epoch-000004"
 
@@ -153,7 +153,7 @@ def test_ctrl_c_while_the_run_is_finished_leaves_no_half_export_and_resume_compl
         interrupt_at(patch, export, "publish")
         code, _, err = run_main("--resume", copy)
     assert (code, err.count("\n")) == (2, 1)
-    assert "Ctrl-C before the export was complete: --resume" in err
+    assert "Ctrl-C during the export: complete it with --resume" in err
     assert [path for path in copy.rglob("*") if path.name == "saved_model.pb"] == []
     assert "done in" in run_well("--resume", copy)
     assert (versions(copy), versions(copy, "encoder")) == (["1"], ["1"])
@@ -165,7 +165,7 @@ def test_ctrl_c_in_the_first_epoch_keeps_the_weights_of_the_moment(tmp_path, mon
         out = run_well("--limit", 64, "--epochs", 3, *TINY, "--output", tmp_path)
     folder = tmp_path / "digits-vae-2"
     assert "best model: weights of an unfinished epoch" in out
-    assert f"go on with --resume {folder}" in out
+    assert f"continue with --resume {folder}" in out
     assert is_finite(keras.saving.load_model(folder / "model.keras"))
     run_well("--resume", folder)
     assert len(rows_of(folder)) == 3
@@ -232,7 +232,7 @@ def test_patience_stops_early_and_resume_says_what_would_go_on(tmp_path):
     run_well("--limit", 64, *slow, *TINY, "--output", tmp_path)
     folder = tmp_path / "digits-vae-2"
     assert len(rows_of(folder)) < 50
-    assert "it ran out of patience; go on with --patience 2" in run_well("--resume", folder)
+    assert "it stopped early; continue with --patience 2" in run_well("--resume", folder)
 
 
 def test_a_loss_far_from_the_bound_is_pointed_out_once_with_its_number(tmp_path):
@@ -265,9 +265,9 @@ def test_a_model_is_judged_by_what_it_is_trained_for(logs, value):
 
 def test_an_elbo_is_spoken_of_only_where_the_distortion_is_of_a_density():
     terms = {"distortion": 3.0, "rate": 2.0}
-    assert loop.describe_test(terms, True).startswith("test: ELBO -5.00 nats an image")
+    assert loop.describe_test(terms, True).startswith("test: ELBO -5.00 nats per image")
     assert loop.describe_test(terms, False).startswith(
-        "test: distortion 3.00 + rate 2.00 nats an image, and no ELBO"
+        "test: distortion 3.00 + rate 2.00 nats per image; this is not an ELBO"
     )
 
 
@@ -299,7 +299,7 @@ def test_a_folder_of_very_few_images_trains(tmp_path, count):
     arguments = ["--image_size", "13x9", "--augment", "flip,crop", "--epochs", 2, *TINY]
     out = run_well("--dataset", tmp_path / "pictures", *arguments, "--output", tmp_path)
     folder = tmp_path / "pictures-vae-2"
-    assert ("too few images to hold any out" in out) == (count == 1)
+    assert ("too few images for a held-out set" in out) == (count == 1)
     assert ("val_loss" in rows_of(folder)[0]) == (count == 3)
     with Image.open(folder / "preview.png") as picture:
         assert picture.height < 2.5 * picture.width

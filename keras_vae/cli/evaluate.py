@@ -10,7 +10,9 @@ from keras_vae.runtime import devices
 from keras_vae.runtime.programs import command_line, program
 from keras_vae.training.run_folder import Run
 
-DESCRIPTION = "Measures whether a trained model's latent space can generate, and if not, says why and repairs it if possible."
+DESCRIPTION = (
+    "Measures whether a model's latent space can generate, and if not, says why and repairs it if possible."
+)
 EXAMPLES = """\
 examples:
   python evaluate.py                                     the newest run
@@ -19,6 +21,20 @@ examples:
   python evaluate.py --encoder encoder.keras --decoder decoder.keras --dataset mnist
                                                          any other model: .keras files or SavedModels
 """
+
+
+SHORT_HELP = (
+    "repair_minutes",
+    "repair",
+    "samplers",
+    "extended",
+    "nll_samples",
+    "features",
+    "encoder",
+    "decoder",
+    "dataset",
+    "seed",
+)
 
 
 @command("evaluate.py", bad_input=(DatasetError, FeatureError))
@@ -30,6 +46,7 @@ def main(argv=None):
         prog="evaluate.py",
         description=DESCRIPTION,
         epilog=EXAMPLES.replace("python evaluate.py", program("evaluate")),
+        short=SHORT_HELP,
         extra=lambda parser: parser.add_argument(
             "runs", nargs="*", metavar="saved_models/NAME", help="runs to measure"
         ),

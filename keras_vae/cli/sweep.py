@@ -18,7 +18,9 @@ from keras_vae.sweep.places import find_places
 from keras_vae.training.run_folder import Run, check_place
 from keras_vae.training.setup import check_paths
 
-DESCRIPTION = "Trains and evaluates every combination of settings, and recommends the smallest latent that generates well."
+DESCRIPTION = (
+    "Trains and evaluates combinations of settings, and recommends the smallest latent that generates well."
+)
 EXAMPLES = """\
 examples:
   python -m keras_vae.sweep --over latent=2,8,32,128 --over seed=0,1,2 --dataset mnist --epochs 20
@@ -27,7 +29,7 @@ examples:
   python -m keras_vae.sweep --over "network.widths=16,32;32,64" --jobs 2
   python -m keras_vae.sweep saved_models/SWEEP                  resume a sweep that was stopped or had failures
   python -m keras_vae.sweep --compare saved_models/A saved_models/B
-                                                                only compare any runs on one page
+                                                                compare any runs, without training
 
 All settings of training and evaluation are accepted; --over gives a setting several values.
 """
@@ -75,6 +77,17 @@ def understood(words, axes):
             description=DESCRIPTION,
             epilog=EXAMPLES,
             extra=add_arguments,
+            short=(
+                "dataset",
+                "latent",
+                "objective",
+                "epochs",
+                "limit",
+                "nll_samples",
+                "seed",
+                "name",
+                "output",
+            ),
         )
     except UsageError:
         grid.trials()  # names the combination if not all are wrong
@@ -156,7 +169,8 @@ def work(sweep, jobs):
         except KeyboardInterrupt:
             done = sum(map(sweep.is_done, names))
             raise UsageError(
-                f"stopped by Ctrl-C: {done} of {len(names)} runs are done; resume with python -m {PROG} {shlex.quote(str(sweep.path))}"
+                f"stopped by Ctrl-C: {done} of {len(names)} runs are done;"
+                f" resume with python -m {PROG} {shlex.quote(str(sweep.path))}"
             ) from None
         comparison, page = compared(sweep)
     say(*recommended(comparison), f"page: {page}   (beside it: comparison.csv, comparison.json)")

@@ -23,6 +23,18 @@ examples:
   python train.py --config saved_models/NAME/config.json --epochs 50
   python train.py --resume saved_models/NAME                 resume a run that was stopped, or train it longer
 """
+SHORT_HELP = (
+    "dataset",
+    "latent",
+    "objective",
+    "likelihood",
+    "epochs",
+    "batch_size",
+    "image_size",
+    "augment",
+    "name",
+    "seed",
+)
 # Flags that can be combined with --resume; all other settings define the run and cannot change. The images may have
 # moved: training checks that they are the same.
 RESUMABLE = {"epochs", "patience", "dataset", "data_dir", "download"}
@@ -52,6 +64,7 @@ def read_command_line(argv):
         description=DESCRIPTION,
         epilog=EXAMPLES.replace("python train.py", program("train")),
         extra=add_arguments,
+        short=SHORT_HELP,
     )
     check_paths(parsed.config)
     if not parsed.extra.resume:

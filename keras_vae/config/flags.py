@@ -11,7 +11,6 @@ import sys
 import typing
 
 from keras_vae.config.codec import (
-    EMPTY,
     MISSING,
     SCALARS,
     alternatives,
@@ -38,7 +37,9 @@ class Parsed(typing.NamedTuple):
     given: set
 
 
-def parse(config_type, argv=None, *, base=None, prog=None, description=None, epilog=None, extra=None):
+def parse(
+    config_type, argv=None, *, base=None, prog=None, description=None, epilog=None, extra=None, short=()
+):
     """Parses a command line.
 
     Args:
@@ -49,6 +50,7 @@ def parse(config_type, argv=None, *, base=None, prog=None, description=None, epi
         prog, description: As in argparse.
         epilog: A text that is printed as it is.
         extra: A function of the parser that adds further arguments with `parser.add_argument`.
+        short: The names of the fields that `--help` shows; `--help all` shows all. Empty: `--help` shows all.
 
     Returns:
         `Parsed(config, extra, given)`.
@@ -59,13 +61,15 @@ def parse(config_type, argv=None, *, base=None, prog=None, description=None, epi
     """
     parser = Parser(prog=prog, description=description, epilog=epilog, allow_abbrev=False)
     parser.config_type, parser.defaults = config_type, None if callable(base) else base
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser.short = () if asks_for_everything(words) else short
     add_flags(parser, config_type)
     if extra:
         extra(parser)
     parser.usage = (
         parser.usage or parser.short_usage()
     )  # before parsing, which hides the positional arguments
-    words = join_values(parser, sys.argv[1:] if argv is None else argv)
+    words = join_values(parser, words)
     namespace, rest = parser.parse_known_intermixed_args(words)
     if rest:
         refuse_word(parser, rest[0])
@@ -75,6 +79,15 @@ def parse(config_type, argv=None, *, base=None, prog=None, description=None, epi
     start = base(namespace) if callable(base) else base
     config = build(config_type, start, nest(texts), "", typed=True)
     return Parsed(config, namespace, {name.removesuffix(".kind") for name in texts})
+
+
+def asks_for_everything(words):
+    """Returns whether `words` contain `--help all`, and removes its second word."""
+    for place, word in enumerate(words):
+        if word in ("-h", "--help") and words[place + 1 : place + 2] == ["all"]:
+            del words[place + 1]
+            return True
+    return False
 
 
 def to_flags(config, given):
@@ -172,20 +185,31 @@ class Parser(argparse.ArgumentParser):
         return formatter.format_help().strip().replace("%", "%%")
 
     def format_help(self):
-        """Returns the help: positional arguments, options that are not settings, settings, and the epilog as it is."""
+        """Returns the help: positional arguments, options that are not settings, settings, and the epilog as it is.
+
+        The short help has the epilog, which contains the examples, in front of the options.
+        """
         extras = [action for action in actions_of(self) if not action.dest.startswith("--")]
         positional = [action for action in extras if not action.option_strings]
         formatter = argparse.HelpFormatter(self.prog, max_help_position=32)
         formatter.add_usage(self.usage, [], [])
         formatter.add_text(self.description)
+        epilog = (self.epilog or "").strip("\n")
+        if self.short:
+            head = formatter.format_help()
+            formatter = argparse.HelpFormatter(self.prog, max_help_position=32)
         formatter.start_section("arguments")
         formatter.add_arguments(positional)
         formatter.end_section()
         formatter.start_section("options")
         formatter.add_arguments([action for action in extras if action.option_strings])
+        if self.short:
+            add_short_help(formatter, self.config_type, self.defaults, self.short)
+            formatter.end_section()
+            more = "--help all shows every option and what there is to choose from.\n"
+            return f"{head}\n{epilog}\n\n{formatter.format_help()}\n{more}"
         add_help(formatter, self.config_type, self.defaults)
         formatter.end_section()
-        epilog = (self.epilog or "").strip("\n")
         return formatter.format_help() + (f"\n{epilog}\n" if epilog else "")
 
 
@@ -236,14 +260,22 @@ def add_help(formatter, kind, start, prefix="--"):
         formatter.end_section()
 
 
+def add_short_help(formatter, kind, start, names):
+    """Adds the fields `names` of `kind` to `formatter`, in this order, each in a line; a component lists no choices."""
+    known = {field.name: (field, annotation) for field, annotation in settings(kind)}
+    for name in names:
+        field, annotation = known[name]
+        formatter.add_argument(help_line(field, annotation, default_of(field, start), "--"))
+
+
 def help_line(field, annotation, default, prefix):
     """Returns an argparse action that is only printed."""
     component, flag = "choices" in field.metadata, prefix + field.name
-    note = "required"
+    note = " (required)"
     if default is not MISSING:
         shown = kind_name(field, default) if component else show_setting(field, default)
-        note = f"default: {shown or EMPTY}"
-    text = f"{field.metadata.get('help', '')} ({note})".strip().replace("%", "%%")
+        note = "" if default is None or not shown else f" (default: {shown})"
+    text = f"{field.metadata.get('help', '')}{note}".strip().replace("%", "%%")
     if is_switch(field, annotation):
         return argparse.Action([flag, f"--no-{flag[2:]}"], flag, nargs=0, help=text)
     if component or "parse" in field.metadata:

@@ -1,11 +1,11 @@
 """Measures whether a model's latent space can generate, and why not.
 
-Data flows one way: subject -> measurements -> repair -> verdict -> report (`keras_vae.report`). Each step is a function of
-the previous ones.
+Data flows one way: subject -> measurements -> repair -> verdict -> report (`keras_vae.report`). Each step is a function
+of the previous ones.
 
-Imports: `training`, `export`, `model`, `samplers`. Begin with `sections/__init__.py`, which takes all measurements in order,
-and `verdict/__init__.py`. `subject.py` defines the interface of a measured model, `metrics/` has functions of arrays, and
-`results/` the types of results.json.
+Imports: `training`, `export`, `model`, `samplers`. Begin with `sections/__init__.py`, which takes all measurements in
+order, and `verdict/__init__.py`. `subject.py` defines the interface of a measured model, `metrics/` has functions of
+arrays, and `results/` the types of results.json.
 """
 
 from keras_vae.evaluation.settings import Evaluation
@@ -21,9 +21,9 @@ def evaluate(model, dataset=None, **settings):
         model: A `Run` (as `train` returns it), the path of a run's folder, of a `.keras` file or of an export, an
             `Autoencoder`, a Keras model (of images to images, or with attributes encoder and decoder), a pair (encoder,
             decoder) of paths, Keras models or functions, or a `Subject` (`keras_vae.from_functions(encode, decode)`).
-        dataset: A `Dataset` (`load_dataset`), a dataset's name, a folder or file of images, an array of images, (images,
-            labels), a tuple of two or three of these for training, validation and test, or a tf.data.Dataset. None: the
-            dataset that the run was trained on.
+        dataset: A `Dataset` (`load_dataset`), a dataset's name, a folder or file of images, an array of images,
+            (images, labels), a tuple of two or three of these for training, validation and test, or a tf.data.Dataset.
+            None: the dataset that the run was trained on.
         **settings: Fields of `Evaluation`: `seed`, `features`, `extended`, `nll_samples`, `encoder_range`, ...
 
     Raises:

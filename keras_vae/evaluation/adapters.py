@@ -1,7 +1,7 @@
 """The inputs of an evaluation: models and images in any of the supported forms.
 
-`model_of(model)` recognises the model and returns a `Given`, `dataset_of(data, given, settings)` returns the images, and
-`given.subject(dataset, settings)` returns the `Subject` to measure.
+`model_of(model)` recognises the model and returns a `Given`, `dataset_of(data, given, settings)` returns the images,
+and `given.subject(dataset, settings)` returns the `Subject` to measure.
 """
 
 import dataclasses
@@ -40,8 +40,8 @@ from keras_vae.training.run_folder import Run
 from keras_vae.training.setup import LOOKED_AT, load
 
 MODELS = (
-    "a Run, the path of a run's folder, of a .keras file or of an export, an Autoencoder, a Keras model, a pair (encoder,"
-    " decoder), or keras_vae.from_functions(encode, decode)"
+    "a Run, the path of a run's folder, of a .keras file or of an export, an Autoencoder, a Keras model, a pair"
+    " (encoder, decoder), or keras_vae.from_functions(encode, decode)"
 )
 IMAGES = "a Dataset, a dataset's name, a folder or file of images, an array of images, (images, labels), or a tf.data.Dataset"
 MOST_IMAGES, MOST_NUMBERS = 50_000, 2**28  # limits for a stream: images, and values in all images
@@ -90,7 +90,7 @@ def model_of(model):
     halves = [getattr(model, name, None) for name in ("encode", "decode")]
     if all(callable(half) for half in halves):
         return Given(lambda dataset, settings: from_pair(*halves, settings, dataset, name_of_model(model)))
-    raise UsageError(f"a {type(model).__name__} cannot be evaluated: expected {MODELS}")
+    raise UsageError(f"a {type(model).__name__} is not a model that can be evaluated: expected {MODELS}")
 
 
 def own_model(model, run=None, name=None):
@@ -151,7 +151,8 @@ def exported_halves(folder):
                 for half, path in zip(HALVES, found)
             ]
     raise UsageError(
-        f"{folder} is not a model: it has neither the config.json of a run nor an encoder and a decoder (expected {MODELS})"
+        f"{folder} is not a model: it has neither the config.json of a run nor an encoder and a decoder (expected"
+        f" {MODELS})"
     )
 
 
@@ -285,8 +286,8 @@ def cut(model):
     )
     if len(getattr(model, "inputs", None) or ()) != 1 or not getattr(model, "outputs", None):
         raise UsageError(
-            f"the model {model.name} cannot be split into encoder and decoder: it is not a functional model with one input"
-            f" ({ways_out})"
+            f"the model {model.name} cannot be split into encoder and decoder: it is not a functional model with one"
+            f" input ({ways_out})"
         )
     inputs, output, calls = retraced(model)
     size = size_of(output)
@@ -484,7 +485,8 @@ def images_and_labels(data):
         labels = next((data[key] for key in ("labels", "label", "y", "y_train") if key in data), None)
         if images is None:
             raise UsageError(
-                f"a dict with the keys {', '.join(map(str, data)) or '(none)'} has no images: expected the keys images and labels"
+                f"a dict with the keys {', '.join(map(str, data)) or '(none)'} has no images: expected the keys images and"
+                " labels"
             )
         return as_images(images), None if labels is None else np.asarray(labels)
     if isinstance(data, tuple) or (isinstance(data, list) and len(data) == 2 and np.ndim(data[1]) <= 1):

@@ -1,8 +1,9 @@
 """Classifiers that distinguish sets of images from a reference: the learned part of the two-sample test.
 
-One small convolutional network serves all sets: its features are shared, and each set has its own output. For few images
-there is also a linear classifier of patch and spectrum statistics. Their architectures are fixed in advance. For each set
-and each fold, one of the two is chosen on an inner quarter of the training fold; the other fold is scored once.
+One small convolutional network serves all sets: its features are shared, and each set has its own output. For few
+images there is also a linear classifier of patch and spectrum statistics. Their architectures are fixed in advance. For
+each set and each fold, one of the two is chosen on an inner quarter of the training fold; the other fold is scored
+once.
 """
 
 import functools
@@ -227,9 +228,8 @@ class Network:
         """Trains for one epoch on the reference and the sets."""
         images, rows = joined([sides.reference, *sides.sets.values()]), answers(sides, self.names)
         order = generator.permutation(len(images))
-        order = np.resize(
-            order, -(-len(order) // BATCH_SIZE) * BATCH_SIZE
-        )  # full batches only, to trace once
+        # Full batches only, to trace once.
+        order = np.resize(order, -(-len(order) // BATCH_SIZE) * BATCH_SIZE)
         for places in order.reshape(-1, BATCH_SIZE):
             self.network.train_on_batch(images.rows(places).inputs, rows[places])
 
@@ -297,7 +297,7 @@ def build_network(reference, num_sets, seed, num_labels=0):
 
 
 def answers(sides, names):
-    """Returns the target of each output for each image, `[n, outputs]`: 0, 1, or -1 if the output is not trained on it."""
+    """Returns the target of each output for each image, `[n, outputs]`: 0, 1, or -1 for no target."""
     of_reference = np.array([0 if name in sides.sets else -1 for name in names], "float32")
     rows = [np.tile(of_reference, (len(sides.reference), 1))]
     for name, images in sides.sets.items():

@@ -1,8 +1,8 @@
 """Features for comparing images: of a classifier, of random convolutions, of Inception, or of DINOv2.
 
-All kinds have the same interface. The evaluated model's own encoder is never used, because its features would favour the
-model's own samples. `choose_features(dataset)` returns a small classifier, trained once on the labels of the training
-images and cached; random convolutions if a classifier cannot be trained; Inception or DINOv2 on request.
+All kinds have the same interface. The evaluated model's own encoder is never used, because its features would favour
+the model's own samples. `choose_features(dataset)` returns a small classifier, trained once on the labels of the
+training images and cached; random convolutions if a classifier cannot be trained; Inception or DINOv2 on request.
 """
 
 import contextlib
@@ -146,7 +146,7 @@ def choose_features(dataset, name="auto", cache=None, seed=0):
         dataset: A `Dataset`. The classifier is trained on its training images, and its accuracy is measured on its
             validation images. Its test images are not used, because samples are compared with them.
         name: One of `KINDS`. "auto": the classifier if the labels allow it, else random convolutions.
-        cache: Folder in which the classifier is cached; None: it is trained anew.
+        cache: Folder in which the classifier is cached, or None.
         seed: Seed for the classifier's training and the random convolutions.
 
     Raises:
@@ -369,10 +369,10 @@ def random_features(dataset, seed=0, reason=""):
 
     Naeem et al. 2020, section 5.1, find that random networks suffice to compare distributions if no trained network
     suits the data. The features are the means of each channel over 2x2 parts of the image, at three scales. They are
-    standardised on training images, because otherwise all rows would point in the direction of the mean image. A constant
-    feature is appended before rows are scaled to length 1; it is twice the root mean square length of the other features.
-    Without the constant, noise images get the same features as real images of high contrast, because they differ only in
-    length (measured on MNIST: a dead zone of -0.05, with the constant 1.00).
+    standardised on training images, because otherwise all rows would point in the direction of the mean image. A
+    constant feature is appended before rows are scaled to length 1; it is twice the root mean square length of the
+    other features. Without the constant, noise images get the same features as real images of high contrast, because
+    they differ only in length (measured on MNIST: a dead zone of -0.05, with the constant 1.00).
 
     These features penalise blur more than nonsense with the right texture.
 
@@ -432,8 +432,8 @@ def build_random(image_shape, seed):
 def inception_features(image_shape):
     """Returns the features of InceptionV3 of keras.applications, 2048 wide.
 
-    Images are resized to 299x299 without antialiasing, and grey images are repeated to three channels. The weights differ
-    from those of published FIDs, and rows are scaled to length 1: values are comparable only with each other.
+    Images are resized to 299x299 without antialiasing, and grey images are repeated to three channels. The weights
+    differ from those of published FIDs, and rows are scaled to length 1: values are comparable only with each other.
 
     Raises:
         FeatureError: The weights are not on this machine and cannot be downloaded.

@@ -1,8 +1,8 @@
 """The value ranges of the input and output images of a model of another library: set by a flag, or detected.
 
-Images of keras_vae are in [0, 1]. Another model's encoder may expect [-1, 1] or bytes, and its decoder may return logits. A
-wrong range makes a good model look bad, so every range is tried on some training images. A good model's reconstructions
-are closer to the images than the mean image is, and clearly the closest in the right range.
+Images of keras_vae are in [0, 1]. Another model's encoder may expect [-1, 1] or bytes, and its decoder may return
+logits. A wrong range makes a good model look bad, so every range is tried on some training images. A good model's
+reconstructions are closer to the images than the mean image is, and clearly the closest in the right range.
 """
 
 import dataclasses
@@ -136,8 +136,8 @@ class Tried(NamedTuple):
 
     Attributes:
         unexplained: The squared error of the reconstructions, as a share of that of the mean image.
-        mismatch: The KL divergence from N(0, 1) of a Gaussian with the codes' mean and variance, summed over dimensions,
-            in nats; None for codes without noise.
+        mismatch: The KL divergence from N(0, 1) of a Gaussian with the codes' mean and variance, summed over
+            dimensions, in nats; None for codes without noise.
         varied: The variance of the reconstructions across images, as a share of that of the images.
     """
 
@@ -330,9 +330,8 @@ def best_pair(tried):
     missed = {pair: tried[pair].mismatch for pair in close if tried[pair].mismatch is not None}
     if least < CLEARLY and usual in missed:
         nearest = min(missed, key=missed.get)
-        if (
-            missed[nearest] < CLEARLY * missed[usual] - 1
-        ):  # at least 1 nat, because uninformative codes tell nothing
+        # The difference must exceed 1 nat, because uninformative codes tell nothing.
+        if missed[nearest] < CLEARLY * missed[usual] - 1:
             return nearest
     return usual
 

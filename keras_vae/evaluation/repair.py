@@ -39,7 +39,7 @@ class Repair:
 REASONS = {
     "exported": "no sampler was fitted",
     "not_needed": "no fitted sampler is better than the prior",
-    "not_asked": "not asked for: --no-repair",
+    "not_asked": "disabled by --no-repair",
     "outdated": "the run was trained further in the meantime: evaluate it again",
     "files": "the model is in files: a new decoder is exported only to a run",
     "program": "measured by a program: only the command line saves samplers and exports a decoder",

@@ -177,12 +177,13 @@ def from_export(encoder, decoder):
     description = Description.read(encoder)
     if description != Description.read(decoder):
         raise UsageError(
-            f"{encoder} and {decoder} belong to different models: their {DESCRIPTION} files differ (give exports of the same run)"
+            f"{encoder} and {decoder} belong to different models: their {DESCRIPTION} files differ (give exports of"
+            " the same run)"
         )
     if not description.objective.latent.is_gaussian:
         raise UsageError(
-            f"{encoder} returns the mean and variance of its posteriors, which are not Gaussian and are not fully described"
-            " by them (give the run, saved_models/NAME, instead of its exports)"
+            f"{encoder} returns the mean and variance of its posteriors, which are not Gaussian and are not fully"
+            " described by them (give the run, saved_models/NAME, instead of its exports)"
         )
     prior = read_prior(decoder, description.latent_shape)
     encode, decode = (load_saved_model(path) for path in (encoder, decoder))
@@ -264,15 +265,15 @@ def no_rate(description):
     latent, shape = description.objective.latent, description.latent_shape
     if isinstance(latent, Point) and description.objective.prior != "none":
         return {
-            "no_rate": "the codes are points without noise, and only their distribution is matched to the prior: a single"
-            " code has no rate"
+            "no_rate": "the codes are points without noise, and only their distribution is matched to the prior: a"
+            " single code has no rate"
         }
     if not isinstance(latent, Codebook):
         return {}
     positions = math.prod(shape[:-1])
     return {
-        "no_rate": f"the codes are entries of a codebook, without noise: under a uniform prior over {latent.size} entries"
-        f" at {positions} positions, every image costs {positions * math.log(latent.size):.4g} nats"
+        "no_rate": f"the codes are entries of a codebook, without noise: under a uniform prior over {latent.size}"
+        f" entries at {positions} positions, every image costs {positions * math.log(latent.size):.4g} nats"
     }
 
 
@@ -282,8 +283,8 @@ def from_functions(encode, decode, likelihood=None, name="model", encoder_range=
     Args:
         encode: images -> (mean, log_var), or the code alone for a plain autoencoder.
         decode: codes -> images.
-        likelihood: One of `keras_vae.model.likelihoods` that needs only the images; None leaves out the measurements that
-            need one.
+        likelihood: One of `keras_vae.model.likelihoods` that needs only the images; None leaves out the measurements
+            that need one.
         name: The model's name.
         encoder_range, decoder_range: The value ranges that `encode` expects and `decode` returns, one of
             `ENCODER_RANGES` and `DECODER_RANGES` or (low, high). "auto": images in [0, 1], unless an evaluation finds
@@ -389,8 +390,8 @@ def check_codes(mean, log_var):
         largest = max(float(np.abs(mean).max()), float(np.exp(0.5 * log_var.max(), dtype="float64")))
     if largest > LARGEST_CODE:
         raise UsageError(
-            f"the encoder returns codes as large as {largest:.3g}, which cannot be measured: codes of the prior are a few"
-            " units large (did training diverge? --spread sets the meaning of the second output)"
+            f"the encoder returns codes as large as {largest:.3g}, which cannot be measured: codes of the prior are a"
+            " few units large (did training diverge? --spread sets the meaning of the second output)"
         )
 
 
@@ -562,7 +563,7 @@ def readable(load, path):
     except Exception as error:
         sentence = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UsageError(
-            f"{path} cannot be loaded: {sentence} (a SavedModel, written by model.export, does not need your custom classes)"
+            f"{path} cannot be loaded: {sentence} (a SavedModel, written by model.export, needs no custom classes)"
         ) from error
 
 
@@ -704,7 +705,7 @@ def tangent_of(decode):
 
 
 def pullback_of(decode):
-    """Returns (codes, images) -> the gradient, with respect to the codes, of the sum of `decode(codes)` times `images`."""
+    """Returns (codes, images) -> the gradient, with respect to the codes, of the sum of `decode(codes) * images`."""
     return lambda codes, images, *labels: value_and_gradient(
         lambda z: ops.sum(decode(z, *labels) * images), codes
     )[1]

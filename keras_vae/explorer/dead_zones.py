@@ -74,7 +74,7 @@ def reconstructed(world, split):
 
 
 def prior_samples(world, count):
-    """Returns `count` images decoded from the prior; a conditional model gets labels with their training frequencies."""
+    """Returns `count` images decoded from the prior; conditional models get labels as frequent as in training."""
     labels = world.dataset.train.labels
     if world.model.conditional:
         labels = np.random.default_rng(0).choice(labels, count)

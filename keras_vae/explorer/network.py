@@ -31,7 +31,7 @@ COMPUTED = {
     "SoftBounds": ("low", "high"),
     "AppendLogSigma": ("low",),
 }
-# How the decoder's output becomes an image, by the likelihood's class.
+# How the decoder's output becomes an image, by the likelihood's name.
 MEANS = {
     "bernoulli": "sigmoid",
     "gaussian": "clip",
@@ -109,7 +109,7 @@ def computable(world):
         names}, "mean", "density", "sigma", "standard"}.
 
     Raises:
-        CannotCompute: The browser does not support a layer, the latent or the likelihood, or there are too many weights.
+        CannotCompute: The browser lacks a layer, the latent or the likelihood, or there are too many weights.
     """
     model = world.model
     kind, likelihood = type(model.latent).__name__, registered_name(model.likelihood, LIKELIHOODS)
@@ -175,8 +175,8 @@ def setting(value):
 def weights_of(layer, kind):
     """Returns the layer's weights in the order and form that the browser expects.
 
-    A batch normalization becomes a scale and an offset per channel. The kernel of a transposed convolution is transposed,
-    so that its last axis is that of the outputs.
+    A batch normalization becomes a scale and an offset per channel. The axes of a transposed convolution's kernel are
+    swapped, so that the last axis is that of the outputs.
     """
     weights = [np.asarray(weight, "float32") for weight in layer.weights]
     if kind == "Conv2DTranspose":

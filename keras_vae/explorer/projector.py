@@ -73,7 +73,7 @@ def label_column(world, count):
 
 
 def sprite(images):
-    """Returns a PIL image of `images`, uint8 `[n, height, width, channels]`, in rows of ceil(sqrt(n)); unused cells are black."""
+    """Returns `images`, uint8 `[n, height, width, channels]`, as a PIL image with ceil(sqrt(n)) columns."""
     from PIL import Image
 
     count, height, width, channels = images.shape

@@ -153,7 +153,7 @@ class World:
 
     @functools.cached_property
     def bounds(self):
-        """The map's `(left, right, bottom, top)`, a square with all codes, N(0, I) to 3 standard deviations, and a margin.
+        """The map's `(left, right, bottom, top)`: a square with all codes, N(0, I) to 3 sigma, and a margin.
 
         The map of a plain autoencoder includes N(0, I) too, because its samples are drawn from it and maps of the same
         extent can be compared.
@@ -226,7 +226,7 @@ class World:
 
     @functools.cached_property
     def sigma(self):
-        """The likelihood's own sigma if it has one, else the root mean square error of the reconstructions on the map."""
+        """The likelihood's own sigma if it has one, else the root mean square error of the shown reconstructions."""
         if self.subject.sigma is not None:
             return self.subject.sigma
         errors = self.reconstructions.astype("float32") - self.images.astype("float32")
@@ -235,8 +235,8 @@ class World:
     def encode(self, image, label=None):
         """Returns code, reconstruction, distortion and rate of one image, `[height, width, channels]` in [0, 1].
 
-        The distortion is that of the shown reconstruction, decoded from the mean of the posterior, and not the mean over
-        samples. Under dynamic binarisation it is the mean over binarised images. Conditional models need a `label`.
+        The distortion is that of the reconstruction from the posterior's mean, not the mean over samples. Under dynamic
+        binarisation it is the mean over binarised images. Conditional models need a `label`.
 
         Returns:
             {"mean", "log_var": `[d]`, "image": the reconstruction, uint8, "distortion", "rate": nats or None}.
@@ -267,7 +267,7 @@ class World:
 
     @functools.cached_property
     def embedding(self):
-        """t-SNE of the images' codes, `[n, 2]`, and the codes; None for two dimensions, few codes or too many numbers."""
+        """t-SNE of the images' codes, `[n, 2]`, and the codes; None for 2 dimensions, few codes or too many numbers."""
         codes = self.codes.mean
         if self.dims <= 2 or codes.size > EMBED_BUDGET or len(codes) < 30:
             return None

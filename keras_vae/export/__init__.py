@@ -1,7 +1,7 @@
-"""Models as files for other programs: SavedModels for TensorFlow Serving, and other runtimes' formats.
+"""Exports of models for other programs: SavedModels for TensorFlow Serving, and formats of other runtimes.
 
-Imports: `data`, `model`, `samplers`. Begin with `saved_models.py`. A format is a function `(model, folder)` that returns
-the paths written, and a line in `EXPORTS`.
+Imports: `data`, `model`, `samplers`. Begin with `saved_models.py`. A format is a function `(model, folder)` that
+returns the written paths, and a line in `EXPORTS`.
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""Decoder and encoder as programs for other runtimes: LiteRT, ONNX and OpenVINO, by `keras.Model.export`."""
+"""Exports of decoder and encoder to LiteRT, ONNX and OpenVINO by `keras.Model.export`."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def export_for(format, model, folder):
     Args:
         format: "litert", "onnx" or "openvino".
         model: An `Autoencoder`.
-        folder: Where the files go; it is made if it does not exist.
+        folder: The folder of the files, which is created if it does not exist.
 
     Raises:
         ImportError: The package that writes the format is not installed.
@@ -38,7 +38,7 @@ def decoder_of(model):
 
 
 def encoder_of(model):
-    """Returns the Keras model from images to the mean and the log-variance of their codes."""
+    """Returns the Keras model from images to the mean and log-variance of their codes."""
     images = keras.Input(model.encoder.input.shape[1:], name="image")
     mean, log_var = model.latent.moments(model.encoder(images, training=False))
     return keras.Model(images, [mean, log_var], name="encoder")

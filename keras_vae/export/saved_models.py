@@ -1,34 +1,33 @@
-"""SavedModels of a decoder and of an encoder, which plain TensorFlow and TF Serving load.
+"""SavedModels of a decoder and an encoder, for TensorFlow without this package and for TF Serving.
 
     serving/decoder/1/    decode (also serving_default): latent -> image;  sample: seed -> image, latent
     serving/encoder/1/    encode (also serving_default): image -> mean, log_var;  reconstruct: image -> image;
                           score: image, seed -> score (`Autoencoder.score`)
 
-Three further things are for evaluation, which finds in them what it finds in the model itself: beside its signatures
-a loaded decoder has the function `parameters`, latent -> what the likelihood takes, before it is made an image of;
-`assets.extra/keras_vae.json` holds the `Description` of the model, and `assets.extra/prior.npz` its prior, as a
-sampler, whatever `sample` draws from.
+Three further parts let evaluation treat an export like the model itself. A loaded decoder has the function `parameters`
+from codes to the parameters of the likelihood. `assets.extra/keras_vae.json` has the `Description` of the model, and
+`assets.extra/prior.npz` its prior as a sampler, which may differ from the sampler of `sample`.
 
-The encoder refuses images that are not within [0, 1], with INVALID_ARGUMENT; one of a model that removes noise takes
-noisy images, and refuses those of another scale. Where `value_range` in `keras_vae.json` is `[low, high]`, the model
-was trained on `(value - low) / (high - low)`, clipped to [0, 1], and takes the same.
+The encoder rejects images outside [0, 1] with INVALID_ARGUMENT. The encoder of a denoising model accepts noisy images,
+and rejects images of another scale. If `value_range` in `keras_vae.json` is `[low, high]`, the model was trained on
+`(value - low) / (high - low)`, clipped to [0, 1], and expects the same.
 
-If the sampler was fitted to codes with labels, the decoder of a model that is not conditional has a further signature,
+If the sampler was fitted with labels, the decoder of a model that is not conditional has a further signature,
 
     sample_class: seed, label -> image, latent        label: int64 `[n]`, the number of a class of the training images
 
-A conditional model's signatures take the images' labels too, `label`, int64 `[n]`: the number of a class, its place
-among `label_names` in `keras_vae.json`, whatever the labels of the training images were.
+The signatures of a conditional model also take `label`, int64 `[n]`: the number of each image's class, which is its
+position in `label_names` in `keras_vae.json`.
 
-In Python a loaded model has the
-functions `decode(latent, label)` and so on, and `serve`, its default signature as `keras.layers.TFSMLayer` calls it:
+In Python, a loaded model has the functions `decode(latent, label)` and so on. The function `serve` is its default
+signature in the form that `keras.layers.TFSMLayer` calls:
 
     layer = keras.layers.TFSMLayer("serving/decoder/1")
     layer(codes), layer((codes, labels)), layer({"latent": codes, "label": labels}), layer(codes, label=labels)
 
-The batch size is free and all tensors are float32, whatever precision the model was trained in: a float32 twin
-of the model is exported. On a CPU it gives a float32 model's own images bit for bit, and its own rows too where
-the batch is larger or smaller, but for float32 rounding: convolutions choose their algorithm by the batch's size.
+The batch size is free. All tensors are float32: the export is a float32 twin of the model, whatever its precision. On a
+CPU, its images equal those of a float32 model bit for bit. Rows of batches of different sizes are equal up to float32
+rounding, because the algorithm of a convolution depends on the batch size.
 """
 
 import contextlib
@@ -55,25 +54,27 @@ from keras_vae.runtime.lazy import tf
 from keras_vae.runtime.upstream import release_graphs
 from keras_vae.samplers import PriorSampler, load, save
 
-# TensorFlow leaves that folder to others.
+# TensorFlow reserves this folder for files of other programs.
 DESCRIPTION, PRIOR = "assets.extra/keras_vae.json", "assets.extra/prior.npz"
 
 
 @dataclass(frozen=True)
 class Description:
-    """What a model is, beyond its functions: as much as evaluation has to know.
+    """The properties of a model that evaluation needs in addition to its functions.
 
-    `prior` is the name of the prior among `PRIORS`, None in an export of an older version;
-    `effective_beta` is the weight of the rate in the loss once every schedule has run out, None without a rate;
-    `num_classes` how many labels a conditional model knows, 0 of any other, and `label_names` what they are called, if
-    known. `value_range` holds the values of the training images that became 0 and 1, where these are not what their
-    type says. `sampled_classes` are the names of the classes that `sample_class` knows, where it is a signature.
+    `prior` is the name of the prior in `PRIORS`, None in exports of older versions. `effective_beta` is the weight of
+    the rate in the loss at the end of every schedule, None without a rate. `num_classes` is the number of classes of a
+    conditional model, 0 for others, and `label_names` are their names, if known. `value_range` has the values of the
+    training images that became 0 and 1, if they are not the defaults of the data type. `sampled_classes` are the names
+    of the classes of the signature `sample_class`, if it exists.
     """
 
     image_shape: tuple[int, ...]
     latent_shape: tuple[int, ...]
-    objective: object = option(MISSING, "how the terms of the loss are weighed", choices=OBJECTIVES)
-    likelihood: object = option(MISSING, "what the decoder's output means", choices=LIKELIHOODS)
+    objective: object = option(MISSING, "terms of the loss and their weights", choices=OBJECTIVES)
+    likelihood: object = option(
+        MISSING, "distribution of images given the decoder's output", choices=LIKELIHOODS
+    )
     effective_beta: float | None = None
     num_classes: int = 0
     label_names: tuple[str, ...] = ()
@@ -83,7 +84,7 @@ class Description:
 
     @classmethod
     def of(cls, model, sampled_classes=()):
-        """Returns the description of an `Autoencoder`, and of the classes that its `sample_class` knows."""
+        """Returns the description of an `Autoencoder` and of the classes of its `sample_class`."""
         return cls(
             model.image_shape,
             model.latent_shape,
@@ -98,7 +99,7 @@ class Description:
         )
 
     def as_json(self):
-        """Returns what is written to `DESCRIPTION`: sampled classes only if there are any, so older versions read it."""
+        """Returns the JSON of `DESCRIPTION`, without `sampled_classes` if there are none, for older versions."""
         written = to_json(self)
         if not self.sampled_classes:
             del written["sampled_classes"]
@@ -106,42 +107,42 @@ class Description:
 
     @classmethod
     def read(cls, version):
-        """Returns the description in the SavedModel's folder `version`, None where there is none.
+        """Returns the description in the folder `version` of a SavedModel, or None if there is none.
 
         Raises:
-            UsageError: It cannot be read: it names a component that is not registered here, say.
+            UsageError: It cannot be read, for example because a component is not registered.
         """
         path = Path(version) / DESCRIPTION
         return read_config(cls, path) if path.is_file() else None
 
 
 def name_of_prior(prior):
-    """Returns the name of a model's prior; that of a codebook, which nobody chooses, is its sampler's."""
+    """Returns the name of a model's prior, "uniform_codes" for the prior of a codebook."""
     return next((name for name, kind in PRIORS.items() if type(prior) is kind), "uniform_codes")
 
 
 def read_prior(version, latent_shape):
-    """Returns the prior, a sampler, of the model whose decoder is in the folder `version`; N(0, I) where it says none."""
+    """Returns the prior of the model whose decoder is in the folder `version`, as a sampler; N(0, I) by default."""
     path = Path(version) / PRIOR
     return load(path) if path.is_file() else PriorSampler(latent_shape)
 
 
 def export(model, folder, sampler=None, num_samples=NUM_SAMPLES):
-    """Writes the next version of a model's decoder and encoder, each whole or not at all.
+    """Writes the next version of a model's decoder and encoder, each atomically.
 
     Args:
-        model: An `Autoencoder`, of any precision.
-        folder: The folder of both, a run's `serving`; it is made where there is none.
-        sampler: What `sample` draws codes from (`keras_vae.samplers`); by default the model's prior,
-            N(0, I) for a plain autoencoder too.
-        num_samples: Codes that `score` draws for an image.
+        model: An `Autoencoder` of any precision.
+        folder: The folder of both, such as a run's `serving`. It is created if it does not exist.
+        sampler: The sampler (`keras_vae.samplers`) of `sample`. The default is the model's prior, or N(0, I) for a
+            plain autoencoder.
+        num_samples: The number of codes that `score` draws per image.
 
     Returns:
-        The folders written, a dict of `decoder` and `encoder`, such as `serving/decoder/1`.
+        A dict of the written folders of `decoder` and `encoder`, such as `serving/decoder/1`.
 
     Raises:
-        WriteError: The folder cannot be written. A decoder that was complete by then stays.
-        ValueError: The sampler's codes are not what the decoder takes.
+        WriteError: The folder cannot be written. A decoder that is already complete stays.
+        ValueError: The codes of the sampler do not fit the decoder.
     """
     copy = float32_twin(model)
     return {
@@ -151,25 +152,25 @@ def export(model, folder, sampler=None, num_samples=NUM_SAMPLES):
 
 
 def export_decoder(model, folder, sampler=None, classes=()):
-    """Writes the next version of the decoder alone, `folder/decoder/N`; as `export`, and returns its path.
+    """Writes the next version of the decoder only, `folder/decoder/N`, like `export`, and returns its path.
 
-    `classes` are the names of the classes that the sampler knows, if it knows any.
+    `classes` are the names of the sampler's classes, if it has any.
     """
     return write_decoder(float32_twin(model), folder, sampler, classes)
 
 
 def export_encoder(model, folder, num_samples=NUM_SAMPLES):
-    """Writes the next version of the encoder alone, `folder/encoder/N`; as `export`, and returns its path."""
+    """Writes the next version of the encoder only, `folder/encoder/N`, like `export`, and returns its path."""
     return write_encoder(float32_twin(model), folder, num_samples)
 
 
 def float32_twin(model):
-    """Returns a model of the same weights that computes in float32."""
+    """Returns a model with the same weights that computes in float32."""
     return twin_in("float32", model)
 
 
 def twin_in(precision, model):
-    """Returns a model of the same weights that computes by the dtype policy `precision` (`keras_vae.model.twin`)."""
+    """Returns a model with the same weights and the dtype policy `precision` (`keras_vae.model.twin`)."""
     need_tensorflow("an export")
     return twin.twin_in(precision, model)
 
@@ -194,7 +195,7 @@ def write_decoder(model, folder, sampler=None, classes=()):
         latent = sampler.sample(seed)
         if tuple(latent.shape[1:]) != model.latent_shape:
             raise ValueError(
-                f"the sampler draws codes of shape {show_shape(latent.shape[1:])}: the decoder takes"
+                f"the sampler draws codes of shape {show_shape(latent.shape[1:])}, but the decoder expects"
                 f" {show_shape(model.latent_shape)} (fit the sampler to this model's codes)"
             )
         return {**decode(latent, *label), "latent": latent}
@@ -219,7 +220,7 @@ def write_decoder(model, folder, sampler=None, classes=()):
 
 
 def num_labels_of(sampler):
-    """Returns how many classes `sampler` can be asked for; 0 where it knows none."""
+    """Returns the number of classes of `sampler`, 0 if it has none."""
     return getattr(sampler, "num_labels", 0)
 
 
@@ -245,14 +246,14 @@ def write_encoder(model, folder, num_samples=NUM_SAMPLES):
     try:
         check_scorable(model)
     except ValueError as error:
-        warnings.warn(f"the exported encoder has no signature score: {error}", stacklevel=2)
+        warnings.warn(f"the exported encoder does not have the signature score: {error}", stacklevel=2)
     else:
         signatures["score"] = traced_score(model, num_samples, *inputs)
     return write_version(Path(folder) / "encoder", Description.of(model), signatures)
 
 
 def traced_score(model, num_samples, image, *label):
-    """Returns the function `score` of images, seeds and a conditional model's labels, traced for these specs."""
+    """Returns the traced function `score` of images, seeds and, if the model is conditional, labels."""
 
     def of_rows(image, seed, *label):
         return scores(model, image, noise_of(seed, num_samples, model.latent_shape), *label)
@@ -268,15 +269,15 @@ def traced_score(model, num_samples, image, *label):
 
 
 def label_spec(model):
-    """Returns what the signatures take besides, in a tuple: the labels of a conditional model."""
+    """Returns a tuple with the spec of a conditional model's labels, or an empty tuple."""
     return (tf.TensorSpec((None,), "int64", "label"),) if model.conditional else ()
 
 
 def in_range(bounds):
-    """Returns a function of images that fails, as the graph runs, where they are not within `bounds`; none may be.
+    """Returns a function of images that raises an error in the graph if they are outside `bounds`. Empty batches pass.
 
-    A request of 255 times the images would be answered with nonsense. TF Serving makes INVALID_ARGUMENT of it, and
-    HTTP's 400; where it batches requests, those that were put together fail together.
+    Images in [0, 255], for example, would get meaningless results. TF Serving answers with INVALID_ARGUMENT or HTTP
+    status 400. If it batches requests, all requests of the batch fail.
     """
 
     def checked(image):
@@ -295,7 +296,7 @@ def in_range(bounds):
 
 
 def classes_only(label, num_classes):
-    """Returns the labels, a tuple of none or one tensor, and fails, as the graph runs, where they are not classes."""
+    """Returns `label`, a tuple of at most one tensor, and raises an error in the graph if labels are not classes."""
     if not label:
         return label
     (numbers,) = label
@@ -312,12 +313,12 @@ def classes_only(label, num_classes):
 
 
 def traced(function, *specs):
-    """Returns `function` of tensors as a `tf.function` that has been traced for them; its arguments have their names."""
+    """Returns `function` as a `tf.function` traced for `specs`, whose names become those of its arguments."""
 
     def named(*arguments):
         return function(*arguments)
 
-    # Else a second argument would be called label_0, also where a loaded model is called in Python.
+    # Without this signature, a second argument would be called label_0, in loaded models too.
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     named.__signature__ = inspect.Signature([inspect.Parameter(spec.name, kind) for spec in specs])
     compiled = tf.function(named, input_signature=specs, autograph=False)
@@ -326,10 +327,10 @@ def traced(function, *specs):
 
 
 def as_endpoint(function):
-    """Returns a traced function as `serve`, what `keras.layers.TFSMLayer` calls: its inputs come as one argument.
+    """Returns a traced function as `serve`, which `keras.layers.TFSMLayer` calls with all inputs as one argument.
 
-    The inputs of a conditional model are a tuple, a list or a dict by name, or the labels come as `label=`; labels are
-    int32 or int64. TensorFlow finds the one that fits among the forms that the function was traced for.
+    The inputs of a conditional model are a tuple, a list or a dict by name, or the labels are the argument `label`.
+    Labels are int32 or int64. TensorFlow selects the matching form among those that the function was traced for.
     """
     specs = function.input_signature
 
@@ -347,7 +348,7 @@ def as_endpoint(function):
 
 
 def forms_of(specs):
-    """Returns the arguments `(inputs, label)` that an endpoint of inputs `specs` is traced for, a list of tuples."""
+    """Returns the argument forms `(inputs, label)` that an endpoint is traced for, a list of tuples."""
     rows, *labels = specs
     if not labels:
         return [(rows,), ({rows.name: rows},)]
@@ -359,24 +360,23 @@ def forms_of(specs):
 
 
 def write_version(servable, description, signatures, functions=None, prior=None):
-    """Writes a SavedModel as the next version below the folder `servable` and returns its folder.
+    """Writes a SavedModel as the next version in the folder `servable` and returns its folder.
 
-    It is written beside the versions under a name that is no number, which TF Serving passes over, and renamed
-    when it is complete.
+    It is first written under a name that is not a number, which TF Serving ignores, and renamed when it is complete.
 
     Args:
         servable: A path.
         description: A `Description`.
-        signatures: The traced functions by name, the first of them also the default.
-        functions: Those that are no signatures, but attributes of what `tf.saved_model.load` returns.
-        prior: The model's own, a sampler, which is kept beside them; or None.
+        signatures: A dict of traced functions, of which the first is also the default.
+        functions: Traced functions that are not signatures, but attributes of the loaded model.
+        prior: The model's prior as a sampler, which is stored too, or None.
     """
     everything = {**signatures, **(functions or {})}
     root = tf.Module()
     for name, function in everything.items():
         setattr(root, name, function)
     root.serve = as_endpoint(next(iter(signatures.values())))
-    # No model is tracked, which would store its weights once more: the variables that the functions use are.
+    # The variables of the functions are tracked instead of the model, which would store its weights twice.
     root.used = [function.get_concrete_function().variables for function in everything.values()]
     try:
         with unfinished_version(servable) as folder:
@@ -391,7 +391,7 @@ def write_version(servable, description, signatures, functions=None, prior=None)
     except (OSError, tf.errors.OpError) as error:
         raise WriteError(
             f"cannot write a SavedModel into {servable}: {why(error)}"
-            " (it takes a folder that can be written and room for the weights)"
+            " (choose a writable folder with space for the weights)"
         ) from error
     finally:
         release_graphs()
@@ -399,19 +399,19 @@ def write_version(servable, description, signatures, functions=None, prior=None)
 
 @contextlib.contextmanager
 def unfinished_version(servable):
-    """Yields a new folder below `servable` to write a version into; one that is still there at the end is removed."""
+    """Yields a new folder in `servable` for a version, and removes it at the end if it is still there."""
     try:
         with unfinished(servable) as folder:
             yield folder
     finally:
         with contextlib.suppress(OSError):
-            servable.rmdir()  # goes only where it is empty: no version was there, and none came
+            servable.rmdir()  # succeeds only if it is empty, without any version
 
 
 def publish(folder):
     """Renames a complete version to the next number in its folder, and returns the new path.
 
-    Of two processes that want the same number one is refused, and takes the next.
+    If two processes want the same number, one fails and takes the next.
     """
     while True:
         version = folder.parent / str(next_version(folder.parent))
@@ -420,6 +420,6 @@ def publish(folder):
 
 
 def next_version(servable):
-    """Returns one more than the largest number that names anything in the folder `servable`."""
+    """Returns one more than the largest number among the names in the folder `servable`."""
     names = (name for name in os.listdir(servable) if re.fullmatch("[0-9]+", name))
     return max(map(int, names), default=0) + 1

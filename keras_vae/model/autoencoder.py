@@ -483,7 +483,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
             raise
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
-        """Measures the loss, its terms and the metrics, as `keras.Model.evaluate` does. Takes the same data as `fit`."""
+        """Measures the loss, its terms and the metrics, as `keras.Model.evaluate` does. `x` is as in `fit`."""
         given = inspect.signature(super().evaluate).bind(x, y, *args, **kwargs).arguments
         given.update(given.pop("kwargs", {}))
         if not given.get("_use_cached_eval_dataset"):  # already examined by `fit`
@@ -607,7 +607,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
 
     @property
     def metrics(self):
-        """The loss and the objective's terms, in nats per image, averaged over the epoch, and the metrics of `compile`."""
+        """The metrics of `compile`, and the loss and its terms in nats per image, averaged over the epoch."""
         given = upstream.compile_metrics(self)
         return [*self.trackers.values(), *([] if given is None else [given])]
 

@@ -19,7 +19,7 @@ def in_batches(function, at_once, *arrays):
     on the batch size.
 
     Args:
-        function: A function of arrays whose rows are independent. It returns a tensor, or several in any structure, with
+        function: A function of arrays whose rows are independent. It returns one or more tensors, in any structure, with
             one row per input row.
         at_once: The largest number of rows in a call.
         *arrays: `[n, ...]` each, or None. The first must be an array; the others may have a single row for all.
@@ -42,6 +42,6 @@ def rows(array, start, at_once, count):
 
 
 def nothing_of(function, *arrays):
-    """Returns `function` of arrays without rows, computed for a row of zeros that is then cut off (see `model.rows.apply`)."""
+    """Returns `function` of arrays without rows, computed for a row of zeros, which is cut off (see `model.rows`)."""
     spare = [None if array is None else ops.zeros((1, *array.shape[1:]), array.dtype) for array in arrays]
     return keras.tree.map_structure(lambda result: result[:0], function(*spare))

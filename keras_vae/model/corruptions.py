@@ -1,7 +1,7 @@
 """Corruptions of the encoder's input in training; the decoder's targets stay clean.
 
-A corruption is a frozen dataclass called as `corruption(images, seed)`, with `images` `[batch, height, width, channels]`
-in [0, 1] and `seed` as in `keras.random`. It returns images of the same shape and range.
+A corruption is a frozen dataclass called as `corruption(images, seed)`, with `images` `[batch, height, width,
+channels]` in [0, 1] and `seed` as in `keras.random`. It returns images of the same shape and range.
 """
 
 from dataclasses import dataclass, field

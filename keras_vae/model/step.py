@@ -17,8 +17,8 @@ SETTLED = 1e9  # an optimizer step by which every schedule has ended
 def once(function):
     """Returns a property that is computed when it is first read.
 
-    Before Python 3.12 `functools.cached_property` holds a lock while it computes. Replicas deadlock on it if one of them
-    synchronises, as moving averages do.
+    Before Python 3.12 `functools.cached_property` holds a lock while it computes. Replicas deadlock on it if one of
+    them synchronises, as moving averages do.
     """
 
     def read(step):

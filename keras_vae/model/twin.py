@@ -7,7 +7,8 @@ import warnings
 def twin_in(precision, model):
     """Returns a model with the same weights that computes in the dtype policy `precision`.
 
-    Building it draws initial weights, so the generator of Keras' seeds is restored afterwards: later draws stay the same.
+    Building it draws initial weights, so the generator of Keras' seeds is restored afterwards: later draws stay the
+    same.
     """
     state = random.getstate()
     with warnings.catch_warnings():

@@ -76,7 +76,7 @@ class Vamp(Fitted):
 
     @classmethod
     def from_arrays(cls, weights, means, log_vars):
-        """Returns the mixture with `weights`, `[k]`, `means` and `log_vars`, `[k, *latent]`, such as a trained prior."""
+        """Returns the mixture, such as a trained prior, of `weights`, `[k]`, `means` and `log_vars`, `[k, *latent]`."""
         weights, means, log_vars = np.asarray(weights, "float64"), np.asarray(means), np.asarray(log_vars)
         if weights.ndim != 1 or means.shape != log_vars.shape or len(means) != len(weights):
             raise ValueError(
@@ -181,7 +181,7 @@ def smoothed(density, center, spread, smoothing):
 
 
 def held_out_smoothing(density, center, spread, codes):
-    """Returns the one of `SMOOTHINGS` with the highest density of `codes`, `[n, d]`, or 0 if its gain is not significant.
+    """Returns the one of `SMOOTHINGS` with the highest density of `codes`, `[n, d]`, or 0 if its gain is insignificant.
 
     It is a hill climb from the middle, because an evaluation takes seconds for 65,536 dimensions and the density has
     one maximum.

@@ -86,7 +86,7 @@ def said(message):
 def check_shapes(signature, inputs):
     """Raises a `StatusError` if arrays do not have the signature's shapes or the same number of rows.
 
-    In TF Serving the graph itself fails, at the first operation that the shape does not fit, and reports that operation.
+    In TF Serving the graph itself fails, at the first operation that the shape does not fit, which its message names.
     """
     for name, array in inputs.items():
         shape = shape_of(signature.inputs[name])

@@ -80,7 +80,7 @@ class Axis:
 class Grid:
     """Every combination of the values of `axes`, with `flags`, the command-line words that all runs share.
 
-    If a component is swept together with a field that only some of its kinds have, runs of the other kinds omit the field.
+    If a component is swept together with a field that only some of its kinds have, runs of the others omit the field.
     """
 
     flags: tuple[str, ...]

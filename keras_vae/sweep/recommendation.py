@@ -150,6 +150,6 @@ def sentences(candidates, best, threshold, close, chosen):
             " chance (use --over seed=0,1,2)."
         )
     elif len(best.distances) == 1:
-        yield "The best setting has one seed: its standard error covers the evaluation but not the randomness of training."
+        yield "The best setting has one seed: its error covers the evaluation but not the randomness of training."
     elif len(best.distances) < SURE:
         yield f"A standard error from {len(best.distances)} seeds is itself uncertain."

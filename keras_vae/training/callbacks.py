@@ -1,4 +1,4 @@
-"""What happens around training's epochs: progress, history, checkpoints, logs, and when to stop."""
+"""Keras callbacks of a training: progress, history, checkpoints, logs and stopping."""
 
 import math
 import os
@@ -16,17 +16,19 @@ from keras_vae.runtime.figures import grid
 from keras_vae.runtime.files import writing
 from keras_vae.runtime.lazy import keras, tf
 
-CHECKPOINT_SECONDS = 15.0  # between two checkpoints; writing one may cost as much as a short epoch
+CHECKPOINT_SECONDS = (
+    15.0  # least time between two checkpoints, because writing one may take as long as a short epoch
+)
 SHOWN_IMAGES = 8
-LOGGED_GRIDS = 20  # image grids over a whole training in the TensorBoard logs
+LOGGED_GRIDS = 20  # image grids of a whole training in the TensorBoard logs
 
 
 def judged(logs):
-    """Returns what a model is judged by, in nats per image; lower is better.
+    """Returns the value that selects the best model, in nats per image; lower is better.
 
-    It is the held-out loss, schedules at their ends; of an objective that has a tighter bound than its loss says,
-    that bound. A critic's opinion changes as it learns, and without held-out images the loss is the schedule's:
-    there it is distortion + rate.
+    It is the held-out loss with schedules at their ends, or the objective's tighter bound if it has one. With a critic,
+    which changes as it learns, and without held-out images, whose loss depends on the schedule, it is distortion +
+    rate.
     """
     held_out = "val_loss" in logs
     prefix = "val_" if held_out else ""
@@ -38,9 +40,9 @@ def judged(logs):
 
 
 class EpochProgress(keras.callbacks.Callback):
-    """Shows a bar for the running epoch and keeps a line for each past one, on standard error.
+    """Shows a bar for the current epoch and a line for each past epoch on standard error.
 
-    Of many short epochs some twenty lines are kept. Where nobody watches (a log file) there is no bar.
+    It keeps about twenty lines if there are more epochs. There is no bar if the output is not a terminal.
     """
 
     def __init__(self):
@@ -56,7 +58,7 @@ class EpochProgress(keras.callbacks.Callback):
             desc=self.label,
             leave=False,
             ncols=columns(sys.stderr) - 1,
-            nrows=2,  # where tqdm asks a terminal that does not know its size, it shows nothing
+            nrows=2,  # otherwise tqdm shows nothing in a terminal of unknown size
             bar_format="{desc} |{bar}| {n_fmt}/{total_fmt}, {remaining} left",
             mininterval=0.2,
             disable=not sys.stderr.isatty(),
@@ -73,50 +75,48 @@ class EpochProgress(keras.callbacks.Callback):
             say(f"{self.label}: {shown(logs)}", file=sys.stderr)
 
     def close(self):
-        """Ends the bar, where one is shown."""
+        """Removes the bar, if there is one."""
         if self.bar is not None:
             self.bar.close()
             self.bar = None
 
 
 def columns(stream):
-    """Returns the width of the terminal behind `stream`, in characters; 80 where it does not tell."""
+    """Returns the width of the terminal of `stream` in characters; 80 if it is unknown."""
     try:
         return os.get_terminal_size(stream.fileno()).columns or 80
-    except (OSError, ValueError):  # no terminal; no descriptor
+    except (OSError, ValueError):  # not a terminal, or no file descriptor
         return 80
 
 
 def shown(logs):
-    """Returns the terms among `logs`, in nats per image, as one text."""
+    """Returns the terms of the loss in `logs`, in nats per image, as one text."""
     names = ("loss", "distortion", "rate", "val_distortion", "val_rate")
     return "  ".join(f"{name} {float(logs[name]):.2f}" for name in names if name in logs)
 
 
 class Guard(keras.callbacks.Callback):
-    """Stops training cleanly between two steps on Ctrl-C.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C was pressed during the step, or the end of the epoch, before.
-    """
+    """Raises the `KeyboardInterrupt` of Ctrl-C between two steps, so training stops cleanly."""
 
     def __init__(self):
         super().__init__()
         self.interrupted = False
         self.epoch = 0
-        self.previous = None  # what Ctrl-C did before training; None outside of it
+        self.previous = None  # the previous signal handler, None outside of training
 
     def on_train_begin(self, logs=None):
-        if threading.current_thread() is threading.main_thread():  # in no other may signals be handled
+        if (
+            threading.current_thread() is threading.main_thread()
+        ):  # Python handles signals only in the main thread
             self.previous = signal.signal(signal.SIGINT, self.interrupt)
 
     def interrupt(self, number, frame):
-        """Notes the first Ctrl-C; a second one is Python's own."""
+        """Records the first Ctrl-C. Python handles a second one."""
         self.interrupted = True
         signal.signal(signal.SIGINT, self.previous)
 
     def close(self):
-        """Gives Ctrl-C back."""
+        """Restores the previous signal handler."""
         if self.previous is not None:
             signal.signal(signal.SIGINT, self.previous)
 
@@ -128,22 +128,22 @@ class Guard(keras.callbacks.Callback):
         self.heed()
 
     def heed(self):
-        """Raises `KeyboardInterrupt` where Ctrl-C was pressed."""
+        """Raises `KeyboardInterrupt` if Ctrl-C was pressed."""
         if self.interrupted:
             raise KeyboardInterrupt
 
 
 class Keeper(keras.callbacks.Callback):
-    """Keeps the best model, the history and what a resumed run needs.
+    """Writes the best model, the history and checkpoints.
 
-    The best weights are kept in memory and written, with a checkpoint, at most every `CHECKPOINT_SECONDS`
-    and when training ends: short epochs are not slowed down, and a killed run loses seconds.
+    The best weights stay in memory. They are written with a checkpoint at most every `CHECKPOINT_SECONDS` and at the
+    end, so short epochs are not slowed down and a killed run loses only seconds.
     """
 
     def __init__(self, run, state, patience=None):
         super().__init__()
         self.run, self.state, self.patience = run, state, patience
-        self.best_weights = None  # where not None, better than what model.keras holds
+        self.best_weights = None  # weights that are better than those in model.keras, or None
         self.written = time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):
@@ -163,10 +163,10 @@ class Keeper(keras.callbacks.Callback):
         self.write()
 
     def close(self, sound):
-        """Writes what there is after training broke off within an epoch.
+        """Writes the best model and the history after training stopped within an epoch.
 
-        The weights of the moment belong to no epoch: they are kept, if `sound`, only where there is nothing
-        better, and a resumed run starts from the last checkpoint.
+        The current weights are kept only if they are `sound` and no epoch was completed. A resumed run starts from the
+        last checkpoint.
         """
         if self.state.best is None and sound and math.isfinite(largest_weight(self.model)):
             self.best_weights = self.model.get_weights()
@@ -174,14 +174,14 @@ class Keeper(keras.callbacks.Callback):
         self.run.write_history(self.state.rows)
 
     def write(self):
-        """Writes the best model, the history and a checkpoint, in an order that a kill cannot confuse."""
+        """Writes the best model, the history and a checkpoint, in this order, so a kill leaves a consistent run."""
         self.write_best()
         self.run.write_history(self.state.rows)
         self.run.write_checkpoint(self.model, self.state)
         self.written = time.monotonic()
 
     def write_best(self):
-        """Writes `model.keras` where a better model than it holds is known."""
+        """Writes `model.keras` if there are better weights than it has."""
         if self.best_weights is None:
             return
         current = self.model.get_weights()
@@ -194,10 +194,10 @@ class Keeper(keras.callbacks.Callback):
 
 
 class TensorBoardLog(keras.callbacks.Callback):
-    """Writes scalars and, as training goes, grids of originals, reconstructions and prior samples."""
+    """Writes scalars and grids of originals, reconstructions and prior samples for TensorBoard."""
 
     def __init__(self, folder, images):
-        """Takes the images to show, with their labels where the model sees them: what it is called on."""
+        """Takes the images to show, as inputs of the model: with labels if it is conditional."""
         super().__init__()
         self.folder, self.images = str(folder), images
         self.writer = None
@@ -207,7 +207,7 @@ class TensorBoardLog(keras.callbacks.Callback):
             self.writer = tf.summary.create_file_writer(self.folder)
 
     def writing(self):
-        """Turns TensorFlow's words for a disk that cannot be written to into ours."""
+        """Turns TensorFlow's errors about a disk into a `WriteError`."""
         return writing(self.folder, tf.errors.OpError)
 
     def on_epoch_end(self, epoch, logs=None):
@@ -219,13 +219,13 @@ class TensorBoardLog(keras.callbacks.Callback):
                 tf.summary.image("originals, reconstructions, samples from the prior", self.pictures())
 
     def close(self):
-        """Writes out what is still in memory, also where training broke off."""
+        """Writes the rest of the logs, even if training was stopped."""
         if self.writer is not None:
             with self.writing():
                 self.writer.close()
 
     def pictures(self):
-        """Returns one image, `[1, height, width, channels]`: a row each of the three."""
+        """Returns one image, `[1, height, width, channels]`, with rows of originals, reconstructions and samples."""
         images = self.images[0] if self.model.conditional else self.images
         reconstructions = np.asarray(self.model(self.images))
         return grid([images, reconstructions, np.asarray(self.model.sample(len(images)))])[None]

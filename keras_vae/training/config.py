@@ -1,4 +1,4 @@
-"""The whole configuration of a run: what the command line sets and `config.json` keeps."""
+"""The configuration of a run, which the command line sets and `config.json` stores."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -16,15 +16,15 @@ from keras_vae.model.regularizers import REGULARIZERS, NoRegularizer
 from keras_vae.runtime.devices import PRECISIONS
 from keras_vae.runtime.json_file import read_json
 
-LARGE = 2**31  # what counts something lies below it: TensorFlow counts in 32 bits here and there
+LARGE = 2**31  # upper limit of counts, because parts of TensorFlow count in 32 bits
 
 
 @dataclass(frozen=True)
 class DataSettings:
-    """Where the images come from and what is made of them: what training and evaluation have in common.
+    """The settings of the images, which training and evaluation have in common.
 
-    Settings may be given as one would type them, `Config(dataset="mnist", latent="8x8x16")`, and are checked as those
-    on a command line are (`keras_vae.config.codec.settle`).
+    Settings may be texts as on a command line, `Config(dataset="mnist", latent="8x8x16")`, and are checked in the same
+    way (`keras_vae.config.codec.settle`).
     """
 
     dataset: object = option(
@@ -34,26 +34,26 @@ class DataSettings:
         fallback=find_source,
     )
     data_dir: str | None = option(None, "folder of prepared data, or of the dataset's own download files")
-    download: bool = option(True, "let TensorFlow Datasets fetch what is not under data_dir")
+    download: bool = option(True, "let TensorFlow Datasets download files that are not under data_dir")
     image_size: tuple | None = option(
         None,
-        "resize to 64 or to 48x64 (height x width)",
+        "size to resize images to: 64, or 48x64 (height x width)",
         parse=parse_image_size,
         show=show_shape,
         metavar="SIZE",
     )
-    channels: int | None = option(None, "1 for grey, 3 for colour; as the images are by default")
+    channels: int | None = option(None, "1 for grey, 3 for colour; that of the images by default")
     range: tuple | None = option(
         None,
-        "values that become 0 and 1, as 0,4095; found in the images by default",
+        "values that become 0 and 1, such as 0,4095; determined from the images by default",
         parse=parse_range,
         show=show_range,
         metavar="LOW,HIGH",
     )
     classes: tuple[str, ...] = option(
-        (), "names of the labels in the order of their numbers; by default as found"
+        (), "names of the labels in the order of their numbers; those of the dataset by default"
     )
-    limit: int | None = option(None, "take the first N training images", metavar="N")
+    limit: int | None = option(None, "use only the first N training images", metavar="N")
     data_rules: int = option(
         rules.NEWEST, "version of the rules for splits, sizes, ranges and labels; 1 for those of older runs"
     )
@@ -69,53 +69,66 @@ class DataSettings:
             object.__setattr__(self, "range", check_range(self.range))
         object.__setattr__(self, "classes", tuple(self.classes))
         if len(set(self.classes)) < len(self.classes):
-            raise ValueError(f"classes is {','.join(self.classes)}: expected different names")
+            raise ValueError(f"classes is {','.join(self.classes)}: the names must be different")
         if self.data_rules not in rules.VERSIONS:
             raise ValueError(
-                f"data_rules is {self.data_rules}: expected {rules.FIRST} or {rules.NEWEST} (leave it out for the newest)"
+                f"data_rules is {self.data_rules}: expected {rules.FIRST} or {rules.NEWEST} (omit it for the newest)"
             )
 
 
 @dataclass(frozen=True)
 class Config(DataSettings):
-    """A run: its images, its model, its training and where it goes."""
+    """The settings of a run: images, model, training and output."""
 
-    augment: tuple[str, ...] = option((), "changes to training images: flip,crop,rotate,shift,zoom,...")
+    augment: tuple[str, ...] = option(
+        (), "random changes of training images: flip,crop,rotate,shift,zoom,..."
+    )
 
     latent: tuple = option(
         (16,), "shape of the code: 32, or 8x8x1024", parse=parse_shape, show=show_shape, metavar="SHAPE"
     )
-    objective: object = option(
-        VariationalBound(), "how the terms of the loss are weighed", choices=OBJECTIVES
-    )
+    objective: object = option(VariationalBound(), "terms of the loss and their weights", choices=OBJECTIVES)
     likelihood: object = option(
-        Automatic(), "what the decoder's output means", choices={"auto": Automatic, **LIKELIHOODS}
+        Automatic(),
+        "distribution of images given the decoder's output",
+        choices={"auto": Automatic, **LIKELIHOODS},
     )
-    prior: object = option(StandardNormal(), "what the codes are to follow; trained too", choices=PRIORS)
+    prior: object = option(
+        StandardNormal(), "distribution of the codes, which may be trained", choices=PRIORS
+    )
     network: object = option(Convolutional(), "encoder and decoder", choices=NETWORKS)
     corruption: object = option(
-        NoCorruption(), "what is done, in training, to the images that the encoder sees", choices=CORRUPTIONS
+        NoCorruption(), "random change of the encoder's input images in training", choices=CORRUPTIONS
     )
     regularizer: object = option(
-        NoRegularizer(), "what makes codes easy to sample, beside the objective", choices=REGULARIZERS
+        NoRegularizer(), "additional term that makes codes easier to sample", choices=REGULARIZERS
     )
 
     epochs: int | None = option(
-        None, "passes over the training images; as many as make 3,000 steps, 10 to 300"
+        None, "passes over the training images; 10 to 300, for about 3,000 steps, by default"
     )
-    batch_size: int = option(64, "images a batch, over all devices of all hosts")
+    batch_size: int = option(64, "images per batch, over all devices of all hosts")
     accumulate: int = option(
-        1, "batches to a step, on their mean gradient: for memory that holds no larger ones"
+        1,
+        "batches per optimizer step, which uses their mean gradient; saves memory compared to larger batches",
     )
-    learning_rate: float = option(1.5e-3, "Adam's, at its highest")
-    schedule: Literal["cosine", "constant"] = option("cosine", "of the learning rate over the whole training")
-    clip_norm: float | None = option(None, "scale the gradient down to this norm where it is longer")
-    patience: int | None = option(None, "stop after so many epochs without a better held-out loss")
-    precision: Literal[PRECISIONS] = option("auto", "of the hidden layers; losses are float32 always")
-    seed: int = option(0, "of weights, noise, order and augmentation")
-    deterministic: bool = option(False, "the same bits each time, also across --resume, where TensorFlow can")
-    name: str | None = option(None, "of the run; dataset-objective-latent by default")
-    output: str = option("saved_models", "folder that the run's folder is made in")
+    learning_rate: float = option(1.5e-3, "highest learning rate of Adam")
+    schedule: Literal["cosine", "constant"] = option(
+        "cosine", "learning rate schedule over the whole training"
+    )
+    clip_norm: float | None = option(None, "largest norm of the gradient; larger gradients are scaled down")
+    patience: int | None = option(
+        None, "stop after this many epochs without an improvement of the held-out loss"
+    )
+    precision: Literal[PRECISIONS] = option(
+        "auto", "dtype policy of the hidden layers; losses are always float32"
+    )
+    seed: int = option(0, "random seed for weights, noise, data order and augmentation")
+    deterministic: bool = option(
+        False, "make results reproducible bit by bit, also after --resume, as far as TensorFlow can"
+    )
+    name: str | None = option(None, "name of the run; dataset-objective-latent by default")
+    output: str = option("saved_models", "folder in which the run's folder is created")
 
     def __post_init__(self):
         super().__post_init__()
@@ -138,20 +151,20 @@ class Config(DataSettings):
                 raise ValueError(f"{name} is {value}: it must be above 0")
         if self.name is not None and not is_folder_name(self.name):
             raise ValueError(
-                f"name is {self.name!r}: it becomes a folder's name, without slashes (try --name first)"
+                f"name is {self.name!r}: it must be a valid folder name without slashes (try --name first)"
             )
 
 
-# Keys that every configuration had which was written whole, before it had `data_rules`.
+# Keys of every complete configuration from before `data_rules` existed.
 FIRST_KEYS = {"dataset", "data_dir", "download", "image_size", "channels", "limit"}
-# What is found in a set of images, and does not go with another.
+# Settings that are determined from the images and do not apply to others.
 FOUND = ("range", "classes", "data_rules")
 
 
 def read_settings(path):
     """Returns the `Config` in the JSON file `path`; raises a UsageError that names the file.
 
-    A run of an older version of this package keeps the rules that it was trained with: its file does not name them.
+    A file of an older version does not have `data_rules`; its run keeps the rules that it was trained with.
     """
     config, keys = read_config(Config, path), set(read_json(path))
     if "data_rules" not in keys and keys >= FIRST_KEYS:
@@ -160,5 +173,5 @@ def read_settings(path):
 
 
 def is_folder_name(text):
-    """Returns whether `text` can name a folder, and stand in one line."""
+    """Returns whether `text` is a valid folder name on one line."""
     return text.isprintable() and not set(text) & set("/\\") and text.strip() not in ("", ".", "..")

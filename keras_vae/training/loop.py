@@ -25,13 +25,13 @@ from keras_vae.training.setup import build, load, settle, steps_per_epoch
 EVALUATION_BATCH = 256
 PREVIEW_COLUMNS, PREVIEW_ROWS = 16, 6
 SHOWN_SKIPPED = 10
-LESS_AT_ONCE = 4  # times fewer images are proposed where a batch is too large
-LONGEST_NAME = 60  # characters of a dataset in the name of its run's folder, which may have 255 bytes
+LESS_AT_ONCE = 4  # factor by which a smaller batch is proposed if one is too large
+LONGEST_NAME = 60  # characters of a dataset's name in the name of a run's folder, which may have 255 bytes
 
 
 @workers.together()
 def train(config, run=None):
-    """Trains as `config` says, in a new run folder or further in `run`, and exports the best model.
+    """Trains a model in a new run folder or resumes `run`, and exports the best model.
 
     Args:
         config: A `Config`.
@@ -41,10 +41,10 @@ def train(config, run=None):
         The `Run`.
 
     Raises:
-        UsageError, DatasetError: The configuration does not go with the images or the machine.
-        TrainingStopped: The loss became NaN; the best model before that is kept and exported. Or Ctrl-C was
-            pressed once more while the run was finished. Or the run's folder cannot be written to any more.
-        WorkerLost: Of several workers (`docs/scaling.md`) another one is gone.
+        UsageError, DatasetError: The configuration does not fit the images or the machine.
+        TrainingStopped: The loss became NaN, and the best model before that was kept and exported. Also if Ctrl-C was
+            pressed during the export, or if the run's folder could not be written to.
+        WorkerLost: Another worker of a distributed training (`docs/scaling.md`) is gone.
     """
     begun = time.monotonic()
     devices.need_tensorflow("train")
@@ -79,11 +79,11 @@ def train(config, run=None):
                     finish(run, dataset, state, begun)
         except KeyboardInterrupt:
             raise TrainingStopped(
-                f"stopped by Ctrl-C before the export was complete: --resume {shlex.quote(str(run.path))} completes it"
+                f"stopped by Ctrl-C during the export: complete it with --resume {shlex.quote(str(run.path))}"
             ) from None
         except WriteError as error:
             raise TrainingStopped(
-                f"{error} (see to that, and go on with --resume {shlex.quote(str(run.path))})"
+                f"{error} (solve this, then continue with --resume {shlex.quote(str(run.path))})"
             ) from error
         if stopped is not None:
             raise TrainingStopped(f"{stopped}; {describe_kept(run, state)}") from stopped
@@ -91,15 +91,12 @@ def train(config, run=None):
 
 
 def described(config, dataset):
-    """Returns what has to be the same for all workers that train together; data may lie elsewhere on each host."""
+    """Returns a text that must be the same for all workers. The folder of the data may differ."""
     return f"{dataclasses.replace(config, data_dir=None, download=True)} {dataset.fingerprint}"
 
 
 def folder(run, config, dataset):
-    """Returns the run to go on with, `run`, or that of a new folder, as this worker may use it.
-
-    The chief makes the folder, and tells the others its name.
-    """
+    """Returns `run` or a new run, as this worker may use it. The chief creates the folder and sends its name."""
     if run is None:
         made = Run.create(config, default_name(config, dataset)).path.name if workers.is_chief() else ""
         run = Run(pathlib.Path(config.output) / workers.gather(made)[0])
@@ -107,13 +104,13 @@ def folder(run, config, dataset):
 
 
 def default_name(config, dataset):
-    """Returns the run's name: as asked for, or dataset-objective-latent."""
+    """Returns the name of the run: `config.name`, or dataset-objective-latent."""
     objective = next(name for name, kind in OBJECTIVES.items() if kind is type(config.objective))
     return config.name or f"{dataset.name[:LONGEST_NAME]}-{objective}-{show_shape(config.latent)}"
 
 
 def announce(config, dataset, model, run, state):
-    """Prints what is about to happen; of several workers the chief does."""
+    """Prints a summary of the training. Only the chief prints it."""
     if not workers.is_chief():
         return
     sizes = ", ".join(
@@ -123,9 +120,9 @@ def announce(config, dataset, model, run, state):
     lines += dataset.notes
     lines += [f"skipped {line}" for line in dataset.skipped[:SHOWN_SKIPPED]]
     if dataset.skipped:
-        lines.append(f"unreadable and skipped: {len(dataset.skipped):,} of the files")
+        lines.append(f"{len(dataset.skipped):,} unreadable files were skipped")
     if not len(dataset.validation):
-        lines.append("too few images to hold any out: the best model is the best on the training images")
+        lines.append("too few images for a held-out set: the best model is selected on the training images")
     lines.append(
         f"{run.path.name}: {model.count_params():,} weights, {config.epochs} epochs of"
         f" {steps_per_epoch(config, dataset)} steps,"
@@ -136,16 +133,16 @@ def announce(config, dataset, model, run, state):
 
 
 def count_workers():
-    """Returns how many workers there are, to stand behind other words; nothing where there is one."""
+    """Returns the number of workers as a suffix of a line; an empty text if there is one."""
     count = workers.place().count
     return f", {count} workers" if count > 1 else ""
 
 
 def fit(model, dataset, config, run, state):
-    """Trains from where `state` stands to the last epoch.
+    """Trains from the epoch of `state` to the last epoch.
 
     Returns:
-        None, or the `TrainingStopped` that ended it. Ctrl-C ends it like the last epoch does.
+        The `TrainingStopped` that ended the training, or None after the last epoch or Ctrl-C.
     """
     from keras_vae.training import callbacks
 
@@ -186,9 +183,7 @@ def fit(model, dataset, config, run, state):
         sound = isinstance(reason, KeyboardInterrupt)
         keeper.close(sound)
         if sound:
-            say(
-                f"stopped by Ctrl-C: keeping what there is (go on with --resume {shlex.quote(str(run.path))})"
-            )
+            say(f"stopped by Ctrl-C: saving the run (continue with --resume {shlex.quote(str(run.path))})")
             return None
         return reason if isinstance(reason, TrainingStopped) else TrainingStopped(too_large(config))
     finally:
@@ -198,24 +193,24 @@ def fit(model, dataset, config, run, state):
 
 
 def too_large(config):
-    """Returns what to do where a step does not fit into the device's memory."""
+    """Returns the message for a step that does not fit into the device's memory."""
     parts = math.gcd(config.batch_size, LESS_AT_ONCE)
     if parts == 1:
         return f"a step of {config.batch_size} images does not fit into memory (try smaller --network.widths)"
     return (
         f"a step of {config.batch_size} images does not fit into memory (try --batch_size {config.batch_size // parts}"
-        f" --accumulate {config.accumulate * parts}, whose steps are on the mean gradient of as many)"
+        f" --accumulate {config.accumulate * parts}, which averages the gradients of as many images)"
     )
 
 
 def finish(run, dataset, state, begun):
-    """Measures, pictures and exports the best model, and prints where everything is."""
+    """Measures the best model, writes its preview and export, and prints where the files are."""
     from keras_vae.export.saved_models import export
 
     if not run.model_file.is_file():
         return
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # the model's advice has been given already
+        warnings.simplefilter("ignore", UserWarning)  # the model's warnings were shown when it was built
         model = keras.saving.load_model(run.model_file)
     best = f"epoch {state.best_epoch} of {state.epoch}" if state.epoch else "weights of an unfinished epoch"
     lines = [f"best model: {best}"]
@@ -236,7 +231,7 @@ def finish(run, dataset, state, begun):
         *lines,
         f"done in {time.monotonic() - begun:.0f} s: {run.path}",
         f"  {run.preview_file.name:<18} held-out images, their reconstructions, and samples",
-        f"  {run.model_file.name:<18} keras.saving.load_model, after import keras_vae",
+        f"  {run.model_file.name:<18} for keras.saving.load_model, after import keras_vae",
         "  serving/           decoder and encoder for TF Serving or tf.saved_model.load",
         f"  history.csv, logs/ losses by epoch; tensorboard --logdir {shlex.quote(str(run.path))}",
         f"next: {command_line('evaluate', typed_path(run.path))}",
@@ -244,24 +239,24 @@ def finish(run, dataset, state, begun):
 
 
 def describe_test(terms, is_density):
-    """Returns one line on the held-out terms, in nats per image; `is_density` as a likelihood has it."""
+    """Returns one line on the held-out terms in nats per image. There is no ELBO unless `is_density`."""
     distortion = f"distortion {terms['distortion']:.2f}"
     if "rate" not in terms:
-        return f"test: {distortion} nats an image"
+        return f"test: {distortion} nats per image"
     both = f"{distortion} + rate {terms['rate']:.2f}"
     if not is_density:
-        return f"test: {both} nats an image, and no ELBO: the distortion is of no density"
-    return f"test: ELBO {-terms['distortion'] - terms['rate']:.2f} nats an image = -({both})"
+        return f"test: {both} nats per image; this is not an ELBO, because the likelihood is not a density"
+    return f"test: ELBO {-terms['distortion'] - terms['rate']:.2f} nats per image = -({both})"
 
 
 def preview(run, model, dataset, title):
-    """Writes the picture of reconstructions and samples."""
+    """Writes the preview with reconstructions and samples."""
     from keras_vae.runtime.figures import preview as draw
 
     split = dataset.test if len(dataset.test) else dataset.train
     images = split.images(0, PREVIEW_COLUMNS)
     shown = np.asarray(model(examples(model, split, PREVIEW_COLUMNS)))
-    # A class a column, where the model is asked for classes.
+    # If the model is conditional, each column is a class.
     labels = np.arange(len(images)) % model.num_classes if model.conditional else None
     samples = model.sample(
         PREVIEW_ROWS * len(images), labels=None if labels is None else np.tile(labels, PREVIEW_ROWS)
@@ -271,6 +266,6 @@ def preview(run, model, dataset, title):
 
 
 def examples(model, split, count):
-    """Returns the first `count` images of `split` as `model` is called on: with their labels, if it sees them."""
+    """Returns the first `count` images of `split` as inputs of `model`: with their labels if it is conditional."""
     images = split.images(0, count)
     return (images, split.labels[: len(images)]) if model.conditional else images

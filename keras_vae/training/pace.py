@@ -1,18 +1,18 @@
-"""How many optimizer steps one call takes, and where batches wait, by what the machine has."""
+"""The number of optimizer steps per call, and prefetching to the GPU, depending on the machine."""
 
 import math
 
 from keras_vae.runtime.lazy import tf
 
-# A call's own cost, some milliseconds, is 6% of a step of 5 GFLOP on two cores. What a call takes is how long Ctrl-C waits.
+# The overhead of a call, some milliseconds, is 6% of a step of 5 GFLOP on two cores. Ctrl-C waits until a call ends.
 MOST_STEPS = 10
 FLOPS_A_CALL = {"CPU": 100e9, "GPU": 10e12}
 
 
 def steps_per_execution(model, batch_size, steps):
-    """Returns how many of an epoch's `steps` to take in one call: a divisor, so that epochs end where they do.
+    """Returns the number of steps per call, a divisor of an epoch's `steps`.
 
-    Several replicas take one: all have to hear of one that is lost.
+    It is 1 for several replicas, because all must notice if one is lost.
     """
     if model.distribute_strategy.num_replicas_in_sync > 1:
         return 1
@@ -22,13 +22,12 @@ def steps_per_execution(model, batch_size, steps):
 
 
 def flops_of_image(model):
-    """Returns the FLOPs of one image in a training step of `model`: as many for each gradient, by the inputs and by the
-    kernel, as forward."""
+    """Returns the FLOPs per image in a training step: the forward pass, and as much for each of the two gradients."""
     return 3 * (flops_forward(model.encoder) + flops_forward(model.decoder))
 
 
 def flops_forward(network):
-    """Returns the FLOPs of one image in the convolutions and dense layers of `network`: two a multiplication and addition."""
+    """Returns the FLOPs per image in the convolutions and dense layers of `network`, two per multiply-add."""
     return 2 * sum(
         math.prod(layer.kernel.shape) * places_of(layer)
         for layer in network.layers
@@ -37,35 +36,35 @@ def flops_forward(network):
 
 
 def places_of(layer):
-    """Returns how many times the kernel of `layer` is applied to an image: a transposed one at each place of its input."""
+    """Returns how often the kernel of `layer` is applied to an image: per input position if it is transposed."""
     maps = layer.input if "Transpose" in type(layer).__name__ else layer.output
     return math.prod(maps.shape[1:-1])
 
 
 def only_gpu():
-    """Returns the name of the GPU, where there is one alone; else None."""
+    """Returns the name of the GPU if there is exactly one, and None otherwise."""
     gpus = tf.config.list_logical_devices("GPU")
     return gpus[0].name if len(gpus) == 1 else None
 
 
 def on_device(batches):
-    """Returns the batches with the next two in the memory of the GPU already, where there is one alone."""
+    """Returns the batches, with the next two prefetched to the GPU if there is exactly one."""
     gpu = only_gpu()
     return prefetched(batches, gpu) if gpu else batches
 
 
 def prefetched(batches, device):
-    """Returns the batches, of which two wait on `device`."""
+    """Returns the batches, with two prefetched to `device`."""
     return batches.apply(tf.data.experimental.prefetch_to_device(device, 2))
 
 
 def describe(model):
-    """Returns in some words how `model`, compiled, is to be trained."""
+    """Returns a short description of how the compiled `model` is trained."""
     steps = model.steps_per_execution
     alone = model.distribute_strategy.num_replicas_in_sync == 1
     words = [
         "XLA" if model.jit_compile else "",
-        f"{steps} step{'s' if steps > 1 else ''} a call",
-        "batches wait on the GPU" if alone and only_gpu() else "",
+        f"{steps} step{'s' if steps > 1 else ''} per call",
+        "batches prefetched to the GPU" if alone and only_gpu() else "",
     ]
     return ", ".join(filter(None, words))

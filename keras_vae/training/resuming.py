@@ -8,10 +8,12 @@ from keras_vae.runtime.devices import say
 
 
 def resume(run, model, dataset):
-    """Loads the newest whole checkpoint of `run` into `model` and returns its state."""
+    """Loads the newest complete checkpoint of `run` into `model` and returns its state."""
     run.sweep()
     if run.list_checkpoints() and run.trained_on() not in (None, dataset.fingerprint):
-        raise other_images(run, dataset)  # now: images of another size would not go with the weights
+        raise other_images(
+            run, dataset
+        )  # before loading, because images of another size would not fit the weights
     state, faults = run.restore(model)
     for fault in faults:
         say(f"warning: {fault}")
@@ -24,22 +26,22 @@ def resume(run, model, dataset):
 
 
 def other_images(run, dataset):
-    """Returns the error of a run that is to go on with images that were changed, or with others."""
+    """Returns the error for resuming a run with other or changed images."""
     return UsageError(
-        f"the images of {dataset.name} are not those that {run.path} was trained on: a run cannot go on with others"
-        f" (train anew: --config {shlex.quote(str(run.config_file))})"
+        f"the images of {dataset.name} are not those that {run.path} was trained on: start a new run with"
+        f" --config {shlex.quote(str(run.config_file))}"
     )
 
 
 def mend(run, model, state):
-    """Puts what the checkpoint knows, `model` at `state`, in the place of files of `run` that are damaged or gone."""
+    """Replaces damaged or missing files of `run` from the loaded checkpoint, `model` and `state`."""
     from keras_vae.training.callbacks import judged
 
     if fault := run.fault(run.history_file):
-        say(f"warning: {fault}; it is written anew")
+        say(f"warning: {fault}; it is written again")
         run.write_history(state.rows)
     if fault := run.fault(run.model_file):
-        say(f"warning: {fault}; the model of epoch {state.epoch}, the checkpoint's, takes its place")
+        say(f"warning: {fault}; the checkpoint's model of epoch {state.epoch} replaces it")
         state.best, state.best_epoch = judged(state.rows[-1]), state.epoch
         run.write_unfinished()
         run.write_checkpoint(model, state)
@@ -53,14 +55,14 @@ def is_unfinished(config, state):
 
 
 def way_on(config, state):
-    """Returns what makes a complete run go on."""
+    """Returns how to continue a complete run."""
     if state.epoch < config.epochs:
-        return f"it ran out of patience; go on with --patience {2 * config.patience}"
-    return f"go on with --epochs {2 * state.epoch}"
+        return f"it stopped early; continue with --patience {2 * config.patience}"
+    return f"continue with --epochs {2 * state.epoch}"
 
 
 def describe_kept(run, state):
-    """Returns what is left of a training that broke off."""
+    """Returns a description of the model that an aborted training kept."""
     if not run.model_file.is_file():
         return "there was no good model to keep"
     return f"the best model before it, of epoch {state.best_epoch}, is kept in {run.path}"

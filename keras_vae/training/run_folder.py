@@ -1,4 +1,4 @@
-"""The run folder: its files, each written whole or not at all, and the checkpoints that a run resumes from."""
+"""The run folder: its files, all written atomically, and the checkpoints for resuming."""
 
 import contextlib
 import csv
@@ -17,8 +17,8 @@ from keras_vae.runtime.files import locked, rename, sweep, unfinished, whole, wh
 from keras_vae.runtime.json_file import read_json
 from keras_vae.training.config import read_settings
 
-WEIGHTS, STATE = "model.weights.h5", "state.json"  # of a checkpoint
-KEPT_CHECKPOINTS = 2  # the newest, and one more in case that it cannot be read
+WEIGHTS, STATE = "model.weights.h5", "state.json"  # the files of a checkpoint
+KEPT_CHECKPOINTS = 2  # the newest, and one more in case it cannot be read
 PACKAGES = ("keras-vae", "tensorflow", "tensorflow-cpu", "keras", "tensorflow-datasets", "numpy")
 
 
@@ -34,12 +34,12 @@ class Run:
 
     @classmethod
     def create(cls, config, name):
-        """Makes the folder of a new run, called `name`, with a number behind it where that is taken.
+        """Creates the folder of a new run, called `name`, with a number appended if that exists.
 
-        It comes with its `config.json`: there is no moment at which a killed run could not be resumed.
+        The folder has its `config.json` from the start, so a killed run can always be resumed.
 
         Raises:
-            UsageError: The name was asked for and is taken, or the folder cannot be made.
+            UsageError: `config.name` exists already, or the folder cannot be created.
         """
         check_place(config)
         output = pathlib.Path(config.output)
@@ -50,24 +50,24 @@ class Run:
                     path = output / (name if number == 1 else f"{name}-{number}")
                     if rename(folder, path):
                         return cls(path)
-                    check_place(config)  # an asked-for name that was taken just now
+                    check_place(config)  # raises an error if another process has just taken `config.name`
         except OSError as error:
             raise UsageError(
-                f"{output / name} cannot be made: {why(error)} (try another --output)"
+                f"{output / name} cannot be created: {why(error)} (try another --output)"
             ) from error
-        raise UsageError(f"{output} holds too many runs called {name}: give a --name")
+        raise UsageError(f"{output} has too many runs called {name}: choose a --name")
 
     @contextlib.contextmanager
     def held(self):
-        """Keeps other processes out while one trains here; a lock on the folder, which dies with its process.
+        """Locks the folder for the training of one process. The lock ends with the process.
 
         Raises:
-            UsageError: Another process trains here.
+            UsageError: Another process trains in this folder.
         """
         with locked(self.path) as mine:
             if mine is False:
                 raise UsageError(
-                    f"{self.path} is in training by another process: wait for it, or stop it first"
+                    f"{self.path} is in training by another process: wait for it or stop it first"
                 )
             yield
 
@@ -76,12 +76,12 @@ class Run:
         """Returns the run in the folder `path`.
 
         Raises:
-            UsageError: There is no run.
+            UsageError: It is not a run folder.
         """
         run = cls(path)
         if not os.path.isfile(run.config_file):
             raise UsageError(
-                f"{path} is no run: it has no config.json (runs stand in saved_models by default)"
+                f"{path} is not a run folder: config.json is missing. Runs are saved under saved_models/ by default."
             )
         return run
 
@@ -96,22 +96,22 @@ class Run:
     report = property(lambda self: self.path / "report")
 
     def read_config(self):
-        """Returns the run's `Config`; raises a UsageError where the file is damaged."""
+        """Returns the run's `Config`; raises a UsageError if the file is damaged."""
         try:
             checksums.check(self.config_file)
         except Damaged as damage:
             raise Damaged(
-                f"{damage} (put a right copy in its place, or remove {self.path / checksums.FILE} to believe it as it is)"
+                f"{damage} (restore the file, or remove {self.path / checksums.FILE} to accept it unchecked)"
             ) from damage
         return read_settings(self.config_file)
 
     @contextlib.contextmanager
     def written(self, file):
-        """As `whole`, of a file of the run: its checksum is noted.
+        """Like `whole`, for a file of the run. Records its checksum.
 
         Raises:
-            UsageError: The run's folder is not there any more.
-            WriteError: The system refuses it.
+            UsageError: The run's folder does not exist any more.
+            WriteError: The file cannot be written.
         """
         self.check_there()
         with whole(file) as temporary:
@@ -119,12 +119,12 @@ class Run:
             checksums.note(file, temporary)
 
     def check_there(self):
-        """Raises a UsageError where the run's folder is gone, which would else be made anew with half of its files."""
+        """Raises a UsageError if the run's folder is gone. Writing would create a new, incomplete one."""
         if not self.path.is_dir():
-            raise UsageError(f"{self.path} was moved or removed: go on where it is now, with --resume")
+            raise UsageError(f"{self.path} was moved or removed: continue at its new path with --resume")
 
     def fault(self, file):
-        """Returns what is wrong with a file of the run, None where it is as it was written."""
+        """Returns what is wrong with a file of the run, or None if it is unchanged."""
         try:
             checksums.check(file)
         except Damaged as damage:
@@ -132,23 +132,23 @@ class Run:
         return None
 
     def trained_on(self):
-        """Returns the fingerprint of the images that the run was trained on; None where it is not known."""
+        """Returns the fingerprint of the images that the run was trained on; None if it is unknown."""
         try:
             return read_json(self.path / "environment.json").get("dataset")
         except UsageError:
             return None
 
     def model_checksum(self):
-        """Returns the checksum of `model.keras` as it is now, None where there is none."""
+        """Returns the current checksum of `model.keras`, or None if it does not exist."""
         return checksums.digest(self.model_file) if self.model_file.is_file() else None
 
     def write_config(self, config):
-        """Writes `config.json`, every default written out."""
+        """Writes `config.json`, including defaults."""
         with self.written(self.config_file) as temporary:
             write_json(temporary, to_json(config))
 
     def write_environment(self, **facts):
-        """Writes `environment.json`: versions, system, commit and command line, and `facts`."""
+        """Writes `environment.json`: versions, system, commit, command line and `facts`."""
         versions = {}
         for package in PACKAGES:
             with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -166,7 +166,7 @@ class Run:
             write_json(temporary, environment)
 
     def write_history(self, rows):
-        """Writes `history.csv`: a row an epoch, a column a named term."""
+        """Writes `history.csv` with a row per epoch and a column per term."""
         columns = list(dict.fromkeys(column for row in rows for column in row))
         with self.written(self.history_file) as temporary, open(temporary, "w", newline="") as file:
             writer = csv.DictWriter(file, columns)
@@ -179,19 +179,19 @@ class Run:
             model.save(temporary)
 
     def write_finished(self, state):
-        """Notes, after all that ends a run, that it was done for `state`."""
+        """Records that the preview and export of a complete run are written for `state`."""
         write_json(self.finished_file, {"epoch": state.epoch})
 
     def write_unfinished(self):
-        """Notes that what ends a run is to be done again."""
+        """Records that the preview and export must be written again."""
         with writing(self.finished_file):
             self.finished_file.unlink(missing_ok=True)
 
     def what_is_missing(self, state):
-        """Returns what the end of a run, at `state`, has not left here as it was written, in words; None where it has."""
+        """Returns which result of a complete run at `state` is missing or damaged, in words, or None."""
         try:
             if read_json(self.finished_file).get("epoch") != state.epoch:
-                return f"what ends a run was not done for epoch {state.epoch}"
+                return f"preview and export of epoch {state.epoch} are missing"
             for file in (self.model_file, self.preview_file):
                 checksums.check(file)
             for servable in ("decoder", "encoder"):
@@ -204,26 +204,28 @@ class Run:
         """Returns the folder of the newest export of "decoder" or "encoder"; raises a UsageError without one."""
         versions = [path for path in (self.serving / servable).glob("*") if path.name.isdecimal()]
         if not versions:
-            raise UsageError(f"{self.serving / servable} holds no exported version")
+            raise UsageError(
+                f"{self.serving / servable} holds no exported version (finish the training to export one)"
+            )
         return max(versions, key=lambda path: int(path.name))
 
     @contextlib.contextmanager
     def publishing(self):
-        """Lets one process at a time export from this run, so that the newest version is of the newest model."""
+        """Lets one process at a time export from this run, so the newest version has the newest model."""
         with writing(self.serving):
             self.serving.mkdir(exist_ok=True)
         with locked(self.serving, wait=True):
             yield
 
     def sweep(self):
-        """Removes what killed processes have left half written."""
+        """Removes unfinished files of killed processes."""
         for folder in (self.path, self.checkpoints, *self.serving.glob("*")):
             sweep(folder)
 
     def write_checkpoint(self, model, state):
-        """Writes weights, optimizer and `state` as one checkpoint, and removes all but it and the one before.
+        """Writes weights, optimizer and `state` as a checkpoint, and removes all others except the previous one.
 
-        Those of later epochs go too: they could not be read, or the run would stand there.
+        Checkpoints of later epochs are removed too, because they could not be read.
 
         Args:
             model: A compiled model.
@@ -244,90 +246,87 @@ class Run:
             there = self.list_checkpoints()
             kept = [folder for folder in there if folder.name <= final.name][:KEPT_CHECKPOINTS]
             for other in set(there).difference(kept):
-                other.rename(
-                    old / other.name
-                )  # and is removed where nobody takes half of it for a checkpoint
+                # Renamed first, so nobody reads a checkpoint that is half removed.
+                other.rename(old / other.name)
 
     def list_checkpoints(self):
-        """Returns the checkpoints' folders, the newest first."""
+        """Returns the folders of the checkpoints, newest first."""
         return sorted(self.checkpoints.glob("epoch-*"), reverse=True)
 
     def restore(self, model):
-        """Loads the newest checkpoint that is whole into `model`, compiled, and returns its `State`.
+        """Loads the newest readable checkpoint into the compiled `model`.
 
         Returns:
-            The state, that of a new run where no checkpoint was written yet; and what was wrong with the
-            checkpoints that were passed over.
+            Its `State`, or that of a new run if there are no checkpoints, and a list of messages about checkpoints that
+            were skipped.
 
         Raises:
-            UsageError: There are checkpoints, and none is whole.
+            UsageError: There are checkpoints, but none of them can be read.
         """
         faults = []
         for folder in self.list_checkpoints():
             try:
                 checksums.check_sealed(folder)
                 state = read_json(folder / STATE)
-                state.pop("sha256", None)  # older versions of this package kept their one checksum here
+                state.pop("sha256", None)  # written by older versions of this package
                 model.load_weights(folder / WEIGHTS)
                 return State.read(state), faults
             except (OSError, ValueError, TypeError, KeyError) as error:
-                faults.append(f"{folder} was passed over: {error}")
+                faults.append(f"{folder} was skipped: {error}")
         if faults:
             raise UsageError(
-                f"none of the checkpoints can be read: {'; '.join(faults)} (what else is in {self.path} stays as it"
-                f" is; to train anew: --config {self.config_file})"
+                f"none of the checkpoints can be read: {'; '.join(faults)} (other files in {self.path} are unchanged;"
+                f" start a new run with --config {self.config_file})"
             )
         return State(), faults
 
 
 class Follower(Run):
-    """The run's folder as workers have it that are not the chief: they resume from it, and write nothing."""
+    """The run's folder for workers other than the chief, which read it but do not write."""
 
     def held(self):
         return contextlib.nullcontext()
 
     def write_nothing(self, *args, **kwargs):
-        """Leaves it to the chief."""
+        """Does nothing, because the chief writes."""
 
     sweep = write_config = write_environment = write_history = write_model = write_nothing
     write_finished = write_unfinished = write_checkpoint = write_nothing
 
 
 def check_place(config):
-    """Raises a UsageError where the run that `config` asks for cannot be put."""
+    """Raises a UsageError if the folder of the run cannot be created."""
     output = pathlib.Path(config.output)
     check_utf_8(output, f"output is {output}", "try another --output")
     there = next(folder for folder in (output, *output.absolute().parents) if os.path.exists(folder))
     if not there.is_dir():
-        raise UsageError(
-            f"output is {output}: {there} is a file, and a folder is needed (try another --output)"
-        )
+        raise UsageError(f"output is {output}: {there} is a file, not a folder (try another --output)")
     if not os.access(there, os.W_OK | os.X_OK):
         raise UsageError(f"output is {output}: {there} cannot be written to (try another --output)")
     if config.name is not None and os.path.lexists(path := output / config.name):
-        raise UsageError(f"{path} is there already: choose another --name, or go on with --resume {path}")
+        raise UsageError(f"{path} exists already: choose another --name, or continue with --resume {path}")
 
 
 def check_utf_8(path, said, way_out):
-    """Raises a UsageError, which begins with what is `said`, where nothing can be written below `path`."""
+    """Raises a UsageError, which begins with `said`, if TensorFlow cannot write below `path`."""
     try:
         str(path.absolute()).encode()
     except UnicodeEncodeError:
         raise UsageError(
-            f"{said}: it is no UTF-8, and TensorFlow writes to no other names ({way_out})"
+            f"{said}: it is not valid UTF-8, and TensorFlow cannot write to such a path ({way_out})"
         ) from None
 
 
 @dataclasses.dataclass
 class State:
-    """Where a training run stands at the end of an epoch, besides weights and optimizer.
+    """The state of a training at the end of an epoch, except weights and optimizer.
 
     Attributes:
-        epoch: Epochs done.
-        rows: The history, a dict an epoch.
-        best: The lowest value of what the run is judged by, None before the first epoch.
+        epoch: The number of completed epochs.
+        rows: The history, a dict per epoch.
+        best: The lowest value of `judged`, None before the first epoch.
         best_epoch: The epoch of `best`, from 1.
-        fingerprint: The dataset's: a resumed run must see the same images.
+        fingerprint: The fingerprint of the dataset, which must be the same in a resumed run.
     """
 
     epoch: int = 0
@@ -338,23 +337,22 @@ class State:
 
     @classmethod
     def read(cls, values):
-        """Returns the state that the dict `values` from a file describes; raises a ValueError or TypeError without one."""
+        """Returns the state in `values`, a dict from a file; raises a ValueError or TypeError if it is invalid."""
         state = cls(**values)
         rows, counts = state.rows, (state.epoch, state.best_epoch)
         if not (isinstance(rows, list) and all(isinstance(row, dict) for row in rows)):
-            raise ValueError("its history is none")
+            raise ValueError("its history is invalid")
         numbers = [number for row in rows for number in row.values()]
         numbers += [] if state.best is None else [state.best]
         if {*map(type, counts)} != {int} or {*map(type, numbers)} - {int, float} or len(rows) != state.epoch:
-            raise ValueError("its state is none that training leaves")
+            raise ValueError("its state is invalid")
         return state
 
 
 def commit(file=__file__):
-    """Returns the commit of the checkout that this package runs from, None where it runs from another place.
+    """Returns the commit of the checkout that this package runs from, or None if it is not in a checkout.
 
-    A package in a virtual environment that lies in some repository is not part of it, and neither is a copy that its
-    repository ignores: only a repository that tracks the code is asked.
+    Only a repository that tracks the code counts. A virtual environment inside another repository does not.
 
     Args:
         file: A path of the package's code.
@@ -366,9 +364,9 @@ def commit(file=__file__):
 
 
 def asked_of_git(folder, *words):
-    """Returns what `git` answers in `folder`, None where it refuses, or is not there.
+    """Returns the output of `git` in `folder`, or None if it fails or is not installed.
 
-    The variables that would make it look at another repository, as they are set within a hook, are left out.
+    Environment variables that select another repository, such as those of a hook, are removed.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:

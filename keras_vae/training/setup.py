@@ -17,18 +17,15 @@ from keras_vae.runtime.devices import say
 from keras_vae.runtime.lazy import keras, tf
 from keras_vae.training import pace
 
-# Where --epochs is not given: so many optimizer steps, and no fewer or more epochs than these.
+# The default of --epochs: about this many optimizer steps, but within these limits of epochs.
 DEFAULT_STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 3000, 10, 300
-RISING_STEPS = 400  # over which the learning rate rises
-LOOKED_AT = 500  # training images that the likelihood is chosen by
+RISING_STEPS = 400  # steps in which the learning rate rises
+LOOKED_AT = 500  # training images for the choice of the likelihood
 SHOWN_NAMES = 10
 
 
 def check_paths(config):
-    """Raises a DatasetError where the images are to come from a path that is not there.
-
-    Their source would say so too, but some seconds later, with TensorFlow.
-    """
+    """Raises a DatasetError if the path of the images does not exist, without importing TensorFlow."""
     path = getattr(config.dataset, "path", None)
     name = getattr(config.dataset, "name", "")
     if path is None and (name.startswith((".", "/", "~")) or name.endswith("/")):
@@ -38,10 +35,10 @@ def check_paths(config):
 
 
 def load(config):
-    """Returns the dataset that `config` names (a `Config`, or an `Evaluation`).
+    """Returns the dataset of `config`, a `Config` or an `Evaluation`.
 
     Raises:
-        UsageError: It does not fit into memory, or the model knows other classes.
+        UsageError: It does not fit into memory, or its classes are not those of the model.
     """
     try:
         dataset = load_dataset(
@@ -64,14 +61,14 @@ def load(config):
         if names != config.classes:
             strange = next((name for name in names if name not in config.classes), names[0])
             raise UsageError(
-                f"the model knows the classes {shown_names(config.classes)}: {dataset.name} has {strange} (give images"
+                f"the model knows the classes {shown_names(config.classes)}: {dataset.name} has {strange} (use images"
                 " of these classes)"
             )
     return dataset
 
 
 def is_conditional(config):
-    """Returns whether the model that `config` describes is asked for classes; an `Evaluation` describes none."""
+    """Returns whether `config` describes a conditional model; an `Evaluation` does not describe a model."""
     return hasattr(config, "objective") and config.objective.conditional
 
 
@@ -81,21 +78,25 @@ def shown_names(names):
 
 
 def check_trained(config, dataset):
-    """Raises a UsageError where a conditional model would be asked for classes that it never saw in training."""
+    """Raises a UsageError if a conditional model has classes without training images."""
     if not is_conditional(config) or dataset.train.labels is None or config.data_rules == 1:
         return
     names = names_of(dataset.label_names, dataset.num_classes)
     trained = set(np.unique(dataset.train.labels).tolist())
     if missing := [name for number, name in enumerate(names) if number not in trained]:
-        way = f"raise --limit, which is {config.limit}" if config.limit else "leave out their held-out images"
+        way = f"raise --limit, which is {config.limit}" if config.limit else "remove their held-out images"
         raise UsageError(
-            f"{dataset.name} has no training images of the classes {shown_names(missing)}: a conditional model needs"
-            f" some of each class ({way})"
+            f"{dataset.name} has no training images of the classes {shown_names(missing)}, which a conditional model"
+            f" needs ({way})"
         )
 
 
 def settle(config, dataset):
-    """Returns `config` with what was left to us decided by the images and the machine, and checked with them."""
+    """Returns `config` with automatic settings resolved for the images and the machine.
+
+    Raises:
+        UsageError: A setting does not fit the images or the machine.
+    """
     check_trained(config, dataset)
     try:
         likelihood = config.likelihood
@@ -117,22 +118,22 @@ def settle(config, dataset):
 
 
 def classes_of(config, dataset):
-    """Returns the names of the classes in the order of their numbers, which a conditional model has to keep."""
+    """Returns the names of the classes in the order of their numbers, which a conditional model stores."""
     if is_conditional(config) and dataset.num_classes and not config.classes:
         return names_of(dataset.label_names, dataset.num_classes)
     return config.classes
 
 
 def steps_per_epoch(config, dataset):
-    """Returns the number of optimizer steps in an epoch; the last may be of fewer images."""
+    """Returns the number of optimizer steps per epoch; the last may have fewer images."""
     return math.ceil(len(dataset.train) / config.batch_size)
 
 
 def build(config, dataset):
-    """Returns the model, compiled.
+    """Returns the compiled model.
 
     Raises:
-        UsageError: Its parts do not go with each other or with the images.
+        UsageError: Its components do not fit each other or the images, or it does not fit into memory.
     """
     from keras_vae.model.autoencoder import Autoencoder
 
@@ -159,7 +160,7 @@ def build(config, dataset):
         except (ValueError, OverflowError) as error:
             raise UsageError(error) from error
         except (MemoryError, tf.errors.ResourceExhaustedError, tf.errors.InvalidArgumentError) as error:
-            # InvalidArgumentError: of an array whose size no 64 bits hold
+            # InvalidArgumentError: the size of an array exceeds 64 bits.
             raise UsageError(
                 "the model does not fit into memory (try a smaller --latent or --network.widths)"
             ) from error
@@ -172,7 +173,7 @@ def build(config, dataset):
         gradient_accumulation_steps=config.accumulate if config.accumulate > 1 else None,
     )
     model.compile(optimizer)
-    # Not told to `compile`: who goes on with the saved model takes a step a call, as from Keras.
+    # Not an argument of `compile`, which would be saved: a loaded model takes one step per call, as usual in Keras.
     model.steps_per_execution = pace.steps_per_execution(
         model, config.batch_size, steps_per_epoch(config, dataset)
     )
@@ -180,10 +181,10 @@ def build(config, dataset):
 
 
 def learning_rate(config, steps):
-    """Returns the learning rate of a training of `steps`, a function of the optimizer's step counter.
+    """Returns the learning rate, a number or a schedule over `steps` optimizer steps.
 
-    It rises over the first steps: at full rate from the start the decoder may learn to do without the code
-    before the encoder has put anything into it.
+    The schedule begins with a rise. At the full rate from the start, the decoder may learn to ignore the code before
+    the encoder has put any information into it.
     """
     rise = min(RISING_STEPS, steps // 10)
     if config.schedule == "constant":

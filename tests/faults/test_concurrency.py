@@ -30,7 +30,7 @@ def test_of_two_runs_of_one_name_one_is_refused(server, undisturbed, tmp_path):
     (_, _, _), (code, _, err) = sorted((command.end() for command in commands), key=lambda answer: answer[0])
     assert sorted(command.end()[0] for command in commands) == [0, 2]
     assert (code, "Traceback" in err) == (2, False)
-    assert "run is there already: choose another --name" in err.splitlines()[-1]
+    assert "run exists already: choose another --name" in err.splitlines()[-1]
     check_same_end(tmp_path / "run", undisturbed)
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
@@ -98,7 +98,7 @@ def test_a_run_that_is_moved_while_it_trains_stops_and_goes_on_where_it_is(serve
     (tmp_path / "run").rename(tmp_path / "elsewhere")
     code, _, err = command.end()
     assert code == 2, err
-    assert err.splitlines()[-1].endswith("run was moved or removed: go on where it is now, with --resume")
+    assert err.splitlines()[-1].endswith("run was moved or removed: continue at its new path with --resume")
     assert [path.name for path in tmp_path.iterdir()] == ["elsewhere"]
     code, _, err = server.run("train", "--resume", "elsewhere", cwd=tmp_path)
     assert code == 0, err

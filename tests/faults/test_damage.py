@@ -105,7 +105,7 @@ def test_a_damaged_history_is_written_anew_from_the_checkpoint(server, run, undi
     spoil(run.history_file)
     code, out, err = server.run("train", "--resume", run.path, cwd=run.path.parent)
     assert code == 0, err
-    assert f"warning: {run.history_file} is damaged: its checksum is wrong; it is written anew" in out
+    assert f"warning: {run.history_file} is damaged: its checksum is wrong; it is written again" in out
     check_same_end(run.path, undisturbed)
     assert "is complete" in out
 
@@ -118,7 +118,7 @@ def test_a_damaged_model_is_refused_and_resume_puts_the_checkpoints_in_its_place
     code, out, err = server.run("train", "--resume", run.path, cwd=run.path.parent)
     assert code == 0, err
     assert (
-        f"{run.model_file} is damaged: its checksum is wrong; the model of epoch {chains.EPOCHS}, the checkpoint's"
+        f"{run.model_file} is damaged: its checksum is wrong; the checkpoint's model of epoch {chains.EPOCHS} replaces"
         in out
     )
     assert f"best model: epoch {chains.EPOCHS} of {chains.EPOCHS}" in out
@@ -133,7 +133,7 @@ def test_a_flipped_digit_in_a_checkpoints_state_is_not_believed(server, run, und
     json.loads(spoiled)
     code, out, err = server.run("train", "--resume", run.path, cwd=run.path.parent)
     assert code == 0, err
-    assert f"{newest(run)} was passed over: {state} is damaged: its checksum is wrong" in out
+    assert f"{newest(run)} was skipped: {state} is damaged: its checksum is wrong" in out
     assert f"resuming after epoch {chains.EPOCHS - 1} in" in out
     check_same_end(run.path, undisturbed)
 

@@ -175,8 +175,8 @@ def digits():
 @pytest.mark.parametrize(
     ("codes", "said"),
     [
-        ({"log_var": 1e30}, "codes as far out as inf"),
-        ({"mean": 1e30}, "codes as far out as 1e[+]30"),
+        ({"log_var": 1e30}, "codes as large as inf"),
+        ({"mean": 1e30}, "codes as large as 1e[+]30"),
         ({"log_var": math.inf}, "NaN or infinity"),
         ({"log_var": -math.inf}, "NaN or infinity"),
         ({"mean": math.nan}, "NaN or infinity"),

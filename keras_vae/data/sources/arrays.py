@@ -41,7 +41,7 @@ MOST_CLASSES = 100_000  # larger numbers are not class numbers
 
 @dataclass(frozen=True)
 class Arrays:
-    """An .npy file of images, or an .npz file of images and optional labels, for all splits together or for each split."""
+    """An .npy file of images, or an .npz file of images and optional labels, for all splits together or for each."""
 
     path: str = field(default="", metadata={"help": ".npy or .npz file of numbers or bool, [n, h, w(, c)]"})
 

@@ -191,7 +191,7 @@ def holds_images(path):
 
 
 def _find(text, version):
-    """Returns the folder, the sorted relative paths of its image files, and a "path: reason" for each unreadable folder."""
+    """Returns the folder, the sorted relative paths of its image files, and "path: reason" of unreadable folders."""
     path = Path(os.path.expanduser(text))
     if not text or not os.path.exists(path):
         raise DatasetError(

@@ -16,9 +16,9 @@ DRAWS = 16  # draws per posterior for the ELBO
 def improve_posteriors(score, images, mean, log_var, generator, steps=100):
     """Returns mean and log-variance of the Gaussians that maximise each image's ELBO, starting from the encoder's.
 
-    It runs Adam on mean and log-variance of each image. Each step uses the gradient at two draws mirrored at the mean: if
-    log p(x|z) is nearly quadratic, their noise cancels in the mean's gradient. Means move by at most `RATE * steps / 2` of
-    the encoder's standard deviations.
+    It runs Adam on mean and log-variance of each image. Each step uses the gradient at two draws mirrored at the mean:
+    if log p(x|z) is nearly quadratic, their noise cancels in the mean's gradient. Means move by at most `RATE * steps /
+    2` of the encoder's standard deviations.
 
     Args:
         score: (images, codes `[n, d]`) -> log p(x|z), `[n]`, and its gradient with respect to the codes, `[n, d]`.

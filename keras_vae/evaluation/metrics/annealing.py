@@ -37,8 +37,8 @@ class Annealing:
     closer with more temperatures. With one temperature this is importance sampling. Wu et al. start from the prior, as
     with `mean` and `log_var` 0; the path from the posterior is shorter by the rate.
 
-    A first run with one chain per image adapts the step size of each temperature. The second run keeps these step sizes,
-    so its transitions leave f_b invariant.
+    A first run with one chain per image adapts the step size of each temperature. The second run keeps these step
+    sizes, so its transitions leave f_b invariant.
 
     Attributes:
         chains: Chains per image.
@@ -70,7 +70,7 @@ class Annealing:
         return found._replace(log_weights=found.log_weights.reshape(len(mean), self.chains))
 
     def anneal(self, ratio, betas, steps, shape, generator):
-        """Returns the `AnnealedEstimate` of one chain per row; extends `steps` to one step size for each temperature."""
+        """Returns the `AnnealedEstimate` of one chain per row; extends `steps` to a step size for each temperature."""
         noise = generator.standard_normal(shape)
         state = noise, *ratio(noise)
         log_weights, accepted = np.zeros(shape[0]), []
@@ -94,7 +94,7 @@ def ladder(temperatures):
 
 
 def score_ratio(score, images, mean, log_var):
-    """Returns e `[n, d]` -> log p(x, z) - log q(z|x) for z = mean + exp(log_var / 2) e, and its gradient with respect to e.
+    """Returns e `[n, d]` -> log p(x, z) - log q(z|x) for z = mean + exp(log_var / 2) e, and its gradient.
 
     In terms of e, q is N(0, I), so one step size fits all dimensions.
     """
@@ -112,8 +112,8 @@ def score_ratio(score, images, mean, log_var):
 def transition(ratio, state, beta, step, leaps, generator):
     """Returns the next state of Hamiltonian chains at f_b, and the share of accepted rows.
 
-    A state is noise `[n, d]`, its ratio, and the ratio's gradient; log f_b = b ratio - |e|^2 / 2 + constant. The step size
-    varies by up to 20%, so chains do not cycle.
+    A state is noise `[n, d]`, its ratio, and the ratio's gradient; log f_b = b ratio - |e|^2 / 2 + constant. The step
+    size varies by up to 20%, so chains do not cycle.
     """
     place, value, slope = state
     momentum = generator.standard_normal(place.shape)

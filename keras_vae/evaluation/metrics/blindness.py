@@ -21,8 +21,8 @@ def judge_space(distances, dead=None):
     """Returns whether a feature space is blind on this dataset, and why.
 
     It is blind if fog or shuffled blocks are nearer to real images than slightly blurred images or than three times the
-    distance between real images, or if fewer than a fifth of them are away from all real images. It is not blind if none
-    of this holds. A comparison counts only beyond two standard errors.
+    distance between real images, or if fewer than a fifth of them are away from all real images. It is not blind if
+    none of this holds. A comparison counts only beyond two standard errors.
 
     Args:
         distances: Distance of each planted set from real images, `Estimate`s by name: "real", "blurred",
@@ -78,9 +78,9 @@ def described(name, distance):
 def distances_between(sets, reference):
     """Returns the Frechet distance of each set from the reference, `Estimate`s by name.
 
-    Features beyond 128, or beyond a quarter of the number of images, are first projected onto that many random directions.
-    This preserves the ranks of distances. With fewer images than features, the distance between real images would mask all
-    others, and for 500 features the error takes seconds.
+    Features beyond 128, or beyond a quarter of the number of images, are first projected onto that many random
+    directions. This preserves the ranks of distances. With fewer images than features, the distance between real images
+    would mask all others, and for 500 features the error takes seconds.
 
     Args:
         sets: Features, `[n, F]`, by name.
@@ -93,7 +93,7 @@ def distances_between(sets, reference):
 
 
 def directions(count, kept, seed=0):
-    """Returns random orthogonal columns `[count, kept]`, scaled to preserve distances; the identity if none is dropped."""
+    """Returns orthogonal random columns `[count, kept]`, scaled to preserve distances, or the identity."""
     if count <= kept:
         return np.eye(count, dtype="float32")
     drawn = np.random.default_rng(seed).standard_normal((count, kept))

@@ -1,8 +1,8 @@
 """Counts copies of training images among samples, in pixels: exact, nearly exact, or slightly shifted.
 
 The z-score and the authenticity of `memorisation` detect that the samples as a whole are close to training images. They
-miss copies among one fifth of the samples, which the others outweigh, and copies shifted by one pixel, whose features are
-farther away than those of real images. Here each sample is compared with the training images separately.
+miss copies among one fifth of the samples, which the others outweigh, and copies shifted by one pixel, whose features
+are farther away than those of real images. Here each sample is compared with the training images separately.
 """
 
 import dataclasses
@@ -17,9 +17,7 @@ DESCRIBED_SIDE = 8  # side of the small images that are searched for candidates
 CANDIDATES = 8  # training images with which each sample is compared in all shifts
 KEPT = 3  # candidates at most for each of 9 shifts of a sample
 READ_AT_ONCE = 1000  # training images
-NEAR = (
-    0.2  # share of the held-out images' median distance to a training image, and of the image's own contrast
-)
+NEAR = 0.2  # of the held-out images' median distance to a training image, and of the image's contrast
 ROUNDING = 1 / 255  # root mean square difference of copies that were rounded to 8 bits
 CONFIDENCE = 0.95
 LEAST_IMAGES = 100  # with fewer, the limits are not informative
@@ -82,9 +80,9 @@ class Originals:
     def find(self, samples):
         """Returns the `PixelCopies` among samples, `[n, height, width, channels]` in [0, 1].
 
-        A sample is a copy if, after a shift of up to `shift` pixels, it differs from a training image by at most a fifth
-        of the median distance of held-out images to training images, and by at most a fifth of that image's own contrast
-        (equal plain grey images are not copies). Training images that occur several times are ignored.
+        A sample is a copy if, after a shift of up to `shift` pixels, it differs from a training image by at most a
+        fifth of the median distance of held-out images to training images, and by at most a fifth of that image's own
+        contrast (equal plain grey images are not copies). Training images that occur several times are ignored.
         """
         count = int(self.are_copies(self.look_up(np.asarray(samples, "float32"))).sum())
         number = len(samples)
@@ -110,8 +108,8 @@ class Originals:
         low, high = share_limits(count, number)
         chance, held_out = self.chance
         what = (
-            f"a copy differs from one of {len(self.images):,} training images by at most {self.tolerance:.2g} (root mean"
-            f" square), after a shift of up to {self.shift} pixel{'s' if self.shift > 1 else ''}"
+            f"a copy differs from one of {len(self.images):,} training images by at most {self.tolerance:.2g} (root"
+            f" mean square), after a shift of up to {self.shift} pixel{'s' if self.shift > 1 else ''}"
         )
         if flag:
             return (
@@ -202,7 +200,7 @@ class Originals:
 
 @dataclasses.dataclass(frozen=True)
 class Nearest:
-    """The nearest training images, `indices` `[n]`, and their root mean square differences in pixels, `distances` `[n]`."""
+    """The `indices` `[n]` of the nearest training images, and the root mean square `distances` `[n]` in pixels."""
 
     indices: np.ndarray
     distances: np.ndarray
@@ -211,8 +209,8 @@ class Nearest:
 def decide(count, number, chance, held_out):
     """Returns whether `count` copies among `number` samples exceed chance, or None if undecided.
 
-    They do if the 95% intervals of both shares do not overlap. A single copy among a thousand samples is not enough, even
-    if no held-out image is a copy.
+    They do if the 95% intervals of both shares do not overlap. A single copy among a thousand samples is not enough,
+    even if no held-out image is a copy.
     """
     if share_limits(count, number)[0] > share_limits(chance, held_out)[1]:
         return True

@@ -3,12 +3,12 @@
 Every score takes codes, float `[n, d]` (the posterior means), and factors, int `[n, k]` (values 0, 1, ... of each
 factor), and is between 0 and 1. Each docstring gives the value expected by chance. Implementations differ slightly, so
 compare values of the same implementation only. The scores depend on the axes: a rotation of all units keeps the
-information, but brings the scores near 0. A factor with a single value is ignored. Reduce wide codes to the units with the
-highest rate first: 50 units take about half a minute.
+information, but brings the scores near 0. A factor with a single value is ignored. Reduce wide codes to the units with
+the highest rate first: 50 units take about half a minute.
 
 The scores of Higgins et al. and of Kim and Mnih are defined with newly generated images that share one factor. Here,
-groups of images that share a value are drawn from the given images. Training and evaluation groups come from two halves of
-the images, because they would otherwise share random properties.
+groups of images that share a value are drawn from the given images. Training and evaluation groups come from two halves
+of the images, because they would otherwise share random properties.
 """
 
 import numpy as np
@@ -41,7 +41,7 @@ def disentanglement_scores(codes, factors, seed=0):
 
 
 def mutual_information_gap(codes, factors):
-    """Returns MIG: the mean over factors of the gap in mutual information between the best unit and the second best.
+    """Returns MIG: the mean over factors of the gap in mutual information between the two best units.
 
     Chen, Li, Grosse and Duvenaud 2018, equation 6: `1/k sum_v (I(z_first; v) - I(z_second; v)) / H(v)`, from
     histograms of 20 bins. Useless codes have about 0, and so do perfect codes in which each unit occurs twice.
@@ -62,13 +62,13 @@ def mutual_information_gap(codes, factors):
 
 
 def separated_attribute_predictability(codes, factors, seed=0):
-    """Returns SAP: the mean over factors of the gap in accuracy between the unit that predicts best and the second best.
+    """Returns SAP: the mean over factors of the gap in accuracy between the two units that predict it best.
 
-    Kumar, Sattigeri and Balakrishnan 2018, section 3: thresholds on one unit are chosen for the smallest balanced error,
-    here by a tree with as many leaves as the factor has values. The score is the balanced accuracy on held-out images, as
-    a share of the possible gain over chance, which raises perfect codes from 1 - 1 / values to 1. Useless codes and
-    duplicated units have about 0. A linear classifier instead of thresholds, as in disentanglement_lib, separates only a
-    factor's outer values, so scores are lower for many values.
+    Kumar, Sattigeri and Balakrishnan 2018, section 3: thresholds on one unit are chosen for the smallest balanced
+    error, here by a tree with as many leaves as the factor has values. The score is the balanced accuracy on held-out
+    images, as a share of the possible gain over chance, which raises perfect codes from 1 - 1 / values to 1. Useless
+    codes and duplicated units have about 0. A linear classifier instead of thresholds, as in disentanglement_lib,
+    separates only a factor's outer values, so scores are lower for many values.
 
     Args:
         codes: `[n, d]`.
@@ -97,10 +97,10 @@ def separated_attribute_predictability(codes, factors, seed=0):
 def dci(codes, factors, seed=0):
     """Returns disentanglement, completeness and informativeness.
 
-    Eastwood and Williams 2018, section 2: a random forest predicts each factor from all units and gives the importance of
-    each unit, R `[d, k]`. Disentanglement is 1 minus the entropy of a unit's row (base k), with rows weighted by their
-    share in R: does each unit represent one factor? Completeness is 1 minus the entropy of a factor's column (base d): is
-    each factor in one unit? Informativeness is the forests' accuracy on held-out images.
+    Eastwood and Williams 2018, section 2: a random forest predicts each factor from all units and gives the importance
+    of each unit, R `[d, k]`. Disentanglement is 1 minus the entropy of a unit's row (base k), with rows weighted by
+    their share in R: does each unit represent one factor? Completeness is 1 minus the entropy of a factor's column
+    (base d): is each factor in one unit? Informativeness is the forests' accuracy on held-out images.
 
     Useless codes have about 0, 0 and the share of the most frequent value. Duplicated units keep their disentanglement
     and lose log 2 / log d of completeness. Rotated codes lose both and keep informativeness if there are many images.
@@ -137,12 +137,12 @@ def dci(codes, factors, seed=0):
 
 
 def factor_vae_score(codes, factors, seed=0):
-    """Returns the accuracy with which the unit that varies least in a group identifies the factor that the group shares.
+    """Returns the accuracy with which the unit that varies least in a group identifies the shared factor.
 
-    Kim and Mnih 2018, section 4: among 64 images that share the value of one factor, the unit with the smallest variance
-    (divided by its variance in all images) votes for that factor. Each unit predicts the factor with most of its votes,
-    and the score is the accuracy on further groups. Chance is about 1/k. Collapsed units, with a standard deviation below
-    0.05 of the widest unit's, do not vote. Perfect codes have 1, also with duplicated units.
+    Kim and Mnih 2018, section 4: among 64 images that share the value of one factor, the unit with the smallest
+    variance (divided by its variance in all images) votes for that factor. Each unit predicts the factor with most of
+    its votes, and the score is the accuracy on further groups. Chance is about 1/k. Collapsed units, with a standard
+    deviation below 0.05 of the widest unit's, do not vote. Perfect codes have 1, also with duplicated units.
 
     Args:
         codes: `[n, d]`.
@@ -166,9 +166,9 @@ def factor_vae_score(codes, factors, seed=0):
 def beta_vae_score(codes, factors, seed=0):
     """Returns the accuracy with which a linear classifier predicts the shared factor from mean differences of pairs.
 
-    Higgins et al. 2017, section 3: from the mean of `|z - z'|` over 64 pairs of images that share the value of one factor,
-    logistic regression predicts the factor. Each unit is scaled to variance 1 first. Chance is about 1/k. It is the most
-    lenient score: duplicated units leave it at 1, and a rotation of all units lowers it only a little.
+    Higgins et al. 2017, section 3: from the mean of `|z - z'|` over 64 pairs of images that share the value of one
+    factor, logistic regression predicts the factor. Each unit is scaled to variance 1 first. Chance is about 1/k. It is
+    the most lenient score: duplicated units leave it at 1, and a rotation of all units lowers it only a little.
 
     Args:
         codes: `[n, d]`.
@@ -258,8 +258,8 @@ def _standardised(codes):
 def _draw_groups(factors, num_groups, num_each, generator):
     """Draws groups whose images share the value of one factor.
 
-    Each group has one factor. In a group of single images (num_each 1), all share one value of the factor; in a group of
-    pairs (num_each 2), the two images of each pair share a value.
+    Each group has one factor. In a group of single images (num_each 1), all share one value of the factor; in a group
+    of pairs (num_each 2), the two images of each pair share a value.
 
     Returns:
         (factors int `[groups]`, images int `[groups, 64, num_each]`).

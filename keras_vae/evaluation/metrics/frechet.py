@@ -16,14 +16,14 @@ def frechet_distance(features, reference):
 
         |m1 - m2|^2 + tr(S1) + tr(S2) - 2 tr((S1^1/2 S2 S1^1/2)^1/2)
 
-    Dowson and Landau 1982; Heusel et al. 2017, equation 6, where it is called FID for Inception features. For centred and
-    scaled sets A and B with `S1 = A'A`, the last trace is the sum of the singular values of `A B'`. These equal the
+    Dowson and Landau 1982; Heusel et al. 2017, equation 6, where it is called FID for Inception features. For centred
+    and scaled sets A and B with `S1 = A'A`, the last trace is the sum of the singular values of `A B'`. These equal the
     singular values of the product of the triangles of two QR decompositions. This needs no square root of a matrix and
     allows fewer images than features.
 
     It is biased upwards by about c / n, where c depends on the features and on the model (Binkowski et al. 2018; Chong
-    and Forsyth 2020): compare only at equal n, and use n of at least 8 times the number of features. The distance of two
-    samples of the same distribution is not 0; measure it for reference. It depends only on means and covariances.
+    and Forsyth 2020): compare only at equal n, and use n of at least 8 times the number of features. The distance of
+    two samples of the same distribution is not 0; measure it for reference. It depends only on means and covariances.
 
     Args:
         features: `[n, F]`, n at least 2.
@@ -85,8 +85,8 @@ class Reference:
 def frechet_distance_error(features, reference, groups=GROUPS):
     """Returns `frechet_distance` of two independent sets as an `Estimate`.
 
-    The error is a jackknife estimate over `groups` groups of images of each set (Efron and Stein 1981). It is correct if
-    the sets differ, and up to 50% too large if they have the same distribution.
+    The error is a jackknife estimate over `groups` groups of images of each set (Efron and Stein 1981). It is correct
+    if the sets differ, and up to 50% too large if they have the same distribution.
 
     Args:
         features: `[n, F]`, n at least `groups`.

@@ -53,8 +53,8 @@ def importance_weighted(log_weights, annealed=None):
         log w = log p(x|z) + log p(z) - log q(z|x),  z ~ q(z|x)
         E[-log mean_k w] >= -log p(x), falling with k  (Burda, Grosse and Salakhutdinov 2016, equation 8)
 
-    The remaining bias is estimated from how the bound falls with k (`remaining_bias`), and from the annealed bound if that
-    is lower. Neither detects a mode of the posterior that is far from all draws.
+    The remaining bias is estimated from how the bound falls with k (`remaining_bias`), and from the annealed bound if
+    that is lower. Neither detects a mode of the posterior that is far from all draws.
 
     Args:
         log_weights: `[n, k]`.
@@ -90,7 +90,8 @@ def negative_log_mean(log_weights):
 def movements_of(log_weights):
     """Returns the decreases of the bound in the last doublings of the number of samples, the last first, `[n]` each.
 
-    The bound for k / 2 samples is the mean over both halves of the k samples, and so on. No decrease is negative (Jensen).
+    The bound for k / 2 samples is the mean over both halves of the k samples, and so on. No decrease is negative
+    (Jensen).
     """
     size = log_weights.shape[1]
     bounds = [negative_log_mean(log_weights)]
@@ -109,10 +110,10 @@ def remaining_bias(movements):
 
         moved (r + r^2 + ...) = moved r / (1 - r)
 
-    For many samples the bias is Var(w) / (2 k E[w]^2), and r is 1/2. For few samples with weights that vary by factors of
-    e^10, r is 0.9 (the largest weight grows with the root of log k), and the bias is ten times the last movement. r is
-    estimated from the observed movements, over three doublings if possible, and is at least 1/2. It falls with k, so the
-    bias is overestimated rather than underestimated. The error is a jackknife estimate over images.
+    For many samples the bias is Var(w) / (2 k E[w]^2), and r is 1/2. For few samples with weights that vary by factors
+    of e^10, r is 0.9 (the largest weight grows with the root of log k), and the bias is ten times the last movement. r
+    is estimated from the observed movements, over three doublings if possible, and is at least 1/2. It falls with k, so
+    the bias is overestimated rather than underestimated. The error is a jackknife estimate over images.
     """
     rows = np.stack(movements)
     means = rows.mean(axis=1)
@@ -152,8 +153,8 @@ def why_refused(samples, bias, limit):
     if limit <= TOLERANCE:
         return ""
     return (
-        f"the bound still falls with more samples: with {samples:,} samples per image it is about {bias:.2g} nats too high"
-        f" (up to {limit:.2g}), and only {TOLERANCE} nats are accepted for a likelihood"
+        f"the bound still falls with more samples: with {samples:,} samples per image it is about {bias:.2g} nats too"
+        f" high (up to {limit:.2g}), and only {TOLERANCE} nats are accepted for a likelihood"
     )
 
 

@@ -15,16 +15,16 @@ def kernel_distance(features, reference, scale=None):
         k(x, y) = (x.y / s + 1)^3
         sum_{i != j} k(x_i, x_j) / n(n - 1) + sum_{i != j} k(y_i, y_j) / m(m - 1) - 2 sum_ij k(x_i, y_j) / nm
 
-    Binkowski, Sutherland, Arbel and Gretton 2018, section 4, where it is called KID for Inception features and s = F. It
-    is unbiased at any n: its mean is 0 for sets of the same distribution, so it can be negative, and values at different n
-    are comparable. It depends on moments up to the third.
+    Binkowski, Sutherland, Arbel and Gretton 2018, section 4, where it is called KID for Inception features and s = F.
+    It is unbiased at any n: its mean is 0 for sets of the same distribution, so it can be negative, and values at
+    different n are comparable. It depends on moments up to the third.
 
-    Two things differ from the paper. First, s is the mean squared length of the reference's rows, which is F for entries
-    of mean square 1. For rows of length 1, division by F would leave k close to 1 + 3 x.y / F, which depends only on
-    means. Second, all pairs are used, while the paper averages over random subsets; this has the same mean and a smaller
-    variance. The spread over overlapping subsets gives no valid standard error, because more subsets make it arbitrarily
-    small. The jackknife's is on average not too small (Efron and Stein 1981): it is correct if the sets differ, and
-    otherwise up to 1.4 times too large.
+    Two things differ from the paper. First, s is the mean squared length of the reference's rows, which is F for
+    entries of mean square 1. For rows of length 1, division by F would leave k close to 1 + 3 x.y / F, which depends
+    only on means. Second, all pairs are used, while the paper averages over random subsets; this has the same mean and
+    a smaller variance. The spread over overlapping subsets gives no valid standard error, because more subsets make it
+    arbitrarily small. The jackknife's is on average not too small (Efron and Stein 1981): it is correct if the sets
+    differ, and otherwise up to 1.4 times too large.
 
     Cost: `(n + m)^2 F` multiplications, in blocks.
 

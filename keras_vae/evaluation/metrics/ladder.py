@@ -1,9 +1,9 @@
 """The ladder of image sets by their Frechet distance from real images, with an error for each rung and each comparison.
 
-A single split of the held-out images into compared images and reference gives a random result: on 180 digits the distance
-between real images ranges from 0.005 to 0.026. So the held-out images are split into halves many times, all rungs are
-measured on the same halves, and the mean is reported. The same halves give the errors. Only distances are kept in memory,
-not features.
+A single split of the held-out images into compared images and reference gives a random result: on 180 digits the
+distance between real images ranges from 0.005 to 0.026. So the held-out images are split into halves many times, all
+rungs are measured on the same halves, and the mean is reported. The same halves give the errors. Only distances are
+kept in memory, not features.
 """
 
 import math
@@ -46,8 +46,8 @@ class LadderDistances:
     """Distances of all rungs over the same splits of the held-out images.
 
     Attributes:
-        tables: By rung, `[splits, 2, draws]`: distances from each half, for each draw; a single draw for rungs made from
-            the held-out images.
+        tables: By rung, `[splits, 2, draws]`: distances from each half, for each draw; a single draw for rungs made
+            from the held-out images.
         num_images: Number of images in a half.
     """
 
@@ -100,8 +100,8 @@ class LadderDistances:
         """Returns `function` of the mean distances, with its standard error.
 
         The variance has two parts. For the held-out images, the variance of a statistic over random halves of a sample
-        equals the variance of the statistic of the whole sample over samples (McCarthy 1969, balanced half-samples). For
-        the independent draws of each sampler, it is the variance over draws divided by their number.
+        equals the variance of the statistic of the whole sample over samples (McCarthy 1969, balanced half-samples).
+        For the independent draws of each sampler, it is the variance over draws divided by their number.
 
         Args:
             function: Takes a dict of distances by rung, floats or arrays, and uses only arithmetic.

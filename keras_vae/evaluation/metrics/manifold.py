@@ -22,15 +22,15 @@ ROUNDING = 1e-12  # of the variance, added to squared radii: images that occur m
 def density_and_coverage(features, reference, k=DENSITY_NEIGHBOURS, own=None):
     """Returns how densely samples lie among real images, and how many real images have a sample nearby.
 
-    Naeem, Oh, Uh, Choi and Yoo 2020, equations 4 and 5. B_i is the ball around the i-th real image that reaches its k-th
-    nearest other real image:
+    Naeem, Oh, Uh, Choi and Yoo 2020, equations 4 and 5. B_i is the ball around the i-th real image that reaches its
+    k-th nearest other real image:
 
         density  = 1 / (k n) sum_j #{i: sample j in B_i}       1 for equal distributions, not bounded by 1
         coverage = 1 / m     #{i: some sample j in B_i}        `expected_coverage` for equal distributions
 
-    Coverage rises with n: compare at equal n and m. Density is inflated if samples crowd into the densest part. Both lose
-    their meaning in hundreds of unstructured dimensions. The standard errors are for a fixed reference: that of the mean
-    over samples, and the binomial error over real images.
+    Coverage rises with n: compare at equal n and m. Density is inflated if samples crowd into the densest part. Both
+    lose their meaning in hundreds of unstructured dimensions. The standard errors are for a fixed reference: that of
+    the mean over samples, and the binomial error over real images.
 
     Args:
         features: `[n, F]`, the samples.
@@ -77,11 +77,11 @@ def dead_zone(features, reference, reconstructions, own=None):
 
         dead zone = (share of samples farther than t from their nearest real image - 0.05) / 0.95
 
-    is 0 for samples as good as reconstructions (down to -0.05 if they are better), and 1 if all samples are farther away;
-    `1 - dead zone` is the completeness of the latent space. Above 0.5 it is called dead, above 0.1 patchy.
+    is 0 for samples as good as reconstructions (down to -0.05 if they are better), and 1 if all samples are farther
+    away; `1 - dead zone` is the completeness of the latent space. Above 0.5 it is called dead, above 0.1 patchy.
 
-    The reference must be the same for samples and reconstructions. `own` must exclude the original of each reconstruction,
-    which is near for any model. Distances fall equally for both as the reference grows.
+    The reference must be the same for samples and reconstructions. `own` must exclude the original of each
+    reconstruction, which is near for any model. Distances fall equally for both as the reference grows.
 
     Args:
         features: `[n, F]`, the samples.

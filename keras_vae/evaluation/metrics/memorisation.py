@@ -41,8 +41,8 @@ class CopyingScores(NamedTuple):
 def nearest_training_images(features, training, k=1):
     """Returns the k training images that are nearest to each image.
 
-    `training` should contain all training images, because copies of missing images are not found. The distance depends on
-    the features: it may be large after a shift of one pixel (Theis, van den Oord and Bethge 2016).
+    `training` should contain all training images, because copies of missing images are not found. The distance depends
+    on the features: it may be large after a shift of one pixel (Theis, van den Oord and Bethge 2016).
 
     Args:
         features: `[n, F]`.
@@ -63,9 +63,9 @@ def closeness_z(distances, test_distances):
 
         Z_U = (U - n m / 2) / sqrt(n m (n + m + 1 - ties) / 12)
 
-    Meehan, Chaudhuri and Dasgupta 2020, section 3.1, here with all data in one cell and without the continuity correction
-    of 1/2 in U. Far below 0, the images are closer to the training images than test images are (copies, or blur); far
-    above, they are farther away. For the same effect it grows with the root of n.
+    Meehan, Chaudhuri and Dasgupta 2020, section 3.1, here with all data in one cell and without the continuity
+    correction of 1/2 in U. Far below 0, the images are closer to the training images than test images are (copies, or
+    blur); far above, they are farther away. For the same effect it grows with the root of n.
 
     Args:
         distances: `[n]`, distance of each image to its nearest training image.
@@ -85,8 +85,8 @@ def closeness_z(distances, test_distances):
 def authentic(features, training):
     """Returns which images are farther from their nearest training image than this is from its nearest training image.
 
-    Alaa, van Breugel, Saveliev and van der Schaar 2022, section 3 (authenticity). The mean for real test images is about
-    0.6, not 1: measure it for comparison.
+    Alaa, van Breugel, Saveliev and van der Schaar 2022, section 3 (authenticity). The mean for real test images is
+    about 0.6, not 1: measure it for comparison.
 
     Args:
         features: `[n, F]`.
@@ -107,8 +107,8 @@ def copying_scores(features, test_distances, training):
     Args:
         features: `[n, F]`.
         test_distances: `[m]`, distances of real test images to their nearest training images
-            (`nearest_training_images(...)[1][:, 0]`). The scores of these test images, z = 0 and their authenticity, are
-            the reference.
+            (`nearest_training_images(...)[1][:, 0]`). The scores of these test images, z = 0 and their authenticity,
+            are the reference.
         training: `[t, F]`, all training images.
     """
     indices, distances = nearest(features, training)
@@ -125,13 +125,13 @@ def copying_scores(features, test_distances, training):
 def copies(scores, reconstruction, real, density):
     """Returns whether samples are copies of training images, or None if that cannot be decided, and why.
 
-    Samples are copies if they are closer to the training images than blur and chance explain: z more than 5 below that of
-    reconstructions, and authenticity more than 0.15 below that of real test images. A decoder that returns training images
-    does so for reconstructions too. If reconstructions are ten times closer to training images than test images are, z is
-    therefore compared with that of real images, 0. A low authenticity of reconstructions is not a sufficient criterion,
-    because models that remove noise from images have it too. Below a density of 0.5, samples do not look like the data,
-    and their distances mean nothing. The z-score has little power below 500 images: from 100 images on, copies can be
-    detected but not excluded.
+    Samples are copies if they are closer to the training images than blur and chance explain: z more than 5 below that
+    of reconstructions, and authenticity more than 0.15 below that of real test images. A decoder that returns training
+    images does so for reconstructions too. If reconstructions are ten times closer to training images than test images
+    are, z is therefore compared with that of real images, 0. A low authenticity of reconstructions is not a sufficient
+    criterion, because models that remove noise from images have it too. Below a density of 0.5, samples do not look
+    like the data, and their distances mean nothing. The z-score has little power below 500 images: from 100 images on,
+    copies can be detected but not excluded.
 
     Args:
         scores: `CopyingScores` of the samples.
@@ -148,8 +148,8 @@ def copies(scores, reconstruction, real, density):
         return None, too_few
     if not density > LEAST_DENSITY:
         return None, (
-            f"the samples' density among real images is {density:.2f}: at or below {LEAST_DENSITY} they do not look like"
-            " the data, and their distance from training images means nothing"
+            f"the samples' density among real images is {density:.2f}: at or below {LEAST_DENSITY} they do not look"
+            " like the data, and their distance from training images means nothing"
         )
     blur = real if reconstruction.distance < COPIED else reconstruction
     closer = scores.z < blur.z - Z_MARGIN

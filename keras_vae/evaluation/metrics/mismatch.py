@@ -5,12 +5,13 @@ p(z) = N(0, I). For any density f fitted to other codes,
 
     L = E_q(z)[log f(z) - log p(z)] = KL(q || p) - KL(q || f) <= KL(q || p)
 
-is the gain of the ELBO if f were the prior, and a lower bound on the divergence of the distributions. Here f is Gaussian
-with a covariance of low rank plus diagonal, and the expectation over z ~ q(z|x) has a closed form. 500 codes are enough at
-65,536 dimensions if L is measured on *held-out* codes: with fewer codes than dimensions, the sample covariance shows a
-spurious mismatch of hundreds of nats.
+is the gain of the ELBO if f were the prior, and a lower bound on the divergence of the distributions. Here f is
+Gaussian with a covariance of low rank plus diagonal, and the expectation over z ~ q(z|x) has a closed form. 500 codes
+are enough at 65,536 dimensions if L is measured on *held-out* codes: with fewer codes than dimensions, the sample
+covariance shows a spurious mismatch of hundreds of nats.
 
-Codes are `mean` and `log_var`, `[n, d]` each. A plain autoencoder (log_var = -100) has no prior and therefore no mismatch.
+Codes are `mean` and `log_var`, `[n, d]` each. A plain autoencoder (log_var = -100) has no prior and therefore no
+mismatch.
 """
 
 import math
@@ -117,15 +118,15 @@ def fit_aggregate(mean, log_var, max_rank=256, excess=0.0):
     """Returns the `Aggregate` of training codes `[n, d]`.
 
     Mean and variance of every dimension are those of q(z), computed from the posteriors' means and variances without
-    sampling. If d is at most n, the directions are eigenvectors of the correlation matrix of q(z), with all ranks up to d
-    (f_d has the full covariance of q(z)); otherwise they are those of the means' correlation matrix, at most `max_rank`.
-    The variances along the directions are those of q(z).
+    sampling. If d is at most n, the directions are eigenvectors of the correlation matrix of q(z), with all ranks up to
+    d (f_d has the full covariance of q(z)); otherwise they are those of the means' correlation matrix, at most
+    `max_rank`. The variances along the directions are those of q(z).
 
-    The variance outside the directions is distributed over the dimensions in proportion to their variances. If the signal
-    makes these differ by a relative standard deviation c, L is lower by about d c^2 / 4 nats.
+    The variance outside the directions is distributed over the dimensions in proportion to their variances. If the
+    signal makes these differ by a relative standard deviation c, L is lower by about d c^2 / 4 nats.
 
-    `excess` is as in `measure_mismatch`, for these codes. If d and n both exceed 1,500, the directions are computed from
-    1,500 codes and the variances from all. Memory: 4 d `max_rank` bytes plus about 0.3 GB.
+    `excess` is as in `measure_mismatch`, for these codes. If d and n both exceed 1,500, the directions are computed
+    from 1,500 codes and the variances from all. Memory: 4 d `max_rank` bytes plus about 0.3 GB.
     """
     size = mean.shape[1]
     center = mean.mean(axis=0, dtype="float64")
@@ -169,10 +170,10 @@ def measure_mismatch(aggregate, mean, log_var, excess=0.0):
 
 
 def mismatch_auc(aggregate, rank, mean, log_var, seed):
-    """Returns the AUC with which log f_rank / p separates draws of held-out posteriors `[n, d]` from draws of the prior.
+    """Returns the AUC of log f_rank / p between draws of held-out posteriors `[n, d]` and of the prior.
 
-    It is 0.5 if they cannot be separated and 1 if always. Unlike tests by length or by neighbours, it keeps its power at
-    65,536 dimensions.
+    It is 0.5 if they cannot be separated and 1 if always. Unlike tests by length or by neighbours, it keeps its power
+    at 65,536 dimensions.
     """
     draw = np.random.default_rng(seed).standard_normal
 
@@ -196,8 +197,9 @@ def contrast(mean, log_var, seed, most=MOST_PAIRED):
 
         I_NCE = E log q(z_i|x_i) - log (1/N) sum_j q(z_i|x_j),  I_LOO: the mean over j other than i
 
-    I_NCE cannot exceed log N: at R = 20 nats and N = 1,000 it is 6.9 for every model, which does not indicate a hole. At
-    most `most` evenly spaced images are used, further limited by `PAIRS`: 4,000 up to 3,125 dimensions, 873 at 65,536.
+    I_NCE cannot exceed log N: at R = 20 nats and N = 1,000 it is 6.9 for every model, which does not indicate a hole.
+    At most `most` evenly spaced images are used, further limited by `PAIRS`: 4,000 up to 3,125 dimensions, 873 at
+    65,536.
     """
     count = min(len(mean), most, max(math.isqrt(int(PAIRS / mean.shape[1])), 2))
     chosen = np.linspace(0, len(mean) - 1, count).astype(int)

@@ -8,8 +8,8 @@ VALUES_AT_ONCE = 2**23  # distances held at once, 64 MiB
 def squared_distances(points, reference):
     """Yields (slice of the points, squared distances `[block, m]`), in float64, for all points in order.
 
-    They are |x|^2 + |y|^2 - 2 x.y, centred at the reference's mean; the cancellation error is about 1e-15 of the squared
-    lengths.
+    They are |x|^2 + |y|^2 - 2 x.y, centred at the reference's mean; the cancellation error is about 1e-15 of the
+    squared lengths.
 
     Args:
         points: `[n, F]`.

@@ -28,8 +28,8 @@ def elbo_gap(train, test, rate):
         gap = mean(train) - mean(test),  se^2 = var(train) / n + var(test) / m
 
     The two sets are independent, so a gap beyond three standard errors is a false alarm in 0.13% of cases; with the
-    error of the test ELBO alone, it would be 1.7% at n = m. The fraction divides by a mean over the same test images; by
-    the delta method, its error is that of mean(train) - mean(test + fraction * rate), divided by the mean rate.
+    error of the test ELBO alone, it would be 1.7% at n = m. The fraction divides by a mean over the same test images;
+    by the delta method, its error is that of mean(train) - mean(test + fraction * rate), divided by the mean rate.
 
     Args:
         train: ELBOs of training images, `[n]`, n at least 2.

@@ -50,9 +50,9 @@ def blurred(images):
 def shuffled_blocks(images, generator):
     """Returns images cut into a 4x4 grid of blocks, which are put together in random order.
 
-    The number of blocks is fixed, so a block shows the same share of an object at any image size, and even 8x8 pixels have
-    16 blocks with 20 trillion orders, which are unlikely to restore the image. Remaining rows and columns at the lower and
-    right edges stay in place.
+    The number of blocks is fixed, so a block shows the same share of an object at any image size, and even 8x8 pixels
+    have 16 blocks with 20 trillion orders, which are unlikely to restore the image. Remaining rows and columns at the
+    lower and right edges stay in place.
     """
     count, height, width, channels = images.shape
     across, down = max(1, width // GRID), max(1, height // GRID)

@@ -1,7 +1,7 @@
 """The rate of the codes, KL(q(z|x) || N(0, I)), per image and per dimension, and statistics of their moments.
 
-Codes are `mean` and `log_var`, `[n, d]` each, of posteriors N(mean, diag exp(log_var)). Sums are computed in float64 over
-blocks of dimensions. A plain autoencoder (log_var = -100) has no rate, and its values here are meaningless.
+Codes are `mean` and `log_var`, `[n, d]` each, of posteriors N(mean, diag exp(log_var)). Sums are computed in float64
+over blocks of dimensions. A plain autoencoder (log_var = -100) has no rate, and its values here are meaningless.
 """
 
 from typing import NamedTuple
@@ -75,10 +75,10 @@ def dims90(per_dim):
 def second_moments(mean, log_var):
     """Returns the `SecondMoments` of codes `[n, d]`.
 
-    If dimension j is scaled by c and the decoder undoes it, the rate term becomes c^2 (E[mean_j^2] + E[var_j]) / 2 - log c
-    plus a constant. Its minimum is at c = 1 only if the sum of the moments is 1. So a converged model has 1 in each
-    dimension, at any beta > 0; a model far from 1 has not converged, or its log-variance is clamped. Norms and moments of
-    single dimensions therefore cannot distinguish the codes from draws of the prior.
+    If dimension j is scaled by c and the decoder undoes it, the rate term becomes c^2 (E[mean_j^2] + E[var_j]) / 2 -
+    log c plus a constant. Its minimum is at c = 1 only if the sum of the moments is 1. So a converged model has 1 in
+    each dimension, at any beta > 0; a model far from 1 has not converged, or its log-variance is clamped. Norms and
+    moments of single dimensions therefore cannot distinguish the codes from draws of the prior.
     """
     sums = np.empty(mean.shape[1])
     for block in column_blocks(*mean.shape):
@@ -88,10 +88,10 @@ def second_moments(mean, log_var):
 
 
 def active_units(mean):
-    """Returns the number of dimensions of the means `[n, d]` whose variance over images exceeds 0.01 (Burda et al. 2016).
+    """Returns the number of dimensions of `mean` whose variance over images exceeds 0.01 (Burda et al. 2016).
 
-    This counts axes, so it changes if codes are rotated: the same signal in more dimensions can have more active units or
-    none. Compare it with the participation ratio.
+    This counts axes, so it changes if codes are rotated: the same signal in more dimensions can have more active units
+    or none. Compare it with the participation ratio.
     """
     return int(
         sum(

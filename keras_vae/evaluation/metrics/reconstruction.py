@@ -47,9 +47,9 @@ def ssim(images, reconstructions):
     """Returns the mean structural similarity of each image, 1 for equal images, in [-1, 1].
 
     Wang, Bovik, Sheikh and Simoncelli 2004, "Image Quality Assessment", equations 13 to 17: moments under a Gaussian
-    window of 11x11 pixels with standard deviation 1.5, averaged over all windows inside the image and over channels. For
-    images smaller than 11 pixels, the window has the largest odd size that fits, and values are comparable only between
-    images of the same size.
+    window of 11x11 pixels with standard deviation 1.5, averaged over all windows inside the image and over channels.
+    For images smaller than 11 pixels, the window has the largest odd size that fits, and values are comparable only
+    between images of the same size.
 
     It is misleading for mostly empty images, because flat equal regions count as similar.
 
@@ -70,8 +70,8 @@ def ssim(images, reconstructions):
 def bits_per_dim(nats, num_dims, bin_width=1.0):
     """Returns nats per image as bits per dimension, of the same shape.
 
-    A density depends on the unit of the pixels, and a number of bits needs a discretisation. A bin of width w has a mass of
-    about w times the density at its centre:
+    A density depends on the unit of the pixels, and a number of bits needs a discretisation. A bin of width w has a
+    mass of about w times the density at its centre:
 
         bits per dim = (nats / num_dims - ln w) / ln 2
 

@@ -1,4 +1,4 @@
-"""The multi-scale sliced Wasserstein distance between two sets of images, which compares small patches at several scales.
+"""The multi-scale sliced Wasserstein distance between two sets of images, which compares patches at several scales.
 
 Karras, Aila, Laine and Lehtinen 2018 ("Progressive Growing of GANs", section 5) compare the patches of a Laplacian
 pyramid. No network has to be trained. But a patch contains little of an image's content, so the distance must be tested

@@ -1,6 +1,7 @@
 """The number of directions that the codes use, and the distance of the codes from the prior in these directions.
 
-Codes are `mean` and `log_var`, `[n, d]` each. Eigenvalues of Cov(mean) and directions are those of `principal_components`.
+Codes are `mean` and `log_var`, `[n, d]` each. Eigenvalues of Cov(mean) and directions are those of
+`principal_components`.
 """
 
 from typing import NamedTuple
@@ -93,10 +94,10 @@ class SignalRadius(NamedTuple):
 def participation_ratio(eigenvalues, num_codes=None):
     """Returns (sum l)^2 / sum l^2 of the eigenvalues `[k]` of Cov(mean): d if all are equal, 1 for a single one.
 
-    It is limited by the number of codes: for n Gaussian codes, 1 / PR_n = 1 / PR + 1 / (n - 1) in expectation (the second
-    moment of a Wishart matrix). 1,000 isotropic codes of 65,536 dimensions have 984. If n is given as `num_codes`,
-    1 / (n - 1) is subtracted, and the result is within a percent of the population's value if that is below n. The result
-    is infinite if the difference is not positive, and 0 if all codes are equal.
+    It is limited by the number of codes: for n Gaussian codes, 1 / PR_n = 1 / PR + 1 / (n - 1) in expectation (the
+    second moment of a Wishart matrix). 1,000 isotropic codes of 65,536 dimensions have 984. If n is given as
+    `num_codes`, 1 / (n - 1) is subtracted, and the result is within a percent of the population's value if that is
+    below n. The result is infinite if the difference is not positive, and 0 if all codes are equal.
     """
     eigenvalues = np.asarray(eigenvalues, "float64")
     total = eigenvalues.sum()
@@ -111,14 +112,14 @@ def participation_ratio(eigenvalues, num_codes=None):
 def count_directions(mean):
     """Returns the `Directions` of codes `[n, d]`.
 
-    PC95 grows with n: for a model of 8x8x1024 it is 93, 110, 122 and 132 for 244, 488, 976 and 4,000 codes. Its values at
-    n, n / 2 and n / 4 (means over 2 and 4 subsets) are extrapolated in 1 / n by two Richardson steps,
+    PC95 grows with n: for a model of 8x8x1024 it is 93, 110, 122 and 132 for 244, 488, 976 and 4,000 codes. Its values
+    at n, n / 2 and n / 4 (means over 2 and 4 subsets) are extrapolated in 1 / n by two Richardson steps,
 
         (8 PC95(n) - 6 PC95(n / 2) + PC95(n / 4)) / 3
 
     which is still too small if the spectrum has a long tail. The upper end is higher by 5%, or by twice the difference
-    from the first step, 2 PC95(n) - PC95(n / 2), if that is larger. If PC95 is above n / 2, there is no upper end, because
-    isotropic codes of d > n dimensions have 0.95 n for every d.
+    from the first step, 2 PC95(n) - PC95(n / 2), if that is larger. If PC95 is above n / 2, there is no upper end,
+    because isotropic codes of d > n dimensions have 0.95 n for every d.
     """
     spectra, count = subset_spectra(mean)
     found = [float(np.mean([pc95(one) for one in level])) for level in spectra]
@@ -184,11 +185,6 @@ def pc95(eigenvalues):
     return count_for_share(eigenvalues, 0.95)
 
 
-def recommended_size(eigenvalues):
-    """Returns a sufficient latent size, PC95 rounded up to a power of two; sizes up to it are not too large."""
-    return 1 << max(pc95(eigenvalues) - 1, 0).bit_length()
-
-
 def signal_radius(components, mean, log_var, prior_codes=None):
     """Returns the `SignalRadius` of codes `[n, d]` in the directions that hold 90% of the means' variance.
 
@@ -198,8 +194,9 @@ def signal_radius(components, mean, log_var, prior_codes=None):
     directions.
 
     Args:
-        components: The `PrincipalComponents` of *other* codes, such as those of training images. Components of fewer than
-            d codes follow their noise: with components of the same codes, isotropic codes that fill the prior exactly
+        components: The `PrincipalComponents` of *other* codes, such as those of training images. Components of fewer
+            than d codes follow their noise: with components of the same codes, isotropic codes that fill the prior
+                exactly
             would look too wide.
         mean, log_var: Codes of held-out images.
         prior_codes: Draws of the prior, `[m, d]`, if it is not N(0, I).
@@ -226,9 +223,9 @@ def signal_radius(components, mean, log_var, prior_codes=None):
 def measure_norms(mean, log_var, seed, prior_codes=None):
     """Returns the `Norms` of one draw from each posterior, `[n, d]`, and of equally many from the prior.
 
-    Lengths cannot show a mismatch, because at any optimum E|z|^2 is d for both (`rate.second_moments`). For N(0, I) they
-    are drawn from the chi distribution with d degrees of freedom; for another prior they are the lengths of its draws
-    `prior_codes`, `[m, d]`.
+    Lengths cannot show a mismatch, because at any optimum E|z|^2 is d for both (`rate.second_moments`). For N(0, I)
+    they are drawn from the chi distribution with d degrees of freedom; for another prior they are the lengths of its
+    draws `prior_codes`, `[m, d]`.
     """
     generator = np.random.default_rng(seed)
     num_codes, size = mean.shape

@@ -1,8 +1,8 @@
 """Classifier two-sample test: how well a classifier distinguishes two sets of images, computed from its scores.
 
 Lopez-Paz and Oquab 2017, "Revisiting Classifier Two-Sample Tests": if no classifier can distinguish samples from the
-reference, both have the same distribution as far as this number of images can show. The classifier must have been trained
-on other images; `keras_vae.evaluation.classifiers` trains one.
+reference, both have the same distribution as far as this number of images can show. The classifier must have been
+trained on other images; `keras_vae.evaluation.classifiers` trains one.
 """
 
 import math
@@ -172,7 +172,7 @@ def tv(folds):
 
 
 def resampled(best, worst, generator):
-    """Returns the total variation distances of two sets in a bootstrap sample with the same reference images for both."""
+    """Returns the total variation distances of two sets in a bootstrap sample with common reference images."""
     pairs = []
     for fold, other in zip(best, worst, strict=True):
         rows = generator.integers(len(fold.reference), size=len(fold.reference))

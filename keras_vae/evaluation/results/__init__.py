@@ -1,7 +1,7 @@
-"""The results of an evaluation as types, which their JSON schema, the report's tables and its glossary are made from.
+"""The types of the results, from which their JSON schema, the report's tables and its glossary are generated.
 
-Every entry of `results.json` is a field of a model here. Its title, meaning, unit and healthy range are written in
-that field (`measure`) and nowhere else.
+Every entry of `results.json` is a field of a model here. Its title, meaning, unit and healthy range are written only in
+that field (`measure`).
 """
 
 from keras_vae.evaluation.results.codes import LatentResults, PriorMismatchResults
@@ -30,7 +30,7 @@ __all__ = ["Results"]
 class Results(Section, title="keras_vae results.json"):
     """What evaluate.py measured of one run.
 
-    x-unit is the unit (share: from 0 to 1, shown in per cent), x-healthy how a healthy model reads
+    x-unit is the unit (share: from 0 to 1, shown in per cent), x-healthy the range of a healthy model
     (docs/thresholds.md).
     """
 
@@ -40,7 +40,7 @@ class Results(Section, title="keras_vae results.json"):
         const=1,
     )
     run: str = measure("Run", "Name of the run, or of the models that were given.")
-    dataset: str | None = measure("Dataset", "The images that the model was evaluated on.")
+    dataset: str | None = measure("Dataset", "The images on which the model was evaluated.")
     seed: Whole | None = measure(
         "Seed", "Random seed of the evaluation: the same seed gives the same report."
     )
@@ -61,8 +61,8 @@ class Results(Section, title="keras_vae results.json"):
     )
     prior: str | None = measure(
         "Prior",
-        "Name of the prior (--prior): the distribution that samples are drawn from and that the rate is measured"
-        " against.",
+        "Name of the prior (--prior): the distribution from which samples are drawn, and with respect to which the rate"
+        " is measured.",
         optional=True,
     )
     decoder_likelihood: str | None = measure(

@@ -1,4 +1,4 @@
-"""The codes: how much of the latent they use, and how far they lie from the prior."""
+"""The codes: how much of the latent they use, and how far they are from the prior."""
 
 from keras_vae.evaluation.results.fields import (
     Section,
@@ -34,7 +34,7 @@ class LatentResults(Section, title="Latent space"):
     size: Whole = measure("Latent size", "Number of latent dims: the product of all axes.", "dims", minimum=1)
     num_units: Whole | None = count(
         "dims",
-        "Total number of latent dims that active and collapsed units are counted among.",
+        "Number of latent dims among which active and collapsed units are counted.",
         "Units counted",
         optional=True,
     )
@@ -75,7 +75,7 @@ class LatentResults(Section, title="Latent space"):
     )
     participation_ratio_corrected: float | None = measure(
         "Participation ratio, corrected",
-        "The participation ratio with the bias removed that a limited number of codes causes.",
+        "The participation ratio, corrected for the bias due to the limited number of codes.",
         "directions",
         optional=True,
         minimum=0,
@@ -100,7 +100,8 @@ class LatentResults(Section, title="Latent space"):
     pc95_high: Whole | None = limit("Directions for 95%", "upper")
     recommended_size: Whole | None = measure(
         "Recommended latent size",
-        "PC95 (corrected, if there is a correction) rounded up to a power of two: the size to train next if the latent is too large.",
+        "PC95 (corrected, if there is a correction) rounded up to a power of two: the size to train next if the latent"
+        " is too large.",
         "dims",
         minimum=1,
     )
@@ -109,7 +110,7 @@ class LatentResults(Section, title="Latent space"):
     eigenvalues: list[float | None] | None = measure(
         "Eigenvalues",
         "Variances of the posterior means along their principal directions, largest first, at most 200. The prior has"
-        " variance 1 in every direction; an eigenvalue far above 1 means codes where N(0, I) never goes.",
+        " variance 1 in every direction; an eigenvalue far above 1 means codes that N(0, I) never reaches.",
         optional=True,
     )
     seconds: float | None = seconds()
@@ -185,7 +186,7 @@ class NormsResults(Section, title="Norms of the codes"):
 class SignalRadiusResults(Section, title="Signal radius"):
     """The norm test in the principal directions that hold 90% of the variance of the posterior means.
 
-    There it can see a hole.
+    There it can detect a hole.
     """
 
     dims: Whole | None = count("directions", "The number of these directions.", "Signal directions")
@@ -205,15 +206,15 @@ class SignalRadiusResults(Section, title="Signal radius"):
 
 
 class PriorMismatchResults(Section, title="Prior mismatch"):
-    """How far the aggregated posterior, which the codes come from, is from the prior, which samples come from.
+    """How far the aggregated posterior, the distribution of the codes, is from the prior, from which samples come.
 
-    Measured on held-out codes with a low-rank Gaussian that was fitted to training codes. It is a lower bound, so it
+    It is measured on held-out codes with a low-rank Gaussian fitted to training codes. It is a lower bound, so it
     cannot be an artefact of the fit.
     """
 
     n_fit: Whole | None = count(
         "codes",
-        "The number of training codes that the low-rank Gaussian was fitted to.",
+        "The number of training codes to which the low-rank Gaussian was fitted.",
         "n of the fit",
         optional=True,
     )
@@ -243,7 +244,7 @@ class PriorMismatchResults(Section, title="Prior mismatch"):
     curve: CurveResults | None = None
     in_sample_nats: float | None = measure(
         "In-sample mismatch",
-        "The mismatch on the codes that the Gaussian was fitted to, as an upper reference. If it is far above the"
+        "The mismatch on the codes to which the Gaussian was fitted, as an upper reference. If it is far above the"
         " held-out number, more codes are needed.",
         "nats",
         optional=True,

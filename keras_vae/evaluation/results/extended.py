@@ -1,4 +1,4 @@
-"""The measurements that take minutes and are made with `--extended`."""
+"""The measurements that take several minutes and are requested with `--extended`."""
 
 from keras_vae.evaluation.results.fields import (
     SHARE,
@@ -75,7 +75,7 @@ class ClassSurvivalResults(Section, title="Survival of the class"):
     """Paths from the code of an image to a draw of the prior, cos(a) code + sin(a) draw.
 
     At each angle: the share of the images of a class that have had this class at every angle so far, according to the
-    classifier. A path that leaves its class and returns does not count.
+    classifier. A path that leaves its class no longer counts, even if it returns.
     """
 
     n: Whole | None = count("images", "The number of paths.")
@@ -92,7 +92,7 @@ class PriorClassifierResults(Section, title="Classifier of codes"):
     Its inputs are principal coordinates.
     """
 
-    n: Whole | None = count("codes", "The number of codes that the network was tested on.")
+    n: Whole | None = count("codes", "The number of codes on which the network was tested.")
     accuracy: float | None = measure(
         "Accuracy",
         "Accuracy on codes that the network was not trained on: 50% if the codes fill the prior.",
@@ -120,7 +120,7 @@ class MoreInformationResults(Section, title="Information with more codes"):
     upper: float | None = measure(
         "At most",
         "The smallest of the upper bounds: the rate, the rate minus the prior mismatch, and how well one can find the"
-        " code that belongs to an image if its own is left out.",
+        " code that belongs to an image if its own code is left out.",
         "nats",
     )
     upper_se: float | None = standard_error("At most")
@@ -183,12 +183,12 @@ class QuadrantsResults(Section, title="Swapped quadrants"):
 
 
 class ImportanceResults(Section, title="Importance-weighted bound by samples"):
-    """An upper bound on the negative log-likelihood for several numbers of samples an image (Burda et al. 2016)."""
+    """An upper bound on the negative log-likelihood for several numbers of samples per image (Burda et al. 2016)."""
 
     n: Whole | None = count("images", "The number of test images.")
     samples: list[Whole] = measure("Samples", "The numbers of samples for each image.")
     nats: list[float | None] = measure(
-        "Bounds", "In nats an image, for each number of samples. The first is minus the ELBO."
+        "Bounds", "In nats per image, for each number of samples. The first is minus the ELBO."
     )
     nats_se: list[float | None] = measure("Bounds, standard error", "The error for each number of samples.")
     effective_sample_size: list[float | None] = measure(
@@ -197,15 +197,15 @@ class ImportanceResults(Section, title="Importance-weighted bound by samples"):
         " likelihood.",
     )
     accepted: list[bool] = measure(
-        "Likelihood", "Whether the effective sample size is large enough to call the bound a likelihood."
+        "Likelihood", "Whether the bias of the bound is small enough to call it a likelihood."
     )
     seconds: float | None = seconds(optional=False)
 
 
 class AmortisationResults(Section, title="Amortisation gap"):
-    """How much the ELBO rises if the posterior of each test image is optimised by itself (Cremer et al. 2018).
+    """How much the ELBO rises if the posterior of each test image is optimised separately (Cremer et al. 2018).
 
-    The encoder predicts it in one pass instead.
+    The encoder predicts it in a single pass instead.
     """
 
     n: Whole | None = count("images", "The number of test images.")
@@ -271,7 +271,7 @@ class ExtendedResults(Section, title="Extended"):
     """Measurements that take longer: present only if --extended was given."""
 
     n: Whole | None = count(
-        "images", "The number of images of each rung that these numbers were computed from."
+        "images", "The number of images of each rung from which these numbers were computed."
     )
     frechet_by_n: FrechetByNResults | None
     kid_by_n: KidByNResults | None

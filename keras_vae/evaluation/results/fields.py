@@ -1,18 +1,18 @@
-"""How an entry of the results is declared: title, meaning, unit and healthy range, written once, in the field."""
+"""Functions that declare the entries of the results, with title, meaning, unit and healthy range."""
 
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-CHANCE = "How far chance moves the number with other images of the same kind; shown after its ± sign."
+CHANCE = "How much the number varies by chance with other images of the same kind; shown after its ± sign."
 SHARE = {"unit": "share", "minimum": 0, "maximum": 1}  # from 0 to 1, shown in per cent
 
 
 class Section(BaseModel):
     """A part of the results.
 
-    Pydantic checks names and types. Ranges (`minimum`, `maximum`) are written to the JSON schema, which the tests
-    validate with: a share of 1.0000001 must not cost a finished evaluation its report.
+    Pydantic checks names and types. Ranges (`minimum`, `maximum`) are only written to the JSON schema, with which the
+    tests validate: a share of 1.0000001 must not make a finished evaluation fail.
     """
 
     model_config = ConfigDict(
@@ -21,7 +21,7 @@ class Section(BaseModel):
 
 
 def representable(value):
-    """Returns an integer that a float can hold, as all code that shows it assumes."""
+    """Returns the integer `value`; raises ValueError if it is too large for a float."""
     if abs(value) > 2**1023:
         raise ValueError("the integer is too large")
     return value
@@ -34,10 +34,10 @@ def measure(title, description, unit=None, healthy=None, *, optional=False, **sc
     """Declares an entry.
 
     Args:
-        title: What tables and glossary call it.
+        title: The name in tables and glossary.
         description: What it means and how to read it, in full sentences.
-        unit: Shown behind the number; "share" is shown in per cent, "bytes" in GiB.
-        healthy: How a healthy model reads (docs/thresholds.md).
+        unit: Shown after the number; "share" is shown in per cent, "bytes" in GiB.
+        healthy: The range of a healthy model (docs/thresholds.md).
         optional: Whether results may lack it. An entry that is not optional may still be null.
         **schema: Further keywords of JSON schema, such as `minimum`.
     """
@@ -59,14 +59,14 @@ def limit(of, which):
     """Declares the `which`, "lower" or "upper", end of the 95% interval of the entry whose title is `of`."""
     return measure(
         f"{of}, {which} limit",
-        f"The {which} end of its 95% interval: how far chance moves it with other images and other draws.",
+        f"The {which} end of its 95% interval: how much it varies by chance with other images and other draws.",
         optional=True,
     )
 
 
 def count(unit, description=None, title="n", optional=False):
-    """Declares the number of images, codes or other things that a section's numbers come from."""
-    description = description or f"The number of {unit} that these numbers were computed from."
+    """Declares the number of images, codes or other things from which a section's numbers were computed."""
+    description = description or f"The number of {unit} from which these numbers were computed."
     return measure(title, description, unit, optional=optional, minimum=0)
 
 

@@ -18,11 +18,10 @@ def check(results):
 def read_results(path):
     """Returns the results in the file `path`, a dict.
 
-    The file may be from another version: entries may be missing, and those that this version does not know are
-    dropped.
+    The file may be from another version: entries may be missing, and entries unknown to this version are dropped.
 
     Raises:
-        UsageError: The file cannot be read, or the type of an entry differs from that in `Results`.
+        UsageError: The file cannot be read, or an entry does not have the type that `Results` defines.
     """
     results = read_json(path)
     for problem in problems(results):
@@ -36,7 +35,7 @@ def read_results(path):
 
 
 def problems(results):
-    """Returns the disagreements with `Results`, a list of Pydantic's error dicts."""
+    """Returns the differences from `Results`, a list of Pydantic's error dicts."""
     from pydantic import ValidationError
 
     from keras_vae.evaluation.results import Results
@@ -54,10 +53,10 @@ def place(problem):
 
 
 def is_unknown(problem):
-    """Returns whether this version does not have the name.
+    """Returns whether this version does not know the name.
 
-    A ladder accepts any name, since there may be other samplers. An entry there that is not a section is a number that
-    this version does not have.
+    A ladder accepts any name, because there may be other samplers. An entry in a ladder that is not a section is a
+    number unknown to this version.
     """
     from keras_vae.evaluation.results.schema import results_schema
 
@@ -69,7 +68,7 @@ def is_unknown(problem):
 
 
 def may_differ(problem):
-    """Returns whether another version may write this: fewer entries, or another word."""
+    """Returns whether another version may have written this: a missing entry, or another word."""
     return problem["type"] == "missing" or (
         problem["type"] == "literal_error" and isinstance(problem["input"], str)
     )

@@ -83,9 +83,9 @@ class Rung(Section, title="A rung of the ladder"):
 
 
 class FeaturesResults(Section, title="Features"):
-    """The features that images are compared by. They never come from the model's own encoder."""
+    """The features for comparing images. They never come from the model's own encoder."""
 
-    name: str | None = measure("Features", "The network that the features come from.")
+    name: str | None = measure("Features", "The network that computes the features.")
     metric_name: str | None = measure(
         "Name of the metric",
         "The name of the Fréchet distance with these features. Only numbers with the same name can be compared.",
@@ -176,19 +176,20 @@ class GenerationGapResults(Section, title="Generation gap", extra="allow"):
     repaired_fraction_high: float | None = limit("Repaired share", "upper")
     best_sampler: str | None = measure(
         "Best sampler",
-        "The sampler with the lowest Fréchet distance that does not copy training images; the prior if none is better"
-        " than it beyond the error.",
+        "The sampler whose samples the classifier distinguishes least from posterior draws (or that has the lowest"
+        " Fréchet distance if the classifier cannot decide), without those that copy training images. The prior if none"
+        " is better than it beyond the error.",
     )
     best_frechet: float | None = measure(
         "Fréchet distance of the best sampler",
-        "The best sampler's distance on images that it was not chosen on, so that the choice does not flatter it.",
+        "The best sampler's distance on images that were not used to choose it, so it is not too optimistic.",
         optional=True,
         minimum=0,
     )
     best_frechet_se: float | None = standard_error("Fréchet distance of the best sampler")
     best_within_error: list[str] | None = measure(
         "As good as the best",
-        "Samplers whose distance differs from that of the best by less than its error.",
+        "Samplers whose difference from the best is within its error.",
         optional=True,
     )
     gap: float | None = measure(
@@ -225,7 +226,7 @@ class TwoSample(Section, title="Told apart, for one rung"):
     draws) and `real` (training images) are compared with held-out real images instead.
     """
 
-    n: Whole | None = count("images", "The number of images of each set that the classifier was scored on.")
+    n: Whole | None = count("images", "The number of images of each set on which the classifier was scored.")
     auc: float | None = measure(
         "AUC",
         "Area under the curve of the classifier: 0.5 is chance, near 1 the two sets have nothing in common. A person"
@@ -265,9 +266,10 @@ class TwoSample(Section, title="Told apart, for one rung"):
 class ToldApartResults(Section, title="Told apart", extra="allow"):
     """Can a classifier distinguish the samples of a rung from what they should look like?
 
-    An entry for each rung and each control, by its name. Decoder entries also end in `_half` and `_quarter`: the same
-    at a half and a quarter of the resolution. Images larger than 64 pixels are averaged to at most 64 first. An entry that ends in `_training` is a sampler against draws of training
-    images, which samplers are fitted to.
+    There is an entry for each rung and each control, by its name. Decoder entries with the endings `_half` and
+    `_quarter` are measured at half and a quarter of the resolution. Images larger than 64 pixels are first averaged to
+    at most 64. Entries with the ending `_training` compare a sampler with draws of training images, to which samplers
+    are fitted.
     """
 
     __pydantic_extra__: dict[str, TwoSample | None]
@@ -309,19 +311,20 @@ class ToldApartResults(Section, title="Told apart", extra="allow"):
     )
     decoder_scale: str | None = measure(
         "Decoder told apart at",
-        "The coarsest scale (full, half or quarter resolution) at which reconstructions are told from real images.",
+        "The coarsest scale (full, half or quarter resolution) at which reconstructions are distinguished from real"
+        " images.",
         optional=True,
     )
     encoder_overfits: bool | None = measure(
         "Encoder overfits",
-        "Whether draws of training images are told from draws of held-out images more surely than training images are"
-        " told from held-out images.",
+        "Whether the classifier distinguishes draws of training images from draws of held-out images better than the"
+        " images themselves.",
         optional=True,
     )
 
     best_auc: float | None = measure(
         "AUC of the best sampler",
-        "The AUC of the sampler that is told apart least, on the images that it was not chosen by.",
+        "The AUC of the sampler that is closest to posterior draws, on images that were not used to choose it.",
         healthy="at most 0.6",
         optional=True,
     )
@@ -329,7 +332,7 @@ class ToldApartResults(Section, title="Told apart", extra="allow"):
     repaired_share: float | None = measure(
         "Repaired share",
         "1 minus the total variation of the best ex-post sampler divided by that of N(0, I). Null if the latter is"
-        " within its error of 0. By chance it is a little above 100% if the sampler cannot be told apart.",
+        " within its error of 0. It can slightly exceed 100% by chance if the sampler cannot be told apart.",
         "share",
     )
     repaired_share_se: float | None = standard_error("Repaired share")

@@ -1,4 +1,4 @@
-"""What is between codes: the steepness of the decoder, and paths."""
+"""The steepness of the decoder, and paths between codes."""
 
 from keras_vae.evaluation.results.fields import (
     SHARE,
@@ -153,10 +153,10 @@ class InterpolationResults(Section, title="Interpolation"):
     slerp: PathResults | None = measure("Spherical", "Along the great circle between the two codes.")
     variance_preserving: PathResults | None = measure(
         "Variance-preserving",
-        "The squares of the two weights add up to 1, so that the spread of the codes is kept.",
+        "The squares of the two weights add up to 1, which preserves the spread of the codes.",
     )
     pixel_blend: PathResults | None = measure(
-        "Pixel blending", "A cross-fade of the two images without a model: interpolation has to be better."
+        "Pixel blending", "A cross-fade of the two images without a model: interpolation should be better."
     )
     posterior_to_prior: PriorWalkResults | None
     noise_around_mean: UnitNoiseResults | None

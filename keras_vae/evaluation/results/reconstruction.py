@@ -11,7 +11,7 @@ from keras_vae.evaluation.results.fields import (
 
 
 class SplitResults(Section, title="Reconstruction of one set of images"):
-    """How well images are reconstructed from their own codes.
+    """How well images are reconstructed from their codes.
 
     The code is the mean of the posterior; only the distortion uses a sample.
     """
@@ -167,16 +167,16 @@ class RateDistortionResults(Section, title="Rate and distortion"):
 
 
 class RangesResults(Section, title="Value ranges"):
-    """The value ranges in which a model that was not trained with keras_vae takes and gives images.
+    """The value ranges in which a model that was not trained with keras_vae takes and returns images.
 
-    They were asked for, or found on some training images.
+    They were requested, or detected on some training images.
     """
 
     encoder: str = measure(
-        "Encoder's range", "The value range that the encoder is given, as for --encoder_range."
+        "Encoder's range", "The value range of the encoder's input, as for --encoder_range."
     )
     decoder: str = measure(
-        "Decoder's range", "The value range that the decoder's output is read in, as for --decoder_range."
+        "Decoder's range", "The value range of the decoder's output, as for --decoder_range."
     )
     unexplained: float = measure(
         "Unexplained in these ranges",
@@ -188,5 +188,5 @@ class RangesResults(Section, title="Value ranges"):
     fits: bool = measure(
         "Ranges fit",
         "Whether the reconstructions are no worse than the mean image, or do not depend on the image at all. If false,"
-        " the model was probably misread and the other numbers say nothing about it.",
+        " the ranges are probably wrong, and the other numbers say nothing about the model.",
     )

@@ -24,10 +24,10 @@ class Compact(GenerateJsonSchema):
 
 @functools.cache
 def results_schema():
-    """Returns the JSON schema of `results.json`, which a section that occurs once is written into.
+    """Returns the JSON schema of `results.json`, in which sections that occur once are inlined.
 
-    Sections that occur more than once, or under names that are not known before, are in `$defs`, by the name of
-    their class in lower case: `rung`, `split`.
+    Sections that occur more than once, or under arbitrary names, are in `$defs` by the name of their class in lower
+    case, such as `rung` and `split`.
     """
     schema = Results.model_json_schema(schema_generator=Compact)
     definitions = schema.pop("$defs")
@@ -43,7 +43,7 @@ def results_schema():
 
 
 def referred(node):
-    """Returns the name of the definition that a field of `node` is of, None if it is of none."""
+    """Returns the name of the definition to which the field `node` refers, or None."""
     for option in (node, *node.get("anyOf", ())):
         if "$ref" in option:
             return option["$ref"].rpartition("/")[2]
@@ -56,7 +56,7 @@ def shared_name(name):
 
 
 def written_out(node, once):
-    """Returns `node` with the definitions in `once` in the places where they are used, and descriptions in one line."""
+    """Returns `node` with the definitions in `once` inlined, and descriptions in one line."""
     if isinstance(node, list):
         return [written_out(entry, once) for entry in node]
     if not isinstance(node, dict):
@@ -73,7 +73,7 @@ def written_out(node, once):
 
 
 def reworded(key, value):
-    """Returns a string of the schema: references with the names of `$defs`, descriptions without line breaks."""
+    """Returns a string of the schema with references renamed as in `$defs`, and descriptions without line breaks."""
     if key == "$ref":
         return "#/$defs/" + shared_name(value.rpartition("/")[2])
     return re.sub(r"\s+", " ", value) if key == "description" else value

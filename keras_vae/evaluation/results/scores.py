@@ -60,7 +60,7 @@ class MemorisationResults(Section, title="Memorisation"):
     )
     elbo_gap_fraction_se: float | None = standard_error("ELBO gap, share")
     rungs: dict[str, CopyingResults | None] | None = measure(
-        "Copying, by rung", "The two tests of copying for each rung that was tested.", optional=True
+        "Copying, by rung", "The two tests of copying for each rung.", optional=True
     )
     real_authenticity: float | None = measure(
         "Authenticity of real images",
@@ -90,7 +90,7 @@ class MemorisationResults(Section, title="Memorisation"):
     )
     copied_tolerance: float | None = measure(
         "Tolerance of copies",
-        "Root mean squared difference of the pixels up to which an image counts as a copy.",
+        "Root mean square difference of the pixels up to which an image counts as a copy.",
         optional=True,
         minimum=0,
     )
@@ -107,7 +107,7 @@ class MemorisationResults(Section, title="Memorisation"):
 
 
 class LikelihoodResults(Section, title="Likelihood"):
-    """Importance-weighted estimate of the negative log-likelihood, if it was asked for (--nll_samples)."""
+    """Importance-weighted estimate of the negative log-likelihood, if requested (--nll_samples)."""
 
     n: Whole | None = count("images", optional=True)
     nats: float | None = measure(
@@ -119,14 +119,14 @@ class LikelihoodResults(Section, title="Likelihood"):
     nats_se: float | None = standard_error("Negative log-likelihood")
     moved: float | None = measure(
         "Bound, moved",
-        "By how much the bound fell when the number of samples was doubled for the last time. Near 0 it has settled.",
+        "By how much the bound fell when the number of samples was doubled for the last time. Near 0 it has converged.",
         "nats",
         optional=True,
     )
     moved_se: float | None = standard_error("Bound, moved")
     bias: float | None = measure(
         "Bias",
-        "Estimate of how far the bound still is above the negative log-likelihood.",
+        "Estimate of how far the bound is above the negative log-likelihood.",
         "nats",
         optional=True,
     )
@@ -194,18 +194,18 @@ class DisentanglementResults(Section, title="Disentanglement"):
 
 
 class ScoreResults(Section, title="Score"):
-    """One number about the model, as its entry in `keras_vae.evaluation.scores` describes it."""
+    """One number about the model, described by its entry in `keras_vae.evaluation.scores`."""
 
-    title: str = measure("Title", "What the score is called.")
+    title: str = measure("Title", "The name of the score.")
     description: str = measure("Description", "What it means and how to read it.")
-    unit: str | None = measure("Unit", "Of the value.")
-    healthy: str | None = measure("Healthy", "How a healthy model reads.")
+    unit: str = measure("Unit", "The unit of the value; empty for a plain number.")
+    healthy: str = measure("Healthy", "The range of a healthy model; empty if unknown.")
     value: float | None = measure("Value", "The measured number.")
     se: float | None = measure("Standard error", CHANCE, minimum=0)
 
 
 class ScoresResults(Section, title="Scores"):
-    """Single numbers, one for each entry of `keras_vae.evaluation.scores.SCORES`, to which a program may add its own."""
+    """Single numbers, one for each entry of `keras_vae.evaluation.scores.SCORES`. Programs can add entries."""
 
     entries: dict[str, ScoreResults] = measure("Entries", "The scores by name.")
     seconds: float | None = seconds()

@@ -1,4 +1,4 @@
-"""Which spaces of comparison can be believed on these images."""
+"""Which feature spaces can be trusted on these images."""
 
 from keras_vae.evaluation.results.fields import Section, Whole, count, measure, seconds, standard_error
 
@@ -11,7 +11,7 @@ def distance(title, of):
 
 
 class SpaceResults(Section, title="Space"):
-    """A space that images are compared in, tested with sets of images whose rank is known."""
+    """A space for comparing images, tested with sets of images of known quality."""
 
     name: str | None = measure(
         "Space", "The features, or swd for the sliced Wasserstein distance of image patches."
@@ -54,23 +54,23 @@ class SpaceResults(Section, title="Space"):
     shuffled_blocks_dead_zone_se: float | None = standard_error("Dead zone of shuffled blocks")
     blind: bool | None = measure(
         "Blind",
-        "Whether this space cannot tell nonsense from photographs: fog or shuffled blocks come nearer to real images"
-        " than slightly blurred images do, or no farther than 3 times other real images, or fewer than 20% of them are"
-        " in the dead zone. Its distances then decide nothing. Null if this is within the error.",
+        "Whether this space cannot distinguish nonsense from real images: fog or shuffled blocks are nearer to real"
+        " images than slightly blurred images are, or no farther than 3 times other real images, or fewer than 20% of"
+        " them are in the dead zone. Its distances are then not used. Null if this is within the error.",
         healthy="no",
     )
-    reason: str | None = measure("Reason", "The comparison that decided it.")
+    reason: str | None = measure("Reason", "The comparison that decided whether the space is blind.")
 
 
 class SpacesResults(Section, title="Spaces", extra="allow"):
-    """Can the distances be believed on these images? An entry for each space, by its name."""
+    """Can the distances be trusted on these images? There is an entry for each space, by its name."""
 
     __pydantic_extra__: dict[str, SpaceResults | None]
 
     n: Whole | None = count("images", "Images of each planted set.")
     judged_in: str | None = measure(
         "Judged in",
-        "The space that dead zone, density and coverage are measured in: the first one of features that is not blind."
-        " Null if there is none; these numbers are null then too.",
+        "The space in which dead zone, density and coverage are measured: the first feature space that is not blind."
+        " Null if there is none; these numbers are then null too.",
     )
     seconds: float | None = seconds()

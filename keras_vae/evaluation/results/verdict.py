@@ -47,7 +47,7 @@ class FindingResults(Section, title="A finding"):
 
 
 class VerdictResults(Section, title="Verdict"):
-    """What the numbers amount to."""
+    """The diagnosis that follows from the numbers."""
 
     name: VerdictName = measure(
         "Verdict",
@@ -76,7 +76,7 @@ class VerdictResults(Section, title="Verdict"):
 
 
 class RepairResults(Section, title="Repair"):
-    """What was done for the model after it was measured."""
+    """What was done for the model after the measurements."""
 
     outcome: Literal["exported", "not_needed", "not_asked", "outdated", "files", "program"] = measure(
         "Outcome",
@@ -84,43 +84,45 @@ class RepairResults(Section, title="Repair"):
         " not_asked: --no-repair was given; outdated: the run was trained further in the meantime; files: the model is"
         " in files; program: a program made the evaluation.",
     )
-    sampler: str | None = measure("Sampler", "The sampler that the exported version draws from.")
+    sampler: str | None = measure("Sampler", "The sampler from which the exported version draws.")
     version: str | None = measure("Version", "The folder of the exported version in the run.")
 
 
 class TrainingResults(Section, title="The training of a sampler"):
-    """A training within a budget, which ends by itself when held-out codes gain no more."""
+    """The training of a sampler with a time limit; it ends earlier if held-out codes stop improving."""
 
-    minutes: float = measure("Budget", "The most minutes (`--repair_minutes`).", "minutes", minimum=0)
-    seconds: float | None = seconds("How long the network of velocities was trained.", optional=False)
+    minutes: float = measure("Budget", "The time limit (`--repair_minutes`).", "minutes", minimum=0)
+    seconds: float | None = seconds("How long the velocity network was trained.", optional=False)
     updates: Whole = measure("Updates", "Steps of the optimizer.", minimum=0)
     held_out_loss: float = measure(
         "Held-out loss",
-        "Mean squared error of the velocity of codes that are not learned from, a coordinate. It is about 1 where codes"
-        " are Gaussian and nothing can be learned, and it has a floor above 0.",
+        "Mean squared error of the velocity per coordinate, on held-out codes. It is about 1 if codes are Gaussian and"
+        " nothing can be learned. Its minimum is above 0.",
         minimum=0,
     )
     gains: bool = measure(
         "Still gains", "Whether the held-out loss was still falling when the training ended."
     )
     last_gain: float | None = measure(
-        "Gain of the last half", "What the last half of the training took from the held-out loss."
+        "Gain of the last half", "How much the held-out loss fell in the last half of the training."
     )
     next_gain: float | None = measure(
         "Likely gain",
-        "What as much training again is likely to take from the held-out loss: the gains of the last two doublings of"
-        " the training shrink by a ratio, which is taken to stay.",
+        "How much the held-out loss is expected to fall if the training is doubled: from one doubling to the next, the"
+        " gain shrinks by a ratio that is assumed to stay constant.",
     )
-    next_gain_low: float | None = measure("Likely gain, least", "If the ratio falls to its square.")
-    next_gain_high: float | None = measure("Likely gain, most", "If the gain does not shrink.")
-    curve: list[list[float]] = measure("Curve", "Updates, seconds and held-out loss at each look.")
+    next_gain_low: float | None = measure(
+        "Likely gain, least", "The expected gain if the ratio falls to its square."
+    )
+    next_gain_high: float | None = measure("Likely gain, most", "The expected gain if it does not shrink.")
+    curve: list[list[float]] = measure("Curve", "Updates, seconds and held-out loss at each check.")
 
 
 class SamplerResults(Section, title="A fitted sampler"):
     """A density over codes that was fitted after training, to draw from instead of the prior."""
 
     file: str | None = measure("File", "Where it was saved, relative to the run folder.")
-    settings: dict[str, Any] | None = measure("Settings", "The settings that it was fitted with.")
+    settings: dict[str, Any] | None = measure("Settings", "The settings with which it was fitted.")
     frechet: float | None = measure(
         "Fréchet distance",
         "Fréchet distance between its samples and real images (see the ladder).",
@@ -128,7 +130,7 @@ class SamplerResults(Section, title="A fitted sampler"):
     )
     frechet_se: float | None = standard_error("Fréchet distance")
     training: TrainingResults | None = measure(
-        "Training", "How it was learned; nothing for samplers without a budget.", optional=True
+        "Training", "How the sampler was trained; missing for samplers without a time limit.", optional=True
     )
 
 

@@ -11,12 +11,12 @@ class Score(NamedTuple):
         title: What tables call it.
         description: What it means and how to read it, in full sentences.
         measure: (`Evidence`) -> `Estimate`, or None if it cannot be measured.
-        unit: Of the number, or None.
-        healthy: How a healthy model reads, or None.
+        unit: The unit of the number, if it has one.
+        healthy: How a healthy model reads, if that is known.
     """
 
     title: str
     description: str
     measure: Callable
-    unit: str | None = None
-    healthy: str | None = None
+    unit: str = ""
+    healthy: str = ""

@@ -1,10 +1,10 @@
 """Takes every measurement of a model: `measure(subject, dataset, settings)`.
 
-Data flows one way. Codes of training and of held-out images are computed once, in batches (`codes`), and are part of the
-`Evidence`, which no section changes. A section is a function of the evidence and of the findings of the sections that it
-names (`Measurement.needs`). It returns a `Found`: its numbers, why some are null, intermediate results for later sections,
-and pictures. Sections do not depend on how results are shown. At most a few thousand codes are in memory at a time: at
-65,536 dimensions, a thousand codes are 0.26 GB.
+Data flows one way. Codes of training and of held-out images are computed once, in batches (`codes`), and are part of
+the `Evidence`, which no section changes. A section is a function of the evidence and of the findings of the sections
+that it names (`Measurement.needs`). It returns a `Found`: its numbers, why some are null, intermediate results for
+later sections, and pictures. Sections do not depend on how results are shown. At most a few thousand codes are in
+memory at a time: at 65,536 dimensions, a thousand codes are 0.26 GB.
 """
 
 import contextlib
@@ -49,9 +49,11 @@ class Measurement(NamedTuple):
 
     Attributes:
         measure: (evidence, *findings of the sections in `needs`) -> `Found`.
-        needs: Names of earlier sections, in the order of the arguments; None is passed for a section that was not measured.
+        needs: Names of earlier sections, in the order of the arguments; None is passed for a section that was not
+            measured.
         in_results: Whether its numbers are a section of results.json; otherwise they are part of later sections.
-        prepared_by: Names of earlier sections without an own entry in results.json whose time is added to this section's.
+        prepared_by: Names of earlier sections without an own entry in results.json whose time is added to this
+            section's.
     """
 
     measure: Callable

@@ -109,7 +109,8 @@ def held_out(dataset, count, most):
     """Returns the number of test images to measure, at most `count`, and the reference images with their labels.
 
     The reference consists of at most `most` validation images. If there are fewer, the last test images are added to it
-    and not measured; the reference is then at most half of all held-out images. No classifier is trained on the reference.
+    and not measured; the reference is then at most half of all held-out images. No classifier is trained on the
+    reference.
     """
     reference, labels = dataset.validation.images(0, most), labels_of(dataset.validation, 0, most)
     lacking = min(most, (len(dataset.test) + len(dataset.validation)) // 2) - len(reference)

@@ -13,7 +13,9 @@ MOST_SAMPLES = 2000  # images per rung
 LARGE_LATENT = 4096  # larger latents have half as many images per rung
 NO_LIKELIHOOD = "the decoder's likelihood is unknown: give one (--likelihood)"
 NO_GRADIENT = "the decoder has no gradient: only its outputs are known"
-NO_DENSITY = "the decoder's distortion is not a density over images: it gives neither bits nor a bound on the likelihood"
+NO_DENSITY = (
+    "the decoder's distortion is not a density over images: it has neither bits nor a likelihood bound"
+)
 NOT_STANDARD = "it needs the prior N(0, I) and Gaussian posteriors, and this model has others"
 
 
@@ -104,7 +106,7 @@ class Evidence:
         return slopes.reshape(len(codes), -1)
 
     def pull(self, codes, weights, labels=None):
-        """Returns the gradient, `[n, d]`, with respect to flat `codes`, of their decoded images times `weights` `[n, pixels]`."""
+        """Returns the gradient `[n, d]`, with respect to flat `codes`, of their images times `weights` `[n, pixels]`."""
         images = weights.reshape(len(codes), *self.test.images.shape[1:]).astype("float32")
         told = self.told(labels, len(codes))
         pulled = in_batches(self.subject.pullback, self.shaped(codes), images, *told, size=64)
@@ -174,7 +176,7 @@ def mean_and_error(values):
 
 
 def differences(decode, step=1e-2):
-    """Returns (codes, directions) -> the derivative of `decode` along the directions, by central differences."""
-    return lambda codes, directions: (
-        (decode(codes + step * directions) - decode(codes - step * directions)) / (2 * step)
+    """Returns (codes, directions, *labels) -> the derivative of `decode` along the directions, by central differences."""
+    return lambda codes, directions, *labels: (
+        (decode(codes + step * directions, *labels) - decode(codes - step * directions, *labels)) / (2 * step)
     )

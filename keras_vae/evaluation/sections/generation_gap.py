@@ -9,7 +9,9 @@ USUAL = ("posterior", "gaussian", "mixture")  # rungs that are null in the resul
 NO_GAP = "the gap is within its error: the prior is as close to real images as reconstructions are"
 ALL_COPY = "every fitted sampler draws copies of training images"
 NONE_FITTED = "no sampler was fitted"
-ALWAYS_TOLD = "the classifier cannot rank the samplers, and the features of the distances cannot distinguish fog from real images"
+ALWAYS_TOLD = (
+    "the classifier cannot rank the samplers, and the distances' features cannot tell fog from real images"
+)
 NO_DISTANCE = "reconstructions have a distance of 0 from real images"
 
 
@@ -89,7 +91,7 @@ def named(name, *further):
 
 
 def choose_sampler(rungs, fitted, candidates, seen=None, blind=False):
-    """Returns the `ChosenSampler` among the `candidates`: the prior if none is better beyond the error of the difference.
+    """Returns the `ChosenSampler` among the `candidates`: the prior if none is better by more than the error.
 
     The classifier decides. If there are too few images for it, or its AUC is close to 1 for all samplers, the distances
     decide, unless their features are blind.
@@ -99,7 +101,7 @@ def choose_sampler(rungs, fitted, candidates, seen=None, blind=False):
         fitted: Names of all fitted samplers.
         candidates: Names of the samplers that may be chosen.
         seen: The `ChosenByClassifier` of the section `told_apart`, or None.
-        blind: Whether the features of the distances cannot distinguish fog from real images.
+        blind: Whether the features of the distances cannot tell fog from real images.
     """
     if not candidates:
         return ChosenSampler("prior", (), rungs.distance("prior"), None, ALL_COPY if fitted else NONE_FITTED)

@@ -51,7 +51,7 @@ def measure_interpolation(evidence, ladder, spaces):
 
 
 def dead_share(evidence, judged, images, looks):
-    """Returns the dead zone of images in the `judged` space, or None; `looks` are their features in `evidence.features`."""
+    """Returns the dead zone of images in the `judged` space, or None; `looks` are their `evidence.features`."""
     if judged is None:
         return None
     if judged.features is not evidence.features:
@@ -87,7 +87,8 @@ def unit_noise(evidence, count):
 def noise_around_mean(evidence, rungs, images):
     """Returns the effect of unit noise around the mean: `images` of `unit_noise` compared with reconstructions.
 
-    If they keep the class of the reconstruction although prior samples are bad, the code is spread over many dimensions.
+    If they keep the class of the reconstruction although prior samples are bad, the code is spread over many
+    dimensions.
     """
     count = len(images)
     seen, plain = evidence.see(images), rungs.seen["reconstruction"].looks[:count]

@@ -12,11 +12,8 @@ from keras_vae.evaluation.sections.found import Found
 
 KEPT = 500  # draws of the posterior and of the prior that are kept for paths and pictures
 SHOWN = 16
-WITH_REAL = (
-    "real",
-    "reconstruction",
-    "posterior",
-)  # rungs whose patches are compared with those of real images
+# Rungs whose patches are compared with those of real images.
+WITH_REAL = ("real", "reconstruction", "posterior")
 NO_NOISE = "the codes have no noise: posterior samples are the reconstructions"
 # Number of sample sets per sampler, for the error of its distance: more if sets are small, and so noisy but cheap.
 FEW_IMAGES, DRAWS_OF_FEW, DRAWS = 500, 4, 2
@@ -135,8 +132,8 @@ def further_draws(evidence, sampler, n):
 def measure_distances(evidence, ladder, spaces):
     """Measures the distances of every rung from real images, by name, with their errors; keeps the densities.
 
-    The kept densities are measured in the evidence's features even if these are blind. The search for copies uses them to
-    ignore samples that do not look like the data.
+    The kept densities are measured in the evidence's features even if these are blind. The search for copies uses them
+    to ignore samples that do not look like the data.
     """
     rungs, reasons = ladder.kept, {}
     own = {name: density_in(rungs.reference.looks, seen.looks) for name, seen in rungs.seen.items()}

@@ -68,7 +68,7 @@ def log_weights(evidence, count, samples):
 
 
 def models_log_weights(evidence, count, samples):
-    """Returns the same from the model, which supports other than Gaussian posteriors."""
+    """Returns the same from the model, which also supports posteriors that are not Gaussian."""
     test, generator, rows = evidence.test, evidence.generator("importance"), []
     for start in range(0, count, BATCH):
         inputs = [test.observed[start : min(start + BATCH, count)]]

@@ -16,10 +16,8 @@ MOST_PLANTED, MOST_NUMBERS = 1000, 2**25  # limits of a planted set: images, and
 SHOWN = 8
 SWD = "swd"
 SWD_NAME = "multi-scale sliced Wasserstein distance"
-BLIND = "the features cannot distinguish fog from real images on this dataset (spaces)"
-UNDECIDED = (
-    "there are too few images to decide whether the features can distinguish fog from real images (spaces)"
-)
+BLIND = "the features cannot tell fog from real images on this dataset (spaces)"
+UNDECIDED = "there are too few images to decide whether the features can tell fog from real images (spaces)"
 TOO_FEW = f"features cannot be tested with fewer than {LEAST_IMAGES} held-out images in each set"
 BY_NEIGHBOURS = ("dead_zone", "dead_zone_se", "threshold", "density", "density_se", "coverage", "coverage_se")
 
@@ -95,7 +93,7 @@ def undecided(found):
 
 
 def halves(evidence, rungs):
-    """Returns two random halves of the held-out images with equal label counts: one for planted sets, and the reference.
+    """Returns two halves of the held-out images with equal label counts: one for planted sets, and the reference.
 
     The ladder's two sets are not used, because their difference may be part of the floor.
     """

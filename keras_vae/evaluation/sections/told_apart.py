@@ -1,7 +1,7 @@
 """Classifier two-sample tests of the sampler and of the decoder: the main measure of completeness.
 
-The two tests have different references. *Is the sampler right?* Its decoded draws are compared with decoded draws of the
-posteriors of held-out images, one draw per image, so both have the blur of the decoder. *Is the decoder right?*
+The two tests have different references. *Is the sampler right?* Its decoded draws are compared with decoded draws of
+the posteriors of held-out images, one draw per image, so both have the blur of the decoder. *Is the decoder right?*
 Reconstructions and decoded posterior draws are compared with other real images, at full, half and quarter resolution.
 """
 

@@ -37,7 +37,7 @@ const MOST_BYTES = 20 * 2 ** 20, MOST_SIDE = 12000;
  *  Grey is the luma of ITU-R BT.601, as in Pillow. Throws an Error with a message for the user. */
 export async function fromFile(file, [height, width, channels]) {
   const name = `“${file.name.slice(0, 60)}”`;
-  if (file.size > MOST_BYTES) throw new Error(`${name} is too large: ${Math.round(file.size / 2 ** 20)} MB, but at most 20 MB are possible.`);
+  if (file.size > MOST_BYTES) throw new Error(`${name} is too large: ${Math.round(file.size / 2 ** 20)} MB (at most 20 MB).`);
   let bitmap;
   try {
     bitmap = await createImageBitmap(file);
@@ -45,7 +45,7 @@ export async function fromFile(file, [height, width, channels]) {
     throw new Error(`${name} is not an image that this browser can read: use a PNG, JPEG, WebP or GIF.`);
   }
   if (Math.max(bitmap.width, bitmap.height) > MOST_SIDE)
-    throw new Error(`${name} is too large: ${bitmap.width} × ${bitmap.height} pixels, but at most ${MOST_SIDE} per side are possible.`);
+    throw new Error(`${name} is too large: ${bitmap.width} × ${bitmap.height} pixels (at most ${MOST_SIDE} per side).`);
   const scale = Math.max(width / bitmap.width, height / bitmap.height);
   const canvas = h("canvas", { width, height }), context = canvas.getContext("2d", { willReadFrequently: true });
   context.imageSmoothingQuality = "high";

@@ -62,7 +62,7 @@ class Likelihood(Owner):
         """Updates the layer with a training batch."""
 
     def log_prob_alone(self, images, decoded):
-        """Returns `log_prob` of each image alone. If the density depends on the batch, the layer's statistics are used."""
+        """Returns `log_prob` of each image alone, with the layer's statistics if the density depends on the batch."""
         return self.log_prob(images, decoded)
 
 

@@ -41,9 +41,9 @@ class MultiScaleSimilarity(Likelihood):
 def multi_scale_similarity(first, second):
     """Returns the MS-SSIM of two batches of images, `[batch]`; 1 for identical images.
 
-    The window is SSIM's, or the largest odd size that fits images smaller than 11 pixels. Images are halved at most four
-    times, as long as the window of 11 fits, and the weights of the scales are normalised to a sum of one. Values are
-    therefore only comparable between images of the same size. Channels are compared separately and averaged.
+    The window is SSIM's, or the largest odd size that fits images smaller than 11 pixels. Images are halved at most
+    four times, as long as the window of 11 fits, and the weights of the scales are normalised to a sum of one. Values
+    are therefore only comparable between images of the same size. Channels are compared separately and averaged.
 
     Inverted contrasts have a negative similarity, whose logarithm does not exist. Below 0.01 the logarithm is continued
     by a straight line of slope 1, which gives them a gradient.

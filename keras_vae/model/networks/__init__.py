@@ -5,9 +5,9 @@ A network is a frozen dataclass whose fields are its sizes, with two methods:
     encoder(image_shape, latent_shape, latent, policy)             a functional model, images -> posterior
     decoder(image_shape, latent_shape, likelihood, policy, first)  a functional model, codes -> decoded
 
-`latent` is the kind of latent (`keras_vae.model.posteriors`), which names the encoder's outputs and bounds them. `policy`
-is the dtype policy of the hidden layers; all outputs are float32. `first` is a layer that the codes go through first, or
-None. Images may have any size.
+`latent` is the kind of latent (`keras_vae.model.posteriors`), which names the encoder's outputs and bounds them.
+`policy` is the dtype policy of the hidden layers; all outputs are float32. `first` is a layer that the codes go through
+first, or None. Images may have any size.
 """
 
 from keras_vae.model.networks.convolutional import Convolutional

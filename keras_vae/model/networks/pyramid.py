@@ -17,8 +17,8 @@ MOST_DEPTH = 1000  # building a deeper network would take hours
 class Pyramid:
     """Stages of convolutions that halve the image, and stages that double it.
 
-    A vector latent follows a dense layer. A spatial latent, `height x width x channels`, follows convolutions only, with
-    as many halvings as its size requires. Images are padded with zeros to a size that the strides divide, and the
+    A vector latent follows a dense layer. A spatial latent, `height x width x channels`, follows convolutions only,
+    with as many halvings as its size requires. Images are padded with zeros to a size that the strides divide, and the
     decoder's output is cropped; nothing is resized.
 
     A subclass defines the stages:

@@ -17,8 +17,8 @@ class Residual(Pyramid):
     "Identity Mappings", figure 4e; Wu and He 2018). The initial variance of its last convolution is divided by the
     number of blocks (Child 2021, section 3), so the output of a deep stack initially has about the scale of its input.
 
-    With the default sizes and 28x28x1 images it takes 65 million multiply-adds per image (`Convolutional`: 8.5 million).
-    On two busy CPU cores it trained at about a tenth of that network's speed, so a GPU is recommended.
+    With the default sizes and 28x28x1 images it takes 65 million multiply-adds per image (`Convolutional`: 8.5
+    million). On two busy CPU cores it trained at about a tenth of that network's speed, so a GPU is recommended.
     """
 
     groups: int = field(default=8, metadata={"help": "maximum number of groups (4 or more channels each)"})

@@ -12,9 +12,9 @@ class Annealed(Objective):
     """An objective whose pull towards the prior grows from 0, once or in cycles.
 
     Linear: the weight grows over `warmup` steps (Sonderby et al. 2016; Bowman et al. 2016, section 3.1, use a sigmoid).
-    Cyclical (Fu et al. 2019, equations 6 and 7): the weight grows over a share of a cycle, stays at its full value until
-    the end of the cycle, and starts again from 0. The paper uses four cycles. After the last cycle the weight stays at
-    its full value, so the objective itself is trained in the end.
+    Cyclical (Fu et al. 2019, equations 6 and 7): the weight grows over a share of a cycle, stays at its full value
+    until the end of the cycle, and starts again from 0. The paper uses four cycles. After the last cycle the weight
+    stays at its full value, so the objective itself is trained in the end.
     """
 
     warmup: int = field(default=0, metadata={"help": "steps over which the pull towards the prior grows"})

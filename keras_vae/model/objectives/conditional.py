@@ -11,9 +11,9 @@ from keras_vae.model.priors import VampPrior
 class ConditionalVAE(VariationalBound):
     """The bound on log p(x|y) for images x with labels y: -log p(x|z, y) + KL(q(z|x, y) || p(z)).
 
-    Sohn, Lee and Yan 2015, equation 4 (their x is our label, their y our image). The prior does not depend on the label,
-    which they allow in section 4, so z describes only what the label leaves open, the style. Encoder and decoder get the
-    label as one additional channel per class.
+    Sohn, Lee and Yan 2015, equation 4 (their x is our label, their y our image). The prior does not depend on the
+    label, which they allow in section 4, so z describes only what the label leaves open, the style. Encoder and decoder
+    get the label as one additional channel per class.
     """
 
     formula: ClassVar = "D + R, both given the label"

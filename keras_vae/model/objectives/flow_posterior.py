@@ -39,7 +39,7 @@ class PlanarFlow(VariationalBound):
         return FlowedGaussian(self.kind, self.depth, self.width)
 
     def check(self, model):
-        """Raises a ValueError for VampPrior, a mixture of posteriors: a flow's density is known only at its own draws."""
+        """Raises a ValueError for VampPrior, a posterior mixture: a flow's density is known only at its draws."""
         super().check(model)
         if isinstance(model.prior, VampPrior):
             raise ValueError(

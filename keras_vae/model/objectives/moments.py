@@ -15,9 +15,9 @@ class MeansCovariance(Annealed):
         D + R + off_diagonal sum_{i != j} C_ij^2 + diagonal sum_i (C_ii - 1)^2
 
     C is the covariance in the batch (on each device). With d dimensions and B images, its squared off-diagonal entries
-    sum to about d^2 / B even if the true covariances are 0, so batches should be larger than the latent. No d x d matrix
-    is formed: with centred means X, sum_ij C_ij^2 = |X'X|^2 / B^2 = |XX'|^2 / B^2, so latents of any size and shape
-    work. If images have weights, each row of X is multiplied by the square root of its weight, and B is their sum.
+    sum to about d^2 / B even if the true covariances are 0, so batches should be larger than the latent. No d x d
+    matrix is formed: with centred means X, sum_ij C_ij^2 = |X'X|^2 / B^2 = |XX'|^2 / B^2, so latents of any size and
+    shape work. If images have weights, each row of X is scaled by the square root of its weight, and B is their sum.
     """
 
     formula: ClassVar = "D + R + l_od sum_{i!=j} C_ij^2 + l_d sum_i (C_ii - 1)^2, C = Cov(mean)"

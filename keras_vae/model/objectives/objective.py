@@ -49,7 +49,7 @@ class Objective:
             )
 
     def effective_beta(self, dims):
-        """Returns the weight of the rate relative to the distortion after all schedules; None if there is no single one.
+        """Returns the weight of the rate relative to the distortion after all schedules, or None without a single one.
 
         `dims` has the number of `pixels` and of `latents`.
         """
@@ -63,10 +63,10 @@ class Objective:
         """Returns the network trained against the others, a `keras.Model` in float32, or None.
 
         The model stores it as `model.critic`. The objective then returns the term `critic_loss`, which is not part of
-        `loss` and trains the critic. Its gradients must reach only the critic (`ops.stop_gradient`), and those of `loss`
-        only the critic's inputs (`frozen(model.critic, inputs)` of `keras_vae.layers.gradients`). A VAE-GAN (Larsen et
-        al. 2016) can be implemented this way: its critic takes images and returns a layer of features too, and `frozen`
-        and `ops.stop_gradient` select the networks that a term trains.
+        `loss` and trains the critic. Its gradients must reach only the critic (`ops.stop_gradient`), and those of
+        `loss` only the critic's inputs (`frozen(model.critic, inputs)` of `keras_vae.layers.gradients`). A VAE-GAN
+        (Larsen et al. 2016) can be implemented this way: its critic takes images and returns a layer of features too,
+        and `frozen` and `ops.stop_gradient` select the networks that a term trains.
         """
         del image_shape, latent_shape
 

@@ -11,11 +11,11 @@ from keras_vae.model.posteriors import Codebook
 class VectorQuantized(Objective):
     """VQ-VAE (van den Oord et al. 2017, equation 3, with the codebook of its appendix A.1).
 
-    The loss is distortion + commitment |z_e - sg(e)|^2, and + |sg(z_e) - e|^2 if the codebook is trained by gradients; sg
-    stops gradients. Squares are summed over an image, like the distortion. The paper averages them over the positions,
-    and found no difference between commitments from 0.1 to 2. The posterior is one entry at each position, so the rate
-    is constant: positions * log(codebook) nats for the uniform prior that `sample` draws from. Samples from that prior
-    are not realistic; for generation, fit a prior to the codes (`keras_vae.samplers.PixelCNN`).
+    The loss is distortion + commitment |z_e - sg(e)|^2, and + |sg(z_e) - e|^2 if the codebook is trained by gradients;
+    sg stops gradients. Squares are summed over an image, like the distortion. The paper averages them over the
+    positions, and found no difference between commitments from 0.1 to 2. The posterior is one entry at each position,
+    so the rate is constant: positions * log(codebook) nats for the uniform prior that `sample` draws from. Samples from
+    that prior are not realistic; for generation, fit a prior to the codes (`keras_vae.samplers.PixelCNN`).
 
     Unused entries are moved to outputs of the encoder (Dhariwal et al. 2020, section 3.1).
     """

@@ -73,9 +73,9 @@ class FlowedGaussian(DiagonalGaussian):
     def moments(self, posterior):
         """Returns the code of the base's mean, f(mean), and a log-variance for each dimension of the code.
 
-        The variance is the mean of ((f(mean + S sd) - f(mean - S sd)) / 2)^2 over sign vectors S, the rows of a Hadamard
-        matrix. It is exact if f is linear within a standard deviation, even if f mixes dimensions. Covariances and the
-        shape of the posterior are not described.
+        The variance is the mean of ((f(mean + S sd) - f(mean - S sd)) / 2)^2 over sign vectors S, the rows of a
+        Hadamard matrix. It is exact if f is linear within a standard deviation, even if f mixes dimensions. Covariances
+        and the shape of the posterior are not described.
         """
         flat = [ops.reshape(value, (-1, math.prod(value.shape[1:]))) for value in posterior.values()]
         mean, log_var, context = flat

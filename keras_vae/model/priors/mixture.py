@@ -85,9 +85,9 @@ class VampPrior(MixtureOfGaussians):
 
         p(z) = 1/k sum_i q(z | u_i)
 
-    The encoder processes the pseudo-inputs with each batch. With 500 of them, as in the paper, and batches of 64, a step
-    takes about five times as long. `train.py` initialises them with training images (`use_training_data_init` in the
-    authors' code); in a program, call `model.adapt(images)`. Otherwise they are random.
+    The encoder processes the pseudo-inputs with each batch. With 500 of them, as in the paper, and batches of 64, a
+    step takes about five times as long. `train.py` initialises them with training images (`use_training_data_init` in
+    the authors' code); in a program, call `model.adapt(images)`. Otherwise they are random.
     """
 
     components: int = field(default=100, metadata={"help": "number of pseudo-inputs (500 in the paper)"})

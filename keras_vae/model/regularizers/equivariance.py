@@ -121,7 +121,7 @@ def resized(values, sizes):
 
 
 def turned(several, seed):
-    """Returns several maps or images, `[batch, height, width, channels]` each, rotated by random multiples of 90 degrees.
+    """Returns several maps or images, `[batch, height, width, channels]`, rotated by random multiples of 90 degrees.
 
     Each image has its own angle, which its code shares. If any map or image is not square, angles are 0 or 180 degrees.
     """

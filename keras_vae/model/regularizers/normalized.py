@@ -13,9 +13,9 @@ from keras_vae.model.regularizers.regularizer import Regularizer
 class NormalizedCodes(Regularizer):
     """Normalizes codes to a root mean square of 1 at each position of a map, or over a vector (Ke and Xue 2025).
 
-    The codes of an autoencoder without a rate may otherwise grow or shrink. The decoder normalizes its inputs too, since
-    a sampler's draws are not exactly on the sphere; the paper projects the output of its generator in the same way.
-    Unlike in the paper, the codes have no noise. There is no rate, and therefore no bound on the likelihood.
+    The codes of an autoencoder without a rate may otherwise grow or shrink. The decoder normalizes its inputs too,
+    since a sampler's draws are not exactly on the sphere; the paper projects the output of its generator in the same
+    way. Unlike in the paper, the codes have no noise. There is no rate, and therefore no bound on the likelihood.
     """
 
     name: ClassVar = "normalized"

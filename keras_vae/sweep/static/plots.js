@@ -97,7 +97,7 @@ export function plane() {
       lines: drawn, behind: sameElbo,
     }),
     h("p", { class: "muted small", text: (field ? `Each point shows its ${field}. ` : "") + "Dashed lines have equal ELBO, which improves towards the lower left. Far left: codes without information. Lower right: good reconstructions at a high rate."
-      + (without.length ? ` Not shown, without a rate: ${without.join("; ")}.` : "") }));
+      + (without.length ? ` Not shown because there is no rate: ${without.join("; ")}.` : "") }));
 }
 
 const legendOf = (drawn) => h("p", { class: "legend" }, ...drawn.map((line) =>

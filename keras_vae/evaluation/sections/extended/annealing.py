@@ -13,8 +13,8 @@ from keras_vae.evaluation.sections.found import Found
 def measure_annealed(evidence, earlier):
     """Returns -log p(x) of a few test images in nats, and how far their ELBO is below log p(x).
 
-    This difference is the inference gap (Cremer, Li and Duvenaud 2018): the amortisation gap plus a part that is due to the
-    family of the posteriors.
+    This difference is the inference gap (Cremer, Li and Duvenaud 2018): the amortisation gap plus a part that is due to
+    the family of the posteriors.
     """
     if reason := lacking(evidence):
         return Found(reasons={"extended.annealed": reason})

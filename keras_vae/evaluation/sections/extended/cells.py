@@ -13,9 +13,9 @@ FEWEST = 20  # images of each set in a cell that counts
 def cell_z(evidence, earlier):
     """Returns C_T of every rung, and its parts (Meehan, Chaudhuri and Dasgupta 2020, section 3.2).
 
-    C_T is the mean of a z-score over the cells of k-means on training images, weighted by the number of test images. The
-    z-score is positive if a rung's images are farther from training images than test images are. Cells with fewer than 20
-    images of the rung or of the test images are ignored.
+    C_T is the mean of a z-score over the cells of k-means on training images, weighted by the number of test images.
+    The z-score is positive if a rung's images are farther from training images than test images are. Cells with fewer
+    than 20 images of the rung or of the test images are ignored.
     """
     from sklearn.cluster import KMeans
 

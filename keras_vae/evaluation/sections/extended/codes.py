@@ -18,8 +18,8 @@ MOST_CODES = 2000
 def prior_classifier(evidence, earlier):
     """Returns how well a small network distinguishes posterior draws from prior draws, in principal coordinates.
 
-    It returns the accuracy on the half that was not used for training, with its standard error. The accuracy is 0.5 if the
-    aggregated posterior equals the prior (Lopez-Paz and Oquab 2017).
+    It returns the accuracy on the half that was not used for training, with its standard error. The accuracy is 0.5 if
+    the aggregated posterior equals the prior (Lopez-Paz and Oquab 2017).
     """
     from sklearn.neural_network import MLPClassifier
 

@@ -49,7 +49,7 @@ def class_survival(evidence, earlier):
 
 
 def swapped_quadrants(evidence, earlier):
-    """Returns the squared error of reconstructing images with swapped quadrants, divided by that of the original images.
+    """Returns the squared error of reconstructing images with swapped quadrants, relative to the original images.
 
     Above 1, the model has learned the images; a model that copies arbitrary pixels would have 1. The standard error is
     that of a ratio of means, by the delta method.
