@@ -85,16 +85,6 @@ def test_pc90_and_pc95_count_the_largest():
     assert spectrum.pc90([0.0, 0.0]) == 0
 
 
-@pytest.mark.parametrize(
-    ("components", "size"), [(0, 1), (1, 1), (2, 2), (3, 4), (8, 8), (9, 16), (16, 16), (19, 32)]
-)
-def test_the_recommended_size_is_the_next_power_of_two(components, size):
-    # All of fewer than 20 equal eigenvalues are needed for 95%.
-    eigenvalues = [1.0] * components + [0.0] * 100
-    assert spectrum.pc95(eigenvalues) == components
-    assert spectrum.recommended_size(eigenvalues) == size
-
-
 def test_signal_radius_in_closed_form():
     # Means of variance 9 in 3 of 40 dimensions, noise of 1/4 in all, around a center of 2 in the first dimension:
     # prior sqrt(3 + 4), posterior sqrt(3 * (9 + 1/4)).

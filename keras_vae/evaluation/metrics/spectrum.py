@@ -27,7 +27,6 @@ __all__ = [
     "pc90",
     "pc95",
     "principal_components",
-    "recommended_size",
     "signal_radius",
 ]
 
