@@ -41,7 +41,7 @@ ROWS = [
     for name in REGULARIZERS
     if name != "none"
 ]
-pytestmark = pytest.mark.filterwarnings("ignore:the loss weighs the rate")
+pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore:the loss weighs the rate")]
 
 
 NUM_CLASSES = 10

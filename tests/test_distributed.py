@@ -21,6 +21,8 @@ from keras_vae.errors import UsageError
 from keras_vae.runtime import workers
 from keras_vae.training.run_folder import Follower, Run
 
+pytestmark = pytest.mark.long
+
 TRAIN = pathlib.Path(__file__).parent.parent / "train.py"
 SECONDS = 280  # that anything here may take, on a machine that has other things to do, too
 

@@ -18,6 +18,8 @@ from keras_vae.cli.train import main as train
 from keras_vae.evaluation.subject import from_export, from_model
 from keras_vae.export.saved_models import export
 
+pytestmark = pytest.mark.long
+
 EVALUATE = pathlib.Path(__file__).parent.parent / "evaluate.py"
 TINY = ["--network.widths", "4", "--network.dense", "8", "--batch_size", "32", "--epochs", "2"]
 

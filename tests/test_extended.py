@@ -34,6 +34,8 @@ from keras_vae.evaluation.metrics.mismatch import contrast
 from keras_vae.evaluation.sections.extended import Earlier
 from keras_vae.evaluation.sections.extended.codes import mutual_information
 
+pytestmark = pytest.mark.long
+
 
 def linear_score(images, codes):
     """log N(x; 1/2 + W z, sigma^2) and its gradient by z."""

@@ -8,6 +8,8 @@ import tensorflow as tf
 from keras_vae import load_dataset
 from keras_vae.evaluation.features import INCEPTION_FILE, choose_features
 
+pytestmark = pytest.mark.long
+
 COLOURS = (3, 1)
 
 

@@ -16,7 +16,7 @@ from keras_vae.runtime.lazy import keras
 SESSION = pathlib.Path(jax_session.__file__)
 # Compiling takes nearly all of the time, and less where the programs need not be fast.
 JAX = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
-pytestmark = pytest.mark.filterwarnings("ignore:the loss ")
+pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore:the loss ")]
 
 
 def run(part, folder, **environment):

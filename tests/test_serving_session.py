@@ -19,6 +19,8 @@ from keras_vae.serving.prepare import BATCH_SIZES
 from keras_vae.serving.signatures import dtype_of, predicting, read_signatures, shape_of
 from keras_vae.serving.warmup import example_inputs, read_warmup, write_warmup
 
+pytestmark = pytest.mark.long
+
 MODELS = {
     "vector": {},
     "spatial": {"latent": "4x4x2"},

@@ -85,6 +85,7 @@ def story(tmp_path_factory):
 
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.timeout(4 * PATIENCE),
     pytest.mark.skipif(
         not pathlib.Path("/proc/self/cmdline").exists(), reason="processes are found in /proc"

@@ -15,6 +15,7 @@ from keras_vae.runtime.files import unfinished
 from keras_vae.training.run_folder import Run
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.timeout(3600),
     pytest.mark.skipif(not chains.POSSIBLE, reason="processes are watched in /proc"),
 ]

@@ -19,7 +19,7 @@ from keras_vae.training.run_folder import Run
 SEED = 20261121
 FLIPS = 200
 
-pytestmark = pytest.mark.timeout(3600)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
 
 
 @pytest.fixture

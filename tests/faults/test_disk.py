@@ -20,7 +20,7 @@ from keras_vae.runtime.files import whole, write_json
 
 SIZE = "8m"
 
-pytestmark = pytest.mark.timeout(3600)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
 
 
 @pytest.fixture

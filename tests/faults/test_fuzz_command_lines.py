@@ -24,6 +24,8 @@ from keras_vae.sweep.grid import Trial
 from keras_vae.training import loop
 from keras_vae.training.config import Config
 
+pytestmark = pytest.mark.long
+
 # Words that go before and behind each: the network is left alone, and the images are few and small.
 LAST = ["--no-download", "--limit=64"]
 TINY = ["--network.widths=4", "--network.dense=8", "--latent=2", "--epochs=1"]

@@ -27,6 +27,8 @@ from keras_vae.runtime import checksums
 from keras_vae.training import loop, resuming
 from keras_vae.training.run_folder import Run
 
+pytestmark = pytest.mark.long
+
 MOST = settings.default.max_examples
 TINY = ["--network.widths=4", "--network.dense=8", "--latent=2", "--epochs=1", "--limit=64", "--no-download"]
 

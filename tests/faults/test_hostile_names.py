@@ -23,6 +23,8 @@ from keras_vae.serving.app import make_app
 from keras_vae.serving.prepare import prepare
 from keras_vae.training.run_folder import Run
 
+pytestmark = pytest.mark.long
+
 TINY = ["--network.widths=4", "--network.dense=8", "--latent=2", "--epochs=1", "--no-download"]
 # What a folder can be called; "/" and NUL it cannot.
 RUNS = ("<img src=x onerror=hit()>\"'&$(hit)", "\x1b[2J<!--<script>hit()\u2028\n..", "not UTF-8: \udcff")

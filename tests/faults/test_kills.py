@@ -13,6 +13,7 @@ from killing import check_same_end, check_same_results, check_whole, leftovers
 SEED = 20261121  # of the moments; printed where a test fails
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.timeout(3600),
     pytest.mark.skipif(not chains.POSSIBLE, reason="processes are watched in /proc"),
 ]

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.long
+
 FILE = pathlib.Path(__file__).parents[2] / "benchmarks" / "soak.py"
 TIMES = np.arange(0, 1800, 2.0)
 
