@@ -16,7 +16,7 @@ import pytest
 from keras_vae import report
 from keras_vae.evaluation.results.schema import results_schema
 from keras_vae.report.figures import CLASSES
-from keras_vae.report.page import STYLE, clean, measured, number
+from keras_vae.report.page import asset, clean, measured, number
 
 SCHEMA = results_schema()
 RUNGS = ("real", "reconstruction", "posterior", "shuffled", "gaussian", "mixture", "prior")
@@ -819,7 +819,7 @@ def test_text_stands_out_by_the_accessibility_guideline():
     assert contrast("#000000", "#ffffff") == pytest.approx(21)
     light, dark = (
         dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", theme))
-        for theme in re.findall(r":root \{(.*?)\}", STYLE, flags=re.S)[:2]
+        for theme in re.findall(r":root \{(.*?)\}", asset("report.css"), flags=re.S)[:2]
     )
     assert set(light) == set(dark)
     for theme in (light, dark):

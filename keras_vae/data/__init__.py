@@ -22,7 +22,7 @@ from keras_vae.data.sources.digits import Digits
 from keras_vae.data.sources.folder import ImageFolder, holds_images
 from keras_vae.data.sources.sprites import Sprites
 from keras_vae.data.sources.tensorflow_datasets import TensorFlowDatasets
-from keras_vae.data.stores import spoken
+from keras_vae.data.stores import dataset_errors
 from keras_vae.data.value_range import check_range, parse_range, show_range
 from keras_vae.errors import DatasetError
 
@@ -38,7 +38,7 @@ __all__ = [
     "Dataset",
     "Split",
     "spread",
-    "spoken",
+    "dataset_errors",
     "DatasetError",
     "AUGMENTATIONS",
     "check_augmentations",

@@ -5,13 +5,14 @@ float32 images `[n, height, width, channels]` in [0, 1].
 """
 
 import contextlib
-import re
 from functools import cached_property
 
 import numpy as np
 
 from keras_vae.errors import DatasetError
 from keras_vae.runtime.lazy import tf
+
+RAISED = []  # `DatasetError`s raised within graphs since `dataset_errors` was entered
 
 
 def as_float(images):
@@ -56,15 +57,15 @@ class MemoryImages:
 
 
 @contextlib.contextmanager
-def spoken():
-    """Raises a store's `DatasetError` again if TensorFlow has wrapped it in an error of its own."""
+def dataset_errors():
+    """Raises a store's own `DatasetError` if TensorFlow has wrapped it in an error of its own."""
+    RAISED.clear()
     try:
         yield
     except tf.errors.OpError as error:
-        found = re.search(r"DatasetError: (.*)", error.message)
-        if found is None:
+        if not RAISED:
             raise
-        raise DatasetError(found[1]) from error
+        raise RAISED[0] from error
 
 
 class ReadInPython:
@@ -75,8 +76,16 @@ class ReadInPython:
 
     def read_batch(self, indices):
         """Returns the images at `indices`."""
-        images = tf.numpy_function(self.read, [indices], tf.float32, stateful=False)
+        images = tf.numpy_function(self.read_in_graph, [indices], tf.float32, stateful=False)
         return tf.ensure_shape(images, [None, *self.image_shape])
+
+    def read_in_graph(self, indices):
+        """Returns the images at `indices`; keeps a `DatasetError` for `dataset_errors`."""
+        try:
+            return self.read(indices)
+        except DatasetError as error:
+            RAISED.append(error)
+            raise
 
 
 class MappedImages(ReadInPython):

@@ -18,7 +18,7 @@ from keras_vae.report.comparison import (
     download,
 )
 from keras_vae.report.page import NAME, page, tag, text
-from keras_vae.report.pictures import draw_all, run_plots
+from keras_vae.report.pictures import LADDER, draw_all, ladder_strips, run_plots
 from keras_vae.report.sections import SECTIONS
 from keras_vae.report.tables import glossary, plain
 from keras_vae.report.verdict import header, navigation, plain_words, tiles, verdict_card
@@ -42,6 +42,7 @@ def write_report(folder, results, pictures):
     folder, results, pictures = pathlib.Path(folder), plain(results), pictures or {}
     check(results)
     write_json(folder / "results.json", results)
+    write_json(folder / LADDER, ladder_strips(results, pictures))
     drawn = draw_all(folder / "figures", run_plots(results, pictures))
     sections = [section(results, pictures, drawn) for section in SECTIONS]
     sections = [section for section in sections if section]

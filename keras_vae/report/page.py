@@ -1,6 +1,6 @@
 """HTML for reports: escaping, formatted numbers, strips of images, and the page around them.
 
-The page is self-contained. Its content security policy forbids all requests, and all scripts except the one below
+The page is self-contained. Its content security policy forbids all requests, and all scripts except `assets/report.js`
 (allowed by its hash). Even a name that was not escaped could therefore do nothing.
 """
 
@@ -9,6 +9,7 @@ import hashlib
 import html
 import io
 import math
+import pathlib
 import re
 import unicodedata
 
@@ -16,6 +17,7 @@ import numpy as np
 
 from keras_vae.runtime import figures
 
+HERE = pathlib.Path(__file__).parent
 MOST_PIXELS = 96  # largest side of an image in the page; the files in figures/ are not reduced
 PLUS_MINUS, TIMES, MINUS, DASH, RAISED = (
     "\u00b1",
@@ -169,13 +171,21 @@ def strip(rows, alt, size=40, gap=1):
         size: Height of an image on the screen.
         gap: Pixels between images.
     """
+    return tag("img", **image_attributes(rows, alt, size, gap), decoding="async")
+
+
+def image_attributes(rows, alt, size=40, gap=1):
+    """Returns the attributes of the `img` of `strip`, a dict."""
     source, (width, height) = png(rows, gap)
     side = min(np.shape(rows[0])[1], MOST_PIXELS)
     scale = size / side
-    return (
-        f'<img class="{"crisp" if side < 24 else "smooth"}" src="{source}" alt="{text(alt)}"'
-        f' width="{round(width * scale)}" height="{round(height * scale)}" decoding="async">'
-    )
+    return {
+        "class_": "crisp" if side < 24 else "smooth",
+        "src": source,
+        "alt": alt,
+        "width": round(width * scale),
+        "height": round(height * scale),
+    }
 
 
 def inline(svg, alt):
@@ -216,162 +226,19 @@ def data_uri(content, kind):
 
 def page(title, body):
     """Returns the whole page. `body` is HTML."""
-    allowed = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{allowed}'; base-uri 'none'; form-action 'none'"
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n<meta name="generator" content="keras_vae">\n'
-        f"<title>{text(title, NAME)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}\n"
-        f"<script>{SCRIPT}</script>\n</body>\n</html>\n"
+    import jinja2
+
+    templates = jinja2.Environment(loader=jinja2.FileSystemLoader(HERE / "templates"), autoescape=True)
+    script = asset("report.js")
+    return templates.get_template("page.html").render(
+        title=clean(title, NAME),
+        hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        style=asset("report.css"),
+        script=script,
+        body=body,
     )
 
 
-# Adds a button that copies a command. Without scripts, the command can still be selected.
-SCRIPT = """
-for (const box of document.querySelectorAll(".command")) {
-  if (!navigator.clipboard) break;
-  const button = document.createElement("button");
-  button.type = "button"; button.textContent = "Copy";
-  button.onclick = () => navigator.clipboard.writeText(box.querySelector("code").textContent).then(() => {
-    button.textContent = "Copied"; setTimeout(() => button.textContent = "Copy", 1500); });
-  box.append(button);
-}
-"""
-
-STYLE = """
-:root {
-  --paper: #f6f5f1; --card: #ffffff; --sunk: #f1efe9; --ink: #1b1f24; --muted: #59616b; --line: #dedbd3;
-  --blue: #1f5fa8; --orange: #b8470b; --green: #1a7350; --purple: #7a3fa0;
-  --good: #1a7350; --fair: #8a5a00; --bad: #b3261e; color-scheme: light;
-}
-@media screen and (prefers-color-scheme: dark) { :root {
-  --paper: #121417; --card: #1a1d21; --sunk: #22262b; --ink: #e9e7e2; --muted: #a3abb5; --line: #343a41;
-  --blue: #84b8f2; --orange: #ff9d66; --green: #63cfa4; --purple: #cba3f0;
-  --good: #63cfa4; --fair: #e5b454; --bad: #ff8a80; color-scheme: dark;
-} }
-* { box-sizing: border-box; }
-html { -webkit-text-size-adjust: 100%; scroll-behavior: smooth; scroll-padding-top: 1rem; }
-@media (prefers-reduced-motion: reduce) { html { scroll-behavior: auto; } }
-body { margin: 0; background: var(--paper); color: var(--ink); overflow-wrap: anywhere;
-  font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", "Liberation Sans", sans-serif; }
-.page { max-width: 68rem; margin: 0 auto; padding: 2.5rem 1.5rem 4rem; }
-h1, h2, h3, h4 { line-height: 1.25; margin: 0; text-wrap: balance; overflow-wrap: anywhere; }
-h1 { font-size: 1.15rem; font-weight: 600; }
-h2 { font-size: 1.5rem; letter-spacing: -.012em; }
-h3 { font-size: 1.05rem; }
-h4 { font-size: .95rem; }
-p { margin: .5rem 0 0; max-width: 44rem; }
-a { color: var(--blue); text-underline-offset: .18em; text-decoration-thickness: .06em; }
-:focus-visible { outline: 3px solid var(--blue); outline-offset: 2px; border-radius: 3px; }
-code, pre { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace; font-size: .875em; }
-img { display: block; max-width: 100%; height: auto; }
-.crisp { image-rendering: pixelated; }
-.muted, figcaption, .facts { color: var(--muted); }
-.skip { position: absolute; left: -99rem; } .skip:focus { left: 1rem; top: 1rem; background: var(--card); padding: .5rem; }
-header .facts { margin: .25rem 0 0; padding: 0; list-style: none; display: flex; flex-wrap: wrap; gap: 0 1.25rem; font-size: .9rem; }
-section { margin-top: 3.5rem; }
-section > p:first-of-type { color: var(--muted); }
-.card { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 1.25rem; margin-top: 1.25rem; min-width: 0; }
-
-.verdict { margin-top: 1.25rem; padding: 1.75rem; border-left: 6px solid var(--tone); }
-.tone-good { --tone: var(--good); } .tone-fair { --tone: var(--fair); } .tone-bad { --tone: var(--bad); } .tone-none { --tone: var(--muted); }
-.verdict .kind { color: var(--tone); font-weight: 650; font-size: .9rem; margin: 0 0 .35rem; }
-.verdict h2 { font-size: clamp(1.5rem, 1.1rem + 2vw, 2.15rem); letter-spacing: -.02em; }
-.verdict .cause { font-size: 1.1rem; margin-top: .75rem; max-width: 46rem; }
-.lines { margin: 1.25rem 0 0; display: grid; gap: .5rem; }
-.lines div { display: grid; grid-template-columns: 8.5rem minmax(0, 1fr); gap: 0 1rem; }
-.lines dt { font-weight: 600; } .lines dd { margin: 0; }
-.state { color: var(--tone); font-weight: 650; } .state + .rest::before { content: " · "; color: var(--muted); }
-.remedy { margin-top: 1.5rem; padding-top: 1.25rem; border-top: 1px solid var(--line); }
-.command { position: relative; margin-top: .75rem; max-width: 100%; }
-.command pre { margin: 0; padding: .75rem 5.25rem .75rem 1rem; background: var(--sunk); border: 1px solid var(--line); border-radius: 7px;
-  white-space: pre-wrap; overflow-wrap: anywhere; max-height: 11rem; overflow-y: auto; }
-.command code::before { content: "$ "; color: var(--muted); }
-.command button { position: absolute; top: .45rem; right: .5rem; font: inherit; font-size: .8rem; padding: .2rem .7rem; color: var(--ink);
-  background: var(--card); border: 1px solid var(--line); border-radius: 5px; cursor: pointer; }
-.command button:hover { border-color: var(--muted); }
-
-.rows { margin: 1.1rem 0 0; display: grid; grid-template-columns: minmax(8.5rem, max-content) minmax(0, 1fr); gap: .55rem 1.25rem; align-items: center; }
-.rows + .scroll { margin-top: 1.5rem; }
-.rows .label { font-size: .9rem; } .rows .label small { display: block; color: var(--muted); }
-.tiles { display: grid; grid-template-columns: repeat(6, minmax(0, 1fr)); gap: 1px; background: var(--line); border: 1px solid var(--line);
-  border-radius: 10px; overflow: hidden; margin: 1.25rem 0 0; padding: 0; }
-.tiles div { background: var(--card); padding: .9rem 1rem; display: flex; flex-direction: column; }
-.tiles dt { font-size: .85rem; color: var(--muted); } .tiles dd { margin: 0; }
-.tiles .value { font-size: 1.45rem; font-weight: 600; letter-spacing: -.015em; line-height: 1.35; font-variant-numeric: tabular-nums; }
-.tiles .unit, .tiles .se { font-size: .85rem; font-weight: 400; color: var(--muted); letter-spacing: 0; }
-.tiles .note { font-size: .8rem; color: var(--muted); }
-nav { margin-top: 1.5rem; font-size: .9rem; } nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; margin: 0; padding: 0; }
-
-.finding dl { margin: .75rem 0 0; display: grid; grid-template-columns: 6.5rem minmax(0, 1fr); gap: .5rem 1rem; }
-.finding dt { color: var(--muted); } .finding dd { margin: 0; max-width: 44rem; }
-.finding .sub { font-weight: 400; color: var(--muted); }
-
-.scroll { overflow-x: auto; max-width: 100%; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .92rem; }
-caption { text-align: left; font-weight: 600; padding-bottom: .5rem; caption-side: top; }
-caption small { font-weight: 400; color: var(--muted); margin-left: .5rem; }
-th, td { text-align: left; vertical-align: baseline; padding: .3rem .9rem .3rem 0; border-bottom: 1px solid var(--line); font-weight: 400; }
-thead th { color: var(--muted); font-size: .82rem; vertical-align: bottom; } tr:last-child > * { border-bottom: 0; }
-th a { color: inherit; text-decoration-color: var(--line); } th a:hover { text-decoration-color: currentColor; }
-.numbers tbody > tr > th { width: 42%; } .numbers .group th { width: auto; } td.value { white-space: nowrap; width: 26%; } td .unit, th .unit { color: var(--muted); font-size: .85em; } td .se { color: var(--muted); }
-td.bars { width: 50%; padding: 0 0 0 1rem; vertical-align: middle; }
-tr.group th { font-weight: 600; padding-top: .9rem; }
-.none { color: var(--muted); font-style: italic; } .healthy { color: var(--muted); font-size: .86rem; min-width: 8rem; }
-.num { text-align: right; white-space: nowrap; padding-right: 0; padding-left: .9rem; }
-.best { font-weight: 650; }
-
-.ladder td, .ladder th { vertical-align: middle; } .ladder tbody th { min-width: 11rem; max-width: 15rem; overflow-wrap: anywhere; padding: .7rem .9rem .7rem 0; }
-.ladder .num { padding-left: .6rem; } .ladder .se { display: block; font-size: .82em; color: var(--muted); }
-.ladder tbody th strong { display: block; font-weight: 600; } .ladder tbody th span { font-size: .82rem; color: var(--muted); line-height: 1.35; display: block; }
-.ladder .pictures { min-width: 296px; padding-right: 0; } .ladder .pictures img + img { margin-top: 1px; }
-
-.compare th[scope=row] { position: sticky; left: 0; background: var(--card); min-width: 9rem; } .compare td, .compare th[scope=col] { min-width: 7rem; }
-.compare thead strong { color: var(--ink); font-size: 1rem; } .compare .cell { min-width: 10.5rem; } .compare .cell small { display: block; margin-top: .2rem; }
-.verdicts td:last-child { min-width: 18rem; } .ladders td, .ladders th { vertical-align: middle; }
-table { overflow-wrap: break-word; }
-.two { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: 1.25rem; margin-top: 1.25rem; }
-.two > .card { margin-top: 0; }
-figure { margin: 0; min-width: 0; } figure + figure { margin-top: 1.5rem; }
-.plot svg { display: block; width: 100%; height: auto; margin: 0 auto; font-family: inherit; }
-figcaption { font-size: .88rem; line-height: 1.45; margin-top: .6rem; }
-figcaption strong { color: var(--ink); font-weight: 600; }
-.ends { display: flex; justify-content: space-between; font-size: .82rem; color: var(--muted); margin-top: .3rem; gap: 1rem; }
-.fit { width: fit-content; max-width: 100%; }
-.bar { display: block; height: .55rem; border-radius: 2px; background: var(--blue); min-width: 2px; }
-
-.glossary { columns: 2 22rem; column-gap: 2.5rem; margin-top: 1rem; }
-.glossary .group { margin-top: 1.5rem; } .glossary .group:first-child { margin-top: 0; }
-.glossary p { margin: .2rem 0 0; font-size: .9rem; line-height: 1.45; }
-.glossary dl { margin: .35rem 0 0; font-size: .88rem; line-height: 1.45; } .glossary dl > div { break-inside: avoid; padding: .3rem 0; }
-.glossary dt { font-weight: 600; } .glossary dd { margin: 0; color: var(--muted); } .glossary dd b { color: var(--ink); font-weight: 500; }
-.glossary code { font-weight: 400; color: var(--muted); overflow-wrap: anywhere; } :target { background: var(--sunk); }
-footer { margin-top: 3rem; color: var(--muted); font-size: .85rem; }
-
-@media (max-width: 62rem) { .tiles { grid-template-columns: repeat(3, minmax(0, 1fr)); } }
-@media (max-width: 46rem) {
-  .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); }
-  .page { padding: 1.25rem .9rem 3rem; } .card { padding: 1rem .9rem; } .verdict { padding: 1.25rem 1rem; }
-  section { margin-top: 2.5rem; }
-  .lines div, .finding dl, .rows { grid-template-columns: minmax(0, 1fr); } .finding dt { margin-top: .35rem; }
-  .rows .label { margin-top: .5rem; }
-  .ladder, .ladder tbody, .ladder tr, .ladder td, .ladder tbody th { display: block; } .ladder thead { display: none; }
-  .ladder tr { display: grid; grid-template-columns: 1fr 1fr; padding: .9rem 0; border-bottom: 1px solid var(--line); } .ladder tr:last-child { border: 0; }
-  .ladder tbody th, .ladder td.pictures { grid-column: 1 / -1; max-width: none; } .ladder .pictures { min-width: 0; padding: .4rem 0; }
-  .ladder td, .ladder tbody th { border: 0; padding: .1rem 0; text-align: left; white-space: normal; }
-  .ladder td[data-label]::before { content: attr(data-label) " "; color: var(--muted); font-size: .85rem; }
-  .ladder caption { display: block; } .ladder .num { padding: .1rem 0; } .ladder .se { display: inline; } .healthy { min-width: 4.5rem; }
-  .command pre { padding-right: 1rem; } .command button { position: static; margin-top: .4rem; }
-}
-@media print {
-  :root { --paper: #fff; } body { font-size: 10pt; } .page { max-width: none; padding: 0; }
-  nav, .skip, .command button { display: none; } a { color: inherit; text-decoration: none; }
-  .card, .tiles { border-color: #bbb; } .card.verdict, .finding, figure, tr, .tiles, .rows, .two > .card { break-inside: avoid; }
-  section > p:first-of-type { break-after: avoid; break-inside: avoid; } .ladder tbody th { min-width: 9rem; }
-  .tiles { grid-template-columns: repeat(3, 1fr); } .ladder tbody th span { font-size: .75rem; }
-  h2, h3, caption { break-after: avoid; } section { margin-top: 1.75rem; } .scroll { overflow: visible; }
-  .command pre { max-height: none; } img, .bar { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-}
-"""
+def asset(name):
+    """Returns the text of a file in `assets/`."""
+    return (HERE / "assets" / name).read_text(encoding="utf-8")

@@ -3,9 +3,11 @@
 import numpy as np
 
 from keras_vae.report import curves, figures
-from keras_vae.report.page import NAME, clean, number, plot, scrolling, strip, tag, text
+from keras_vae.report.page import NAME, clean, image_attributes, number, plot, scrolling, strip, tag, text
 from keras_vae.report.tables import at, entry_title, get, rung_title
 
+LADDER = "ladder.json"  # the file of a report that holds the ladder's images for other pages
+LADDER_SIZE = 40  # height of an image on the screen
 PATHS = ("linear", "slerp", "variance_preserving", "pixel_blend")
 
 
@@ -62,6 +64,17 @@ def neighbour_rows(pictures):
         label = ordinal[index] if index < len(ordinal) else f"{index + 1}th"
         rows.append((f"{label} training image" if index == 0 else label, [nearest[:, index]]))
     return rows
+
+
+def ladder_strips(results, pictures):
+    """Returns the images of the ladder for other pages, by rung: attributes of an `img`, as `LADDER` holds them."""
+    ladder, best = pictures.get("ladder") or {}, get(results, "generation_gap.best_sampler")
+    rungs = {"real": "real", "reconstruction": "reconstruction", "prior": "prior", "best": best}
+    return {
+        name: image_attributes([np.asarray(ladder[rung])], rung_title(rung), LADDER_SIZE)
+        for name, rung in rungs.items()
+        if rung in ladder and np.size(ladder[rung])
+    }
 
 
 def draw_all(folder, wanted):

@@ -1,36 +1,17 @@
-"""Extracts the images of a run's ladder, small PNGs, from the page of its report."""
+"""The images of a run's ladder, as its report keeps them."""
 
-import html
-import re
-
-from keras_vae.report.tables import rung_title
-
-STRIP = re.compile(
-    r'<td class="pictures"[^>]*><img class="(?P<class>\w+)" src="(?P<source>data:image/png;base64,[\w+/=]+)"'
-    r' alt="(?P<alt>[^"]*)" width="(?P<width>\d+)" height="(?P<height>\d+)"'
-)
+from keras_vae.errors import UsageError
+from keras_vae.report.pictures import LADDER
+from keras_vae.runtime.json_file import read_json
 
 
-def read_ladder(run, best_sampler):
-    """Returns strips of images by rung: real, reconstruction, prior, and best, the rung of `best_sampler`.
-
-    Args:
-        run: A `Run` that has been evaluated.
-        best_sampler: Name of the best sampler in its results.
+def read_ladder(run):
+    """Returns strips of images by rung: real, reconstruction, prior, and best, the best sampler's.
 
     Returns:
-        A dict of dicts with the attributes of an `img`, without rungs that the report does not show.
+        A dict of dicts with the attributes of an `img`; empty for a report of an earlier version.
     """
     try:
-        page = (run.report / "index.html").read_text(encoding="utf-8")
-    except OSError:
+        return read_json(run.report / LADDER)
+    except UsageError:
         return {}
-    strips = {
-        html.unescape(found["alt"]).partition(": ")[0]: found.groupdict() for found in STRIP.finditer(page)
-    }
-    rungs = {name: name for name in ("real", "reconstruction", "prior")} | {"best": best_sampler}
-    return {
-        name: strips[rung_title(rung)]
-        for name, rung in rungs.items()
-        if rung is not None and rung_title(rung) in strips
-    }

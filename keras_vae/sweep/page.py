@@ -6,9 +6,8 @@ import pathlib
 import urllib.parse
 
 from keras_vae.explorer.page import STATIC as EXPLORER
-from keras_vae.report.page import STYLE
+from keras_vae.report.page import asset
 from keras_vae.report.single_page import filled, inlined
-from keras_vae.report.tables import get
 from keras_vae.report.verdict import VERDICTS
 from keras_vae.sweep.ladders import read_ladder
 
@@ -29,15 +28,12 @@ def comparison_page(comparison, table, members, folder):
         **comparison,
         "csv": table,
         "verdicts": {key: {"words": words, "tone": tone} for key, (_, words, tone) in VERDICTS.items()},
-        "ladders": {
-            member.name: read_ladder(member.run, get(member.results, "generation_gap.best_sampler"))
-            for member in done
-        },
+        "ladders": {member.name: read_ladder(member.run) for member in done},
         "reports": {member.name: link(member.run.report / "index.html", folder) for member in done},
     }
     modules = {f"sweep/{path.stem}": path for path in sorted(STATIC.glob("*.js"))}
     modules["explorer/dom"] = EXPLORER / "dom.js"
-    style = f"<style>{STYLE}{(STATIC / 'style.css').read_text(encoding='utf-8')}</style>"
+    style = f"<style>{asset('report.css')}{(STATIC / 'style.css').read_text(encoding='utf-8')}</style>"
     return filled(STATIC / "index.html", comparison["title"], inlined(modules), style, json.dumps(data))
 
 

@@ -9,7 +9,7 @@ import warnings
 
 import numpy as np
 
-from keras_vae.data import spoken, spread
+from keras_vae.data import dataset_errors, spread
 from keras_vae.errors import TrainingStopped, WriteError, printable
 from keras_vae.model.objectives import OBJECTIVES
 from keras_vae.model.posteriors import show_shape
@@ -73,7 +73,7 @@ def train(config, run=None):
         try:
             run.write_config(config)
             run.write_environment(devices=devices.describe(config.precision), dataset=dataset.fingerprint)
-            with spoken():
+            with dataset_errors():
                 stopped = fit(model, dataset, config, run, state) if unfinished else None
                 if workers.is_chief():
                     finish(run, dataset, state, begun)

@@ -11,7 +11,7 @@ import pytest
 from killing import check_same_end, check_whole, rows_of
 from PIL import Image
 
-from keras_vae.data import ImageFolder, load_dataset, spoken
+from keras_vae.data import ImageFolder, dataset_errors, load_dataset
 from keras_vae.errors import Damaged, DatasetError, UsageError
 from keras_vae.runtime import checksums
 from keras_vae.training.run_folder import Run
@@ -279,6 +279,9 @@ def test_what_is_found_damaged_in_the_middle_of_an_epoch_is_named_too(tmp_path):
     batches = load_dataset(source, image_size=16).train.training_batches(8, seed=0)
     (records,) = (tmp_path / "cache").glob("*.array_record")
     truncate(records, 100)
-    with pytest.raises(DatasetError, match="the cache is damaged: remove it and start again"), spoken():
+    with (
+        pytest.raises(DatasetError, match="the cache is damaged: remove it and start again"),
+        dataset_errors(),
+    ):
         for _ in batches.take(8):
             pass

@@ -114,4 +114,4 @@ function rungOf(run, rung, title) {
     h("figcaption", {}, h("span", { class: "phone", text: `${title} ` }), h("span", { text: under })));
 }
 
-const picture = (strip, alt) => h("img", { class: strip.class, src: strip.source, width: strip.width, height: strip.height, alt, decoding: "async" });
+const picture = (strip, alt) => h("img", { class: strip.class_, src: strip.src, width: strip.width, height: strip.height, alt, decoding: "async" });
