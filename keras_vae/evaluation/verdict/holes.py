@@ -98,8 +98,8 @@ def spread_cause(facts):
 
 
 def places(facts):
-    """Returns a sentence on the positions of a latent map, or `""` if the latent is a vector."""
-    if not facts.is_map:
+    """Returns a sentence on the positions of a latent map, or `""` for a vector, or for a prior that joins positions."""
+    if not facts.is_map or facts.get("prior") not in (None, "standard", "uniform_codes"):
         return ""
     height, width, _ = facts.get("latent_shape")
     return (
@@ -135,7 +135,7 @@ def correlated_cause(facts, marginal):
 
 def mismatch_evidence(facts):
     """Returns the aggregated posterior's distance from the prior, as a sentence."""
-    if facts.mismatch is None:
+    if facts.mismatch is None or facts.mismatch <= 0:
         return ""
     return (
         f" The aggregated posterior is at least {number(facts.mismatch)} nats from {facts.prior_in_words},"
