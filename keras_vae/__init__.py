@@ -24,7 +24,8 @@ PUBLIC = {
     "SAMPLERS": "samplers",
     "Config": "training.config",
     "train": "training.loop",
-    "evaluate": "evaluation",
+    "evaluate": "report.shown",
+    "show": "report.shown",
     "from_functions": "evaluation.subject",
 }
 __all__ = list(PUBLIC)

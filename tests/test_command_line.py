@@ -409,8 +409,8 @@ def test_help_lists_every_flag_choice_and_default(capsys, monkeypatch):
     for line in [
         "usage: train.py [options]",
         "  --epochs N                    passes over the data (default: 10)",
-        "  --limit N                     first images to take, at most 100% of them (default: none)",
-        "  --augment {flip,crop},...     random changes (default: empty)",
+        "  --limit N                     first images to take, at most 100% of them",
+        "  --augment {flip,crop},...     random changes",
         "  --widths N,...                (default: 32,64)",
         "  --cache, --no-cache           keep the images in memory (default: true)",
         "    --objective NAME            the loss (default: beta_vae)",

@@ -111,7 +111,9 @@ def test_a_model_keeps_its_numbers_on_other_images(tmp_path):
     sevens = load_dataset(str(tmp_path / "sevens.npz"), classes=("3", "7"))
     assert set(sevens.test.labels) == {1}
     assert sevens.label_names == ("3", "7")
-    assert "no class 9" in load_dataset(str(tmp_path / "nines.npz"), classes=("3", "7")).notes[-1]
+    assert (
+        "does not know the class 9" in load_dataset(str(tmp_path / "nines.npz"), classes=("3", "7")).notes[-1]
+    )
 
 
 # Value ranges.

@@ -38,6 +38,10 @@ class Split:
     def __len__(self):
         return len(self.indices)
 
+    def __repr__(self):
+        labels = "" if self.labels is None else ", with labels"
+        return f"<Split: {len(self):,} images of {'x'.join(map(str, self.image_shape))}{labels}>"
+
     @property
     def image_shape(self):
         """(height, width, channels) of each image."""
@@ -168,6 +172,11 @@ class Dataset:
     fingerprint: str = ""
     value_range: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
+
+    def __repr__(self):
+        splits = ("train", "validation", "test")
+        sizes = ", ".join(f"{len(getattr(self, split)):,} {split}" for split in splits)
+        return f"<Dataset {self.name}: {sizes} images of {'x'.join(map(str, self.image_shape))}>"
 
     @property
     def num_classes(self):

@@ -29,6 +29,11 @@ def evaluate(model, dataset=None, **settings):
     Raises:
         UsageError, DatasetError: The model or the images cannot be used.
     """
+    return measured_and_concluded(model, dataset, **settings)[0]
+
+
+def measured_and_concluded(model, dataset=None, **settings):
+    """Returns the results of `evaluate`, and the pictures for its report."""
     from keras_vae.evaluation.adapters import dataset_of, model_of, source_of
     from keras_vae.evaluation.conclusion import conclude
     from keras_vae.evaluation.repair import Repair
@@ -39,4 +44,5 @@ def evaluate(model, dataset=None, **settings):
     given = model_of(model)
     images = dataset_of(dataset, given, asked, settings)
     measured = measure(given.subject(images, asked), images, asked)
-    return conclude(measured, Repair("program"), source_of(given, dataset, asked, settings))
+    results = conclude(measured, Repair("program"), source_of(given, dataset, asked, settings))
+    return results, measured.pictures

@@ -15,6 +15,7 @@ from keras_vae.errors import Damaged, UsageError
 from keras_vae.runtime import checksums
 from keras_vae.runtime.files import locked, rename, sweep, unfinished, whole, why, write_json, writing
 from keras_vae.runtime.json_file import read_json
+from keras_vae.runtime.programs import typed_path
 from keras_vae.training.config import read_settings
 
 WEIGHTS, STATE = "model.weights.h5", "state.json"  # the files of a checkpoint
@@ -31,6 +32,9 @@ class Run:
 
     def __init__(self, path):
         self.path = pathlib.Path(path)
+
+    def __repr__(self):
+        return f"<Run {typed_path(self.path)}>"
 
     @classmethod
     def create(cls, config, name):

@@ -1,0 +1,26 @@
+"""The notebooks run from beginning to end, on small budgets."""
+
+import pathlib
+import re
+
+import pytest
+
+NOTEBOOKS = pathlib.Path(__file__).resolve().parents[1] / "docs" / "notebooks"
+BUDGETS = {"EPOCHS": "2", "MINUTES": "0.05"}
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
+
+
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_a_notebook_runs(path, tmp_path):
+    nbformat = pytest.importorskip("nbformat", reason="the extra docs is not installed")
+    client = pytest.importorskip("nbclient")
+    book = nbformat.read(path, as_version=4)
+    for cell in book.cells:
+        for name, value in BUDGETS.items():
+            cell.source = re.sub(rf"\b{name} = [\d.]+", f"{name} = {value}", cell.source)
+        cell.source = re.sub(r"EPOCHS, MINUTES = \d+, [\d.]+", "EPOCHS, MINUTES = 2, 0.05", cell.source)
+    client.NotebookClient(book, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    said = [output for cell in book.cells for output in cell.get("outputs", ())]
+    assert said
+    assert not [output.text for output in said if output.get("name") == "stderr"]
