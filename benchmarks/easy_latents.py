@@ -103,7 +103,7 @@ def measure(variant, arguments, seed, dataset):
     """Returns the figures of one trained variant, a dict."""
     config = config_of(variant, arguments, seed)
     images = dataset.train.images()
-    model, seconds = trained(setup.settle(config, dataset), dataset, images, variant, arguments)
+    model, seconds = trained(setup.resolve(config, dataset), dataset, images, variant, arguments)
     held_out = dataset.test.images(0, 2 * arguments.count)
     terms = model.evaluate(held_out, verbose=0, return_dict=True)
     codes, _ = draws_of(model, held_out, seed)

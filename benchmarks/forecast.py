@@ -27,7 +27,7 @@ from keras_vae.model.objectives import BetaVAE
 from keras_vae.model.regularizers import Equivariance
 from keras_vae.runtime.lazy import keras
 from keras_vae.samplers import FlowMatching, GaussianSampler
-from keras_vae.samplers.places import find_places
+from keras_vae.samplers.coordinates import find_places
 from keras_vae.training import setup
 
 RESULTS = pathlib.Path(__file__).parent / "results" / "forecast.json"
@@ -95,7 +95,7 @@ def config_of(name, variant, arguments):
 
 def measure(name, variant, arguments, dataset):
     """Returns the numbers of one model, a dict."""
-    config = setup.settle(config_of(name, variant, arguments), dataset)
+    config = setup.resolve(config_of(name, variant, arguments), dataset)
     path = arguments.models / f"{name}, {variant}.keras"
     images, labels = dataset.train.images(), np.asarray(dataset.train.labels)
     if path.is_file():

@@ -103,7 +103,7 @@ def trained(plant, data_dir):
     """Returns the model that `plant` is made of, trained to its last epoch, and the images that it was trained on."""
     config = config_of(plant, data_dir)
     dataset = setup.load(config)
-    config = setup.settle(config, dataset)
+    config = setup.resolve(config, dataset)
     keras.utils.set_random_seed(config.seed)
     model = setup.build(config, dataset)
     model.fit(

@@ -126,7 +126,7 @@ def train_on(folder, seconds):
         output=str(folder), name="run", limit=IMAGES, epochs=ALWAYS, precision="float32", schedule="constant"
     )
     dataset = setup.load(config)
-    config = setup.settle(config, dataset)
+    config = setup.resolve(config, dataset)
     model, run = setup.build(config, dataset), loop.folder(None, config, dataset)
     run.write_config(config)
     state, begun = State(fingerprint=dataset.fingerprint), time.monotonic()

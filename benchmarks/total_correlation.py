@@ -39,7 +39,7 @@ def measure(name, data, epochs, seed):
     """Returns rate, distortion and both total correlations of an objective, trained."""
     images = data.train.images()
     steps = epochs * -(-len(images) // BATCH)
-    objective = OBJECTIVES[name]().settle(len(images), steps)
+    objective = OBJECTIVES[name]().resolve(len(images), steps)
     keras.utils.set_random_seed(seed)
     network = Convolutional(widths=(16, 32), dense=64)
     model = keras_vae.Autoencoder(data.image_shape, LATENT, objective, "bernoulli", network, seed=seed)

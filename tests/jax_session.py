@@ -43,7 +43,7 @@ SMALL = {
 # The likelihoods go round the objectives.
 ROWS = {
     name: {
-        "objective": kind(**SMALL.get(name, {})).settle(num_images=256, num_steps=32),
+        "objective": kind(**SMALL.get(name, {})).resolve(num_images=256, num_steps=32),
         "likelihood": likelihood,
     }
     for (name, kind), likelihood in zip(OBJECTIVES.items(), itertools.cycle(LIKELIHOODS))

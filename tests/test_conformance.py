@@ -71,7 +71,7 @@ SIZES = {
 
 def make(objective, latent, policy, regularizer="none", **kwargs):
     keras.utils.set_random_seed(1)
-    objective = OBJECTIVES[objective](**SIZES.get(objective, {})).settle(num_images=256, num_steps=32)
+    objective = OBJECTIVES[objective](**SIZES.get(objective, {})).resolve(num_images=256, num_steps=32)
     model = Autoencoder(
         (8, 8, 1),
         latent,

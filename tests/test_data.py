@@ -22,7 +22,7 @@ from keras_vae.model.autoencoder import Autoencoder
 from keras_vae.model.networks import Convolutional
 from keras_vae.runtime.files import write_json
 from keras_vae.training.config import FOUND, Config, read_settings
-from keras_vae.training.setup import load, settle
+from keras_vae.training.setup import load, resolve
 
 RANDOM = np.random.default_rng(0)
 SPLITS = ("train", "validation", "test")
@@ -473,7 +473,7 @@ def test_a_run_keeps_the_range_and_the_classes_that_were_found(tmp_path):
     raw = RANDOM.integers(0, 1001, (60, 8, 8), dtype=np.uint16)
     np.savez(tmp_path / "scan.npz", images=raw, labels=np.array([3, 7])[np.arange(60) % 2])
     config = Config(dataset=str(tmp_path / "scan.npz"), objective="conditional_vae", epochs=1)
-    settled = settle(config, load(config))
+    settled = resolve(config, load(config))
     assert (settled.range, settled.classes) == ((float(raw.min()), float(raw.max())), ("3", "7"))
     assert from_json(Config, to_json(settled)) == settled
     assert load(settled).fingerprint == load(config).fingerprint
@@ -488,7 +488,7 @@ def test_classes_without_a_training_image_are_not_sampled():
     with pytest.raises(
         UsageError, match=r"no training images of the classes .* \(raise --limit, which is 5\)"
     ):
-        settle(config, load(config))
+        resolve(config, load(config))
 
 
 def test_model_and_export_know_range_and_names_of_classes():

@@ -101,7 +101,7 @@ class Explorer:
         center, directions = world.axes
         return center + self.at() @ directions
 
-    def settle(self):
+    def resolve(self):
         """Waits until the address, which is written a moment later, is up to date: by the page's own clock."""
         self.page.evaluate(
             "() => new Promise((done) => requestAnimationFrame(() => setTimeout(() => requestAnimationFrame(done), 500)))"
@@ -150,21 +150,21 @@ def plane_to_screen(explorer, point, number=0):
 
 def test_dragging_decodes_the_place_under_the_cursor(explorer, site, worlds):
     world = worlds["two"]
-    explorer.open(f"{site}#run=0").settle()
+    explorer.open(f"{site}#run=0").resolve()
     mouse = explorer.page.mouse
     mouse.move(*plane_to_screen(explorer, (2.5, 2.5)))
     mouse.down()
     for step in np.linspace(2.5, -1.3, 12):
         mouse.move(*plane_to_screen(explorer, (step, 0.5 * step)))
     mouse.up()
-    explorer.settle()
+    explorer.resolve()
     np.testing.assert_allclose(explorer.at(), [-1.3, -0.65], atol=0.05)
     explorer.shows(PICTURE, lambda: world.decode(explorer.code(world)[None])[0])
 
 
 def test_a_click_on_a_point_reconstructs_its_image(explorer, site, worlds):
     world = worlds["two"]
-    explorer.open(f"{site}#run=0").settle()
+    explorer.open(f"{site}#run=0").resolve()
     lonely = np.argmax(np.linalg.norm(world.coordinates, axis=1))  # no other point is meant
     explorer.page.mouse.move(*plane_to_screen(explorer, world.coordinates[lonely]))
     explorer.page.wait_for_selector(".tip:not([hidden])")
@@ -177,40 +177,40 @@ def test_a_click_on_a_point_reconstructs_its_image(explorer, site, worlds):
     words = explorer.page.locator(".numbers").inner_text().replace("\N{MINUS SIGN}", "-")
     assert in_words(found["distortion"]) in words
     assert f"{found['rate']:.1f}" in words
-    explorer.settle()
+    explorer.resolve()
     assert int(explorer.state()["image"]) == lonely
 
 
 def test_keys_move_the_cursor_and_zoom(explorer, site, worlds):
     world = worlds["two"]
-    explorer.open(f"{site}#run=0&at=0 0").settle()
+    explorer.open(f"{site}#run=0&at=0 0").resolve()
     span = float(explorer.state()["view"].split()[2])
     explorer.page.locator(".above").focus()
     for key in ("ArrowRight", "ArrowRight", "ArrowUp", "+"):
         explorer.page.keyboard.press(key)
-    explorer.settle()
+    explorer.resolve()
     np.testing.assert_allclose(explorer.at(), [0.02 * span, 0.01 * span], rtol=1e-2)
     assert float(explorer.state()["view"].split()[2]) == pytest.approx(span / 1.25, rel=1e-3)
     explorer.shows(PICTURE, lambda: world.decode(explorer.code(world)[None])[0])
 
 
 def test_wheel_zooms_about_the_cursor(explorer, site):
-    explorer.open(f"{site}#run=0").settle()
+    explorer.open(f"{site}#run=0").resolve()
     before = plane_to_screen(explorer, (1, 1))
     explorer.page.mouse.move(*before)
     explorer.page.mouse.wheel(0, -300)
-    explorer.settle()
+    explorer.resolve()
     np.testing.assert_allclose(plane_to_screen(explorer, (1, 1)), before, atol=1.0)
 
 
 def test_a_slider_moves_along_its_direction_alone(explorer, site, worlds):
     world = worlds["six"]
-    explorer.open(f"{site}#run=2&at=0.2 0.1 -0.3 0 0.4 0.1").settle()
+    explorer.open(f"{site}#run=2&at=0.2 0.1 -0.3 0 0.4 0.1").resolve()
     before = explorer.at()
     third = world.coordinates[:, 2].astype(float)
     target = float(third.mean() + 1.5 * third.std())
     explorer.slide("axis 3", target)
-    explorer.settle()
+    explorer.resolve()
     moved = explorer.at() - before
     assert explorer.at()[2] == pytest.approx(target, abs=0.02 * third.std())  # the slider's own step
     np.testing.assert_allclose(np.delete(moved, 2), 0, atol=1e-3)
@@ -219,13 +219,13 @@ def test_a_slider_moves_along_its_direction_alone(explorer, site, worlds):
 
 def test_a_locked_slider_stays_and_reset_leads_to_the_mean(explorer, site, worlds):
     world = worlds["six"]
-    explorer.open(f"{site}#run=2&at=0.5 0.5 0.5 0.5 0.5 0.5").settle()
+    explorer.open(f"{site}#run=2&at=0.5 0.5 0.5 0.5 0.5 0.5").resolve()
     explorer.page.get_by_label("Lock axis 2").click()
     explorer.page.get_by_role("button", name="Reset").click()
-    explorer.settle()
+    explorer.resolve()
     np.testing.assert_allclose(explorer.at(), [0, 0.5, 0, 0, 0, 0], atol=1e-3)
     explorer.page.get_by_role("button", name="Random").click()
-    explorer.settle()
+    explorer.resolve()
     assert explorer.at()[1] == pytest.approx(0.5, abs=1e-3)
     assert (
         np.abs(np.delete(explorer.at(), 1)).max() > 0.005
@@ -235,14 +235,14 @@ def test_a_locked_slider_stays_and_reset_leads_to_the_mean(explorer, site, world
 
 def test_what_is_drawn_is_encoded(explorer, site, worlds):
     world = worlds["two"]
-    explorer.open(f"{site}#run=0&tab=draw").settle()
+    explorer.open(f"{site}#run=0&tab=draw").resolve()
     box = explorer.page.locator(".sketch").bounding_box()
     mouse = explorer.page.mouse
     mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.1 * box["height"])
     mouse.down()
     mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.9 * box["height"], steps=8)
     mouse.up()
-    explorer.settle()
+    explorer.resolve()
     drawn = explorer.pixels(".sketch")[..., :1]
     assert drawn[:, 3:5].mean() > 120  # a stroke down the middle
     assert drawn[:, [0, 7]].max() < 20
@@ -314,7 +314,7 @@ def test_the_strip_between_two_images_is_the_path(explorer, site, worlds, name, 
 
 def test_an_end_is_what_is_picked(explorer, site, worlds):
     world = worlds["six"]
-    explorer.open(f"{site}#run=2&tab=paths&image=9").settle()
+    explorer.open(f"{site}#run=2&tab=paths&image=9").resolve()
     explorer.page.get_by_role("button", name="Set A").click()
     explorer.shows(".slot canvas", lambda: world.decode(world.codes.mean[9:10])[0])
 
@@ -357,7 +357,7 @@ def test_a_layer_tells_its_shape_and_shows_its_maps(explorer, site, worlds):
 
 def test_two_runs_share_the_cursor(explorer, site, worlds):
     first, second = worlds["two"], worlds["plain"]
-    explorer.open(f"{site}#run=0&beside=1&at=0.7 -0.4").settle()
+    explorer.open(f"{site}#run=0&beside=1&at=0.7 -0.4").resolve()
     deviations = (explorer.code(first) - first.coordinates.mean(axis=0)) / first.coordinates.std(axis=0)
     there = second.coordinates.mean(axis=0) + deviations * second.coordinates.std(axis=0)
     explorer.shows(PICTURE, lambda: first.decode(explorer.code(first)[None])[0])
@@ -367,7 +367,7 @@ def test_two_runs_share_the_cursor(explorer, site, worlds):
 
 def test_pictures_fill_the_plane_with_what_it_decodes_to(explorer, site, worlds):
     world = worlds["two"]
-    explorer.open(f"{site}#run=0&at=0 0&show=tiles").settle()
+    explorer.open(f"{site}#run=0&at=0 0&show=tiles").resolve()
     point = (-2.2, 2.9)
 
     def seen():
@@ -389,33 +389,33 @@ def test_pictures_fill_the_plane_with_what_it_decodes_to(explorer, site, worlds)
 
 def test_a_link_leads_back_to_the_same_state(explorer, site):
     link = f"{site}#run=2&tab=samples&image=7&locks=1&show=dead+prior&only=3&layout=tsne&seed=32&temperature=0.75&source=mixture"
-    explorer.open(link).settle()
+    explorer.open(link).resolve()
     state = explorer.state()
     for key, value in urllib.parse.parse_qsl(urllib.parse.urlsplit(link).fragment):
         assert state[key] == value, key
     assert explorer.page.locator(".legend [aria-pressed=true]").all_inner_texts() == ["3"]
     explorer.page.reload()
     explorer.page.wait_for_selector("#app[aria-busy=false]")
-    explorer.settle()
+    explorer.resolve()
     assert explorer.state() == state
 
 
 def test_another_class_by_mouse_or_keyboard_decodes_the_same_code_as_it(explorer, site, worlds):
     world, code = worlds["conditional"], np.array([[0.6, -0.5]], "float32")
-    explorer.open(f"{site}#run=3&at=0.6 -0.5&show=tiles").settle()
+    explorer.open(f"{site}#run=3&at=0.6 -0.5&show=tiles").resolve()
     explorer.shows(PICTURE, lambda: world.decode(code, 0)[0])
     explorer.choose("7")
     explorer.shows(PICTURE, lambda: world.decode(code, 7)[0])
     explorer.page.keyboard.press("ArrowRight")
     explorer.shows(PICTURE, lambda: world.decode(code, 8)[0])
     assert explorer.page.locator(".view figcaption").nth(1).inner_text() == "decoded as 8"
-    explorer.settle()
+    explorer.resolve()
     assert explorer.state()["class"] == "8"
     explorer.page.reload()
     explorer.shows(PICTURE, lambda: world.decode(code, 8)[0])
     assert explorer.page.get_by_role("radio", name="8", exact=True).is_checked()
     explorer.slide("z₁", -1.0)
-    explorer.settle()
+    explorer.resolve()
     explorer.shows(PICTURE, lambda: world.decode(explorer.code(world)[None], 8)[0])
 
 
@@ -444,7 +444,7 @@ def test_an_uploaded_image_is_encoded_as_the_class(explorer, site, worlds, tmp_p
         explorer.choose(str(label))
         found = world.encode(image.astype("float32") / 255, label)
         explorer.shows(PICTURE, lambda found=found: found["image"])
-        explorer.settle()
+        explorer.resolve()
         np.testing.assert_allclose(explorer.at(), found["mean"], atol=0.01)
         rate = explorer.page.locator(".numbers dd").nth(1).inner_text()
         assert float(rate.removesuffix(" nats")) == pytest.approx(found["rate"], abs=0.06)
@@ -470,7 +470,7 @@ def test_samples_and_paths_are_decoded_as_the_class(explorer, site, worlds):
 
 def test_a_conditional_run_beside_another_shares_the_cursor(explorer, site, worlds):
     first, second = worlds["two"], worlds["conditional"]
-    explorer.open(f"{site}#run=0&beside=3&at=0.7 -0.4&class=2").settle()
+    explorer.open(f"{site}#run=0&beside=3&at=0.7 -0.4&class=2").resolve()
     deviations = (explorer.code(first) - first.coordinates.mean(axis=0)) / first.coordinates.std(axis=0)
     there = (second.coordinates.mean(axis=0) + deviations * second.coordinates.std(axis=0)).astype("float32")
     explorer.shows(PICTURE, lambda: first.decode(explorer.code(first)[None])[0])
@@ -480,7 +480,7 @@ def test_a_conditional_run_beside_another_shares_the_cursor(explorer, site, worl
 
 
 def test_without_labels_to_choose_from_there_is_no_choice(explorer, site):
-    explorer.open(f"{site}#run=0&class=3").settle()
+    explorer.open(f"{site}#run=0&class=3").resolve()
     assert explorer.page.get_by_role("radio").count() == 0
     assert "class" not in explorer.state()
 
@@ -490,7 +490,7 @@ def test_without_labels_to_choose_from_there_is_no_choice(explorer, site):
     ["run=99&at=a b&image=-4&seed=x&view=0", "tab=nothing&only=1e9&layer=a/b&A=", "beside=0&show=%3Cb%3E"],
 )
 def test_a_broken_link_still_opens(explorer, site, fragment):
-    explorer.open(f"{site}#{fragment}").settle()
+    explorer.open(f"{site}#{fragment}").resolve()
     assert explorer.page.locator(".map").count() == 1
     assert "only" not in explorer.state()
 
@@ -501,7 +501,7 @@ def test_a_link_leads_back_to_a_code_that_lies_off_the_axes(explorer, worlds, tm
     (tmp_path / "page.html").write_text(static_page([world]), encoding="utf-8")
     places = {"at": [0.5, 1, -1, 0.2, 0.3, -0.7], "A": [1, 1, 0, 0, 0.5, 0], "B": [0, 0, -1, 1, 0, 0.5]}
     link = {name: " ".join(map(str, numbers)) for name, numbers in places.items()} | {"tab": "paths"}
-    explorer.open(f"{(tmp_path / 'page.html').as_uri()}#{urllib.parse.urlencode(link)}").settle()
+    explorer.open(f"{(tmp_path / 'page.html').as_uri()}#{urllib.parse.urlencode(link)}").resolve()
     decoded = dict(zip(places, world.decode(np.array(list(places.values()), "float32"))))
     explorer.shows(PICTURE, lambda: decoded["at"])
     explorer.shows(".strip.wide canvas", lambda: decoded["A"], number=0)
@@ -511,10 +511,10 @@ def test_a_link_leads_back_to_a_code_that_lies_off_the_axes(explorer, worlds, tm
 
 @pytest.mark.parametrize("reset", [False, True])
 def test_the_page_begins_where_the_codes_are_and_reset_leads_there(explorer, site, worlds, reset):
-    explorer.open(f"{site}#run=1{'&at=7 7' if reset else ''}").settle()
+    explorer.open(f"{site}#run=1{'&at=7 7' if reset else ''}").resolve()
     if reset:
         explorer.page.get_by_role("button", name="Reset").click()
-        explorer.settle()
+        explorer.resolve()
     np.testing.assert_allclose(explorer.at(), worlds["plain"].coordinates.mean(axis=0), rtol=1e-3, atol=1e-4)
 
 
@@ -568,17 +568,17 @@ def test_on_a_phone_all_fits_the_width(browser, site):
     explorer = Explorer(context.new_page()).open(f"{site}#run=2&at=0.5")
     for tab in ("Sliders", "Draw", "Paths", "Samples", "Network"):
         explorer.tab(tab)
-        explorer.settle()
+        explorer.resolve()
         assert explorer.page.evaluate("document.documentElement.scrollWidth") <= 360, tab
     explorer.page.touchscreen.tap(*plane_to_screen(explorer, (2.0, 2.0)))
-    explorer.settle()
+    explorer.resolve()
     assert explorer.complaints == []
     context.close()
 
 
 def test_decoding_keeps_up_with_a_hand(explorer, site):
     """Thirty pictures a second were measured on idle cores; here it only has to be no slide show."""
-    explorer.open(f"{site}#run=0").settle()
+    explorer.open(f"{site}#run=0").resolve()
     rate = explorer.page.evaluate(
         """async () => { const { engineOf } = await import("explorer/engines");
         const engine = engineOf({ number: 0 }), code = new Float32Array([0.1, 0.2]);
@@ -604,7 +604,7 @@ def files(worlds, tmp_path_factory):
 
 def test_the_one_file_decodes_in_the_browser_as_the_model_does(explorer, files, worlds):
     world = worlds["six"]
-    explorer.open(f"{(files / 'six.html').as_uri()}#at=0.9 -0.6 0.3 0.2 -0.5 0.4").settle()
+    explorer.open(f"{(files / 'six.html').as_uri()}#at=0.9 -0.6 0.3 0.2 -0.5 0.4").resolve()
     explorer.shows(PICTURE, lambda: world.decode(explorer.code(world)[None])[0], tolerance=1)
     explorer.page.goto(f"{(files / 'six.html').as_uri()}#image=8&tab=samples&seed=3")
     explorer.page.wait_for_timeout(500)
@@ -648,7 +648,7 @@ def test_the_one_file_of_a_conditional_run_decodes_as_the_class(explorer, files,
 
 
 def test_the_one_file_of_two_runs_shows_both(explorer, files, worlds):
-    explorer.open((files / "two.html").as_uri()).settle()
+    explorer.open((files / "two.html").as_uri()).resolve()
     assert explorer.page.locator(".map").count() == 2
     explorer.shows(PICTURE, lambda: worlds["two"].decode(explorer.code(worlds["two"])[None])[0], tolerance=1)
 
@@ -665,7 +665,7 @@ def test_a_model_that_the_browser_cannot_compute_is_a_grid_of_pictures(
     monkeypatch.setattr(page, "computable", refuse)
     world = worlds["two"]
     (tmp_path / "grid.html").write_text(static_page([world]), encoding="utf-8")
-    explorer.open(f"{(tmp_path / 'grid.html').as_uri()}#at=0.4 0.3&tab=draw").settle()
+    explorer.open(f"{(tmp_path / 'grid.html').as_uri()}#at=0.4 0.3&tab=draw").resolve()
     cells = grid_codes(world, 48)
     closest = np.linalg.norm(cells - [0.4, 0.3], axis=1).argmin()
     explorer.shows(PICTURE, lambda: world.decode(cells[closest : closest + 1])[0], tolerance=0)
@@ -687,7 +687,7 @@ def test_a_conditional_model_that_the_browser_cannot_compute_has_a_grid_of_pictu
     monkeypatch.setattr(page, "GRID_SIDES", (8, 12))
     world = worlds["conditional"]
     (tmp_path / "grid.html").write_text(static_page([world]), encoding="utf-8")
-    explorer.open(f"{(tmp_path / 'grid.html').as_uri()}#at=0.4 0.3&tab=samples&class=5").settle()
+    explorer.open(f"{(tmp_path / 'grid.html').as_uri()}#at=0.4 0.3&tab=samples&class=5").resolve()
     cells = grid_codes(world, 12)
     closest = np.linalg.norm(cells - [0.4, 0.3], axis=1).argmin()
     explorer.shows(PICTURE, lambda: world.decode(cells[closest : closest + 1], 5)[0], tolerance=0)

@@ -5,7 +5,7 @@ import pytest
 from scipy.integrate import quad
 
 from keras_vae.evaluation.metrics import forecast
-from keras_vae.samplers.places import Rows
+from keras_vae.samplers.coordinates import Rows
 
 
 @pytest.mark.parametrize("variance", [0.01, 0.5, 1.0, 7.0])

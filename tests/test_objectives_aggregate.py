@@ -157,8 +157,8 @@ def test_each_part_has_its_own_weight():
 
 
 def test_total_correlation_is_refused_where_it_cannot_be_measured():
-    assert BetaTCVAE().settle(num_images=77, num_steps=1).num_images == 77
-    assert BetaTCVAE(num_images=5).settle(num_images=77, num_steps=1).num_images == 5
+    assert BetaTCVAE().resolve(num_images=77, num_steps=1).num_images == 77
+    assert BetaTCVAE(num_images=5).resolve(num_images=77, num_steps=1).num_images == 5
     with pytest.raises(
         ValueError, match=r"objective\.num_images is 0: set it to the number of training images"
     ):

@@ -58,7 +58,7 @@ def test_cycles_start_again_from_zero_and_the_last_stays_at_full_weight(iteratio
 def test_cycles_are_those_of_fu_et_al():
     # tau = mod(t - 1, T / M) / (T / M), beta = min(1, tau / share): ours is the same a step earlier, never 0
     steps, cycles, share = 1200, 4, 0.75
-    schedule = VariationalBound(cycles=cycles, share=share).settle(num_images=1, num_steps=steps)
+    schedule = VariationalBound(cycles=cycles, share=share).resolve(num_images=1, num_steps=steps)
     for t in range(2, steps):
         if (t - 1) % (steps // cycles):
             tau = (t - 1) % (steps // cycles) / (steps // cycles)
@@ -66,15 +66,15 @@ def test_cycles_are_those_of_fu_et_al():
 
 
 def test_cycles_share_the_training_between_them():
-    assert VariationalBound(cycles=4).settle(num_images=1, num_steps=800).warmup == 100  # half of 800 / 4
-    assert VariationalBound(cycles=4, warmup=7).settle(num_images=1, num_steps=800).warmup == 7
-    assert VariationalBound().settle(num_images=1, num_steps=800) == VariationalBound()
+    assert VariationalBound(cycles=4).resolve(num_images=1, num_steps=800).warmup == 100  # half of 800 / 4
+    assert VariationalBound(cycles=4, warmup=7).resolve(num_images=1, num_steps=800).warmup == 7
+    assert VariationalBound().resolve(num_images=1, num_steps=800) == VariationalBound()
 
 
 @pytest.mark.parametrize("name", ANNEALED)
 def test_every_pull_towards_the_prior_can_be_annealed(name, digits):
-    whole = OBJECTIVES[name]().settle(num_images=1000, num_steps=100)
-    tenth = OBJECTIVES[name](warmup=10).settle(num_images=1000, num_steps=100)
+    whole = OBJECTIVES[name]().resolve(num_images=1000, num_steps=100)
+    tenth = OBJECTIVES[name](warmup=10).resolve(num_images=1000, num_steps=100)
     losses = []
     for objective in (whole, tenth):
         model = make(objective, num_classes=2)
@@ -118,8 +118,8 @@ def test_capacity_grows_linearly_and_stays(iteration, capacity):
 
 
 def test_capacity_takes_half_of_the_training_to_rise_or_what_it_is_told():
-    assert Capacity().settle(num_images=1, num_steps=300).rise == 150
-    assert Capacity(rise=7).settle(num_images=1, num_steps=300).rise == 7
+    assert Capacity().resolve(num_images=1, num_steps=300).rise == 150
+    assert Capacity(rise=7).resolve(num_images=1, num_steps=300).rise == 7
     with pytest.raises(ValueError, match=r"objective\.rise is 0: set the number of training steps"):
         make(Capacity())
 
@@ -133,7 +133,7 @@ def test_a_negative_capacity_is_refused(field):
 @pytest.mark.parametrize("capacity", [3.0, 12.0])
 def test_the_rate_ends_within_five_percent_of_the_capacity(capacity, digits):
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(5e-3, 400))
-    objective = Capacity(capacity=capacity).settle(num_images=64, num_steps=400)
+    objective = Capacity(capacity=capacity).resolve(num_images=64, num_steps=400)
     model = make(objective, latent=4, optimizer=optimizer)
     data = tf.data.Dataset.from_tensors(digits).cache().repeat(400)
     model.fit(data, verbose=0)

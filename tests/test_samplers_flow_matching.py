@@ -8,8 +8,8 @@ import tensorflow as tf
 from scipy.stats import multivariate_normal
 
 from keras_vae.samplers import Codes, FlowMatching, GaussianSampler, load, ode, save
+from keras_vae.samplers.coordinates import Places, find_places, informative, is_map
 from keras_vae.samplers.learning import Learning, Look, outlook, rate, still_gains
-from keras_vae.samplers.places import Places, find_places, informative, is_map
 
 NO_NOISE = -100.0  # the log-variance that plain autoencoders are given
 SMALL = {"width": 16, "updates": 60}

@@ -14,7 +14,7 @@ from sweep_runs import leave, results_of, swept
 
 from keras_vae.cli.sweep import compared, default_name, main, recommended
 from keras_vae.errors import UsageError
-from keras_vae.sweep import places
+from keras_vae.sweep import slots as places
 from keras_vae.sweep.comparison import candidates, compare, of_runs, of_sweep
 from keras_vae.sweep.folder import Sweep
 from keras_vae.sweep.grid import Axis, Grid, Trial, names_of

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:the loss weighs the rate")
 def make(objective, likelihood):
     keras.utils.set_random_seed(1)
     spatial = objective == "vq_vae"
-    chosen = OBJECTIVES[objective](**SIZES.get(objective, {})).settle(num_images=640, num_steps=20)
+    chosen = OBJECTIVES[objective](**SIZES.get(objective, {})).resolve(num_images=640, num_steps=20)
     network = Convolutional(widths=(4, 4)) if spatial else Perceptron(hidden=(8,))
     latent = (2, 2, 2) if spatial else 3
     model = Autoencoder((8, 8, 1), latent, chosen, likelihood, network, num_classes=10)

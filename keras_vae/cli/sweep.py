@@ -14,7 +14,7 @@ from keras_vae.sweep.comparison import of_runs, of_sweep, write_comparison
 from keras_vae.sweep.folder import Sweep
 from keras_vae.sweep.grid import LONGEST_NAME, Axis, Grid, Trial, plain
 from keras_vae.sweep.one_run import PROG
-from keras_vae.sweep.places import find_places
+from keras_vae.sweep.slots import find_places
 from keras_vae.training.run_folder import Run, check_place
 from keras_vae.training.setup import check_paths
 

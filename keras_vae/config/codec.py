@@ -261,14 +261,14 @@ def read_setting(field, annotation, value, label, typed):
         raise UsageError(f"{label} {quote(value)}: {error}") from error
 
 
-def settle(field, annotation, value):
+def resolve(field, annotation, value):
     """Returns the value of `field` that a program passes: a value of its type, or a text as on a command line.
 
     Raises:
         UsageError: The value is neither.
     """
     if "choices" in field.metadata:
-        return settle_component(field, value)
+        return resolve_component(field, value)
     value = plain(value)
     if value is None and types.NoneType not in alternatives(annotation):
         raise UsageError(f"{field.name} is None: it needs a value (leave it out for the default)")
@@ -283,7 +283,7 @@ def settle(field, annotation, value):
         return read_setting(field, annotation, value, field.name, typed=True)
 
 
-def settle_component(field, value):
+def resolve_component(field, value):
     """Returns the component `value`, or the component that the text `value` names."""
     choices, fallback = field.metadata["choices"], field.metadata.get("fallback")
     if type(value) in choices.values():

@@ -268,9 +268,9 @@ class Ranges:
         parts = []
         for start in range(0, len(images), AT_ONCE):
             rows = slice(start, start + AT_ONCE)
-            told = [values[rows] for values in labels]
-            mean, log_var = self.encode(images[rows], *told)
-            parts.append((mean, log_var, shaped(self.decode(mean, *told), self.image_shape)))
+            given_labels = [values[rows] for values in labels]
+            mean, log_var = self.encode(images[rows], *given_labels)
+            parts.append((mean, log_var, shaped(self.decode(mean, *given_labels), self.image_shape)))
         return [np.concatenate(arrays) for arrays in zip(*parts)]
 
 

@@ -188,15 +188,15 @@ def from_export(encoder, decoder):
     prior = read_prior(decoder, description.latent_shape)
     encode, decode = (load_saved_model(path) for path in (encoder, decoder))
 
-    def told(labels):
+    def label_inputs(labels):
         return {"label": labels[0]} if labels else {}
 
     def both(images, *labels):
-        outputs = encode.signatures["encode"](image=images, **told(labels))
+        outputs = encode.signatures["encode"](image=images, **label_inputs(labels))
         return outputs["mean"], outputs["log_var"]
 
     def images_of(codes, *labels):
-        return decode.signatures["decode"](latent=codes, **told(labels))["image"]
+        return decode.signatures["decode"](latent=codes, **label_inputs(labels))["image"]
 
     return described(name_of(decoder), description, prior, both, images_of, decode.parameters)
 

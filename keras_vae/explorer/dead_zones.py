@@ -69,7 +69,7 @@ def compared(dataset):
 def reconstructed(world, split):
     """Returns the reconstructions of `split` from the means of its codes, in [0, 1] with 8 bits per channel."""
     images = world.subject.observe(split.images(), 0)
-    mean = in_batches(world.subject.encode, images, *world.told(split.labels, len(images)))[0]
+    mean = in_batches(world.subject.encode, images, *world.label_inputs(split.labels, len(images)))[0]
     return world.decode(mean.reshape(len(mean), -1), split.labels).astype("float32") / 255
 
 

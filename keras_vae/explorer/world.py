@@ -92,7 +92,7 @@ class World:
         names = self.dataset.label_names or range(self.dataset.num_classes)
         return [clean(name, NAME) for name in names]
 
-    def told(self, labels, count):
+    def label_inputs(self, labels, count):
         """Returns the additional arguments of the model's functions for `count` images or codes, a tuple.
 
         It contains the labels, given for each or one for all, if the model is conditional, and is empty otherwise.
@@ -104,7 +104,7 @@ class World:
     @functools.cached_property
     def codes(self):
         """Mean and log-variance of the images' codes, `[n, d]` each; a conditional model gets the images' labels."""
-        own = self.told(self.labels, len(self.images))
+        own = self.label_inputs(self.labels, len(self.images))
         mean, log_var = in_batches(self.subject.encode, as_floats(self.images), *own)
         return Codes(mean.reshape(len(mean), -1), log_var.reshape(len(mean), -1))
 
@@ -118,7 +118,7 @@ class World:
         """The codes of some training images, `[n, *latent]`; fewer if codes are large."""
         count = int(np.clip(2**25 // self.dims, 200, MOST_FITTED))
         images, labels = self.dataset.train.images(0, count), self.dataset.train.labels
-        own = () if labels is None else self.told(labels[: len(images)], len(images))
+        own = () if labels is None else self.label_inputs(labels[: len(images)], len(images))
         return Codes(*in_batches(self.subject.encode, images, *own))
 
     @property
@@ -204,7 +204,7 @@ class World:
         Conditional models need `labels`, `[n]`, or one for all.
         """
         shaped = np.asarray(codes, "float32").reshape(-1, *self.model.latent_shape)
-        return as_bytes(in_batches(self.subject.decode, shaped, *self.told(labels, len(shaped))))
+        return as_bytes(in_batches(self.subject.decode, shaped, *self.label_inputs(labels, len(shaped))))
 
     @functools.cached_property
     def likelihood(self):
@@ -241,15 +241,17 @@ class World:
         Returns:
             {"mean", "log_var": `[d]`, "image": the reconstruction, uint8, "distortion", "rate": nats or None}.
         """
-        images, told = np.asarray(image, "float32")[None], self.told(label, 1)
-        mean, log_var = self.subject.encode(images, *told)
-        distortion = None if self.likelihood is None else -float(self.likelihood(images, mean, *told)[0])
+        images, given_labels = np.asarray(image, "float32")[None], self.label_inputs(label, 1)
+        mean, log_var = self.subject.encode(images, *given_labels)
+        distortion = (
+            None if self.likelihood is None else -float(self.likelihood(images, mean, *given_labels)[0])
+        )
         return {
             "mean": mean.reshape(-1),
             "log_var": log_var.reshape(-1),
             "image": self.decode(mean, label)[0],
             "distortion": distortion,
-            "rate": self.rate(images, *told),
+            "rate": self.rate(images, *given_labels),
         }
 
     def rate(self, images, labels=None):

@@ -33,6 +33,7 @@ from keras_vae.model.inputs import (
     unpack,
 )
 from keras_vae.model.likelihoods import LIKELIHOODS
+from keras_vae.model.nan_guard import Soundness
 from keras_vae.model.networks import NETWORKS
 from keras_vae.model.objectives import OBJECTIVES
 from keras_vae.model.posteriors import latent_shape, show_shape
@@ -41,7 +42,6 @@ from keras_vae.model.regularizers import REGULARIZERS
 from keras_vae.model.rows import check_count
 from keras_vae.model.saving import Saving
 from keras_vae.model.scoring import NUM_SAMPLES, score
-from keras_vae.model.soundness import Soundness
 from keras_vae.model.step import Draws, Step
 from keras_vae.model.streams import checked_stream, is_arrays, refusing
 from keras_vae.runtime import upstream

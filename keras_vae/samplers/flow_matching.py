@@ -12,10 +12,10 @@ from keras_vae.runtime.empty import of_any_count
 from keras_vae.runtime.lazy import keras, tf
 from keras_vae.samplers import ode
 from keras_vae.samplers.codes import Fitted
+from keras_vae.samplers.coordinates import Places, Rows, find_places, is_map
 from keras_vae.samplers.learned import constant_weights
 from keras_vae.samplers.low_rank import quantiles
 from keras_vae.samplers.noise import standard_normal
-from keras_vae.samplers.places import Places, Rows, find_places, is_map
 
 MAP_WIDTH = 64
 # Widths for vectors: in general, with few coordinates, and with few coordinates and few codes.

@@ -20,7 +20,7 @@ from keras_vae.runtime import devices
 from keras_vae.runtime.lazy import keras
 from keras_vae.sweep.grid import Grid, refuse
 from keras_vae.training.config import DataSettings
-from keras_vae.training.setup import build, load, settle
+from keras_vae.training.setup import build, load, resolve
 
 
 @command("keras_vae.sweep", bad_input=(DatasetError, FeatureError))
@@ -59,7 +59,7 @@ def why_refused(config, dataset):
     """Returns the `UsageError` of building the model, or None; hides printed advice, which belongs in the run's log."""
     try:
         with contextlib.redirect_stdout(io.StringIO()):
-            build(settle(config, dataset), dataset)
+            build(resolve(config, dataset), dataset)
     except UsageError as error:
         return error
     finally:

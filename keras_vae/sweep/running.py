@@ -18,7 +18,7 @@ from keras_vae.report.tables import get
 from keras_vae.runtime.devices import say
 from keras_vae.runtime.files import writing
 from keras_vae.sweep.one_run import PROG
-from keras_vae.sweep.places import Slot
+from keras_vae.sweep.slots import Slot
 
 LOOKED_EVERY = 0.2  # seconds between checks of the processes
 TRAINING_SHARE = 0.8  # of a run's time, the rest is evaluation; used for the progress bar only

@@ -10,7 +10,7 @@ import time
 import numpy as np
 from tqdm import tqdm
 
-from keras_vae.model.soundness import largest_weight, learning_rate
+from keras_vae.model.nan_guard import largest_weight, learning_rate
 from keras_vae.runtime.devices import say
 from keras_vae.runtime.figures import grid
 from keras_vae.runtime.files import writing

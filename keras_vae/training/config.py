@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from keras_vae.config.codec import option, read_config, settings, settle
+from keras_vae.config.codec import option, read_config, resolve, settings
 from keras_vae.data import DATASETS, Digits, check_augmentations, find_source, parse_image_size, rules
 from keras_vae.data.value_range import check_range, parse_range, show_range
 from keras_vae.model.corruptions import CORRUPTIONS, NoCorruption
@@ -24,7 +24,7 @@ class DataSettings:
     """The settings of the images, which training and evaluation have in common.
 
     Settings may be texts as on a command line, `Config(dataset="mnist", latent="8x8x16")`, and are checked in the same
-    way (`keras_vae.config.codec.settle`).
+    way (`keras_vae.config.codec.resolve`).
     """
 
     dataset: object = option(
@@ -60,7 +60,7 @@ class DataSettings:
 
     def __post_init__(self):
         for field, annotation in settings(type(self)):
-            object.__setattr__(self, field.name, settle(field, annotation, getattr(self, field.name)))
+            object.__setattr__(self, field.name, resolve(field, annotation, getattr(self, field.name)))
         if self.limit is not None and self.limit < 1:
             raise ValueError(f"limit is {self.limit}: it must be at least 1 (try --limit 1)")
         if self.channels not in (None, 1, 3):

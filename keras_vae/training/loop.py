@@ -20,7 +20,7 @@ from keras_vae.runtime.programs import command_line, typed_path
 from keras_vae.training import pace
 from keras_vae.training.resuming import describe_kept, is_unfinished, resume, way_on
 from keras_vae.training.run_folder import Follower, Run, State
-from keras_vae.training.setup import build, load, settle, steps_per_epoch
+from keras_vae.training.setup import build, load, resolve, steps_per_epoch
 
 EVALUATION_BATCH = 256
 PREVIEW_COLUMNS, PREVIEW_ROWS = 16, 6
@@ -50,7 +50,7 @@ def train(config, run=None):
     devices.need_tensorflow("train")
     strategy = workers.strategy()
     dataset = load(config)
-    config = settle(config, dataset)
+    config = resolve(config, dataset)
     workers.agree("configuration or other images", described(config, dataset))
     keras.utils.set_random_seed(config.seed)
     if config.deterministic:

@@ -21,7 +21,7 @@ def resume(run, model, dataset):
         raise other_images(run, dataset)
     state = dataclasses.replace(state, fingerprint=dataset.fingerprint)
     if state.epoch:
-        mend(run, model, state)
+        restore_files(run, model, state)
     return state
 
 
@@ -33,7 +33,7 @@ def other_images(run, dataset):
     )
 
 
-def mend(run, model, state):
+def restore_files(run, model, state):
     """Replaces damaged or missing files of `run` from the loaded checkpoint, `model` and `state`."""
     from keras_vae.training.callbacks import judged
 

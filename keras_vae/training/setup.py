@@ -91,7 +91,7 @@ def check_trained(config, dataset):
         )
 
 
-def settle(config, dataset):
+def resolve(config, dataset):
     """Returns `config` with automatic settings resolved for the images and the machine.
 
     Raises:
@@ -144,7 +144,7 @@ def build(config, dataset):
             model = Autoencoder(
                 dataset.image_shape,
                 config.latent,
-                config.objective.settle(len(dataset.train), steps),
+                config.objective.resolve(len(dataset.train), steps),
                 config.likelihood,
                 config.network,
                 seed=config.seed,

@@ -36,7 +36,7 @@ def make(objective="vae", image_shape=(8, 8, 1), latent=3, rate=1e-3, **kwargs):
     """A model that learns eagerly: a step is not worth its compilation here."""
     keras.utils.set_random_seed(1)
     if isinstance(objective, str):
-        objective = OBJECTIVES[objective](**SIZES.get(objective, {})).settle(num_images=32, num_steps=8)
+        objective = OBJECTIVES[objective](**SIZES.get(objective, {})).resolve(num_images=32, num_steps=8)
         latent = latent if goes_with(objective, (latent,)) else (1, 1, latent)
     settings = {"network": SMALL, "num_classes": 10, **kwargs}
     model = Autoencoder(image_shape, latent, objective, **settings)

@@ -51,7 +51,7 @@ def variances_of(rows, labels=None):
     """Returns the variances of the posterior means along their principal directions, within classes, `[min(n - 1, d)]`.
 
     Args:
-        rows: The posteriors in a sampler's coordinates, `keras_vae.samplers.places.Rows`.
+        rows: The posteriors in a sampler's coordinates, `keras_vae.samplers.coordinates.Rows`.
         labels: int `[n]`, or None for a single class.
     """
     mean = rows.mean.reshape(len(rows), -1).astype("float32")

@@ -67,7 +67,7 @@ class Evidence:
         """Returns flat `codes`, `[n, d]`, in the model's latent shape."""
         return codes.reshape(len(codes), *self.test.latent_shape).astype("float32")
 
-    def told(self, labels, count):
+    def label_inputs(self, labels, count):
         """Returns the labels of `count` codes in a tuple for a conditional model; an empty tuple for other models.
 
         Each label is repeated for consecutive rows if there are several codes per label.
@@ -85,31 +85,31 @@ class Evidence:
 
     def decode(self, codes, labels=None):
         """Returns the images of flat `codes`, `[n, d]`; a conditional model needs their `labels`."""
-        return in_batches(self.subject.decode, self.shaped(codes), *self.told(labels, len(codes)))
+        return in_batches(self.subject.decode, self.shaped(codes), *self.label_inputs(labels, len(codes)))
 
     def log_prob(self, images, codes, labels=None):
         """Returns log p(x|z) of observed `images` given flat `codes`, `[n]`, in nats."""
-        told = self.told(labels, len(codes))
-        return in_batches(self.subject.log_prob, images, self.shaped(codes), *told)
+        given_labels = self.label_inputs(labels, len(codes))
+        return in_batches(self.subject.log_prob, images, self.shaped(codes), *given_labels)
 
     def score(self, images, codes, labels=None):
         """Returns the same, and its gradient with respect to the flat codes, `[n, d]`."""
-        told = self.told(labels, len(codes))
-        value, gradient = in_batches(self.subject.score, images, self.shaped(codes), *told)
+        given_labels = self.label_inputs(labels, len(codes))
+        value, gradient = in_batches(self.subject.score, images, self.shaped(codes), *given_labels)
         return value, gradient.reshape(len(codes), -1)
 
     def slopes(self, codes, directions, labels=None):
         """Returns the decoder's derivatives at flat `codes` along flat `directions`, `[n, d]` each: `[n, pixels]`."""
         tangent = self.subject.tangent or differences(self.subject.decode)
-        told = self.told(labels, len(codes))
-        slopes = in_batches(tangent, self.shaped(codes), self.shaped(directions), *told, size=64)
+        given_labels = self.label_inputs(labels, len(codes))
+        slopes = in_batches(tangent, self.shaped(codes), self.shaped(directions), *given_labels, size=64)
         return slopes.reshape(len(codes), -1)
 
     def pull(self, codes, weights, labels=None):
         """Returns the gradient `[n, d]`, with respect to flat `codes`, of their images times `weights` `[n, pixels]`."""
         images = weights.reshape(len(codes), *self.test.images.shape[1:]).astype("float32")
-        told = self.told(labels, len(codes))
-        pulled = in_batches(self.subject.pullback, self.shaped(codes), images, *told, size=64)
+        given_labels = self.label_inputs(labels, len(codes))
+        pulled = in_batches(self.subject.pullback, self.shaped(codes), images, *given_labels, size=64)
         return pulled.reshape(len(codes), -1)
 
     def affordable(self, count, large):

@@ -4,7 +4,7 @@ from keras_vae.evaluation.metrics import forecast
 from keras_vae.evaluation.metrics.spectrum import participation_ratio
 from keras_vae.evaluation.sections.found import Found, missing
 from keras_vae.samplers import FlowMatching
-from keras_vae.samplers.places import find_places
+from keras_vae.samplers.coordinates import find_places
 
 OF_MAPS = ("high_frequencies", "scale_error")
 A_VECTOR = "the latent is a vector: it has no frequencies and no scale"

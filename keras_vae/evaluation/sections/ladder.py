@@ -52,11 +52,11 @@ def build_ladder(evidence, reconstruction, samplers):
     n = len(evidence.reference)
     images = {"real": evidence.test.images[:n], "reconstruction": reconstruction.kept.images[:n]}
     codes, labels = {}, {}
-    for name, drawn, told in rung_codes(evidence, samplers.kept, n):
+    for name, drawn, given_labels in rung_codes(evidence, samplers.kept, n):
         if name in ("posterior", "prior"):
-            codes[name], labels[name] = drawn[:KEPT].copy(), some(told, KEPT)
+            codes[name], labels[name] = drawn[:KEPT].copy(), some(given_labels, KEPT)
         if name != "posterior" or evidence.subject.is_variational:
-            images[name] = evidence.decode(drawn, told)
+            images[name] = evidence.decode(drawn, given_labels)
     seen = {name: evidence.see(rung) for name, rung in images.items()}
     reference, others = evidence.see(evidence.reference), of_reference(evidence)
     distances = measured(evidence, samplers.kept, seen, reference, others)
@@ -103,7 +103,7 @@ def of_reference(evidence):
     for start in range(0, len(images), BATCH):
         rows = slice(start, start + BATCH)
         observed, own = subject.observe(images[rows], evidence.seed + 2 + start), some(labels, rows)
-        inputs = (observed, *evidence.told(own, len(observed)))
+        inputs = (observed, *evidence.label_inputs(own, len(observed)))
         mean, log_var = (part.reshape(len(observed), -1) for part in subject.encode(*inputs))
         parts.setdefault("reconstruction", []).append(evidence.decode(mean, own))
         if subject.is_variational:

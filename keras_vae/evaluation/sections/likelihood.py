@@ -72,11 +72,11 @@ def models_log_weights(evidence, count, samples):
     test, generator, rows = evidence.test, evidence.generator("importance"), []
     for start in range(0, count, BATCH):
         inputs = [test.observed[start : min(start + BATCH, count)]]
-        inputs += evidence.told(test.labels_of(slice(start, start + len(inputs[0]))), len(inputs[0]))
-        images, *told = inputs
+        inputs += evidence.label_inputs(test.labels_of(slice(start, start + len(inputs[0]))), len(inputs[0]))
+        images, *given_labels = inputs
         parts, found = [], 0
         while found < samples:
-            parts.append(evidence.subject.log_weights(images, generator.integers(2**31), *told))
+            parts.append(evidence.subject.log_weights(images, generator.integers(2**31), *given_labels))
             found += parts[-1].shape[1]
         rows.append(np.concatenate(parts, axis=1)[:, :samples])
     return np.concatenate(rows).astype("float64")

@@ -85,4 +85,7 @@ def further_codes(evidence, most):
         images = split.images(start, min(start + BATCH, most))
         labels = None if split.labels is None else np.asarray(split.labels[start : start + len(images)])
         observed = evidence.subject.observe(images, evidence.seed + start)
-        yield Codes(*evidence.subject.encode(observed, *evidence.told(labels, len(images)))[:2]), labels
+        yield (
+            Codes(*evidence.subject.encode(observed, *evidence.label_inputs(labels, len(images)))[:2]),
+            labels,
+        )

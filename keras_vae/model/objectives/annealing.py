@@ -33,7 +33,7 @@ class Annealed(Objective):
                 f"objective.share is {self.share}: expected a share of a cycle, above 0 and at most 1"
             )
 
-    def settle(self, num_images, num_steps):
+    def resolve(self, num_images, num_steps):
         """Returns the objective; if there are several cycles and `warmup` is 0, `warmup` is set from `num_steps`."""
         del num_images
         if self.warmup or self.cycles == 1:

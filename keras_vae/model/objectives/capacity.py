@@ -32,7 +32,7 @@ class Capacity(Objective):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"objective.{name} is {getattr(self, name)}: it must be 0 or more")
 
-    def settle(self, num_images, num_steps):
+    def resolve(self, num_images, num_steps):
         """Returns the objective; if `rise` is 0, it is set to half of `num_steps`."""
         del num_images
         return self if self.rise else dataclasses.replace(self, rise=max(1, num_steps // 2))

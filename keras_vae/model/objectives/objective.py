@@ -29,7 +29,7 @@ class Objective:
     conditional: ClassVar = False
     corruption: ClassVar = "none"
 
-    def settle(self, num_images, num_steps):
+    def resolve(self, num_images, num_steps):
         """Returns the objective with fields that depend on the training, usually those that are 0, set.
 
         Args:

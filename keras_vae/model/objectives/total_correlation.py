@@ -48,9 +48,9 @@ class BetaTCVAE(Annealed):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"objective.{name} is {getattr(self, name)}: it must be 0 or more")
 
-    def settle(self, num_images, num_steps):
+    def resolve(self, num_images, num_steps):
         """Returns the objective with the number of training images."""
-        settled = super().settle(num_images, num_steps)
+        settled = super().resolve(num_images, num_steps)
         return settled if self.num_images else dataclasses.replace(settled, num_images=num_images)
 
     def check(self, model):

@@ -58,8 +58,10 @@ def swapped_quadrants(evidence, earlier):
     images = evidence.test.images[:count]
     swapped = np.roll(images, (images.shape[1] // 2, images.shape[2] // 2), axis=(1, 2))
     labels = evidence.test.labels_of(count)
-    told = evidence.told(labels, count)
-    mean, _ = in_batches(evidence.subject.encode, evidence.subject.observe(swapped, evidence.seed), *told)
+    given_labels = evidence.label_inputs(labels, count)
+    mean, _ = in_batches(
+        evidence.subject.encode, evidence.subject.observe(swapped, evidence.seed), *given_labels
+    )
     errors = reconstruction.mse(swapped, evidence.decode(mean.reshape(count, -1), labels))
     known = reconstruction.mse(images, evidence.decode(evidence.test.mean[:count], labels))
     below = max(float(known.mean()), 1e-12)
