@@ -161,6 +161,8 @@ def told(results, pictures, drawn):
     rest = table(
         results, "told_apart", "Repaired share", skip=tuple(entry for _, group in groups for entry in group)
     )
+    if results.get("forecast"):
+        rest += table(results, "forecast", "Forecast for a learned sampler, made before one is fitted")
     return "told", "Told apart", lead(words) + "".join(made) + card(rest)
 
 
