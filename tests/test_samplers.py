@@ -68,19 +68,29 @@ def test_all_samplers_are_fitted_by_the_same_arguments_in_the_same_places():
         assert list(inspect.signature(kind.fit).parameters)[:3] == ["self", "codes", "components"]
 
 
+class Fitted(dict):
+    """Samplers by name and shape of the codes, each fitted when it is first asked for."""
+
+    def __missing__(self, key):
+        name, shape = key
+        self[key] = unfitted(name, shape).fit(clusters(500, shape))
+        return self[key]
+
+
 @pytest.fixture(scope="module")
 def conforming():
     """Every kind of sampler, fitted to codes of every shape."""
-    return {
-        (name, shape): unfitted(name, shape).fit(clusters(500, shape))
-        for name in CONTINUOUS
-        for shape in SHAPES
-    }
+    return Fitted()
 
 
+# Learned samplers of maps take seconds to compile; flow_matching has tests of its own.
 every_sampler = pytest.mark.parametrize(
     "key",
-    [(name, shape) for name in CONTINUOUS for shape in SHAPES],
+    [
+        pytest.param((name, shape), marks=[pytest.mark.long] if name in SMALL and len(shape) > 1 else [])
+        for name in CONTINUOUS
+        for shape in SHAPES
+    ],
     ids=lambda key: f"{key[0]}-{len(key[1])}d",
 )
 

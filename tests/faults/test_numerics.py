@@ -28,7 +28,7 @@ from keras_vae.runtime.lazy import ops
 from keras_vae.training import pace
 from keras_vae.training.config import Config
 
-pytestmark = pytest.mark.filterwarnings("ignore:the loss weighs the rate")
+pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore:the loss weighs the rate")]
 SMALL = NETWORKS["convolutional"](widths=(4,), dense=8)
 
 
