@@ -441,6 +441,7 @@ np.testing.assert_allclose(
 """
 
 
+@pytest.mark.long
 def test_two_devices_equal_one(tmp_path):
     command = [sys.executable, "-c", TWO_DEVICES, str(tmp_path / "model.keras")]
     run = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -323,6 +323,7 @@ def test_bad_input_ends_with_2_and_one_line_that_helps_before_tensorflow_is_impo
     assert not slow
 
 
+@pytest.mark.long
 def test_what_does_not_go_together_ends_with_2_and_one_line_and_leaves_nothing(tmp_path):
     np.save(tmp_path / "bare.npy", np.random.default_rng(0).random((60, 8, 8, 1)).astype("float32"))
     for name, (code, out, err, _) in answers_of(MISFITS, tmp_path).items():
@@ -345,7 +346,7 @@ def test_a_usage_error_in_a_process_takes_less_than_a_second(tmp_path):
 
 def test_help_names_every_field_within_a_second(tmp_path):
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    process = run("--help", cwd=tmp_path)
+    process = run("--help", "all", cwd=tmp_path)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert (process.returncode, process.stderr) == (0, "")
     assert [f.name for f in dataclasses.fields(Config) if f"--{f.name}" not in process.stdout] == []
@@ -406,6 +407,7 @@ def disturbed(tmp_path_factory):
     return cwd / "run", processes, half
 
 
+@pytest.mark.long
 def test_each_kill_was_one_and_the_last_start_ended_well(disturbed):
     _, processes, _ = disturbed
     codes = [process.returncode for process in processes]
@@ -428,6 +430,7 @@ def arrays_of(file):
     return arrays
 
 
+@pytest.mark.long
 def test_a_run_that_was_killed_ends_with_the_same_bits(undisturbed, disturbed):
     folder, _, _ = disturbed
     straight = max((undisturbed / "checkpoints").glob("epoch-*"))

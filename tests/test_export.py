@@ -148,6 +148,7 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
+@pytest.mark.long
 @every_model
 def test_plain_tensorflow_decodes_and_encodes_as_the_float32_model_bit_for_bit(served, name):
     case = served[name]
@@ -339,6 +340,7 @@ def test_a_new_version_is_one_above_the_largest_number_of_its_own_folder(tmp_pat
     assert names(tmp_path / "decoder") == ["1"]
 
 
+@pytest.mark.long
 def test_processes_that_publish_at_once_neither_clash_nor_lose_a_version(tmp_path):
     script = textwrap.dedent("""
         import json, pathlib, sys, time
@@ -421,6 +423,7 @@ def test_a_loaded_decoder_gives_all_that_the_likelihood_takes(likelihood, tmp_pa
     np.testing.assert_allclose(model.likelihood.log_prob(inputs["image"], parameters), own, rtol=1e-5)
 
 
+@pytest.mark.long
 def test_what_a_killed_export_left_is_swept_by_the_next_one(tmp_path):
     script = textwrap.dedent("""
         import os, signal, sys
@@ -559,6 +562,7 @@ def classes(tmp_path_factory):
     return model, sampler, version, tf.saved_model.load(str(version))
 
 
+@pytest.mark.long
 def test_a_model_without_labels_can_be_asked_for_a_class(classes):
     model, sampler, version, loaded = classes
     seeds, labels = tf.constant([5, 5, 7], "int64"), tf.constant([0, 1, 1], "int64")

@@ -89,6 +89,7 @@ def fresh(stream, layout, images=IMAGES):
     return STREAMS[stream](layout, images)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("stream", STREAMS)
 def test_every_layout_of_every_stream_measures_the_same_images(plain, stream, layout):

@@ -66,6 +66,7 @@ def folder(tmp_path_factory):
         yield folder
 
 
+@pytest.mark.long
 def test_the_bomb_goes_off_where_it_is_loaded(folder):
     np.load(planted(folder / "bomb.npy"), allow_pickle=True)
     assert ran(folder)
