@@ -123,7 +123,7 @@ BAD = {
     "foreign": (["--over", "latent=2", "--encoder", "e"], "unknown option --encoder"),
     "thousands": (
         ["--over", "latent=" + ",".join(map(str, range(1, 1003)))],
-        "the grid has 1,002 runs: --yes",
+        "the grid has 1,002 runs: give --yes",
     ),
     "nothing": (["--dataset", "digits"], "nothing is swept"),
     "jobs": (["--over", "latent=2,8", "--jobs", "0"], "--jobs is 0"),

@@ -171,7 +171,7 @@ def strip(rows, alt, size=40, gap=1):
         size: Height of an image on the screen.
         gap: Pixels between images.
     """
-    return tag("img", **image_attributes(rows, alt, size, gap), decoding="async")
+    return tag("img", **image_attributes(rows, alt, size, gap), decoding="async").removesuffix("</img>")
 
 
 def image_attributes(rows, alt, size=40, gap=1):
