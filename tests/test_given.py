@@ -1,5 +1,7 @@
 """What `keras_vae.evaluate` takes: models and images of every kind that people have."""
 
+import types
+
 import keras
 import numpy as np
 import pytest
@@ -61,10 +63,10 @@ def test_evaluate_takes_what_train_returns(run, monkeypatch):
 
     def measure(subject, dataset, settings):
         asked.update(subject=subject, dataset=dataset, settings=settings)
-        return subject.name
+        return types.SimpleNamespace(name=subject.name, pictures={})
 
     monkeypatch.setattr("keras_vae.evaluation.sections.measure", measure)
-    monkeypatch.setattr("keras_vae.evaluation.conclusion.conclude", lambda name, *_: {"run": name})
+    monkeypatch.setattr("keras_vae.evaluation.conclusion.conclude", lambda found, *_: {"run": found.name})
     assert keras_vae.evaluate(run, seed=3) == {"run": "small"}
     assert (asked["settings"].seed, len(asked["dataset"].train)) == (3, 64)
     keras_vae.evaluate(run, limit=30)
