@@ -4,8 +4,8 @@ Prints for each signature and batch size the median time of a call of the SavedM
 then the median and the 99th percentile of requests of one row, from several clients at once, to the embedded server,
 which it starts, or to the server that is named by --url (TF Serving too: `http://` or `grpc://`).
 
-    python benchmarks/serving.py saved_models/digits-vae-16
-    python benchmarks/serving.py saved_models/digits-vae-16 --url grpc://localhost:8500
+    python benchmarks/serving.py saved_models/digits-vae-8
+    python benchmarks/serving.py saved_models/digits-vae-8 --url grpc://localhost:8500
 """
 
 import argparse

@@ -104,3 +104,15 @@ def test_the_commit_is_that_of_the_repository_that_tracks_the_code_alone(tmp_pat
     assert runs.commit(code) == git("rev-parse", "HEAD")
     assert runs.commit(installed) is None
     assert runs.commit(tmp_path.parent / "elsewhere" / "module.py") is None
+
+
+def test_a_command_without_settings_takes_those_that_suit_the_digits(tmp_path, monkeypatch):
+    from keras_vae.cli.train import read_command_line
+
+    monkeypatch.chdir(tmp_path)
+    config = read_command_line(["--seed", "3", "--name", "first"])[0]
+    assert (config.latent, config.epochs, config.seed) == ((8,), 40, 3)
+    for words in (["--limit", "100"], ["--dataset", "sprites"], ["--objective", "autoencoder"]):
+        config = read_command_line(words)[0]
+        assert (config.latent, config.epochs) == ((16,), None)
+    assert read_command_line(["--epochs", "5"])[0].latent == (16,)

@@ -394,7 +394,7 @@ def test_the_programs_in_the_readme_run(tmp_path, monkeypatch):
     names = {}
     exec(training_program.replace("epochs=100", "epochs=1, steps_per_epoch=2"), names)
     assert np.asarray(names["model"].sample(16, seed=0)).shape == (16, 8, 8, 1)
-    served = serving_program.replace("saved_models/digits-vae-16/", "")
+    served = serving_program.replace("saved_models/digits-vae-8/", "")
     assert served != serving_program
     exec(served, names)
     assert is_finite(keras.saving.load_model("digits.keras"))

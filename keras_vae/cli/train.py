@@ -15,7 +15,7 @@ from keras_vae.training.setup import check_paths
 DESCRIPTION = "Trains a plain or variational autoencoder, and exports its decoder and encoder for TF Serving."
 EXAMPLES = """\
 examples:
-  python train.py                                            the built-in digits, about a minute on two cores
+  python train.py                                            the built-in digits, half a minute on two cores
   python train.py --dataset mnist --latent 32 --epochs 20    a vector latent
   python train.py --dataset mnist --latent 8x8x1024          a spatial latent
   python train.py --dataset path/to/folder --image_size 64 --augment flip,crop
@@ -23,6 +23,8 @@ examples:
   python train.py --config saved_models/NAME/config.json --epochs 50
   python train.py --resume saved_models/NAME                 resume a run that was stopped, or train it longer
 """
+# Flags that say nothing of the model or the training.
+WITHOUT_SETTINGS = {"dataset", "seed", "name", "output", "precision", "deterministic"}
 SHORT_HELP = (
     "dataset",
     "latent",
@@ -83,7 +85,13 @@ def read_command_line(argv):
 
 
 def for_its_images(parsed):
-    """Returns the parsed configuration; for new images, without what --config's run determined from its own images."""
+    """Returns the parsed configuration; for new images, without what --config's run determined from its own images.
+
+    A command without settings of the model or the training takes those that suit its dataset, if the dataset has some.
+    """
+    suited = getattr(type(parsed.config.dataset), "suited", {})
+    if suited and not parsed.extra.config and parsed.given <= WITHOUT_SETTINGS:
+        return dataclasses.replace(parsed.config, **suited)
     if not any(name.partition(".")[0] == "dataset" for name in parsed.given):
         return parsed.config
     found = [
