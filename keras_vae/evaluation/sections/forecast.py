@@ -29,8 +29,8 @@ def forecast_sampler(evidence, latent):
         "velocity_variance": variance,
         "directions": participation_ratio(variances),
         "auc": expected.value,
-        "auc_low": expected.low,
-        "auc_high": expected.high,
+        "auc_low": max(expected.low, 0.5),
+        "auc_high": min(expected.high, 1.0),
         **dict.fromkeys(OF_MAPS),
     }
     if not sampler.map_shape:
