@@ -274,7 +274,7 @@ def help_line(field, annotation, default, prefix):
     note = " (required)"
     if default is not MISSING:
         shown = kind_name(field, default) if component else show_setting(field, default)
-        note = "" if default is None or not shown else f" (default: {shown})"
+        note = "" if default is None or shown in ("", EMPTY) else f" (default: {shown})"
     text = f"{field.metadata.get('help', '')}{note}".strip().replace("%", "%%")
     if is_switch(field, annotation):
         return argparse.Action([flag, f"--no-{flag[2:]}"], flag, nargs=0, help=text)
