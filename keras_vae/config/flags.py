@@ -11,6 +11,7 @@ import sys
 import typing
 
 from keras_vae.config.codec import (
+    EMPTY,
     MISSING,
     SCALARS,
     alternatives,
