@@ -414,6 +414,7 @@ def test_each_kill_was_one_and_the_last_start_ended_well(disturbed):
     assert codes == [-signal.SIGKILL] * 4 + [0], processes[-1].stderr
 
 
+@pytest.mark.long
 def test_a_truncated_checkpoint_is_named_and_the_one_before_is_used(disturbed):
     _, processes, _ = disturbed
     assert "epoch-000002/model.weights.h5 is damaged: its checksum is wrong" in processes[2].stdout
@@ -441,6 +442,7 @@ def test_a_run_that_was_killed_ends_with_the_same_bits(undisturbed, disturbed):
     assert (resumed / "state.json").read_text() == (straight / "state.json").read_text()
 
 
+@pytest.mark.long
 def test_a_run_that_was_killed_has_the_same_history_and_best_model(undisturbed, disturbed):
     folder, _, _ = disturbed
     assert (folder / "history.csv").read_text() == (undisturbed / "history.csv").read_text()

@@ -161,6 +161,7 @@ def test_plain_tensorflow_decodes_and_encodes_as_the_float32_model_bit_for_bit(s
     np.testing.assert_array_equal(case("encoder/encode/log_var"), log_var)
 
 
+@pytest.mark.long
 @every_model
 def test_plain_tensorflow_gives_what_the_model_itself_gives_to_its_precision(served, name):
     case = served[name]
@@ -576,6 +577,7 @@ def test_a_model_without_labels_can_be_asked_for_a_class(classes):
     np.testing.assert_allclose(one["latent"][0], answer["latent"][2], atol=1e-4)
 
 
+@pytest.mark.long
 def test_a_class_that_there_is_not_is_refused(classes):
     with pytest.raises(tf.errors.InvalidArgumentError, match="expected to be 0 to"):
         classes[3].signatures["sample_class"](seed=tf.constant([1], "int64"), label=tf.constant([2], "int64"))

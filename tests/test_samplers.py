@@ -83,11 +83,15 @@ def conforming():
     return Fitted()
 
 
-# Learned samplers of maps take seconds to compile; flow_matching has tests of its own.
+LONG = {"flow_matching"}  # it has tests of its own
+# Learned samplers of maps take seconds to compile.
 every_sampler = pytest.mark.parametrize(
     "key",
     [
-        pytest.param((name, shape), marks=[pytest.mark.long] if name in SMALL and len(shape) > 1 else [])
+        pytest.param(
+            (name, shape),
+            marks=[pytest.mark.long] if name in LONG or name in SMALL and len(shape) > 1 else [],
+        )
         for name in CONTINUOUS
         for shape in SHAPES
     ],
