@@ -452,6 +452,7 @@ def test_a_run_that_was_killed_has_the_same_history_and_best_model(undisturbed, 
         np.testing.assert_array_equal(weights, expected)
 
 
+@pytest.mark.long
 def test_an_export_that_was_killed_is_no_version_and_is_made_good(disturbed):
     folder, processes, half = disturbed
     assert len(half) == 1

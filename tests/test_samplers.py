@@ -90,7 +90,7 @@ every_sampler = pytest.mark.parametrize(
     [
         pytest.param(
             (name, shape),
-            marks=[pytest.mark.long] if name in LONG or name in SMALL and len(shape) > 1 else [],
+            marks=[pytest.mark.long] if name in LONG or (name in SMALL and len(shape) > 1) else [],
         )
         for name in CONTINUOUS
         for shape in SHAPES
