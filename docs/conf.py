@@ -33,6 +33,7 @@ suppress_warnings = [
     "myst.xref_missing"
 ]  # links to files of the repository, which tests/test_readme.py checks
 
+default_role = "code"  # docstrings write names in single backticks
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 nitpick_ignore_regex = [("py:.*", ".*")]  # docstrings name types in words
@@ -42,8 +43,15 @@ generated.write(HERE / "reference")
 
 def literal_blocks(app, what, name, obj, options, lines):
     """Marks indented formulas of a docstring as literal text: reStructuredText would read them as quotations."""
-    marked, blank = [], False
+    marked, blank, fenced = [], False, False
     for number, line in enumerate(lines):
+        if line.startswith("```"):
+            fenced = not fenced
+            marked += ["::", ""] if fenced else [""]
+            continue
+        if fenced:
+            marked.append(f"    {line}")
+            continue
         if line.rstrip() in ("Args:", "Attributes:", "Returns:", "Raises:", "Warns:", "Yields:"):
             marked += lines[number:]
             break
