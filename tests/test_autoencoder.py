@@ -48,6 +48,7 @@ def gap(one, other):
 # The step
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("policy", "tolerance"), [("float32", 1e-6), ("mixed_float16", 2e-4)])
 def test_accumulated_gradients_make_the_step_of_the_whole_batch(digits, policy, tolerance):
     # Means over halves of equal size: the mean of both gradients is the gradient of the mean.

@@ -466,6 +466,7 @@ def test_an_export_that_was_killed_is_no_version_and_is_made_good(disturbed):
 # Interrupted
 
 
+@pytest.mark.long
 def test_ctrl_c_keeps_and_exports_what_there_is_and_resume_goes_on(tmp_path):
     arguments = ["--limit", 64, "--epochs", 200, "--name", "run", "--output", ".", *TINY]
     process = drive("SIGINT", STEP, 6, *arguments, cwd=tmp_path)
@@ -485,6 +486,7 @@ def test_ctrl_c_keeps_and_exports_what_there_is_and_resume_goes_on(tmp_path):
     assert leftovers(folder) == []
 
 
+@pytest.mark.long
 def test_ctrl_c_before_training_is_one_line_and_no_run(tmp_path):
     process = drive("SIGINT", "keras_vae.training.loop:load", 1, *TINY, cwd=tmp_path)
     assert process.returncode == 2
@@ -493,6 +495,7 @@ def test_ctrl_c_before_training_is_one_line_and_no_run(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 def test_what_is_said_to_a_closed_pipe_is_dropped():
     code = "import keras_vae.runtime.devices as d, sys\nfor _ in range(3): d.say('line')\nd.say('end', file=sys.stderr)"
     reader, writer = os.pipe()

@@ -215,6 +215,7 @@ def raw_of(dataset):
     return np.concatenate([part.images() for part in parts])[order]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("make", "name"),
     [

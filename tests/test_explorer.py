@@ -115,6 +115,7 @@ def test_the_map_is_a_square_that_holds_all_codes(two):
     assert top > max(3, two.coordinates[:, 1].max())
 
 
+@pytest.mark.long
 def test_facts_name_what_they_show(two):
     facts = two.facts
     assert facts["objective"] == "vae"
@@ -548,6 +549,7 @@ def test_a_model_of_mixed_precision_is_shown_in_float32(place, two):
     assert computable(world)["sigma"] == pytest.approx(0.1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("latent", "made", "computed"),
     [

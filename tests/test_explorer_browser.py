@@ -148,6 +148,7 @@ def plane_to_screen(explorer, point, number=0):
     return float(left), float(top)
 
 
+@pytest.mark.long
 def test_dragging_decodes_the_place_under_the_cursor(explorer, site, worlds):
     world = worlds["two"]
     explorer.open(f"{site}#run=0").resolve()
@@ -724,6 +725,7 @@ NETWORKS_TRIED = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", NETWORKS_TRIED)
 def test_networks_in_the_browser_compute_what_keras_does(kind, explorer, site):
     given = {"image_shape": (8, 8, 1), "latent": 3, "likelihood": "bernoulli", **NETWORKS_TRIED[kind]}

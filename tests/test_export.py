@@ -328,6 +328,7 @@ def test_a_sampler_of_another_latent_is_refused_and_nothing_is_written(tmp_path)
     assert names(tmp_path) == []
 
 
+@pytest.mark.long
 def test_a_new_version_is_one_above_the_largest_number_of_its_own_folder(tmp_path):
     model = make("vector")
     for name in ("2", "10", "11x", ".unfinished-5", "-12"):
@@ -411,6 +412,7 @@ def test_a_folder_without_a_description_has_none(tmp_path):
     assert Description.read(tmp_path) is None
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "likelihood", ["bernoulli", "gaussian_learned", "gaussian_per_pixel", "logistic_mixture"]
 )
@@ -535,6 +537,7 @@ def test_export_leaves_pythons_generator_as_it_was(tmp_path):
     assert random.getstate() == state
 
 
+@pytest.mark.long
 def test_what_training_changed_is_what_is_exported(tmp_path):
     model = make("vector")
     images = make_inputs(model)["image"]

@@ -87,6 +87,7 @@ def assert_near(mine, plain, rounded_too=None):
     np.testing.assert_allclose(tf.cast(mine, "float32"), plain, atol=max(0.02 * largest, 1.25 * error))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("activation", [None, "silu"])
 @pytest.mark.parametrize(
     ("name", "case", "row"), LAYERS, ids=lambda part: part if isinstance(part, str) else ""

@@ -128,6 +128,7 @@ def test_other_data_seeds_and_limits_have_other_caches(digits):
     assert len(set(keys)) == 5
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("damage", ["empty", "cut", "text", "nan", "other"])
 def test_a_broken_cache_is_trained_anew(digits, monkeypatch, tmp_path, damage):
     monkeypatch.setitem(module.TRAINING, "steps", 2)

@@ -39,6 +39,7 @@ def jacobian(flow, codes, context=None):
     return tape.batch_jacobian(mapped, codes).numpy()
 
 
+@pytest.mark.long
 @rows
 def test_the_log_determinant_is_the_jacobians(kind, dim, context_dim):
     flow, codes, context = shaken(kind, dim, context_dim), normal(8, dim), given(context_dim, 8)
@@ -184,6 +185,7 @@ def train(flow, batches, learning_rate=5e-3):
         update(tf.constant(codes))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["maf", "realnvp"])
 def test_a_trained_flow_comes_close_to_the_entropy_and_its_samples_to_the_moments(kind):
     flow = Flow(2, kind, depth=4, width=32)
@@ -209,6 +211,7 @@ def small_banana(codes):
     return -0.5 * (first**2 + (second - first**2 + 1) ** 2) - np.log(2 * np.pi) + 2 * np.log(2)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("kind", "log_target", "most"), [("planar", two_modes, 0.25), ("iaf", small_banana, 0.05)]
 )

@@ -41,6 +41,7 @@ def subject(model, data=DIGITS, settings=SETTINGS):
     return model_of(model).subject(data, settings)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "path", ["", "model.keras", "serving", "serving/decoder", "serving/encoder/1", "serving/decoder/1"]
 )

@@ -104,6 +104,7 @@ def test_every_layout_of_every_stream_measures_the_same_images(plain, stream, la
     assert logs["distortion"] == pytest.approx(expected.mean(), rel=1e-5)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("stream", STREAMS)
 def test_the_last_batch_of_a_stream_is_looked_at_too(plain, stream):
     def bad():
@@ -186,6 +187,7 @@ def test_one_that_was_trained_on_noise_takes_it_also_once_it_is_loaded(tmp_path)
             use()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("noise", "learned"), [(0, False), (0.3, True)])
 @pytest.mark.parametrize("stream", ["dataset", "PyDataset", "generator"])
 def test_only_noise_beside_clean_images_widens_what_is_taken(tmp_path, stream, noise, learned):

@@ -59,6 +59,7 @@ def test_a_conditional_model_is_exported_with_its_labels(tmp_path):
     np.testing.assert_allclose(found["output_0"], expected, atol=1e-6)
 
 
+@pytest.mark.long
 def test_a_model_is_exported_to_litert_and_openvino(tmp_path):
     import openvino
 
@@ -100,6 +101,7 @@ def test_a_format_whose_package_is_missing_says_what_to_install(tmp_path, monkey
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", ["int8", "int4", "float8"])
 def test_a_quantized_model_is_saved_loaded_and_exported_as_it_is(tmp_path, mode):
     model = make()

@@ -184,6 +184,7 @@ def test_one_step_is_that_of_two_tapes_and_two_optimizers(objective, digits):
     assert len(own) + len(criticising) == len(model.trainable_weights)
 
 
+@pytest.mark.long
 def test_a_critic_that_tells_codes_from_the_prior_pulls_them_to_it(digits):
     # Codes around 3 or -3, held there until the critic knows them: then the encoder is to go back to 0.
     for side in (3.0, -3.0):
@@ -200,6 +201,7 @@ def test_a_critic_that_tells_codes_from_the_prior_pulls_them_to_it(digits):
 # State
 
 
+@pytest.mark.long
 @every_objective
 def test_a_training_resumed_from_weights_equals_an_undisturbed_one_bit_for_bit(objective, digits, tmp_path):
     # From .keras files: tests/test_conformance.py.

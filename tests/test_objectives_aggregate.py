@@ -103,6 +103,7 @@ def test_log_aggregate_is_that_of_loops_over_images_and_dimensions():
     np.testing.assert_allclose(marginals, marginal, rtol=1e-4)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("size", "rate", "estimate"), [(2, 1, 1.03), (10, 5, 6.18), (10, 10, 10.7), (10, 20, math.log(60_000))]
 )

@@ -130,6 +130,7 @@ def test_a_negative_capacity_is_refused(field):
         Capacity(**{field: -1})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("capacity", [3.0, 12.0])
 def test_the_rate_ends_within_five_percent_of_the_capacity(capacity, digits):
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(5e-3, 400))
@@ -197,6 +198,7 @@ def test_free_bits_below_zero_are_refused():
 # Where they meet
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("objective", "known"),
     [

@@ -150,6 +150,7 @@ def test_the_rate_is_the_log_ratio_at_the_codes_and_agrees_with_the_closed_form(
     assert values.mean() == pytest.approx(closed, abs=4 * float(values.std()) / math.sqrt(len(values)))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 @pytest.mark.parametrize("latent", [3, (2, 2, 2)], ids=["vector", "spatial"])
 @pytest.mark.parametrize("prior", LEARNED.values(), ids=LEARNED)
@@ -209,6 +210,7 @@ def test_the_sampler_draws_what_the_prior_draws(prior):
         assert scipy.stats.ks_2samp(ours[:, dim], theirs[:, dim]).pvalue > 1e-3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("prior", LEARNED.values(), ids=LEARNED)
 def test_an_exported_decoder_samples_from_the_prior_and_knows_it_whatever_it_samples_from(prior, tmp_path):
     model = perturbed(prior)
@@ -224,6 +226,7 @@ def test_an_exported_decoder_samples_from_the_prior_and_knows_it_whatever_it_sam
         np.testing.assert_allclose(known.log_prob(codes), from_model(model).prior.log_prob(codes), rtol=1e-5)
 
 
+@pytest.mark.long
 def test_a_displaced_prior_is_measured_as_the_standard_one_is_of_codes_in_its_place():
     # The linear model's codes at 3 +- 2, under four equal components N(3, 2^2), which are one.
     prior = Components.from_arrays([0.25] * 4, np.full((4, 3), 3.0), np.full((4, 3), 2 * math.log(2)))
@@ -250,6 +253,7 @@ def test_a_displaced_prior_is_measured_as_the_standard_one_is_of_codes_in_its_pl
     assert "the prior" in words
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("prior", LEARNED.values(), ids=LEARNED)
 def test_the_models_own_weights_and_those_from_its_parts_have_one_mean(prior, digits):
     # E w = p(x), whoever draws: the two estimates agree within their errors.
@@ -270,6 +274,7 @@ def test_the_models_own_weights_and_those_from_its_parts_have_one_mean(prior, di
     assert (np.abs(means[0] - means[1]) < 4 * np.hypot(*errors)).all()
 
 
+@pytest.mark.long
 def test_a_flow_posterior_is_measured_by_its_own_draws_and_not_as_a_gaussian(digits):
     # Both are E log q - log p over draws: training's of one code an image, the evaluation's of several.
     model = make("standard", objective={"kind": "planar_flow", "depth": 4})

@@ -99,6 +99,7 @@ every_sampler = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.long
 @every_sampler
 def test_codes_are_float32_of_the_latents_shape_for_any_number_of_seeds(conforming, key):
     for count in (0, 1, 5):
@@ -130,6 +131,7 @@ def test_the_log_density_is_a_number_for_each_code_where_there_is_one(conforming
     np.testing.assert_allclose(np.asarray(conforming[key].log_prob(codes.numpy())), log_prob)
 
 
+@pytest.mark.long
 @every_sampler
 def test_a_sampler_is_the_same_after_saving_and_loading(conforming, key, tmp_path):
     sampler = conforming[key]
@@ -148,6 +150,7 @@ def test_a_sampler_is_the_same_after_saving_and_loading(conforming, key, tmp_pat
     assert [path.name for path in (tmp_path / "folder").iterdir()] == ["sampler.npz"]
 
 
+@pytest.mark.long
 @every_sampler
 def test_an_exported_function_draws_the_same(conforming, key, tmp_path):
     module = tf.Module()
@@ -159,6 +162,7 @@ def test_an_exported_function_draws_the_same(conforming, key, tmp_path):
     assert loaded.sample(tf.zeros((0,), "int64")).shape == (0, *key[1])
 
 
+@pytest.mark.long
 @every_sampler
 def test_fitting_leaves_the_sampler_that_it_is_called_on_as_it_was(key):
     sampler = unfitted(*key)
@@ -168,6 +172,7 @@ def test_fitting_leaves_the_sampler_that_it_is_called_on_as_it_was(key):
     assert fitted.settings == sampler.fit(clusters(200, key[1])).settings
 
 
+@pytest.mark.long
 @every_sampler
 def test_fitting_twice_gives_the_same(key):
     first, second = (unfitted(*key).fit(clusters(200, key[1])).sample([1, 2, 3]) for _ in range(2))
@@ -357,6 +362,7 @@ def test_sixty_thousand_small_codes_are_fitted(kind):
     assert np.abs(sampler.sample(np.arange(100))).mean() == pytest.approx(2, abs=0.5)
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:the mixture has")
 @pytest.mark.parametrize("kind", [GaussianSampler, Mixture])
 def test_a_latent_of_65536_takes_seconds_and_memory_for_its_subspace_alone(kind, tmp_path):

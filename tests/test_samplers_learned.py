@@ -80,6 +80,7 @@ def test_embedding_undoes_the_coordinates():
         np.testing.assert_allclose(again, codes.mean, atol=1e-5)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("settings", [{"kind": "maf"}, {"kind": "realnvp"}, {"rank": 1}])
 def test_a_log_density_integrates_to_one(settings):
     sampler = FlowSampler((2,), **{"updates": 200, "width": 16, **settings}).fit(bananas(500))
@@ -89,6 +90,7 @@ def test_a_log_density_integrates_to_one(settings):
     assert np.exp(sampler.log_prob(grid)).sum() * cell == pytest.approx(1, abs=0.01)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["maf", "realnvp"])
 def test_a_flow_comes_close_to_the_entropy_and_its_samples_to_the_moments(kind):
     codes = bananas(4000)
@@ -180,6 +182,7 @@ def test_global_random_states_stay_as_they_are(kind):
     np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", [FlowSampler, TwoStage])
 @pytest.mark.parametrize("num_codes", [1, 2, 12])
 def test_few_codes_are_fitted_all_the_same(kind, num_codes):

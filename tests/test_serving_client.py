@@ -433,6 +433,7 @@ def test_a_label_is_sent_and_one_label_does_for_all():
             client.decode([[0], [1]])
 
 
+@pytest.mark.long
 def test_a_client_over_rest_needs_no_tensorflow(urls):
     script = f"""
 import sys

@@ -121,6 +121,7 @@ ENCODERS = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", ["keras", "SavedModel"])
 @pytest.mark.parametrize("kind", ENCODERS)
 def test_mean_and_log_variance_are_found(kind, form, tmp_path):
@@ -245,6 +246,7 @@ def exported(folder, **settings):
     return model, export(model, folder)
 
 
+@pytest.mark.long
 def test_exported_networks_have_the_functions_and_derivatives_of_the_model(tmp_path):
     model, paths = exported(
         tmp_path, likelihood="gaussian_learned", objective={"kind": "beta_vae", "beta": 1.5}
@@ -268,6 +270,7 @@ def test_exported_networks_have_the_functions_and_derivatives_of_the_model(tmp_p
     assert loaded.sigma == pytest.approx(np.exp(-6 + np.log1p(np.exp(6))), rel=1e-5)  # softly above -6, at 0
 
 
+@pytest.mark.long
 def test_a_tangent_is_the_decoders_slope(tmp_path):
     _, paths = exported(tmp_path, likelihood="bernoulli")
     subject = from_export(paths["encoder"], paths["decoder"])
@@ -279,6 +282,7 @@ def test_a_tangent_is_the_decoders_slope(tmp_path):
     np.testing.assert_allclose(subject.tangent(codes, directions), slope, atol=1e-4)
 
 
+@pytest.mark.long
 def test_the_halves_of_two_models_are_refused(tmp_path):
     first = exported(tmp_path / "first", likelihood="bernoulli")[1]
     second = exported(tmp_path / "second", likelihood="gaussian")[1]
@@ -295,6 +299,7 @@ def test_a_description_of_what_is_not_registered_is_refused_by_name(tmp_path):
         from_export(paths["encoder"], paths["decoder"])
 
 
+@pytest.mark.long
 def test_the_model_of_a_mixed_precision_is_measured_as_it_is_exported(tmp_path):
     model, paths = exported(tmp_path, likelihood="gaussian", dtype="mixed_bfloat16")
     images = from_export(paths["encoder"], paths["decoder"]).decode(np.ones((3, 2), "float32"))

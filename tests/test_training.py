@@ -60,6 +60,7 @@ def test_resuming_a_complete_run_says_so_and_changes_nothing(complete):
     assert {path: path.stat().st_mtime_ns for path in complete.rglob("*")} == before
 
 
+@pytest.mark.long
 def test_resuming_with_more_epochs_goes_on(copy):
     before = rows_of(copy)
     out = run_well("--resume", copy, "--epochs", 4)
@@ -83,6 +84,7 @@ def test_a_setting_that_makes_another_run_is_refused(complete):
     assert "--config" in err
 
 
+@pytest.mark.long
 def test_a_checkpoint_with_a_flipped_bit_is_named_and_the_one_before_is_used(copy):
     weights = copy / "checkpoints" / "epoch-000003" / "model.weights.h5"
     shutil.copytree(weights.parent, copy / "checkpoints" / "epoch-000002")  # stands for an older one
@@ -105,6 +107,7 @@ def test_checkpoints_of_epochs_to_come_do_not_crowd_out_the_good_ones(tmp_path):
     assert [path.name for path in run.list_checkpoints()] == ["epoch-000004", "epoch-000003"]
 
 
+@pytest.mark.long
 def test_other_images_are_refused_in_a_resumed_run(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (30, 8, 8), dtype=np.uint8)
     file = tmp_path / "images.npy"
@@ -145,6 +148,7 @@ def interrupt_at(monkeypatch, owner, name):
     monkeypatch.setattr(owner, name, replacement)
 
 
+@pytest.mark.long
 def test_ctrl_c_while_the_run_is_finished_leaves_no_half_export_and_resume_completes_it(copy, monkeypatch):
     from keras_vae.export import saved_models as export
 
@@ -159,6 +163,7 @@ def test_ctrl_c_while_the_run_is_finished_leaves_no_half_export_and_resume_compl
     assert (versions(copy), versions(copy, "encoder")) == (["1"], ["1"])
 
 
+@pytest.mark.long
 def test_ctrl_c_in_the_first_epoch_keeps_the_weights_of_the_moment(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         interrupt_at(patch, callbacks.Guard, "on_train_batch_end")
@@ -171,6 +176,7 @@ def test_ctrl_c_in_the_first_epoch_keeps_the_weights_of_the_moment(tmp_path, mon
     assert len(rows_of(folder)) == 3
 
 
+@pytest.mark.long
 def test_ctrl_c_at_the_end_of_an_epoch_keeps_that_epoch(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         interrupt_at(patch, callbacks.Guard, "on_epoch_end")
@@ -186,6 +192,7 @@ def test_ctrl_c_is_given_back_after_training(complete):
 # Settings
 
 
+@pytest.mark.long
 def test_a_configuration_and_a_change_make_a_second_run(complete, tmp_path):
     config = ["--config", complete / "config.json", "--output", tmp_path, "--epochs", 1]
     run_well(*config, "--seed", 0)
@@ -198,6 +205,7 @@ def test_a_configuration_and_a_change_make_a_second_run(complete, tmp_path):
     assert float(first["loss"]) != float(second["loss"])
 
 
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_history(tmp_path):
     arguments = ["--limit", 40, "--epochs", 2, "--augment", "noise", *TINY, "--output", tmp_path]
     run_well(*arguments)
@@ -209,6 +217,7 @@ def test_the_same_seed_gives_the_same_history(tmp_path):
         )
 
 
+@pytest.mark.long
 def test_a_run_that_accumulates_gradients_resumes_within_a_step(tmp_path):
     # 5 batches an epoch, 3 to a step: an epoch ends in the middle of one.
     arguments = [*TINY, "--limit", "160", "--accumulate", "3", "--output", tmp_path]
@@ -226,6 +235,7 @@ def test_the_name_in_a_configuration_is_kept_where_it_is_free(tmp_path):
     assert train.read_command_line(["--config", str(file)])[0].name is None
 
 
+@pytest.mark.long
 def test_patience_stops_early_and_resume_says_what_would_go_on(tmp_path):
     # At a rate of a millionth, hardly two epochs in a row are better.
     slow = ["--learning_rate", "1e-12", "--schedule", "constant", "--patience", 1, "--epochs", 50]
@@ -278,6 +288,7 @@ def test_a_plain_autoencoder_has_no_rate(tmp_path):
     assert "test: distortion" in out
 
 
+@pytest.mark.long
 def test_colour_images_of_odd_sizes_train_with_a_spatial_latent_in_bfloat16(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (40, 11, 7, 3), dtype=np.uint8)
     np.savez(tmp_path / "odd.npz", images=images)
@@ -290,6 +301,7 @@ def test_colour_images_of_odd_sizes_train_with_a_spatial_latent_in_bfloat16(tmp_
     assert read_config(Config, folder / "config.json").precision == "mixed_bfloat16"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_folder_of_very_few_images_trains(tmp_path, count):
     (tmp_path / "pictures").mkdir()
@@ -351,6 +363,7 @@ def test_a_terminal_gets_a_bar_with_all_terms_that_fits_its_width(monkeypatch, s
 # From a program
 
 
+@pytest.mark.long
 def test_train_returns_the_run_also_outside_of_the_main_thread(tmp_path):
     config = Config(limit=32, epochs=1, latent=2, network=small(), output=str(tmp_path))
     runs = []

@@ -49,6 +49,7 @@ def measure(model, images, labels, weights, training=True):
     return [float(loss), *(float(metric.result()) for metric in model.metrics)], state
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("objective", "likelihood"), ROWS)
 def test_images_of_weight_zero_change_nothing(objective, likelihood):
     few, extended = make(objective, likelihood), make(objective, likelihood)

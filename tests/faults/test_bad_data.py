@@ -224,6 +224,7 @@ def test_folders_that_cannot_be_looked_into_are_named(tmp_path):
     assert entry.endswith(": File name too long")
 
 
+@pytest.mark.long
 def test_names_that_are_no_utf_8_and_an_empty_class_train_resume_and_are_named(tmp_path):
     root = os.fsencode(tmp_path) + b"/pictures-\xe9"
     for place, name in enumerate((b"caf\xe9", b"plain", b"empty")):
@@ -256,6 +257,7 @@ def test_an_output_that_is_no_utf_8_is_refused(tmp_path):
 # Few images
 
 
+@pytest.mark.long
 def test_one_image_is_trained_on_and_not_measured(tmp_path, capsys):
     picture().save(tmp_path / "one.png")
     arguments = ["--image_size", 8, "--epochs", 1, *TINY, "--name", "run"]
