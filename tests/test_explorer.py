@@ -549,7 +549,6 @@ def test_a_model_of_mixed_precision_is_shown_in_float32(place, two):
     assert computable(world)["sigma"] == pytest.approx(0.1)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("latent", "made", "computed"),
     [

@@ -71,7 +71,6 @@ def skip_what_it_refuses(network, latent):
         pytest.skip("an MLP takes a vector")
 
 
-@pytest.mark.long
 @every_kind
 @pytest.mark.parametrize(("image_shape", "latent"), SHAPES)
 def test_shapes_are_right_in_and_out(image_shape, latent, network):
@@ -101,7 +100,6 @@ def test_gradients_reach_every_weight_of_a_residual_network_at_sizes_that_are_od
     assert dead_weights(*build(Residual(widths=(4, 8), dense=8), image_shape, latent), image_shape) == []
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("latent", [(3,), (3, 2, 2)])
 @pytest.mark.parametrize("network", VARIANTS, ids=str)
 def test_gradients_reach_every_weight_of_every_network(network, latent):

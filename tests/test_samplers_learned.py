@@ -80,7 +80,6 @@ def test_embedding_undoes_the_coordinates():
         np.testing.assert_allclose(again, codes.mean, atol=1e-5)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("settings", [{"kind": "maf"}, {"kind": "realnvp"}, {"rank": 1}])
 def test_a_log_density_integrates_to_one(settings):
     sampler = FlowSampler((2,), **{"updates": 200, "width": 16, **settings}).fit(bananas(500))
