@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_vae.report.pictures import LADDER, ladder_strips
 from keras_vae.report.sections import ladder
 from keras_vae.runtime.files import write_json
 from keras_vae.sweep.folder import Sweep
@@ -46,6 +47,7 @@ def leave(run, results):
     images = np.random.default_rng(results["latent"]["size"]).random((16, 8, 8, 1))
     pictures = {"ladder": dict.fromkeys(("real", "reconstruction", "mixture", "prior"), images)}
     (run.report / "index.html").write_text(ladder(results, pictures, {})[2], encoding="utf-8")
+    write_json(run.report / LADDER, ladder_strips(results, pictures))
 
 
 def swept(folder, missing=(), failed=None, hostile=False):

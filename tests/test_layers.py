@@ -108,8 +108,8 @@ def test_a_given_seed_is_a_function_of_its_two_numbers():
 
 def test_a_point_has_no_noise_and_says_so():
     posterior = {"mean": np.ones((2, 3), "float32")}
-    np.testing.assert_array_equal(Point().draw(None, posterior, seed=None).codes, posterior["mean"])
-    np.testing.assert_array_equal(Point().moments(None, posterior)[1], np.full((2, 3), POINT_LOG_VAR))
+    np.testing.assert_array_equal(Point().draw(posterior, seed=None).codes, posterior["mean"])
+    np.testing.assert_array_equal(Point().moments(posterior)[1], np.full((2, 3), POINT_LOG_VAR))
     assert Point().new_layer((3,)) is None
 
 

@@ -44,9 +44,9 @@ def test_codes_are_the_nearest_entries_bit_for_bit():
     )
     nearest = np.square(values[..., None, :] - book).sum(axis=-1).argmin(axis=-1)
     layer = quantizer(book)
-    draw = Codebook(7).draw(layer, {"mean": ops.convert_to_tensor(values)}, seed=None)
+    draw = Codebook(7).owning(layer).draw({"mean": ops.convert_to_tensor(values)}, seed=None)
     np.testing.assert_array_equal(draw.codes, book[nearest])
-    mean, log_var = Codebook(7).moments(layer, {"mean": ops.convert_to_tensor(values)})
+    mean, log_var = Codebook(7).owning(layer).moments({"mean": ops.convert_to_tensor(values)})
     np.testing.assert_array_equal(mean, book[nearest])
     assert np.all(np.asarray(log_var) == -100)
 
@@ -55,7 +55,7 @@ def test_terms_are_squared_distances_and_the_use_of_entries():
     # Entries 0, 1 and 9 of one channel; two images of two positions: 0.5 -> 0 or 1, 2 -> 1; 0 -> 0, 0.25 -> 0.
     layer = quantizer(np.array([[0.0], [1.0], [9.0]], "float32"))
     values = np.array([[[[0.4], [2.0]]], [[[0.0], [0.25]]]], "float32")
-    terms = Codebook(3).draw(layer, {"mean": ops.convert_to_tensor(values)}, seed=None).terms
+    terms = Codebook(3).owning(layer).draw({"mean": ops.convert_to_tensor(values)}, seed=None).terms
     np.testing.assert_allclose(terms["commitment"], [0.4**2 + 1.0, 0.25**2], rtol=1e-6)
     np.testing.assert_allclose(terms["alignment"], terms["commitment"])
     # use 3/4, 1/4, 0: exp(3/4 log 4/3 + 1/4 log 4) = 4 / 3^(3/4)
