@@ -72,7 +72,7 @@ def test_a_score_that_cannot_be_measured_is_null_with_its_reason(monkeypatch):
         "title": "Pi",
         "description": "A constant.",
         "unit": "rad",
-        "healthy": None,
+        "healthy": "",
         "value": 3.14,
         "se": 0.0,
     }

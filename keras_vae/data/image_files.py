@@ -273,7 +273,7 @@ class FileImages:
     def stored(self, indices):
         """Returns the images at `indices` as a cache stores them: uint8, or float32 in a deep file's units."""
         units = np.tile(np.array([[0, 1]], np.float32), (len(self._files), 1))
-        images = self.scaled(units)._in_units(indices)
+        images = self.scaled(units).in_units(indices)
         deep = [self._files[index].deep for index in indices]
         return [image if one else image.astype(np.uint8) for image, one in zip(images, deep)]
 
@@ -293,7 +293,8 @@ class FileImages:
         """Returns the images at `indices`."""
         return self._read_with(self.read_batch, indices)
 
-    def _in_units(self, indices):
+    def in_units(self, indices):
+        """Returns the images at `indices`, before they are scaled by their ranges."""
         return self._read_with(self._decode_batch, indices)
 
     def _read_with(self, decode, indices):
