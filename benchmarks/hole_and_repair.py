@@ -22,7 +22,7 @@ def main():
     """Draws the figure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="+", type=pathlib.Path, help="runs that evaluate.py has measured")
-    parser.add_argument("--titles", nargs="*", default=[], help="of the blocks")
+    parser.add_argument("--titles", nargs="*", default=[], help="titles of the blocks, one for each run")
     parser.add_argument("--columns", type=int, default=10)
     parser.add_argument("--output", type=pathlib.Path, required=True)
     arguments = parser.parse_args()

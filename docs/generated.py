@@ -53,7 +53,7 @@ def section(path, node):
 
 
 def table(title, properties, words=None):
-    """Returns the entries that are no sections as a table."""
+    """Returns the entries of a section as a table, without those of the sections within it."""
     rows = [
         "| entry | meaning | unit | healthy |",
         "|---|---|---|---|",

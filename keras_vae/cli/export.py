@@ -5,22 +5,21 @@ from dataclasses import dataclass
 from keras_vae.config.codec import option
 from keras_vae.config.flags import command, parse
 from keras_vae.errors import UsageError
+from keras_vae.export import EXPORTS
 from keras_vae.runtime import devices
 from keras_vae.training.run_folder import Run
-
-FORMATS = ("saved_model", "litert", "onnx", "openvino")
 
 
 @dataclass(frozen=True)
 class Export:
     """What is written where."""
 
-    format: str = option("litert", f"one of {', '.join(FORMATS)}")
+    format: str = option("litert", f"one of {', '.join(EXPORTS)}")
     output: str | None = option(None, "folder of the files; by default RUN/FORMAT")
 
     def __post_init__(self):
-        if self.format not in FORMATS:
-            raise ValueError(f"format is {self.format}: expected one of {', '.join(FORMATS)}")
+        if self.format not in EXPORTS:
+            raise ValueError(f"format is {self.format}: expected one of {', '.join(EXPORTS)}")
 
 
 @command("keras-vae export")
@@ -36,7 +35,6 @@ def main(argv=None):
     run, settings = Run.open(parsed.extra.run), parsed.config
     devices.start()
     from keras_vae.evaluation.subject import load_model
-    from keras_vae.export import EXPORTS
 
     folder = settings.output or run.path / settings.format
     try:

@@ -346,3 +346,15 @@ def registered_name(component, choices):
     """Returns the name of a component in the registry `choices`, or the name of its class if it is not registered."""
     kind = type(component)
     return next((name for name, choice in choices.items() if choice is kind), kind.__name__)
+
+
+def nest(values):
+    """Returns a dict with dotted names as nested dicts: `{"objective.beta": 4}` becomes `{"objective": {"beta": 4}}`."""
+    tree = {}
+    for name, value in values.items():
+        *parents, last = name.split(".")
+        branch = tree
+        for parent in parents:
+            branch = branch.setdefault(parent, {})
+        branch[last] = value
+    return tree

@@ -21,6 +21,7 @@ from keras_vae.config.codec import (
     expected,
     form,
     kind_name,
+    nest,
     quote,
     settings,
     show,
@@ -158,18 +159,6 @@ def command(prog, bad_input=()):
         return run
 
     return decorate
-
-
-def nest(texts):
-    """Turns dotted names into nested dicts: `{"objective.beta": "4"}` becomes `{"objective": {"beta": "4"}}`."""
-    tree = {}
-    for name, text in texts.items():
-        *parents, last = name.split(".")
-        branch = tree
-        for parent in parents:
-            branch = branch.setdefault(parent, {})
-        branch[last] = text
-    return tree
 
 
 class Parser(argparse.ArgumentParser):

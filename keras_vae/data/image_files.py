@@ -216,7 +216,7 @@ def _checked(seen, size, channels):
 
 @functools.lru_cache(maxsize=4096)
 def _shared(shape):
-    """Returns the same object for equal shapes, of which there may be millions."""
+    """Returns the same object for equal shapes: a folder may have millions of images."""
     return shape
 
 

@@ -9,6 +9,7 @@ import webbrowser
 import numpy as np
 
 from keras_vae.evaluation import measured_and_concluded
+from keras_vae.report import write_report
 from keras_vae.report.page import as_pictures, asset
 from keras_vae.report.verdict import plain_words, verdict_card
 from keras_vae.runtime import figures
@@ -47,8 +48,6 @@ class EvaluationResults(dict):
 
     def report(self, folder=None):
         """Writes the report into `folder`, a new temporary folder by default, and returns the path of its page."""
-        from keras_vae.report import write_report
-
         return write_report(folder or tempfile.mkdtemp(prefix="keras_vae-"), dict(self), self.pictures)
 
     def open(self, folder=None):

@@ -22,6 +22,7 @@ import zlib
 
 import numpy as np
 
+from keras_vae.config.codec import nest
 from keras_vae.errors import UsageError
 from keras_vae.runtime.files import whole
 from keras_vae.runtime.programs import program
@@ -114,18 +115,6 @@ def flatten(fields, prefix=""):
             yield from flatten(value._asdict(), f"{prefix}{name}.")
         elif value is not None:
             yield prefix + name, value
-
-
-def nest(arrays):
-    """Returns `arrays`, a dict with dotted names, as nested dicts."""
-    nested = {}
-    for name, array in arrays.items():
-        *outer, last = name.split(".")
-        inside = nested
-        for part in outer:
-            inside = inside.setdefault(part, {})
-        inside[last] = array
-    return nested
 
 
 def build(kind, value):

@@ -9,6 +9,7 @@ import warnings
 
 import numpy as np
 
+from keras_vae.config.codec import registered_name
 from keras_vae.data import dataset_errors, spread
 from keras_vae.errors import TrainingStopped, WriteError, printable
 from keras_vae.model.objectives import OBJECTIVES
@@ -105,7 +106,7 @@ def folder(run, config, dataset):
 
 def default_name(config, dataset):
     """Returns the name of the run: `config.name`, or dataset-objective-latent."""
-    objective = next(name for name, kind in OBJECTIVES.items() if kind is type(config.objective))
+    objective = registered_name(config.objective, OBJECTIVES)
     return config.name or f"{dataset.name[:LONGEST_NAME]}-{objective}-{show_shape(config.latent)}"
 
 

@@ -48,9 +48,10 @@ def beyond_error(first, second, sure=SURE):
 
 
 def mean_of(values):
-    """Returns the mean of independent `values`, `[n]`, n at least 2, as an `Estimate`."""
+    """Returns the mean of independent `values`, `[n]`, as an `Estimate`; its error is NaN for n = 1."""
     values = np.asarray(values, np.float64)
-    return Estimate(float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values))))
+    error = values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+    return Estimate(float(values.mean()), float(error))
 
 
 def ratio_of_means(above, below):

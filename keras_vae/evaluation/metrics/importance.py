@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_vae.evaluation.metrics.estimate import Estimate
+from keras_vae.evaluation.metrics.estimate import Estimate, mean_of
 
 TOLERANCE = 0.1  # nats; a bound with a smaller bias may be called a likelihood
 HALVING = 0.5  # smallest ratio of successive decreases: a small bias falls as 1 / k, so doubling k halves it
@@ -156,12 +156,6 @@ def why_refused(samples, bias, limit):
         f"the bound still falls with more samples: with {samples:,} samples per image it is about {bias:.2g} nats too"
         f" high (up to {limit:.2g}), and only {TOLERANCE} nats are accepted for a likelihood"
     )
-
-
-def mean_of(values):
-    """Returns the mean of `values`, `[n]`, an `Estimate`; its error is NaN for n = 1."""
-    error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
-    return Estimate(float(values.mean()), float(error))
 
 
 def prior_over_posterior(codes, noise, log_var):

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_vae.evaluation.metrics.estimate import mean_of
 from keras_vae.evaluation.sections.codes import Encoded, encode_split, held_out, in_batches, number_of_codes
 from keras_vae.samplers import PriorSampler
 
@@ -169,10 +170,9 @@ def drawn_from(sampler, count, generator):
 
 
 def mean_and_error(values):
-    """Returns the mean of `values`, `[n]`, and its standard error."""
-    values = np.asarray(values, "float64")
-    error = values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else None
-    return float(values.mean()), None if error is None else float(error)
+    """Returns the mean of `values`, `[n]`, and its standard error, None for n = 1."""
+    mean, error = mean_of(values)
+    return mean, None if math.isnan(error) else error
 
 
 def differences(decode, step=1e-2):
