@@ -41,8 +41,10 @@ def __dir__():
     return sorted([*globals(), *PUBLIC])
 
 
-# `python -m` has "-m" in the place of the program's name while it imports the package.
-if "keras_vae_commands" not in sys.modules and sys.argv[:1] != ["-m"]:
+# `python -m` has "-m" in the place of the program's name while it imports the package of the module that it runs.
+RUNS_A_PACKAGE = sys.argv[:1] == ["-m"]
+IS_OURS = any(word.removeprefix("-m").partition(".")[0] == "keras_vae" for word in sys.orig_argv)
+if "keras_vae_commands" not in sys.modules and not (RUNS_A_PACKAGE and IS_OURS):
     from keras_vae.runtime.devices import quiet
 
     with quiet():

@@ -129,6 +129,18 @@ print(sorted({HEAVY!r} & set(sys.modules)))
     assert python(code).splitlines()[-1] == "[]"
 
 
+def test_a_package_of_somebody_else_that_is_run_registers_our_classes(tmp_path):
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "__init__.py").write_text("import keras_vae\n")
+    (tmp_path / "theirs" / "__main__.py").write_text(
+        "import keras\nprint(keras.saving.get_registered_object('keras_vae>VAE').__name__)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-m", "theirs"], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert (run.returncode, run.stdout.strip()) == (0, "VAE"), run.stderr[-2000:]
+
+
 def test_the_package_registers_its_classes_and_replaces_no_loader():
     code = """
 import sys
