@@ -401,6 +401,20 @@ def test_a_link_leads_back_to_the_same_state(explorer, site):
     assert explorer.state() == state
 
 
+def test_a_link_keeps_its_image_while_a_slow_server_encodes_it(explorer, site):
+    page, asked = explorer.page, []
+    page.route("**/encode*", lambda route: asked.append(route))
+    page.goto(f"{site}#run=2&image=7&locks=1")
+    page.wait_for_selector("#app .tabs")
+    for _ in range(2):
+        explorer.resolve()
+        assert (explorer.state()["image"], explorer.state()["locks"]) == ("7", "1")
+        if asked:
+            asked.pop().continue_()
+            page.wait_for_selector("#app[aria-busy=false]")
+    assert not asked
+
+
 def test_another_class_by_mouse_or_keyboard_decodes_the_same_code_as_it(explorer, site, worlds):
     world, code = worlds["conditional"], np.array([[0.6, -0.5]], "float32")
     explorer.open(f"{site}#run=3&at=0.6 -0.5&show=tiles").resolve()

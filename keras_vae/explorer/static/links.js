@@ -51,8 +51,8 @@ export function runsOf(hash, count) {
   return { run, beside };
 }
 
-/** Restores the state of an address; missing or invalid parts are left unchanged. */
-export function restore(hash, session, shown, map) {
+/** Restores the state of an address; missing or invalid parts are left unchanged. Resolves when an image in it is encoded. */
+export async function restore(hash, session, shown, map) {
   const query = new URLSearchParams(hash), { world } = session, has = (name) => query.has(name);
   if (has("tab") && shown.tabs.includes(query.get("tab"))) shown.tab = query.get("tab");
   if (has("show")) {
@@ -82,9 +82,8 @@ export function restore(hash, session, shown, map) {
   session.locks.clear();
   const lock = () => numbers(query.get("locks")).filter((axis) => Number.isInteger(axis) && axis >= 0 && axis < world.axes)
     .forEach((axis) => session.locks.set(axis, session.coordinates()[axis]));
-  if (has("image") && Number.isInteger(image) && image >= 0 && image < world.count) session.pick(image).then(lock).then(() => session.tell("code"));
-  else {
-    session.setCode(coded(world, query.get("at")));
-    lock();
-  }
+  if (has("image") && Number.isInteger(image) && image >= 0 && image < world.count) await session.pick(image);
+  else session.setCode(coded(world, query.get("at")));
+  lock();
+  session.tell("code");
 }

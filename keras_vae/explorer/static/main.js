@@ -36,7 +36,7 @@ async function start() {
     const numbers = [asked.run, ...(asked.beside === null ? [] : [asked.beside])];
     app.setAttribute("aria-busy", "true");
     page.hash = location.hash;
-    build(names, asked, await Promise.all(numbers.map(load)));
+    await build(names, asked, await Promise.all(numbers.map(load)));
     app.setAttribute("aria-busy", "false");
   }
   window.addEventListener("hashchange", () => { if (location.hash !== page.hash) guarded(open); });
@@ -55,7 +55,7 @@ async function guarded(work) {
   }
 }
 
-function build(names, asked, worlds) {
+async function build(names, asked, worlds) {
   const session = new Session(worlds), [world] = worlds;
   const shown = {
     ...asked, tab: "sliders", tabs: PANELS.map(([key]) => key), overlays: new Set(), dead: true, tiles: false, names: true, colours: true, only: null,
@@ -83,8 +83,9 @@ function build(names, asked, worlds) {
     session.tell("view");
     remember();
   }
+  let restored = false;  // until then the address is not overwritten with half of its own state
   const remember = later(() => {
-    if (!app.contains(tabList) || location.hash !== page.hash) return;  // another state is shown or requested
+    if (!restored || !app.contains(tabList) || location.hash !== page.hash) return;  // another state is requested or shown
     history.replaceState(null, "", `#${written(session, shown, maps[0])}`);
     page.hash = location.hash;
   }, 200);
@@ -103,11 +104,14 @@ function build(names, asked, worlds) {
       h("div", { class: "side" }, currentCard(session),
         h("section", { class: "card tools-card" }, tabList, ...panels.map(([, , panel]) => panel)))),
     h("footer", { class: "muted small" }, "Drag on the map to decode. Scroll or pinch to zoom, drag with shift to move the map, click a point to select its image. Keys on the focused map: arrows, +, − and 0."));
-  restore(location.hash.slice(1), session, shown, maps[0]);
+  page.redraw = () => session.tell("view");
+  const restoring = restore(location.hash.slice(1), session, shown, maps[0]);
   fillToolbar(toolbar, shown, world, maps, changed);
   session.tell("restored");
   changed();
-  page.redraw = () => session.tell("view");
+  await restoring;
+  restored = true;
+  remember();
 }
 
 const deadShare = (world) => world.verdict?.blind ? "The features behind the dead zones cannot tell fog from real images here: judge by the images" : `${Math.round(100 * world.dead_zones.share)}% of the samples from ${world.variational ? "the prior" : "N(0, I)"} fall into dead zones${world.conditional ? ", over all classes" : ""}`;
