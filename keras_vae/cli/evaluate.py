@@ -8,6 +8,7 @@ from keras_vae.evaluation.settings import Evaluation
 from keras_vae.report.runs import measure_all
 from keras_vae.runtime import devices
 from keras_vae.runtime.programs import command_line, program
+from keras_vae.training.preset_runs import open_run
 from keras_vae.training.run_folder import Run
 
 DESCRIPTION = (
@@ -54,7 +55,11 @@ def main(argv=None):
     settings, paths = parsed.config, parsed.extra.runs
     if settings.encoder and paths:
         raise UsageError("runs cannot be combined with --encoder and --decoder: give only one of them")
-    runs = [] if settings.encoder else [Run.open(path) for path in paths] or [newest_run(settings.output)]
+    runs = (
+        []
+        if settings.encoder
+        else [open_run(path, settings.output) for path in paths] or [newest_run(settings.output)]
+    )
     devices.start()
     try:
         measure_all(settings, runs, parsed.given)
