@@ -19,6 +19,7 @@ examples:
   python evaluate.py                                     the newest run
   python evaluate.py saved_models/NAME                   one run: report/index.html, report/results.json
   python evaluate.py saved_models/A saved_models/B       two runs side by side
+  python evaluate.py digits-8                            a preset (docs/guides/presets.md), without training anything
   python evaluate.py --encoder encoder.keras --decoder decoder.keras --dataset mnist
                                                          any other model: .keras files or SavedModels
 """
@@ -49,7 +50,7 @@ def main(argv=None):
         epilog=EXAMPLES.replace("python evaluate.py", program("evaluate")),
         short=SHORT_HELP,
         extra=lambda parser: parser.add_argument(
-            "runs", nargs="*", metavar="saved_models/NAME", help="runs to measure"
+            "runs", nargs="*", metavar="saved_models/NAME", help="runs or presets to measure"
         ),
     )
     settings, paths = parsed.config, parsed.extra.runs

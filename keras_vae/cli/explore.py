@@ -41,7 +41,10 @@ def main(argv=None):
         description=DESCRIPTION,
         epilog=EXAMPLES,
         extra=lambda parser: parser.add_argument(
-            "runs", nargs="+", metavar="saved_models/NAME", help="one run, or two to show side by side"
+            "runs",
+            nargs="+",
+            metavar="saved_models/NAME",
+            help="one run or preset, or two to show side by side",
         ),
     )
     asked, paths = parsed.config, parsed.extra.runs

@@ -80,7 +80,9 @@ def run_command(argv):
         argv,
         prog=f"{PROG} run",
         description="Serves TF Serving's REST interface, and the explorer, on this machine.",
-        extra=lambda parser: parser.add_argument("runs", metavar="RUN", nargs="+", help="a run's folder"),
+        extra=lambda parser: parser.add_argument(
+            "runs", metavar="RUN", nargs="+", help="a run's folder or a preset"
+        ),
     )
     runs, settings = [open_run(path) for path in parsed.extra.runs], parsed.config
     from keras_vae.serving.server import address, listen, serve

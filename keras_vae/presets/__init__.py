@@ -14,9 +14,20 @@ Imports: `samplers`, `config`. Begin with `folder.py`; `finding.py` finds a pres
 """
 
 from keras_vae.presets.finding import find, is_known, is_preset, known, name_of, unknown
-from keras_vae.presets.folder import PRESET, RESULTS, WEIGHTS, About, read, read_facts, write
+from keras_vae.presets.folder import (
+    FILES,
+    PRESET,
+    RESULTS,
+    WEIGHTS,
+    About,
+    load_model,
+    read,
+    read_facts,
+    write,
+)
 
 __all__ = [
+    "FILES",
     "PRESET",
     "RESULTS",
     "WEIGHTS",
@@ -25,6 +36,7 @@ __all__ = [
     "is_known",
     "is_preset",
     "known",
+    "load_model",
     "name_of",
     "read",
     "read_facts",

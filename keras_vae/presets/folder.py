@@ -112,11 +112,11 @@ def read(folder):
     folder = Path(folder)
     checksums.check_sealed(folder)
     name = read_facts(folder).sampler
-    sampler = load(folder / SAMPLER) if name else None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # given when the model was made
-            model = keras.saving.load_model(folder, compile=False)
+        sampler = load(folder / SAMPLER) if name else None
+        model = load_model(folder)
+    except UsageError:
+        raise
     except Exception as error:
         sentence = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UsageError(f"{folder} cannot be loaded: {sentence}") from error
@@ -124,3 +124,10 @@ def read(folder):
     if not fits or (name and name != sampler_name(sampler)):
         raise UsageError(f"{folder} cannot be loaded: {SAMPLER} is not the {name} of this model")
     return model, sampler
+
+
+def load_model(path):
+    """Returns the model in a `.keras` file or a folder, without its optimizer and without repeating its warnings."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return keras.saving.load_model(path, compile=False)

@@ -10,7 +10,6 @@ from keras_vae.export import export, export_decoder
 from keras_vae.runtime import checksums, devices
 from keras_vae.runtime.files import rename, unfinished, write_json, writing
 from keras_vae.runtime.json_file import read_json
-from keras_vae.runtime.lazy import keras
 from keras_vae.runtime.programs import typed_path
 from keras_vae.samplers import load, save
 from keras_vae.training.config import Config, is_folder_name
@@ -128,7 +127,7 @@ def write_preset(run, folder, half=True, **about):
         half: Whether to store large arrays in half precision.
         **about: `license`, `data` and `data_license`, as in `keras_vae.presets.About`.
     """
-    model = keras.saving.load_model(run.model_file, compile=False)
+    model = presets.load_model(run.model_file)
     training = {**to_json(run.read_config()), "name": None, "output": "saved_models", "data_dir": None}
     facts = presets.About(training=training, fingerprint=run.trained_on(), **about)
     results = read_json(run.report / presets.RESULTS)
