@@ -299,7 +299,8 @@ def place(of_a_run, tmp_path_factory):
     (of_a_run / "serving" / "decoder" / "1").mkdir(parents=True)
     (of_a_run / "serving" / "decoder" / "1" / "saved_model.pb").write_bytes(b"a program")
     folder = tmp_path_factory.mktemp("place")
-    return folder, open_run(of_a_run, folder)
+    with pytest.warns(UserWarning, match="score"):  # the run is older than the signature
+        return folder, open_run(of_a_run, folder)
 
 
 def test_a_preset_becomes_a_complete_run_with_nothing_but_its_own_files(place, of_a_run):
