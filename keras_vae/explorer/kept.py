@@ -16,7 +16,8 @@ from keras_vae.explorer.packing import to_text, unpacked
 from keras_vae.runtime.checksums import digest
 from keras_vae.runtime.files import whole
 
-VERSION = 1  # increase it when the computation of a kept value changes
+VERSION = 1  # increase it when the computation of a kept value changes in a module that is not in COMPUTED_BY
+COMPUTED_BY = ("world.py", "dead_zones.py", "network.py")
 
 
 class Kept:
@@ -68,10 +69,11 @@ class Kept:
 
 
 def dependencies(run):
-    """Returns the checksum of model, settings, samplers and data files of a run."""
+    """Returns the checksum of model, settings, samplers and data files of a run, and of the code that computes."""
     config = run.read_config()
     samplers = {path.name: digest(path) for path in sorted((run.path / "samplers").glob("*.npz"))}
-    used = [VERSION, run.model_checksum(), to_json(config), samplers, data_files(config.dataset)]
+    code = [VERSION, *(digest(pathlib.Path(__file__).with_name(name)) for name in COMPUTED_BY)]
+    used = [code, run.model_checksum(), to_json(config), samplers, data_files(config.dataset)]
     return hashlib.sha256(json.dumps(used, sort_keys=True, default=str).encode()).hexdigest()
 
 

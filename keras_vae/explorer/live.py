@@ -97,6 +97,7 @@ def explorer_routes(app, runs):
     """
     from fastapi import Request, Response
     from starlette.concurrency import run_in_threadpool
+    from starlette.requests import ClientDisconnect
 
     lively = [Lively(run) for run in runs]
 
@@ -132,6 +133,8 @@ def explorer_routes(app, runs):
         async def endpoint(request: Request):
             try:
                 return await function(request)
+            except ClientDisconnect:  # nobody reads the answer
+                return Response(status_code=400)
             except Refused as refused:
                 status, problem = refused.args
             except (UsageError, DatasetError) as error:

@@ -23,7 +23,8 @@ class View {
   constructor(session, shown, index) {
     Object.assign(this, { session, index, world: session.worlds[index] });
     const crisp = this.world.image_shape[0] <= 64 ? "crisp" : "";
-    this.canvas = h("canvas", { class: `big ${crisp}`, role: "img", "aria-label": "The decoded image" });
+    const [height, width] = this.world.image_shape;
+    this.canvas = h("canvas", { class: `big ${crisp}`, width, height, role: "img", "aria-label": "The decoded image" });
     this.input = h("canvas", { class: `big ${crisp}`, role: "img", "aria-label": "The image that was encoded" });
     this.given = h("figure", { class: "given", hidden: true }, this.input, h("figcaption", {}, "input"));
     this.caption = h("figcaption", {}, "decoded");
@@ -34,7 +35,7 @@ class View {
     this.element = h("div", { class: "view" },
       session.worlds.length > 1 ? h("h2", { text: this.world.name }) : null,
       h("div", { class: "pair" }, this.given, h("figure", {}, this.canvas, this.caption),
-        h("div", { class: "facts" }, this.origin, this.place, this.numbers.element, h("p", { class: "muted small" }, `nearest held-out images${this.world.conditional ? " of the class" : ""}`),
+        h("div", { class: "facts" }, this.origin, this.place, this.numbers.element, h("p", { class: "muted small" }, `held-out images with the nearest codes${this.world.conditional ? ", of the class" : ""}`),
           h("div", { class: "neighbours" }, ...this.neighbours.map((one) => one.element)))));
   }
 

@@ -99,7 +99,7 @@ async function build(names, asked, worlds) {
   maps.forEach((map) => { map.moved = remember; });
 
   fillToolbar(toolbar, shown, worlds, maps, changed);
-  const guide = tour();
+  const guide = tour(), current = currentCard(session, shown);
   app.replaceChildren(
     header(names, asked, worlds, guide),
     guide.box,
@@ -108,8 +108,8 @@ async function build(names, asked, worlds) {
         toolbar, missingLine(session),
         h("div", { class: "maps-row" }, ...maps.map((map) => h("figure", { class: "card map-card" },
           worlds.length > 1 ? h("figcaption", { class: "map-title" }, h("strong", { text: map.world.name }), shareLine(session, map.world)) : null, map.element))),
-        marksLegend(session, shown), labelsLegend(session, shown, changed)),
-      h("div", { class: "side" }, currentCard(session, shown),
+        worlds.length > 1 ? current : null, marksLegend(session, shown), labelsLegend(session, shown, changed)),
+      h("div", { class: "side" }, worlds.length > 1 ? null : current,
         h("section", { class: "card tools-card" }, focusControl(session, asked), tabList, ...panels.map(([, , panel]) => panel)))),
     h("footer", { class: "muted small" }, "Drag on the map to decode. Scroll or pinch to zoom, drag with shift to move the map, click a point to select its image. Keys on the focused map: arrows, +, − and 0."));
   page.redraw = () => session.tell("view");
@@ -184,7 +184,7 @@ function verdict(world, named) {
   return h("div", { class: `verdict tone-${["good", "fair", "bad"].includes(tone) ? tone : "none"}` },
     h("p", {}, lead, h("b", { text: title }), confidence ? h("span", { class: "muted", text: ` (confidence: ${confidence})` }) : null, " ",
       world.report ? h("a", { href: world.report, target: "_blank", rel: "noopener", text: "the report" }) : null),
-    cause || remedy ? h("p", { class: "muted small", text: [cause, remedy].filter(Boolean).join(" ") }) : null);
+    cause || remedy ? h("details", { class: "muted small" }, h("summary", { text: "why, and what to do" }), [cause, remedy].filter(Boolean).join(" ")) : null);
 }
 
 /** The buttons of the map's layers; those that the current display cannot show are disabled. */

@@ -179,7 +179,7 @@ export class LatentMap {
     if (!this.shown.tiles) return;
     const { lineWidth } = context;
     context.strokeStyle = this.ink.paper;
-    context.lineWidth = lineWidth + 3;
+    context.lineWidth = lineWidth + 2;
     context.stroke();
     context.lineWidth = lineWidth;
   }

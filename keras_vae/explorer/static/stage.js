@@ -10,7 +10,7 @@ export function stagePanel(session, shown) {
   const { world } = session;
   if (!world.engine.encode) return h("p", { class: "muted", text: `This page contains no encoder: ${world.why_grid ?? "the model is not included"}. The pass is shown in the live explorer.` });
   const crisp = world.image_shape[0] <= 64 ? "crisp" : "";
-  const canvas = (label) => h("canvas", { class: `big ${crisp}`, role: "img", "aria-label": label });
+  const canvas = (label) => h("canvas", { class: `big ${crisp}`, width: world.image_shape[1], height: world.image_shape[0], role: "img", "aria-label": label });
   const input = canvas("The image that is encoded"), output = canvas("The image that the drawn code decodes to");
   const name = h("figcaption"), places = ["mean", "deviation", "noise", "code"].map((key) => h("div", { class: key }));
   let noise = noiseOf(world.dims);
