@@ -10,7 +10,7 @@ import fastapi
 import keras
 import numpy as np
 import pytest
-from explorer_runs import trained
+from explorer_runs import shared_folder, trained
 from fastapi.testclient import TestClient
 from PIL import Image
 
@@ -28,7 +28,7 @@ from keras_vae.training.run_folder import Run
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("explorer")
+    folder = shared_folder(tmp_path_factory)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         yield folder
@@ -122,7 +122,7 @@ def test_facts_name_what_they_show(two):
     assert facts["image_shape"] == [8, 8, 1]
     assert facts["label_names"] == [str(digit) for digit in range(10)]
     assert len(facts["labels"]) == len(facts["images"]) == len(facts["coordinates"])
-    assert facts["embedding"] is None  # two numbers need none
+    assert not facts["has_embedding"]  # two numbers need none
 
 
 def test_rate_and_distortion_of_an_image_are_those_of_their_formulas(six):
@@ -525,7 +525,7 @@ def test_the_projector_plugin_finds_the_run(six):
 
 
 def test_labels_without_a_line_of_their_own_cannot_break_the_table(six, monkeypatch):
-    monkeypatch.setitem(six.facts, "label_names", ["a\tb\nc", " "] + [str(digit) for digit in range(2, 10)])
+    monkeypatch.setitem(vars(six), "label_names", ["a\tb\nc", " "] + [str(digit) for digit in range(2, 10)])
     lines = (write_projector(six) / "metadata.tsv").read_text().split("\n")[:-1]
     assert len(lines) == len(six.images)
     assert {"a b c", "-"} <= set(lines)
@@ -570,8 +570,8 @@ def test_every_kind_of_run_is_shown(latent, made, computed, place, two, monkeypa
     monkeypatch.setattr("keras_vae.explorer.world.MOST_IMAGES", 40)
     world = World(Run(path))
     facts = unpacked(json.loads(to_text(world.facts)))
-    assert facts["dead_zones"]["distances"].shape == (1, 8, 8)
-    assert set(facts["overlays"]) == set(world.samplers)
+    assert world.layer("dead_zones")["distances"].shape == (1, 8, 8)
+    assert list(world.layer("overlays")) == facts["samplers"] == list(world.samplers)
     assert np.isfinite(facts["coordinates"]).all()
     found = world.encode(world.images[0].astype("float32") / 255)
     assert found["mean"].shape == (model.dims.latents,)

@@ -5,11 +5,11 @@ import { h, number } from "explorer/dom";
 export const MOST_BARS = 64;
 const SVG = "http://www.w3.org/2000/svg";
 
-/** A figure of the numbers `values` at the positions `shown` (all, or the first ones); `title` says what they are. */
-export function bars(values, { title, name = "", shown = first(values.length), most = null }) {
+/** A figure of the numbers `values` at the positions `shown` (all, or the first ones), of which `most` is as high as a bar gets. */
+export function bars(values, { title, name = "", shown = first(values.length), most = null, positive = false }) {
   const each = shown.map((i) => values[i]), top = most ?? Math.max(1e-9, ...each.map(Math.abs)), width = 100 / each.length;
   const drawing = document.createElementNS(SVG, "svg");
-  drawing.setAttribute("viewBox", "0 -1 100 2");
+  drawing.setAttribute("viewBox", positive ? "0 -1 100 1" : "0 -1 100 2");
   drawing.setAttribute("preserveAspectRatio", "none");
   drawing.setAttribute("aria-hidden", "true");
   drawing.append(...each.map((value, i) => {
@@ -21,9 +21,9 @@ export function bars(values, { title, name = "", shown = first(values.length), m
   }));
   const all = values.length.toLocaleString("en"), some = each.length < values.length ? `${each.length} of ${all} numbers` : `${all} number${values.length > 1 ? "s" : ""}`;
   const bound = number(top, top < 0.1 ? 3 : top < 10 ? 2 : 0);
-  return h("figure", { class: "bars", role: "img", "aria-label": `${title}: ${some} between −${bound} and ${bound}` },
+  return h("figure", { class: "bars", role: "img", "aria-label": `${title}: ${some} between ${positive ? 0 : `−${bound}`} and ${bound}` },
     h("figcaption", {}, h("b", { text: title }), ` ${some}`),
-    h("div", { class: "scale" }, h("span", { text: bound }), h("span", { text: "0" }), h("span", { text: `−${bound}` })), drawing,
+    h("div", { class: "scale" }, h("span", { text: bound }), h("span", { text: "0" }), positive ? null : h("span", { text: `−${bound}` })), drawing,
     h("div", { class: "names" }, h("span", { text: `${name}${shown[0] + 1}` }), each.length > 1 ? h("span", { text: `${name}${shown[each.length - 1] + 1}` }) : null));
 }
 

@@ -105,10 +105,10 @@ async function build(names, asked, worlds) {
     guide.box,
     h("main", { class: worlds.length > 1 ? "two" : "" },
       h("section", { class: "maps-area", "aria-label": "Map of the codes" },
-        toolbar, missingLine(session),
+        toolbar,
         h("div", { class: "maps-row" }, ...maps.map((map) => h("figure", { class: "card map-card" },
           worlds.length > 1 ? h("figcaption", { class: "map-title" }, h("strong", { text: map.world.name }), shareLine(session, map.world)) : null, map.element))),
-        worlds.length > 1 ? current : null, marksLegend(session, shown), labelsLegend(session, shown, changed)),
+        worlds.length > 1 ? current : null, missingLine(session), marksLegend(session, shown), labelsLegend(session, shown, changed)),
       h("div", { class: "side" }, worlds.length > 1 ? null : current,
         h("section", { class: "card tools-card" }, focusControl(session, asked), tabList, ...panels.map(([, , panel]) => panel)))),
     h("footer", { class: "muted small" }, "Drag on the map to decode. Scroll or pinch to zoom, drag with shift to move the map, click a point to select its image. Keys on the focused map: arrows, +, − and 0."));

@@ -32,8 +32,8 @@ export function stagePanel(session, shown) {
   function show(mean, deviation, code) {
     const rates = mean.map((m, i) => 0.5 * (m * m + deviation[i] ** 2 - 1) - Math.log(deviation[i])), rows = largest(rates);
     const most = Math.max(1e-9, ...rows.map((i) => Math.max(Math.abs(mean[i]), Math.abs(code[i]))));
-    const kinds = world.gaussian ? [[mean, "mean μ", "μ", most], [deviation, "standard deviation σ", "σ", null], [noise, "noise ε", "ε", 3], [code, "code z = μ + σ · ε", "z", most]] : [[mean, "code z", "z", most]];
-    places.forEach((place, at) => place.replaceChildren(...(kinds[at] ? [bars(kinds[at][0], { title: kinds[at][1], name: kinds[at][2], shown: rows, most: kinds[at][3] })] : [])));
+    const kinds = world.gaussian ? [[mean, "mean μ", "μ", most], [deviation, "deviation σ", "σ", null], [noise, "noise ε", "ε", 3], [code, "z = μ + σ · ε", "z", most]] : [[mean, "code z", "z", most]];
+    places.forEach((place, at) => place.replaceChildren(...(kinds[at] ? [bars(kinds[at][0], { title: kinds[at][1], name: kinds[at][2], shown: rows, most: kinds[at][3], positive: kinds[at][2] === "σ" })] : [])));
     more.textContent = rows.length < mean.length ? `The ${rows.length} numbers with the highest rate of ${mean.length.toLocaleString("en")} are shown.` : "";
     size.textContent = world.gaussian ? `|z − μ| = ${number(Math.hypot(...rows.map((i) => code[i] - mean[i])))}` : "";
   }
@@ -51,9 +51,9 @@ export function stagePanel(session, shown) {
   session.on("picture view", fill);
   const arrow = (text) => h("p", { class: "arrow", text });
   return h("div", { class: "stage" },
-    h("figure", { class: "in" }, input, name), arrow("→ encoder →"), h("div", { class: "posterior" }, places[0], places[1]),
-    h("div", { class: "drawing-noise" }, places[2], again || null, size), h("div", { class: "drawn" }, places[3]), arrow("→ decoder →"),
-    h("figure", { class: "out" }, output, h("figcaption", { text: "decoded from z" })),
+    h("figure", {}, input, name), arrow("encoder →"), places[0], places[1],
+    h("figure", {}, output, h("figcaption", { text: "decoded from z" })), arrow("← decoder"), places[3], places[2],
+    again && h("div", { class: "tools" }, again, size),
     more, world.gaussian ? null : h("p", { class: "muted small", text: world.variational ? "This model's codes are not drawn from a Gaussian with a mean and a deviation for each number." : "A plain autoencoder has no noise: its code is a point." }));
 }
 
