@@ -184,7 +184,9 @@ class World:
     @functools.cached_property
     def fitted(self):
         """The samplers of codes that the evaluation has fitted, by name."""
-        loaded = {path.stem: load_sampler(path) for path in sorted((self.run.path / "samplers").glob("*.npz"))}
+        loaded = {
+            path.stem: load_sampler(path) for path in sorted((self.run.path / "samplers").glob("*.npz"))
+        }
         shape = self.model.latent_shape
         return {name: one for name, one in loaded.items() if tuple(one.latent_shape) == shape}
 
@@ -214,7 +216,11 @@ class World:
     def density(self, source, codes):
         """Returns the log density of `codes`, `[n, d]`, under the sampler `source`, in nats; None if it is costly."""
         sampler = self.samplers[source]
-        name = "prior" if source == "prior" else next(key for key, kind in SAMPLERS.items() if type(sampler) is kind)
+        name = (
+            "prior"
+            if source == "prior"
+            else next(key for key, kind in SAMPLERS.items() if type(sampler) is kind)
+        )
         if name not in EXACT or isinstance(self.model.latent, Codebook):
             return None
         shaped = np.asarray(codes, "float32").reshape(-1, *self.model.latent_shape)

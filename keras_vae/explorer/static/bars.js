@@ -14,7 +14,7 @@ export function bars(values, { title, name = "", shown = first(values.length), m
   drawing.setAttribute("aria-hidden", "true");
   drawing.append(...each.map((value, i) => {
     const bar = document.createElementNS(SVG, "rect"), words = document.createElementNS(SVG, "title"), size = Math.min(Math.abs(value) / top, 1);
-    for (const [key, one] of Object.entries({ x: i * width, y: value > 0 ? -size : 0, width: width * 0.86, height: size, class: value > 0 ? "above" : "under" })) bar.setAttribute(key, one);
+    for (const [key, one] of Object.entries({ x: i * width, y: value > 0 ? -size : 0, width: width * 0.86, height: size, class: value > 0 ? "above" : "under" })) bar.setAttribute(key, String(one));
     words.textContent = `${name}${shown[i] + 1} = ${number(value, 3)}`;
     bar.append(words);
     return bar;

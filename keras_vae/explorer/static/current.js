@@ -20,6 +20,8 @@ export function currentCard(session, shown) {
 }
 
 class View {
+  session; index; world;
+
   constructor(session, shown, index) {
     Object.assign(this, { session, index, world: session.worlds[index] });
     const crisp = this.world.image_shape[0] <= 64 ? "crisp" : "";
@@ -69,6 +71,8 @@ class View {
 
 /** A button that goes to one of the nearest images; it is reused when the cursor moves. */
 class Neighbour {
+  world; row;
+
   constructor(session, number) {
     Object.assign(this, { world: session.worlds[number], row: undefined });
     this.canvas = h("canvas", { class: "thumb", "aria-hidden": "true" });

@@ -33,7 +33,7 @@ export function written(session, shown, map) {
   query.set("view", [map.view.x, map.view.y, map.view.span].map(round).join(" "));
   if (shown.tab === "paths") {
     query.set("path", shown.pathKind);
-    query.set("fraction", round(shown.fraction));
+    query.set("fraction", String(round(shown.fraction)));
     for (const [name, code] of Object.entries(shown.ends ?? {})) if (code) query.set(name, spelled(session.world, code));
   }
   if (shown.tab === "samples") { query.set("seed", shown.seed); query.set("temperature", shown.temperature); if (shown.source) query.set("source", shown.source); }

@@ -18,6 +18,7 @@ import { layersPanel } from "explorer/layers";
 import { themeButton } from "explorer/theme";
 import { tour } from "explorer/tour";
 
+/** @type {[string, string, (session: Session, shown: any) => HTMLElement][]} */
 const PANELS = [
   ["sliders", "Sliders", slidersPanel], ["stage", "One pass", stagePanel], ["draw", "Draw", drawingPanel], ["paths", "Paths", pathsPanel],
   ["samples", "Samples", samplesPanel], ["layers", "Network", layersPanel],

@@ -9,6 +9,12 @@ const NEAR = 11;  // pixels within which a point is selected
 const MOST_TILES = 400, FEWER_TILES = 100, LARGE_IMAGE = 64 * 64 * 3;
 
 export class LatentMap {
+  session; number; shown; world;
+  moved = null;  // called when the view has changed
+  ink = null; tiles = null; shade = {}; middles = {};
+  view = { x: 0, y: 0, span: 1 }; framed = ""; width = 0; height = 0; ratio = 1;
+  gesture = null; hovered = -1;
+
   /** A map of world `number` of a session; `shown` contains the choices of the page, which all maps share. */
   constructor(session, number, shown) {
     Object.assign(this, { session, number, shown, world: session.worlds[number] });
@@ -20,7 +26,6 @@ export class LatentMap {
     const zoom = h("div", { class: "zoom" }, button("−", "Zoom out", () => this.zoom(0.7)), button("+", "Zoom in", () => this.zoom(1.4)), button("all", "Show all", () => this.showAll()));
     this.element = h("div", { class: "map" }, this.below, this.above, zoom, this.tip);
     this.pointers = new Map();
-    this.tiles = null;
     this.home();
     this.#listen();
     this.retile = later(latest(() => this.#makeTiles()), 160);
@@ -119,7 +124,6 @@ export class LatentMap {
   }
 
   #drawDead(context, ink) {
-    this.shade ??= {};
     const label = this.world.told(this.session.label) ?? 0;
     const shade = (this.shade[`${label} ${ink.dead}`] ??= shadeOf(this.world.dead_zones.distances, label, ink.dead));
     const [left, right, bottom, top] = this.world.bounds;
@@ -245,7 +249,6 @@ export class LatentMap {
   #drawNames(context, ink) {
     const { classes, label_names: names } = this.world;
     if (!classes || names.length > 20) return;
-    this.middles ??= {};
     const middles = (this.middles[this.embedded] ??= names.map((_, label) => middle(this, classes, label)));
     context.font = "600 14px system-ui, sans-serif";
     context.textAlign = "center";
@@ -368,7 +371,9 @@ export class LatentMap {
   }
 
   #listen() {
-    const { above } = this, at = (event, box = above.getBoundingClientRect()) => [event.clientX - box.left, event.clientY - box.top];
+    const { above } = this;
+    /** @type {(event: MouseEvent, box?: DOMRect) => [number, number]} */
+    const at = (event, box = above.getBoundingClientRect()) => [event.clientX - box.left, event.clientY - box.top];
     let held;  // the map's place when a drag began: measuring it at each move would need two page layouts per frame
     above.addEventListener("pointerdown", (event) => {
       above.setPointerCapture(event.pointerId);
@@ -462,6 +467,7 @@ function averaged(close, valueOf, size) {
 
 function middle(map, classes, label) {
   let x = 0, y = 0, count = 0;
+  /** @type {[number, number][]} */
   const own = [];
   for (let i = 0; i < classes.length; i++) if (classes[i] === label) { const [px, py] = map.point(i); own.push([px, py]); x += px; y += py; count++; }
   if (!count) return null;

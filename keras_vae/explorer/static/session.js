@@ -51,6 +51,7 @@ export class Session {
     this.locks = new Map();  // axis -> its locked coordinate in the world in focus
     this.milliseconds = null;
     this.decodeAll = latest(() => this.#decode());
+    this.giving = latest((image, origin) => this.#give(image, origin));
   }
 
   on(names, listener) {
@@ -124,7 +125,6 @@ export class Session {
 
   /** Encodes an image in every world that accepts it, with its own label if it has one, and goes to its code. */
   give(image, origin) {
-    this.giving ??= latest((image, origin) => this.#give(image, origin));
     return this.giving(image, origin);
   }
 
