@@ -3,8 +3,10 @@
 import base64
 import dataclasses
 import json
+import pathlib
 import re
 import shutil
+import subprocess
 
 import fastapi
 import keras
@@ -15,6 +17,7 @@ from explorer_runs import shared_folder, trained
 from fastapi.testclient import TestClient
 from PIL import Image
 
+import keras_vae.explorer
 from keras_vae import DATASETS, Autoencoder, load_dataset
 from keras_vae.cli.explore import main
 from keras_vae.errors import UsageError
@@ -692,3 +695,10 @@ def test_the_page_takes_verdict_sampler_and_dead_share_from_the_report(two, tmp_
         "mixture",
         0.62,
     )
+
+
+@pytest.mark.skipif(shutil.which("tsc") is None, reason="tsc is not installed (npm's package typescript)")
+def test_the_modules_pass_the_type_checker():
+    settings = pathlib.Path(keras_vae.explorer.__file__).with_name("jsconfig.json")
+    checked = subprocess.run(["tsc", "-p", settings], capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout
