@@ -600,7 +600,7 @@ def refuse(*_):
 
 def test_the_second_start_computes_nothing_until_something_has_changed(six, tmp_path, monkeypatch):
     run = copied(six.run, tmp_path / "run")
-    first = World(run)
+    first, mixture = World(run), six.samplers["mixture"]
     facts, layers = first.facts, {name: first.layer(name) for name in ("overlays", "dead_zones")}
     with monkeypatch.context() as patch:
         patch.setattr("keras_vae.explorer.world.load_model", refuse)
@@ -617,7 +617,7 @@ def test_the_second_start_computes_nothing_until_something_has_changed(six, tmp_
         assert to_text(World(run).facts) == to_text(facts)
         with pytest.raises(AssertionError, match="kept"):
             World(run).layer("overlays")
-        save(six.samplers["mixture"], run.path / "samplers" / "mixture.npz")
+        save(mixture, run.path / "samplers" / "mixture.npz")
         with pytest.raises(AssertionError, match="kept"):
             World(run).facts  # noqa: B018
 

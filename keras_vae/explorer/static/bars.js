@@ -21,8 +21,8 @@ export function bars(values, { title, name = "", shown = first(values.length), m
   }));
   const all = values.length.toLocaleString("en"), some = each.length < values.length ? `${each.length} of ${all} numbers` : `${all} number${values.length > 1 ? "s" : ""}`;
   const bound = number(top, top < 0.1 ? 3 : top < 10 ? 2 : 0);
-  return h("figure", { class: "bars", role: "img", "aria-label": `${title}: ${some} between ${positive ? 0 : `−${bound}`} and ${bound}` },
-    h("figcaption", {}, h("b", { text: title }), ` ${some}`),
+  return h("div", { class: "bars", role: "img", "aria-label": `${title}: ${some} between ${positive ? 0 : `−${bound}`} and ${bound}` },
+    h("p", { class: "heading" }, h("b", { text: title }), ` ${some}`),
     h("div", { class: "scale" }, h("span", { text: bound }), h("span", { text: "0" }), positive ? null : h("span", { text: `−${bound}` })), drawing,
     h("div", { class: "names" }, h("span", { text: `${name}${shown[0] + 1}` }), each.length > 1 ? h("span", { text: `${name}${shown[each.length - 1] + 1}` }) : null));
 }
