@@ -16,6 +16,7 @@ Bodies are plain little-endian numbers. Conditional runs also take `label=`. Err
 `{"error": "..."}`.
 """
 
+import asyncio
 import contextlib
 import mimetypes
 import os
@@ -41,7 +42,7 @@ class Lively:
     """A `World` with locks, so that concurrent requests compute everything only once."""
 
     def __init__(self, run):
-        self.world, self.maps, self.texts = World(run), None, {}
+        self.world, self.maps, self.texts, self.is_ready = World(run), None, {}, False
         self.locks = {name: threading.Lock() for name in ("facts", "maps", "ready", *LAYERS)}
 
     def once(self, name, compute):
@@ -60,13 +61,16 @@ class Lively:
         return text
 
     def ready(self):
-        """Loads the model and compiles its decoder."""
+        """Loads the model and compiles its decoder, once."""
         with self.locks["ready"], contextlib.suppress(UsageError, DatasetError):
-            label = 0 if self.world.model.conditional else None
-            self.world.decode(np.zeros((1, self.world.dims), "float32"), label)
+            if not self.is_ready:
+                label = 0 if self.world.model.conditional else None
+                self.world.decode(np.zeros((1, self.world.dims), "float32"), label)
+                self.is_ready = True
 
     def map_layer(self, name):
-        """Returns a layer of the map as JSON."""
+        """Returns a layer of the map as JSON; a hand that drags does not wait for it, so the decoder is made ready first."""
+        self.ready()
         return self.once(name, lambda: {"layer": self.world.layer(name)})
 
     def layer(self, part, name, value, label):
@@ -135,6 +139,8 @@ def explorer_routes(app, runs):
                 return await function(request)
             except ClientDisconnect:  # nobody reads the answer
                 return Response(status_code=400)
+            except asyncio.CancelledError:  # the server is stopped while something slow is computed
+                return Response(status_code=503)
             except Refused as refused:
                 status, problem = refused.args
             except (UsageError, DatasetError) as error:

@@ -29,6 +29,7 @@ from keras_vae.training.setup import load as load_dataset
 MOST_IMAGES, FEWEST_IMAGES, IMAGE_BUDGET = 1500, 60, 3 << 20  # images on the map; bytes of images in a page
 MOST_AXES = 12  # principal directions, with one slider each
 CODE_BUDGET = 2**25  # numbers in the codes of the images on the map
+FITTED_BUDGET = 2**24  # numbers in the codes of training images
 MOST_FITTED = 2000  # training images whose codes determine the mixture and the principal axes
 OVERLAID = 400  # samples drawn over the map
 SEEDS, SEED_BUDGET = 256, 1 << 20  # codes per sampler in a page without a server; numbers in these codes
@@ -130,7 +131,7 @@ class World:
     @functools.cached_property
     def training_codes(self):
         """The codes of some training images, `[n, *latent]`; fewer if codes are large."""
-        count = int(np.clip(2**25 // self.dims, 200, MOST_FITTED))
+        count = int(np.clip(FITTED_BUDGET // self.dims, 200, MOST_FITTED))
         images, labels = self.dataset.train.images(0, count), self.dataset.train.labels
         own = () if labels is None else self.label_inputs(labels[: len(images)], len(images))
         return Codes(*in_batches(self.subject.encode, images, *own))
