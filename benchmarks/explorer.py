@@ -95,6 +95,9 @@ def opening(page, address):
     """Prints how long the page takes to its first paint, to the map, and from there to a dragged picture; in seconds."""
     page.goto(address, wait_until="commit")
     paint, shown, dragged = (value / 1000 for value in page.evaluate(OPENING))
+    page.wait_for_function(
+        "document.querySelector('.missing').hidden", timeout=1_200_000
+    )  # all layers are kept
     print(
         f"first paint {paint:.2f} s, map {shown:.2f} s, picture under a first drag {dragged:.2f} s",
         flush=True,

@@ -28,6 +28,8 @@ def live_page(title):
     """Returns the page that requests its data from a server."""
     urls = {name: f"explorer/static/{path.name}" for name, path in modules().items()}
     style = '<link rel="stylesheet" href="explorer/static/style.css">'
+    # After the import map in the page: browsers ignore an import map once a module is requested.
+    style += "".join(f'<link rel="modulepreload" href="{url}">' for url in urls.values())
     return filled(TEMPLATE, title, {name: f"./{url}" for name, url in urls.items()}, style, "null")
 
 
