@@ -9,7 +9,7 @@ const COUNT = 16;
 export function samplesPanel(session, shown) {
   const { world } = session, fitted = world.samplers.filter((name) => name !== "prior");
   if (!fitted.includes(shown.source)) shown.source = world.recommended;
-  const boards = Object.fromEntries(["prior", "fitted"].map((side) => [side, h("div", { class: "board" })]));
+  const boards = Object.fromEntries(["prior", "fitted"].map((side) => [side, h("div", { class: "board" }, h("span", { class: "muted small", text: "being drawn…" }))]));
   const cool = h("output", { class: "value" });
   const temperature = h("input", { type: "range", min: 0, max: 1.5, step: 0.05, "aria-label": "Temperature", oninput: () => { shown.temperature = Number(temperature.value); refresh(); } });
   const seed = h("input", { type: "number", min: 0, max: 1e9, step: 1, "aria-label": "First seed", onchange: () => { shown.seed = Math.max(0, Math.floor(Number(seed.value)) || 0); refresh(); } });
