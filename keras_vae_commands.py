@@ -2,6 +2,11 @@
 
 import importlib
 import sys
+import time
+
+begun = (
+    None  # time.monotonic() at the start of the running command: its imports count in the time that it prints
+)
 
 # By subcommand of `keras-vae`: the module of its main function, and what it does.
 COMMANDS = {
@@ -40,7 +45,12 @@ def main(argv=None):
 
 def run(name, argv=None):
     """Runs the command `name`."""
-    importlib.import_module(COMMANDS[name][0]).main(argv)
+    global begun
+    begun = time.monotonic()
+    try:
+        importlib.import_module(COMMANDS[name][0]).main(argv)
+    finally:
+        begun = None
 
 
 def train():
@@ -56,3 +66,8 @@ def evaluate():
 def sweep():
     """Runs `python -m keras_vae.sweep`."""
     run("sweep")
+
+
+if __name__ == "__main__":
+    sys.modules["keras_vae_commands"] = sys.modules["__main__"]
+    main()

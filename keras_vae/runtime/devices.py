@@ -8,6 +8,7 @@ import tempfile
 
 from keras_vae.errors import UsageError, printable
 from keras_vae.runtime.lazy import keras, tf
+from keras_vae.runtime.progress import notice
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 
@@ -37,7 +38,7 @@ def quiet():
 
 def start():
     """Imports TensorFlow and Keras and initializes the devices, without start-up messages."""
-    with quiet():
+    with notice("starting TensorFlow"), quiet():
         need_tensorflow("this command")
         tf.config.list_logical_devices()
         tf.get_logger().setLevel("ERROR")
