@@ -9,6 +9,7 @@ import time
 FIRST, EVERY = 2.0, 30.0  # seconds before the first line in a terminal, and between two lines elsewhere
 WIDTH = 120
 TRUSTED = 5.0  # seconds of forecast that count as if they had been measured
+OVERTIME = 0.25  # of what a part has taken too long, which it is expected to take on
 RECENT = 5  # epochs that the time of the next ones is expected from
 
 _open = []  # the jobs in progress: what runs within one of them is shown in its line
@@ -128,10 +129,11 @@ class Job(Progress):
 
     def words(self, now):
         """Returns the part, its place and the time left."""
-        place = f"{len(self.taken) + 1} of {max(len(self.forecast), len(self.taken) + 1)}"
+        number = len(self.taken) + 1
         which = f"run {self.round} of {self.rounds}, " if self.rounds > 1 else ""
-        detail = f" ({self.detail})" if self.detail else ""
-        return f"{which}{self.current.replace('_', ' ')}, part {place}, about {clock(self.left(now))} left{detail}"
+        what = f"{which}{self.current.replace('_', ' ')} ({number} of {max(len(self.forecast), number)})"
+        detail = f"; {self.detail}" if self.detail else ""
+        return f"{what}, about {clock(self.left(now))} left{detail}"
 
     def left(self, now):
         """Returns the seconds that the rest of the job is expected to take."""
@@ -142,7 +144,8 @@ class Job(Progress):
             for name, seconds in self.forecast.items()
             if name not in self.taken and name != self.current
         )
-        current = max(0.0, pace * self.forecast.get(self.current, 0.0) - (now - self.part_begun))
+        current = pace * self.forecast.get(self.current, 0.0) - (now - self.part_begun)
+        current = current if current > 0 else -OVERTIME * current
         return pace * (ahead + (self.rounds - self.round) * sum(self.forecast.values())) + current
 
 

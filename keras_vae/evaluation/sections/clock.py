@@ -30,7 +30,7 @@ COSTS = {
     "extended": (10, 100),
     "pictures": (0.2, 0.5),
     "repair": (4, 4),
-    "report": (4, 4),
+    "report": (6, 4),
 }
 MOST_IMAGES, MOST_NUMBERS = 15_000, 4096  # measured images, and numbers of an image that cost
 MINUTES_USED = 0.6  # share of --repair_minutes that flow matching takes, which ends by itself
