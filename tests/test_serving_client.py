@@ -447,7 +447,7 @@ assert "tensorflow" not in sys.modules
 
 
 def test_the_code_in_the_documentation_runs(urls):
-    page = pathlib.Path(__file__).resolve().parents[1] / "docs" / "serving.md"
+    page = pathlib.Path(__file__).resolve().parents[1] / "docs" / "guides" / "serve.md"
     # The first block, an export as a layer, is in tests/test_conditional.py.
     _, over_grpc, client = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     places = {"localhost:8500": urls["grpc"].removeprefix("grpc://"), "http://localhost:8501": urls["rest"]}

@@ -47,7 +47,7 @@ def train(config, run=None):
         UsageError, DatasetError: The configuration does not fit the images or the machine.
         TrainingStopped: The loss became NaN, and the best model before that was kept and exported. Also if Ctrl-C was
             pressed during the export, or if the run's folder could not be written to.
-        WorkerLost: Another worker of a distributed training (`docs/scaling.md`) is gone.
+        WorkerLost: Another worker of a distributed training (`docs/guides/many_machines.md`) is gone.
     """
     begun = command_begun() or time.monotonic()
     devices.need_tensorflow("train")
