@@ -460,6 +460,24 @@ def test_the_code_in_the_documentation_runs(urls):
     assert names["codes"].shape == names["mean"].shape == (4, 3)
 
 
+@pytest.mark.skipif(not shutil.which("curl"), reason="no curl")
+def test_the_requests_in_the_documentation_are_answered(urls):
+    page = pathlib.Path(__file__).resolve().parents[1] / "docs" / "guides" / "serve.md"
+    (block,) = re.findall(r"```\n(curl localhost.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    here = block.replace("localhost:8501", urls["rest"].removeprefix("http://")).replace(
+        "[[0.5, -1.0], [0, 0]]", "[[0.5, -1.0, 1], [0, 0, 0]]"
+    )
+    here = here.replace("curl ", "curl --fail --silent --show-error ").replace(
+        "python -c", f"{sys.executable} -c"
+    )
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", here.replace("\n\n", "\necho\n")], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count('"predictions"') == 2
+    assert done.stdout.count('"outputs"') == 2
+
+
 @pytest.mark.skipif("TF_SERVING_URL" not in os.environ, reason="no real TF Serving: set TF_SERVING_URL")
 def test_a_real_tf_serving_answers_as_the_interface_says():
     """Against any exported run: `TF_SERVING_URL=http://localhost:8501` or `grpc://localhost:8500`."""

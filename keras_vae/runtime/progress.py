@@ -6,6 +6,8 @@ import sys
 import threading
 import time
 
+from keras_vae.runtime.programs import begun
+
 FIRST, EVERY = 2.0, 30.0  # seconds before the first line in a terminal, and between two lines elsewhere
 WIDTH = 120
 TRUSTED = 5.0  # seconds of forecast that count as if they had been measured
@@ -111,10 +113,14 @@ class Job(Progress):
             super().__exit__(*error)
 
     def renew(self):
-        """Shows the part and the time left until the job has ended."""
+        """Shows the part and the time left until the job has ended.
+
+        A program of somebody else, such as a notebook, gets no lines outside of a terminal.
+        """
+        is_shown = self.stream.isatty() or begun() is not None
         while not self.ended.wait(0.5):
             with self.lock:
-                if self.current and not self.ended.is_set():
+                if is_shown and self.current and not self.ended.is_set():
                     self.show(self.words(time.monotonic()))
 
     @contextlib.contextmanager
