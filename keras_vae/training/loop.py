@@ -18,7 +18,7 @@ from keras_vae.runtime import devices, workers
 from keras_vae.runtime.devices import say
 from keras_vae.runtime.lazy import keras, tf
 from keras_vae.runtime.programs import begun as command_begun
-from keras_vae.runtime.programs import explorer_command, to_type, typed_path
+from keras_vae.runtime.programs import explorer_command, runnable, to_type, typed_path
 from keras_vae.runtime.progress import notice
 from keras_vae.training import pace
 from keras_vae.training.resuming import describe_kept, is_unfinished, resume, way_on
@@ -243,7 +243,7 @@ def finish(run, config, dataset, state, begun):
         f"  {run.preview_file.name:<18} held-out images, their reconstructions, and samples",
         f"  {run.model_file.name:<18} for keras.saving.load_model, after import keras_vae",
         "  serving/           decoder and encoder for TF Serving or tf.saved_model.load",
-        f"  history.csv, logs/ losses by epoch; tensorboard --logdir {shlex.quote(str(run.path))}",
+        f"  history.csv, logs/ losses by epoch; {runnable(f'tensorboard --logdir {shlex.quote(typed_path(run.path))}')}",
         f"next: {to_type('evaluate', typed_path(run.path))}",
         f"      {explorer_command(run.path)}   (the latent explorer)",
     )
