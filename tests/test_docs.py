@@ -182,6 +182,7 @@ def test_the_guide_from_pytorch_gives_a_subject():
     assert names["subject"].decode(codes).shape == images.shape
 
 
+@pytest.mark.long
 def test_the_guide_on_repair_draws_from_flow_matching():
     names = {"__name__": "page"}
     for block in code_of("guides/repair.md"):
@@ -189,6 +190,7 @@ def test_the_guide_on_repair_draws_from_flow_matching():
     assert np.shape(names["pictures"]) == (16, 8, 8, 1)
 
 
+@pytest.mark.long
 def test_the_page_on_jax_trains_on_any_backend(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     images = np.random.default_rng(0).random((64, 28, 28, 1), "float32")
