@@ -26,6 +26,10 @@ PUBLIC = {
     "train": "training.loop",
     "evaluate": "report.shown",
     "show": "report.shown",
+    "LadderDisplay": "report.displays",
+    "CodesDisplay": "report.displays",
+    "HistoryDisplay": "report.displays",
+    "ReconstructionsDisplay": "report.displays",
     "from_functions": "evaluation.subject",
 }
 __all__ = list(PUBLIC)
