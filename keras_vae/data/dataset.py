@@ -16,7 +16,10 @@ from keras_vae.data.sharding import WHOLE
 from keras_vae.data.splits import SPLITS, combined_digest, content_digests, split_indices
 from keras_vae.data.stores import MappedImages, MemoryImages
 from keras_vae.errors import DatasetError
+from keras_vae.runtime.figures import captioned, grid, png
 from keras_vae.runtime.lazy import tf
+
+SHOWN = 16  # images of a dataset in a notebook
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,6 +180,9 @@ class Dataset:
         splits = ("train", "validation", "test")
         sizes = ", ".join(f"{len(getattr(self, split)):,} {split}" for split in splits)
         return f"<Dataset {self.name}: {sizes} images of {'x'.join(map(str, self.image_shape))}>"
+
+    def _repr_html_(self):
+        return captioned(repr(self), png(grid([self.train.images(0, SHOWN)])))
 
     @property
     def num_classes(self):

@@ -33,7 +33,7 @@ def evaluate(model, dataset=None, **settings):
 
 
 def measured_and_concluded(model, dataset=None, **settings):
-    """Returns the results of `evaluate`, and the pictures for its report."""
+    """Returns the results of `evaluate`, the pictures for its report, and the run of the model or None."""
     from keras_vae.evaluation.adapters import dataset_of, model_of, source_of
     from keras_vae.evaluation.conclusion import conclude
     from keras_vae.evaluation.repair import Repair
@@ -45,4 +45,4 @@ def measured_and_concluded(model, dataset=None, **settings):
     images = dataset_of(dataset, given, asked, settings)
     measured = measure(given.subject(images, asked), images, asked)
     results = conclude(measured, Repair("program"), source_of(given, dataset, asked, settings))
-    return results, measured.pictures
+    return results, measured.pictures, given.run

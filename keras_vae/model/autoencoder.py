@@ -4,12 +4,14 @@
 """
 
 import dataclasses
+import html
 import inspect
 import math
 import warnings
 
 import numpy as np
 
+from keras_vae.config.codec import registered_name
 from keras_vae.errors import TrainingStopped
 from keras_vae.layers import backends
 from keras_vae.layers import basic as layers
@@ -620,6 +622,24 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         """Returns the counter of the noise: the number of steps, or of images in evaluation, and the replica."""
         counter = self.iteration() if training else ops.cast(self.trackers["loss"].count, "int32")
         return counter * backends.num_replicas() + backends.replica_number()
+
+    def __repr__(self):
+        if not hasattr(self, "trackers"):  # within __init__
+            return super().__repr__()
+        return (
+            f"<{type(self).__name__} {self.name}: images {show_shape(self.image_shape)}, latent"
+            f" {show_shape(self.latent_shape)}, objective {registered_name(self.objective, OBJECTIVES)}, likelihood"
+            f" {registered_name(self.likelihood, LIKELIHOODS)}, {self.count_params():,} weights>"
+        )
+
+    def _repr_html_(self):
+        kinds = {"objective": OBJECTIVES, "likelihood": LIKELIHOODS, "network": NETWORKS}
+        kinds |= {"corruption": CORRUPTIONS, "regularizer": REGULARIZERS}
+        names = {name: registered_name(getattr(self, name), choices) for name, choices in kinds.items()}
+        rows = "".join(
+            f"<tr><th>{name}</th><td>{html.escape(kind)}</td></tr>" for name, kind in names.items()
+        )
+        return f"{html.escape(repr(self))}<table>{rows}</table>"
 
     def summary(self, *args, expand_nested=True, **kwargs):
         """Prints a line about the model and then `keras.Model.summary`, with the layers of encoder and decoder."""

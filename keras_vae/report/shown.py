@@ -1,13 +1,19 @@
 """What notebooks and consoles show: results as a verdict card, and images as pictures."""
 
+import atexit
+import functools
 import html
-import io
+import os
 import pathlib
+import re
+import subprocess
+import sys
 import tempfile
 import webbrowser
 
 import numpy as np
 
+from keras_vae.errors import UsageError
 from keras_vae.evaluation import measured_and_concluded
 from keras_vae.report import write_report
 from keras_vae.report.page import as_pictures, asset
@@ -28,11 +34,12 @@ class EvaluationResults(dict):
 
     Attributes:
         pictures: Images by name, for the report.
+        run: The `Run` that was evaluated, or None.
     """
 
-    def __init__(self, results, pictures=None):
+    def __init__(self, results, pictures=None, run=None):
         super().__init__(results)
-        self.pictures = pictures or {}
+        self.pictures, self.run = pictures or {}, run
 
     def __repr__(self):
         verdict = self["verdict"]
@@ -56,12 +63,52 @@ class EvaluationResults(dict):
         webbrowser.open(path.as_uri())
         return path
 
+    def explore(self):
+        """Opens the latent explorer of the run and returns its `Address`. The server ends with this process.
+
+        Raises:
+            UsageError: The results are not those of a run, or the run cannot be served.
+        """
+        if self.run is None:
+            raise UsageError(
+                "the explorer shows runs, and these results are of another model: evaluate what keras_vae.train returned"
+                " or the path of a run"
+            )
+        address = Address(served(self.run.path.resolve()))
+        if "ipykernel" not in sys.modules:
+            webbrowser.open(address)
+        return address
+
+
+class Address(str):
+    """The address of a page, which notebooks display as a link and a frame."""
+
+    def _repr_html_(self):
+        link = f'<a href="{self}" target="_blank">{self}</a>'
+        return f'{link}<iframe src="{self}" style="width: 100%; height: {FRAME}px; border: 0"></iframe>'
+
+
+@functools.cache
+def served(path):
+    """Starts a server for the run at `path` and returns the address of its explorer, once it listens."""
+    # A child imports what this process imports, and leaves the GPU, whose memory this process has taken, alone.
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "CUDA_VISIBLE_DEVICES": "-1"}
+    words = [sys.executable, "-m", "keras_vae.serving", "run", str(path), "--port", "0"]
+    with tempfile.TemporaryFile("w+") as errors:
+        server = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment)
+        atexit.register(server.terminate)
+        for line in server.stdout:
+            if found := re.search(r"explorer: (http\S+)", line):
+                return found[1]
+        errors.seek(0)
+        raise UsageError(f"{path} cannot be served: {errors.read().strip()}")
+
 
 class Picture:
     """A grid of images, which notebooks display.
 
     Attributes:
-        pixels: uint8 `[height, width, 1 or 3]`.
+        pixels: float32 `[height, width, 1 or 3]` in [0, 1].
         count: The number of images.
     """
 
@@ -77,7 +124,7 @@ class Picture:
         grid = np.concatenate([shown, blank]).reshape(rows, -1, *shown.shape[1:])
         joined = figures.grid(list(grid))
         factor = max(1, SMALLEST // images.shape[1])
-        self.pixels = np.round(255 * joined).astype("uint8").repeat(factor, 0).repeat(factor, 1)
+        self.pixels = joined.repeat(factor, 0).repeat(factor, 1)
         self.count = len(images)
 
     def __repr__(self):
@@ -85,11 +132,7 @@ class Picture:
         return f"<{self.count} images{more}>"
 
     def _repr_png_(self):
-        from PIL import Image
-
-        file = io.BytesIO()
-        Image.fromarray(self.pixels.squeeze()).save(file, "PNG")
-        return file.getvalue()
+        return figures.png(self.pixels)
 
     def save(self, path):
         """Writes the grid as a PNG file."""

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import dataclasses
+import html
 import importlib.metadata
 import os
 import pathlib
@@ -13,6 +14,7 @@ import sys
 from keras_vae.config.codec import to_json
 from keras_vae.errors import Damaged, UsageError
 from keras_vae.runtime import checksums
+from keras_vae.runtime.figures import captioned
 from keras_vae.runtime.files import locked, rename, sweep, unfinished, whole, why, write_json, writing
 from keras_vae.runtime.json_file import read_json
 from keras_vae.runtime.programs import typed_path
@@ -35,6 +37,11 @@ class Run:
 
     def __repr__(self):
         return f"<Run {typed_path(self.path)}>"
+
+    def _repr_html_(self):
+        if self.preview_file.is_file():
+            return captioned(repr(self), self.preview_file.read_bytes())
+        return html.escape(repr(self))
 
     @classmethod
     def create(cls, config, name):
