@@ -61,7 +61,7 @@ class Display:
             made = self.draw(axes)
         if made is None:
             if ax is None:
-                pyplot.close(axes.figure)
+                pyplot.close(axes.get_figure(root=True))
             raise ValueError(f"{type(self).__name__} has nothing to show: the values were not measured")
         (self.figure_, self.alt_), self.ax_ = made, axes
         return self

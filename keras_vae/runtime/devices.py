@@ -5,11 +5,13 @@ import os
 import pathlib
 import sys
 import tempfile
+from typing import Literal, get_args
 
 from keras_vae.errors import UsageError, printable
 from keras_vae.runtime.lazy import keras, tf
 
-PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
+Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
+PRECISIONS = get_args(Precision)
 
 
 @contextlib.contextmanager
