@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING
 from keras_vae.data import rules
 from keras_vae.data.augment import AUGMENTATIONS, check_augmentations
 from keras_vae.data.classes import in_order_of, names_of
-from keras_vae.data.dataset import Annotations, Dataset, LoadOptions, Source, Split, in_memory, make_dataset
+from keras_vae.data.dataset import (
+    Annotations,
+    Dataset,
+    ImageSource,
+    LoadOptions,
+    Split,
+    in_memory,
+    make_dataset,
+)
 from keras_vae.data.image_files import is_image_name
 from keras_vae.data.sharding import spread
 from keras_vae.data.sizes import as_image_size, check_whole, parse_image_size
@@ -55,7 +63,7 @@ __all__ = [
     "parse_image_size",
 ]
 
-DATASETS: dict[str, type[Source]] = {
+DATASETS: dict[str, type[ImageSource]] = {
     "digits": Digits,
     "sprites": Sprites,
     "folder": ImageFolder,
@@ -64,7 +72,7 @@ DATASETS: dict[str, type[Source]] = {
 }
 
 
-def find_source(text: str) -> Source:
+def find_source(text: str) -> ImageSource:
     """Returns the source that `text` names.
 
     The text is a name from `DATASETS`, else an existing folder or image, else a path that ends in .npz or .npy, else a
@@ -85,7 +93,7 @@ def find_source(text: str) -> Source:
 
 
 def load_dataset(
-    source: str | os.PathLike[str] | Source,
+    source: str | os.PathLike[str] | ImageSource,
     *,
     data_dir: str | os.PathLike[str] | None = None,
     download: bool | None = None,

@@ -248,7 +248,7 @@ class LoadOptions:
             )
 
 
-class Source(Protocol):
+class ImageSource(Protocol):
     """A set of images that can be loaded."""
 
     def load(self, options: LoadOptions) -> Dataset:
