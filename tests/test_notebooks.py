@@ -1,4 +1,4 @@
-"""The notebooks run from beginning to end, on small budgets."""
+"""The notebooks run from beginning to end, on small budgets; the documentation has them with their own."""
 
 import pathlib
 import re
@@ -18,9 +18,9 @@ def test_a_notebook_runs(path, tmp_path):
     book = nbformat.read(path, as_version=4)
     for cell in book.cells:
         for name, value in BUDGETS.items():
-            cell.source = re.sub(rf"\b{name} = [\d.]+", f"{name} = {value}", cell.source)
-        cell.source = re.sub(r"EPOCHS, MINUTES = \d+, [\d.]+", "EPOCHS, MINUTES = 2, 0.05", cell.source)
+            cell.source = re.sub(rf"^{name} = [\d.]+", f"{name} = {value}", cell.source, flags=re.M)
     client.NotebookClient(book, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
     said = [output for cell in book.cells for output in cell.get("outputs", ())]
-    assert said
+    assert any("image/png" in output.get("data", {}) for output in said)
     assert not [output.text for output in said if output.get("name") == "stderr"]
+    assert not [output.text for output in said if "tensorflow" in output.get("text", "").lower()]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from keras_vae.config.codec import did_you_mean
 from keras_vae.model.quantization import quantize_layers, quantized_layers
+from keras_vae.runtime.devices import without_notes
 from keras_vae.runtime.lazy import keras
 from keras_vae.runtime.upstream import writes_legacy_file
 
@@ -62,7 +63,8 @@ class Saving:
         filepath = os.fspath(filepath)
         check_format(format, filepath)
         check_packages(format)
-        super().export(filepath, format, verbose, input_signature or self.input_signature(), **kwargs)
+        with without_notes():
+            super().export(filepath, format, verbose, input_signature or self.input_signature(), **kwargs)
 
     def input_signature(self) -> list[Any]:
         """Returns the input signature of `call` for `keras.Model.export`."""

@@ -1,6 +1,7 @@
 """Devices, numeric precision, a quiet start of TensorFlow, and printing."""
 
 import contextlib
+import logging
 import os
 import pathlib
 import sys
@@ -35,6 +36,18 @@ def quiet():
         finally:
             os.dup2(saved, 2)
             os.close(saved)
+
+
+@contextlib.contextmanager
+def without_notes():
+    """Hides TensorFlow's notes on its progress, which notebooks show ("INFO:tensorflow:Assets written to")."""
+    logger = logging.getLogger("tensorflow")
+    level = logger.level
+    logger.setLevel(max(level, logging.WARNING))
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def start():
