@@ -21,7 +21,7 @@ Serves the decoder and the encoder of a trained run.
   prepare   writes the files for TF Serving into RUN/serving: warm-up requests, configuration, compose.yaml
   run       serves the same REST interface, and the explorer, on this machine without TF Serving
 
-Both have --help; docs/serving.md explains them.
+Both have --help; docs/guides/serve.md explains them.
 """
 
 

@@ -30,7 +30,7 @@ from keras_vae.model.objectives import OBJECTIVES
 from keras_vae.model.posteriors import POINT_LOG_VAR, Codebook, Point, show_shape
 from keras_vae.runtime.checksums import check_sealed
 from keras_vae.runtime.lazy import keras, ops, tf
-from keras_vae.runtime.programs import command_line, typed_path
+from keras_vae.runtime.programs import to_type, typed_path
 from keras_vae.samplers import FlowSampler, PriorSampler, UniformSampler, Vamp
 from keras_vae.training.run_folder import Run
 
@@ -531,7 +531,7 @@ def load_model(run):
     """
     from keras_vae.model.autoencoder import Autoencoder
 
-    resume = command_line("train", "--resume", typed_path(run.path))
+    resume = to_type("train", "--resume", typed_path(run.path))
     if not run.model_file.is_file():
         raise UsageError(f"{run.path} has no model.keras yet: continue training ({resume})")
     if fault := run.fault(run.model_file):

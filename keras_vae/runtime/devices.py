@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 from keras_vae.errors import UsageError, printable
 from keras_vae.runtime.lazy import keras, tf
+from keras_vae.runtime.progress import notice
 
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
 PRECISIONS = get_args(Precision)
@@ -52,7 +53,7 @@ def without_notes():
 
 def start():
     """Imports TensorFlow and Keras and initializes the devices, without start-up messages."""
-    with quiet():
+    with notice("starting TensorFlow"), quiet():
         need_tensorflow("this command")
         tf.config.list_logical_devices()
         tf.get_logger().setLevel("ERROR")

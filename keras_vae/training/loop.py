@@ -17,7 +17,9 @@ from keras_vae.model.posteriors import show_shape
 from keras_vae.runtime import devices, workers
 from keras_vae.runtime.devices import say
 from keras_vae.runtime.lazy import keras, tf
-from keras_vae.runtime.programs import command_line, typed_path
+from keras_vae.runtime.programs import begun as command_begun
+from keras_vae.runtime.programs import explorer_command, runnable, to_type, typed_path
+from keras_vae.runtime.progress import notice
 from keras_vae.training import pace
 from keras_vae.training.config import Config
 from keras_vae.training.resuming import describe_kept, is_unfinished, resume, way_on
@@ -46,9 +48,9 @@ def train(config: Config, run: Run | None = None) -> Run:
         UsageError, DatasetError: The configuration does not fit the images or the machine.
         TrainingStopped: The loss became NaN, and the best model before that was kept and exported. Also if Ctrl-C was
             pressed during the export, or if the run's folder could not be written to.
-        WorkerLost: Another worker of a distributed training (`docs/scaling.md`) is gone.
+        WorkerLost: Another worker of a distributed training (`docs/guides/many_machines.md`) is gone.
     """
-    begun = time.monotonic()
+    begun = command_begun() or time.monotonic()
     devices.need_tensorflow("train")
     strategy = workers.strategy()
     dataset = load(config)
@@ -78,18 +80,21 @@ def train(config: Config, run: Run | None = None) -> Run:
             with dataset_errors():
                 stopped = fit(model, dataset, config, run, state) if unfinished else None
                 if workers.is_chief():
-                    finish(run, dataset, state, begun)
+                    finish(run, config, dataset, state, begun)
         except KeyboardInterrupt:
             raise TrainingStopped(
-                f"stopped by Ctrl-C during the export: complete it with --resume {shlex.quote(str(run.path))}"
+                f"stopped by Ctrl-C during the export: complete it with {way_back(run)}"
             ) from None
         except WriteError as error:
-            raise TrainingStopped(
-                f"{error} (solve this, then continue with --resume {shlex.quote(str(run.path))})"
-            ) from error
+            raise TrainingStopped(f"{error} (solve this, then continue with {way_back(run)})") from error
         if stopped is not None:
             raise TrainingStopped(f"{stopped}; {describe_kept(run, state)}") from stopped
     return run
+
+
+def way_back(run):
+    """Returns the command that resumes `run`."""
+    return to_type("train", "--resume", typed_path(run.path))
 
 
 def described(config, dataset):
@@ -128,8 +133,10 @@ def announce(config, dataset, model, run, state):
     lines.append(
         f"{run.path.name}: {model.count_params():,} weights, {config.epochs} epochs of"
         f" {steps_per_epoch(config, dataset)} steps,"
-        f" {devices.describe(config.precision)}, {pace.describe(model)}{count_workers()}"
+        f" {', '.join(filter(None, (devices.describe(config.precision), pace.describe(model))))}{count_workers()}"
     )
+    if config.patience is not None:
+        lines.append(f"stops early after {config.patience} epochs without improvement")
     lines.append(f"{f'resuming after epoch {state.epoch} in' if state.epoch else 'in'} {run.path}")
     say(*lines)
 
@@ -149,7 +156,7 @@ def fit(model, dataset, config, run, state):
     from keras_vae.training import callbacks
 
     keeper = callbacks.Keeper(run, state, config.patience)
-    guard, progress = callbacks.Guard(), callbacks.EpochProgress()
+    guard, progress = callbacks.Guard(), callbacks.EpochProgress(config.patience)
     shown_split = dataset.test if len(dataset.test) else dataset.train
     log = callbacks.TensorBoardLog(run.logs, examples(model, shown_split, callbacks.SHOWN_IMAGES))
     labels, strategy = model.conditional, model.distribute_strategy
@@ -185,7 +192,7 @@ def fit(model, dataset, config, run, state):
         sound = isinstance(reason, KeyboardInterrupt)
         keeper.close(sound)
         if sound:
-            say(f"stopped by Ctrl-C: saving the run (continue with --resume {shlex.quote(str(run.path))})")
+            say(f"stopped by Ctrl-C: saving the run (continue with {way_back(run)})")
             return None
         return reason if isinstance(reason, TrainingStopped) else TrainingStopped(too_large(config))
     finally:
@@ -205,39 +212,52 @@ def too_large(config):
     )
 
 
-def finish(run, dataset, state, begun):
-    """Measures the best model, writes its preview and export, and prints where the files are."""
+def finish(run, config, dataset, state, begun):
+    """Measures the best model, writes its preview and export, and prints where the files are and what is next."""
     from keras_vae.export.saved_models import export
+    from keras_vae.training.advice import advice
 
     if not run.model_file.is_file():
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # the model's warnings were shown when it was built
         model = keras.saving.load_model(run.model_file)
-    best = f"epoch {state.best_epoch} of {state.epoch}" if state.epoch else "weights of an unfinished epoch"
-    lines = [f"best model: {best}"]
-    if len(dataset.test):
-        lines.append(
-            describe_test(
-                model.evaluate(
-                    dataset.test.batches(EVALUATION_BATCH, model.conditional), verbose=0, return_dict=True
-                ),
-                model.likelihood.is_density,
+    lines = [f"best model: {describe_best(state)}"]
+    with notice("measuring the best model and exporting it"):
+        if len(dataset.test):
+            terms = model.evaluate(
+                dataset.test.batches(EVALUATION_BATCH, model.conditional), verbose=0, return_dict=True
             )
-        )
-    preview(run, model, dataset, lines[-1])
-    with run.publishing():
-        export(model, run.serving)
+            lines.append(describe_test(terms, model.likelihood.is_density))
+        preview(run, model, dataset, lines[-1])
+        with run.publishing():
+            export(model, run.serving)
     run.write_finished(state)
     say(
         *lines,
+        *(
+            advice(run, config, state, steps_per_epoch(config, dataset))
+            if not is_unfinished(config, state)
+            else ()
+        ),
         f"done in {time.monotonic() - begun:.0f} s: {run.path}",
         f"  {run.preview_file.name:<18} held-out images, their reconstructions, and samples",
         f"  {run.model_file.name:<18} for keras.saving.load_model, after import keras_vae",
         "  serving/           decoder and encoder for TF Serving or tf.saved_model.load",
-        f"  history.csv, logs/ losses by epoch; tensorboard --logdir {shlex.quote(str(run.path))}",
-        f"next: {command_line('evaluate', typed_path(run.path))}",
+        f"  history.csv, logs/ losses by epoch; {runnable(f'tensorboard --logdir {shlex.quote(typed_path(run.path))}')}",
+        f"next: {to_type('evaluate', typed_path(run.path))}",
+        f"      {explorer_command(run.path)}   (the latent explorer)",
     )
+
+
+def describe_best(state):
+    """Returns the epoch of the best model, and by what it is the best."""
+    from keras_vae.training.callbacks import judging
+
+    if not state.epoch:
+        return "weights of an unfinished epoch"
+    named = " + ".join(judging(state.rows[-1])) if state.rows else "loss"
+    return f"epoch {state.best_epoch} of {state.epoch} (lowest {named}: {state.best:.2f})"
 
 
 def describe_test(terms, is_density):
