@@ -22,6 +22,7 @@ from keras_vae.report import write_report
 from keras_vae.report.page import as_pictures, asset
 from keras_vae.report.verdict import plain_words, verdict_card
 from keras_vae.runtime import figures
+from keras_vae.runtime.progress import in_notebook
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,7 +90,7 @@ class EvaluationResults(dict[str, Any]):
                 " or the path of a run"
             )
         address = Address(served(self.run.path.resolve()))
-        if "ipykernel" not in sys.modules:
+        if not in_notebook():
             webbrowser.open(address)
         return address
 
