@@ -56,12 +56,14 @@ class Display:
         """
         from matplotlib import pyplot
 
-        with figures.style(type(self).__name__), pyplot.rc_context({"figure.facecolor": "white"}):
-            axes = ax or pyplot.subplots(figsize=self.size, layout="constrained")[1]
+        # Outside of the style, which also restores what a notebook's backend sets with its first figure.
+        figure = pyplot.figure(figsize=self.size, layout="constrained") if ax is None else None
+        with figures.style(type(self).__name__):
+            axes = ax or pyplot.axes()
             made = self.draw(axes)
         if made is None:
-            if ax is None:
-                pyplot.close(axes.get_figure(root=True))
+            if figure is not None:
+                pyplot.close(figure)
             raise ValueError(f"{type(self).__name__} has nothing to show: the values were not measured")
         (self.figure_, self.alt_), self.ax_ = made, axes
         return self

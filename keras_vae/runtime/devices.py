@@ -22,7 +22,8 @@ def quiet():
 
     TensorFlow writes its start-up lines before it reads its log level, so the file descriptor is redirected.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # In a notebook even its errors on a missing GPU would be on the screen.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if "ipykernel" in sys.modules else "2")
     sys.stderr.flush()
     saved = os.dup(2)
     with tempfile.TemporaryFile() as aside:
