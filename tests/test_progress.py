@@ -1,6 +1,8 @@
 """Progress of what takes long."""
 
 import io
+import sys
+import types
 
 import pytest
 
@@ -107,3 +109,25 @@ def test_a_training_has_the_time_of_its_epochs_left_without_that_of_compiling():
     pace.begin(1, 20.0)
     assert pace.step(5, 26.0) == 3.5 * 12.0
     assert pace.end(29.0) == 3 * 9.0  # of the epochs after the first
+
+
+def test_in_a_notebook_one_output_is_replaced_and_emptied_and_lines_are_on_standard_output(monkeypatch, now):
+    shown = []
+    module = types.ModuleType("IPython.display")
+
+    def display(data, raw, display_id):
+        assert raw
+        assert display_id
+        shown.append(data["text/plain"])
+        return types.SimpleNamespace(update=lambda data, raw: shown.append(data["text/plain"]))
+
+    module.display = display
+    for name, value in (("ipykernel", types.ModuleType("ipykernel")), ("IPython.display", module)):
+        monkeypatch.setitem(sys.modules, name, value)
+    with Progress("work") as line:
+        for now[0], words in ((3, "first"), (4, "second")):
+            line.show(words)
+    assert shown == ["work: first", "work: second", ""]
+    assert progress.main_stream() is sys.stdout
+    monkeypatch.delitem(sys.modules, "ipykernel")
+    assert progress.main_stream() is sys.stderr

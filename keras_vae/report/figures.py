@@ -135,10 +135,12 @@ def style(name):
         yield
 
 
-def canvas(width=4.3, height=3.0, **subplots):
-    """Returns a figure of the given size in inches, and its axes."""
+def canvas(width=4.3, height=3.0, ax=None, **subplots):
+    """Returns a new figure of the given size in inches and its axes, or `ax` and its figure."""
     from matplotlib.figure import Figure  # needs neither a display nor pyplot's global state
 
+    if ax is not None:
+        return ax.figure, ax
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(**subplots)
 
@@ -203,14 +205,14 @@ def rung_colour(rung):
     return {"prior": ORANGE, "reconstruction": BLUE, "posterior": BLUE, "shuffled": PURPLE}.get(rung, GREEN)
 
 
-def distances(gap):
+def distances(gap, ax=None):
     """The Fréchet distance of each rung, on a logarithmic axis."""
     rungs = {name: rung["frechet"] for name, rung in rungs_of(gap).items() if rung.get("frechet") is not None}
     if not rungs or max(rungs.values()) <= 0:
         return None
     smallest = min(value for value in rungs.values() if value > 0)
     left = 10 ** math.floor(math.log10(smallest * 0.7))
-    figure, axes = canvas(height=0.6 + 0.36 * len(rungs))
+    figure, axes = canvas(height=0.6 + 0.36 * len(rungs), ax=ax)
     for row, (name, value) in enumerate(rungs.items()):
         shown = max(value, left)
         axes.hlines(row, left, shown, color=rung_colour(name), linewidth=2)
@@ -429,7 +431,7 @@ def signal_radius(section):
     )
 
 
-def code_map(shown):
+def code_map(shown, ax=None):
     """The codes in two dimensions, coloured by class, with the prior's draws over them."""
     shown = shown or {}
     codes = np.asarray(shown.get("codes", np.empty((0, 2))), "float64")
@@ -437,7 +439,7 @@ def code_map(shown):
         return None
     prior = np.asarray(shown["prior"] if shown.get("prior") is not None else np.empty((0, 2)), "float64")
     labels = None if shown.get("labels") is None else np.asarray(shown["labels"])
-    figure, axes = canvas(height=3.6)
+    figure, axes = canvas(height=3.6, ax=ax)
     kept = (
         np.arange(len(codes))
         if len(codes) <= MOST_POINTS
@@ -517,6 +519,36 @@ def path(section):
         for values, _, _, label in series
     )
     return figure, f"Curves against the angle: {listed}."
+
+
+def history(curves, term, ax=None):
+    """A term of the loss by epoch.
+
+    Args:
+        curves: By label, the values of each epoch, or None.
+        term: The name of the term.
+        ax: The axes to draw into; those of a new figure by default.
+    """
+    curves = {label: known(values) for label, values in curves.items() if values}
+    if not curves:
+        return None
+    figure, axes = canvas(ax=ax)
+    for (label, values), colour in zip(curves.items(), (BLUE, ORANGE)):
+        axes.plot(np.arange(1, len(values) + 1), values, color=colour, label=label)
+    # The first epochs are far above the others, which would become a flat line.
+    settled = np.concatenate([values[len(values) // 10 :] for values in curves.values()])
+    low, high = np.nanmin(settled), np.nanmax(settled)
+    axes.set_ylim(low - 0.05 * (high - low) - 1e-9, high + 0.05 * (high - low) + 1e-9)
+    best = int(np.nanargmin(values))
+    axes.plot(best + 1, values[best], "o", color=colour, markersize=7, label=f"lowest, epoch {best + 1}")
+    axes.set(xlabel="epoch", ylabel=f"{term}, nats per image")
+    axes.legend()
+    plain_ticks(axes.yaxis)
+    listed = ", ".join(
+        f"{label} from {number(float(values[0]))} to {number(float(values[-1]))}"
+        for label, values in curves.items()
+    )
+    return figure, f"{term} by epoch: {listed}, lowest in epoch {best + 1}."
 
 
 def strips(title, rows):

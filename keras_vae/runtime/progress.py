@@ -1,6 +1,7 @@
 """Progress of long computations: one line that is overwritten in a terminal, occasional lines elsewhere."""
 
 import contextlib
+import contextvars
 import os
 import sys
 import threading
@@ -27,7 +28,7 @@ class Progress:
     """
 
     def __init__(self, name):
-        self.name, self.stream = name, sys.stderr
+        self.name, self.stream, self.handle = name, sys.stderr, None
         self.begun = time.monotonic()
         self.shown, self.in_line = self.begun, False
 
@@ -38,7 +39,8 @@ class Progress:
         if _open and self not in _open:
             _open[-1].detail = ""
         if self.in_line:
-            self.write("\r" + " " * width(self.stream) + "\r")
+            self.overwrite("")
+            self.write("\r" if self.handle is None else "")
             self.in_line = False
 
     def show(self, words, first=FIRST):
@@ -46,13 +48,13 @@ class Progress:
         if _open and self not in _open:
             _open[-1].detail = f"{self.name}: {words}"
             return
-        is_terminal = self.stream.isatty()
+        is_live = self.stream.isatty() or in_notebook()
         now = time.monotonic()
-        if now - self.begun < first or now - self.shown < (0.2 if is_terminal else EVERY):
+        if now - self.begun < first or now - self.shown < (0.2 if is_live else EVERY):
             return
-        self.shown, self.in_line = now, is_terminal
-        line, columns_shown = f"{self.name}: {words}", width(self.stream)
-        self.write("\r" + line[:columns_shown].ljust(columns_shown) if is_terminal else line + "\n")
+        self.shown, self.in_line = now, is_live
+        line = f"{self.name}: {words}"
+        self.overwrite(line) if is_live else self.write(line + "\n")
 
     def learned(self, what, seconds, allowed, looks):
         """Shows the progress of a training.
@@ -64,6 +66,18 @@ class Progress:
         """
         loss = f", held-out loss {looks[-1].loss:.4f}" if looks else ""
         self.show(f"{what}, {clock(seconds)} of at most {clock(allowed)}{loss}")
+
+    def overwrite(self, line):
+        """Shows `line` in the place of the last one, in a terminal or a notebook."""
+        if not in_notebook():
+            columns_shown = width(self.stream)
+            self.write("\r" + line[:columns_shown].ljust(columns_shown))
+        elif self.handle is None:
+            from IPython.display import display
+
+            self.handle = display({"text/plain": line}, raw=True, display_id=True)
+        else:
+            self.handle.update({"text/plain": line}, raw=True)
 
     def write(self, text):
         """Writes `text`; does nothing if the stream is closed."""
@@ -103,7 +117,8 @@ class Job(Progress):
 
     def __enter__(self):
         _open.append(self)
-        threading.Thread(target=self.renew, daemon=True).start()
+        # In a notebook the context says to which cell the output belongs.
+        threading.Thread(target=contextvars.copy_context().run, args=(self.renew,), daemon=True).start()
         return self
 
     def __exit__(self, *error):
@@ -115,9 +130,9 @@ class Job(Progress):
     def renew(self):
         """Shows the part and the time left until the job has ended.
 
-        A program of somebody else, such as a notebook, gets no lines outside of a terminal.
+        A program of somebody else gets no lines outside of terminals and notebooks.
         """
-        is_shown = self.stream.isatty() or begun() is not None
+        is_shown = self.stream.isatty() or in_notebook() or begun() is not None
         while not self.ended.wait(0.5):
             with self.lock:
                 if is_shown and self.current and not self.ended.is_set():
@@ -213,6 +228,16 @@ def notice(words):
         yield
     finally:
         progress.__exit__()
+
+
+def in_notebook():
+    """Returns whether this process is the kernel of a notebook."""
+    return "ipykernel" in sys.modules
+
+
+def main_stream():
+    """Returns the stream of lines that stay: standard error, or in a notebook standard output, like all others."""
+    return sys.stdout if in_notebook() else sys.stderr
 
 
 def columns(stream):

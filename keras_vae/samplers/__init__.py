@@ -56,7 +56,7 @@ __all__ = [
     "standard_normal",
 ]
 
-SAMPLERS = {
+SAMPLERS: dict[str, type] = {
     "flow": FlowSampler,
     "flow_matching": FlowMatching,
     "gaussian": GaussianSampler,

@@ -14,7 +14,7 @@ from keras_vae.runtime.devices import say
 from keras_vae.runtime.figures import grid
 from keras_vae.runtime.files import writing
 from keras_vae.runtime.lazy import keras, tf
-from keras_vae.runtime.progress import EpochPace, clock, columns
+from keras_vae.runtime.progress import EpochPace, clock, columns, main_stream
 
 CHECKPOINT_SECONDS = (
     15.0  # least time between two checkpoints, because writing one may take as long as a short epoch
@@ -89,7 +89,7 @@ class EpochProgress(keras.callbacks.Callback):
         elif now - self.written > LINE_SECONDS:
             self.written = now
             share = (batch + 1) / self.params["steps"]
-            say(f"{self.label}, {share:.0%} of it{left}: {shown(logs)}", file=sys.stderr)
+            say(f"{self.label}, {share:.0%} of it{left}: {shown(logs)}", file=main_stream())
 
     def on_epoch_end(self, epoch, logs=None):
         self.close()
@@ -99,7 +99,7 @@ class EpochProgress(keras.callbacks.Callback):
         if self.kept:
             best = ", the best so far" if is_best else ""
             left = self.left(left) if epoch + 1 < self.params["epochs"] else ""
-            say(f"{self.label}{left}: {shown(logs)}{best}", file=sys.stderr)
+            say(f"{self.label}{left}: {shown(logs)}{best}", file=main_stream())
 
     def left(self, seconds):
         """Returns the time left as words."""

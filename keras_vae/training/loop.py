@@ -21,6 +21,7 @@ from keras_vae.runtime.programs import begun as command_begun
 from keras_vae.runtime.programs import explorer_command, runnable, to_type, typed_path
 from keras_vae.runtime.progress import notice
 from keras_vae.training import pace
+from keras_vae.training.config import Config
 from keras_vae.training.resuming import describe_kept, is_unfinished, resume, way_on
 from keras_vae.training.run_folder import Follower, Run, State
 from keras_vae.training.setup import build, load, resolve, steps_per_epoch
@@ -33,7 +34,7 @@ LONGEST_NAME = 60  # characters of a dataset's name in the name of a run's folde
 
 
 @workers.together()
-def train(config, run=None):
+def train(config: Config, run: Run | None = None) -> Run:
     """Trains a model in a new run folder or resumes `run`, and exports the best model.
 
     Args:
