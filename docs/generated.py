@@ -5,7 +5,13 @@ import inspect
 import io
 
 # Members of public classes that are shown; Keras' own methods are documented by Keras.
-MEMBERS = {"Autoencoder": "adapt, call, decode, encode, log_weights, sample, score, summary"}
+MEMBERS = {
+    "Autoencoder": "adapt, call, decode, encode, log_weights, sample, score, summary",
+    "LadderDisplay": "from_results, plot",
+    "CodesDisplay": "from_results",
+    "HistoryDisplay": "from_run, from_history",
+    "ReconstructionsDisplay": "from_model",
+}
 HELPS = {"serve": (["run"], ["prepare"])}  # commands that have subcommands
 
 

@@ -87,6 +87,7 @@ def run_command(argv):
 
     listener = listen(settings.host, settings.port)
     devices.start()
+    from keras_vae.explorer import prepare as prepare_explorer
     from keras_vae.serving.app import make_app
 
     app = make_app(runs, settings.max_request_bytes, settings.max_batch)
@@ -94,6 +95,7 @@ def run_command(argv):
     devices.say(f"serving {', '.join(app.state.models)} on {url}/v1/models (press Ctrl-C to stop)")
     if any(route.path == "/" for route in app.routes):
         devices.say(f"the explorer: {url}/")
+        prepare_explorer(app)
     serve(app, listener, settings.host)
 
 
