@@ -9,7 +9,7 @@ import warnings
 
 import numpy as np
 
-from keras_vae.config.codec import registered_name
+from keras_vae.config.codec import in_texts, registered_name, to_json
 from keras_vae.data import dataset_errors, spread
 from keras_vae.errors import TrainingStopped, WriteError, printable
 from keras_vae.model.objectives import OBJECTIVES
@@ -150,7 +150,8 @@ def fit(model, dataset, config, run, state):
     keeper = callbacks.Keeper(run, state, config.patience)
     guard, progress = callbacks.Guard(), callbacks.EpochProgress()
     shown_split = dataset.test if len(dataset.test) else dataset.train
-    log = callbacks.TensorBoardLog(run.logs, examples(model, shown_split, callbacks.SHOWN_IMAGES))
+    shown_images = examples(model, shown_split, callbacks.SHOWN_IMAGES)
+    log = callbacks.TensorBoardLog(run.logs, shown_images, run.path.resolve().name, in_texts(to_json(config)))
     labels, strategy = model.conditional, model.distribute_strategy
     training = spread(
         lambda share: dataset.train.training_batches(
