@@ -235,7 +235,7 @@ def finish(run, dataset, state, begun):
         f"  {run.preview_file.name:<18} held-out images, their reconstructions, and samples",
         f"  {run.model_file.name:<18} for keras.saving.load_model, after import keras_vae",
         "  serving/           decoder and encoder for TF Serving or tf.saved_model.load",
-        f"  history.csv, logs/ losses by epoch; tensorboard --logdir {shlex.quote(str(run.path))}",
+        f"  history.csv, logs/ losses by epoch; tensorboard --logdir {shlex.quote(str(run.logs))}",
         f"next: {command_line('evaluate', typed_path(run.path))}",
     )
 

@@ -24,7 +24,7 @@ function scale(values, log, from, to) {
   return { place, low: log ? Math.exp(low) : low, high: log ? Math.exp(high) : high, log };
 }
 
-/** Round numbers within a scale, three to eight. */
+/** Round numbers within a scale, three to nine. */
 export function ticks({ low, high, log }) {
   if (log && high / low > 4) {
     const all = [], sparse = [];
@@ -35,7 +35,7 @@ export function ticks({ low, high, log }) {
       }
     return all.length > 8 && sparse.length > 2 ? sparse : all;
   }
-  const rough = (high - low) / 6, power = 10 ** Math.floor(Math.log10(rough));
+  const rough = (high - low) / 8, power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].find((digit) => digit * power >= rough) * power;
   const found = [];
   for (let index = Math.ceil(low / step); index * step <= high; index++) found.push(Number((index * step).toPrecision(12)));
