@@ -1054,6 +1054,15 @@ def test_runs_of_one_size_get_no_plots_against_size():
     assert against_size("t", "u", {"rate": [(8, 1.0, "A"), (16, 2.0, "B")]}) is not None
 
 
+@pytest.mark.parametrize(("low", "high"), [(17.2, 34), (10, 90), (0.0045, 0.0524), (5, 90_000)])
+def test_a_logarithmic_axis_has_some_ticks(low, high, tmp_path):
+    drawn = draw(
+        tmp_path / "plot.png", against_size, "t", "u", {"a": [(8, low, "A"), (1024, high, "B")]}, True
+    )
+    ticks = [float(text.replace(",", "")) for text in re.findall(r">([\d.,]+)</text>", drawn.svg)]
+    assert sum(low * 0.7 <= tick <= high * 1.5 for tick in ticks) >= 2
+
+
 # The map of the codes.
 
 

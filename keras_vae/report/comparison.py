@@ -103,7 +103,7 @@ def compared_verdicts(runs):
             tag("td", shape(run.get("latent_shape"))),
             tag("td", text(run.get("objective") or DASH, 40)),
             tag("td", verdict_word(run)),
-            tag("td", text(get(run, "verdict.remedy") or DASH, 300)),
+            tag("td", text(get(run, "verdict.remedy") or DASH, 700)),
         )
         for index, run in enumerate(runs)
     )

@@ -154,11 +154,19 @@ def rung_rows(axes, names):
 
 
 def plain_ticks(axis, log=False):
-    """Formats the ticks of an axis as 10,000 and 0.01. On a logarithmic axis they are at powers of ten."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+    """Formats the ticks of an axis as 10,000 and 0.01.
+
+    On a logarithmic axis they are at powers of ten, over less than two decades also at 2 and 5 times these, and over less
+    than half a decade evenly spaced.
+    """
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
     if log:
-        axis.set_major_locator(LogLocator(numticks=6))
+        axis.axes.autoscale_view()
+        low, high = sorted(axis.get_view_interval())
+        decades = math.log10(high / low) if low > 0 else math.inf
+        subs = (1, 2, 5) if decades < 2 else (1,)
+        axis.set_major_locator(MaxNLocator(4) if decades < 0.5 else LogLocator(subs=subs, numticks=6))
         axis.set_minor_locator(NullLocator())
         axis.set_minor_formatter(NullFormatter())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}".replace("-", MINUS)))

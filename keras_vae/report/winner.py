@@ -53,7 +53,7 @@ def winner_card(runs):
         "div",
         tag("p", "Which run generates best", class_="kind"),
         tag("h2", text(title)),
-        tag("p", text(words), class_="cause") if words else "",
+        tag("p", text(words).replace(" \u00b1 ", "\u00a0\u00b1\u00a0"), class_="cause") if words else "",
         class_=f"card verdict tone-{tone}",
     )
 
