@@ -304,6 +304,7 @@ class Shifted:
         return self.center + 0.1 * standard_normal(seeds, self.latent_shape)
 
 
+@pytest.mark.long
 def test_the_decoder_alone_is_exported_anew_with_another_sampler_and_the_old_version_stays(tmp_path):
     model = make("vector")
     export(model, tmp_path)
@@ -388,6 +389,7 @@ def test_publishing_never_replaces_an_old_version(tmp_path):
     assert (tmp_path / "2" / "text").read_text() == "second"
 
 
+@pytest.mark.long
 def test_a_version_describes_its_model(tmp_path):
     objective = {"kind": "beta_vae", "beta": 4.0, "warmup": 10, "reduction": "mean"}
     model = make("spatial", objective=objective, likelihood={"kind": "gaussian", "sigma": 0.25})
@@ -501,6 +503,7 @@ def test_a_file_where_the_folder_should_be_is_an_error_of_one_sentence(tmp_path)
     assert names(tmp_path) == ["serving"]
 
 
+@pytest.mark.long
 def test_a_latent_of_65536_is_exported_with_every_weight_stored_once(tmp_path):
     model = VAE((32, 32, 1), latent="8x8x1024")
     paths = export(model, tmp_path)

@@ -204,6 +204,7 @@ def test_random_features_follow_from_the_seed(digits):
     assert np.abs(first - other).max() > 0.01
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shape", [(5, 7, 3), (64, 48, 4), (150, 90, 1)])
 def test_any_image_size_and_number_of_channels_will_do(shape, monkeypatch):
     monkeypatch.setitem(module.TRAINING, "steps", 2)

@@ -71,6 +71,7 @@ def test_resuming_with_more_epochs_goes_on(copy):
     assert versions(copy) == ["1", "2"]
 
 
+@pytest.mark.long
 def test_resuming_makes_good_what_is_missing_of_a_complete_run(copy):
     shutil.rmtree(copy / "serving" / "encoder")
     assert "done in" in run_well("--resume", copy)
@@ -245,6 +246,7 @@ def test_patience_stops_early_and_resume_says_what_would_go_on(tmp_path):
     assert "it stopped early; continue with --patience 2" in run_well("--resume", folder)
 
 
+@pytest.mark.long
 def test_a_loss_far_from_the_bound_is_pointed_out_once_with_its_number(tmp_path):
     code, out, err = run_main(
         "--limit", 5, "--objective.reduction", "mean", "--epochs", 1, *TINY, "--output", tmp_path
@@ -281,6 +283,7 @@ def test_an_elbo_is_spoken_of_only_where_the_distortion_is_of_a_density():
     )
 
 
+@pytest.mark.long
 def test_a_plain_autoencoder_has_no_rate(tmp_path):
     out = run_well("--limit", 5, "--objective", "autoencoder", "--epochs", 1, *TINY, "--output", tmp_path)
     (row,) = rows_of(tmp_path / "digits-autoencoder-2")
