@@ -79,10 +79,10 @@ class Features:
 
     @property
     def metric_name(self):
-        """The name of the Frechet distance in these features: FID only for Inception."""
+        """The name of the Fréchet distance in these features: FID only for Inception."""
         if self.name == "inception":
             return "FID (Keras' Inception weights, rows of length 1)"
-        return f"Frechet distance, {self.name} features"
+        return f"Fréchet distance, {self.name} features"
 
     @property
     def kernel_name(self):

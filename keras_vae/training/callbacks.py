@@ -21,6 +21,8 @@ CHECKPOINT_SECONDS = (
 )
 SHOWN_IMAGES = 8
 LINE_SECONDS = 60.0  # between two lines within an epoch, if there is no terminal
+TERMS = "losses"  # TensorBoard's section of the loss and its terms
+NOT_VARIED = ("name", "output", "data_dir", "download")  # settings that are no hyperparameters
 LOGGED_GRIDS = 20  # image grids of a whole training in the TensorBoard logs
 
 
@@ -225,38 +227,84 @@ class Keeper(keras.callbacks.Callback):
 
 
 class TensorBoardLog(keras.callbacks.Callback):
-    """Writes scalars and grids of originals, reconstructions and prior samples for TensorBoard."""
+    """Writes scalars, settings, and grids of originals, reconstructions and prior samples for TensorBoard.
 
-    def __init__(self, folder, images):
-        """Takes the images to show, as inputs of the model: with labels if it is conditional."""
+    `NAME/train` and `NAME/validation` in the folder have equal tags, so TensorBoard draws them in one chart. `NAME` holds
+    the settings, as a table and for the tab HParams.
+    """
+
+    def __init__(self, folder, images, name="run", settings=None):
+        """Creates the callback.
+
+        Args:
+            folder: The folder of the logs.
+            images: The images to show, as inputs of the model: with labels if it is conditional.
+            name: The run's name in TensorBoard.
+            settings: The settings of the training, texts by name.
+        """
         super().__init__()
-        self.folder, self.images = str(folder), images
-        self.writer = None
+        self.folder, self.images, self.settings = folder / name, images, settings or {}
+        self.writers = {}
 
     def on_train_begin(self, logs=None):
         with self.writing():
-            self.writer = tf.summary.create_file_writer(self.folder)
+            writer = tf.summary.create_file_writer(str(self.folder))
+            with writer.as_default(step=0):
+                self.write_settings()
+            writer.close()
+        self.writer("train")
+
+    def write_settings(self):
+        """Writes the settings as a table and as hyperparameters."""
+        from tensorboard.plugins.hparams import api
+
+        rows = (f"| {name} | {value.replace('|', '/')} |" for name, value in self.settings.items())
+        tf.summary.text("settings", "\n".join(["| setting | value |", "|---|---|", *rows]))
+        hyperparameters = {
+            name: as_value(value) for name, value in self.settings.items() if name not in NOT_VARIED
+        }
+        api.hparams(hyperparameters, trial_id=self.folder.name)
+
+    def writer(self, split):
+        """Returns the writer of the run of a split."""
+        if split not in self.writers:
+            with self.writing():
+                self.writers[split] = tf.summary.create_file_writer(str(self.folder / split))
+        return self.writers[split]
 
     def writing(self):
         """Turns TensorFlow's errors about a disk into a `WriteError`."""
-        return writing(self.folder, tf.errors.OpError)
+        return writing(str(self.folder), tf.errors.OpError)
 
     def on_epoch_end(self, epoch, logs=None):
-        with self.writing(), self.writer.as_default(step=epoch + 1):
-            for name, value in logs.items():
-                tf.summary.scalar(name, float(value))
+        for name, value in logs.items():
+            split, tag = ("validation", name[4:]) if name.startswith("val_") else ("train", name)
+            with self.writing(), self.writer(split).as_default(step=epoch + 1):
+                tf.summary.scalar(f"{TERMS}/{tag}", float(value))
+        with self.writing(), self.writer("train").as_default(step=epoch + 1):
+            tf.summary.scalar("training/learning_rate", learning_rate(self.model))
             epochs = self.params["epochs"]
             if epoch + 1 == epochs or epoch % max(1, epochs // LOGGED_GRIDS) == 0:
                 tf.summary.image("originals, reconstructions, samples from the prior", self.pictures())
 
     def close(self):
         """Writes the rest of the logs, even if training was stopped."""
-        if self.writer is not None:
+        for writer in self.writers.values():
             with self.writing():
-                self.writer.close()
+                writer.close()
 
     def pictures(self):
         """Returns one image, `[1, height, width, channels]`, with rows of originals, reconstructions and samples."""
         images = self.images[0] if self.model.conditional else self.images
         reconstructions = np.asarray(self.model(self.images))
         return grid([images, reconstructions, np.asarray(self.model.sample(len(images)))])[None]
+
+
+def as_value(text):
+    """Returns a setting's text as a number or a truth value if it is one, so that TensorBoard can sort by it."""
+    if text in ("true", "false"):
+        return text == "true"
+    try:
+        return float(text)
+    except ValueError:
+        return text

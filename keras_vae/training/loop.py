@@ -9,7 +9,7 @@ import warnings
 
 import numpy as np
 
-from keras_vae.config.codec import registered_name
+from keras_vae.config.codec import in_texts, registered_name, to_json
 from keras_vae.data import dataset_errors, spread
 from keras_vae.errors import TrainingStopped, WriteError, printable
 from keras_vae.model.objectives import OBJECTIVES
@@ -158,7 +158,8 @@ def fit(model, dataset, config, run, state):
     keeper = callbacks.Keeper(run, state, config.patience)
     guard, progress = callbacks.Guard(), callbacks.EpochProgress(config.patience)
     shown_split = dataset.test if len(dataset.test) else dataset.train
-    log = callbacks.TensorBoardLog(run.logs, examples(model, shown_split, callbacks.SHOWN_IMAGES))
+    shown_images = examples(model, shown_split, callbacks.SHOWN_IMAGES)
+    log = callbacks.TensorBoardLog(run.logs, shown_images, run.path.resolve().name, in_texts(to_json(config)))
     labels, strategy = model.conditional, model.distribute_strategy
     training = spread(
         lambda share: dataset.train.training_batches(
@@ -244,7 +245,7 @@ def finish(run, config, dataset, state, begun):
         f"  {run.preview_file.name:<18} held-out images, their reconstructions, and samples",
         f"  {run.model_file.name:<18} for keras.saving.load_model, after import keras_vae",
         "  serving/           decoder and encoder for TF Serving or tf.saved_model.load",
-        f"  history.csv, logs/ losses by epoch; {runnable(f'tensorboard --logdir {shlex.quote(typed_path(run.path))}')}",
+        f"  history.csv, logs/ losses by epoch; {runnable(f'tensorboard --logdir {shlex.quote(typed_path(run.logs))}')}",
         f"next: {to_type('evaluate', typed_path(run.path))}",
         f"      {explorer_command(run.path)}   (the latent explorer)",
     )
