@@ -15,7 +15,7 @@ TRUSTED = 5.0  # seconds of forecast that count as if they had been measured
 OVERTIME = 0.25  # of what a part has taken too long, which it is expected to take on
 RECENT = 5  # epochs that the time of the next ones is expected from
 
-_open = []  # the jobs in progress: what runs within one of them is shown in its line
+_open: list["Job"] = []  # the jobs in progress: what runs within one of them is shown in its line
 
 
 class Progress:
