@@ -1,6 +1,7 @@
 """The SavedModels: what plain TensorFlow reads from them, against the model that they were made of."""
 
 import json
+import logging
 import math
 import random
 import resource
@@ -523,6 +524,23 @@ def test_export_says_nothing_and_warns_of_nothing(tmp_path, capfd):
         model = make("vector", objective={"kind": "beta_vae", "beta": 1.0})
         export(model, tmp_path)
     assert capfd.readouterr() == ("", "")
+
+
+def test_export_shows_no_notes_of_tensorflow_in_a_notebook(tmp_path):
+    logger, noted = tf.get_logger(), []
+    handler, level = logging.Handler(), logger.level
+    handler.emit = noted.append
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)  # as TensorFlow has it in interactive sessions
+    try:
+        model = make("vector")
+        model.export(tmp_path / "whole", verbose=False)
+        export(model, tmp_path)
+        assert logger.level == logging.INFO
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)
+    assert noted == []
 
 
 def test_the_models_own_advice_is_not_given_once_more_at_export(tmp_path):

@@ -52,12 +52,14 @@ def imports(nodes):
 
 
 def top_level(tree):
-    """The nodes that run when a module is imported: all but the bodies of functions."""
+    """The nodes that run when a module is imported: all but the bodies of functions and what type checkers read."""
     todo = [tree]
     while todo:
         node = todo.pop()
         yield node
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            todo.extend(node.orelse)
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             todo.extend(ast.iter_child_nodes(node))
 
 

@@ -158,7 +158,7 @@ def test_ctrl_c_while_the_run_is_finished_leaves_no_half_export_and_resume_compl
         interrupt_at(patch, export, "publish")
         code, _, err = run_main("--resume", copy)
     assert (code, err.count("\n")) == (2, 1)
-    assert "Ctrl-C during the export: complete it with --resume" in err
+    assert re.search("Ctrl-C during the export: complete it with .* --resume ", err)
     assert [path for path in copy.rglob("*") if path.name == "saved_model.pb"] == []
     assert "done in" in run_well("--resume", copy)
     assert (versions(copy), versions(copy, "encoder")) == (["1"], ["1"])
@@ -171,7 +171,7 @@ def test_ctrl_c_in_the_first_epoch_keeps_the_weights_of_the_moment(tmp_path, mon
         out = run_well("--limit", 64, "--epochs", 3, *TINY, "--output", tmp_path)
     folder = tmp_path / "digits-vae-2"
     assert "best model: weights of an unfinished epoch" in out
-    assert f"continue with --resume {folder}" in out
+    assert re.search(f"continue with .* --resume {re.escape(str(folder))}", out)
     assert is_finite(keras.saving.load_model(folder / "model.keras"))
     run_well("--resume", folder)
     assert len(rows_of(folder)) == 3
@@ -357,10 +357,11 @@ def test_a_terminal_gets_a_bar_with_all_terms_that_fits_its_width(monkeypatch, s
             shown += os.read(main, 10_000)
     os.close(main)
     shown = shown.decode()
-    bars = [line for line in re.split("[\r\n]+", shown) if "500/1000" in line]
+    bars = [line for line in re.split("[\r\n]+", shown) if "loss 123" in line]
     assert bars[0].startswith("epoch 1/20: loss 123.46  distortion 120.00  rate 3.46 |")
+    assert bars[0].rstrip().endswith("| 2%")  # 500 of 20,000 steps
     assert len(bars[0]) < 80
-    assert shown.rstrip().endswith("epoch 1/20: loss 99.00")
+    assert re.search(r"epoch 1/20(, [\d:]+ left)?: loss 99.00\r\n$", shown)
 
 
 # From a program

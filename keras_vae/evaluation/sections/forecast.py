@@ -7,9 +7,7 @@ from keras_vae.samplers import FlowMatching, UniformSampler
 from keras_vae.samplers.coordinates import find_places
 
 OF_MAPS = ("high_frequencies", "scale_error")
-A_CODEBOOK = (
-    "the codes are entries of a codebook: flow matching is for codes that can move a little, and here pixel_cnn is fitted"
-)
+A_CODEBOOK = "the codes are entries of a codebook: flow matching is for codes that can move a little, and here pixel_cnn is fitted"
 A_VECTOR = "the latent is a vector: it has no frequencies and no scale"
 MOST_DECODED = 250  # codes for the scale error
 
