@@ -90,7 +90,7 @@ CHECKED = {
     "docs/latent_size.md": [STUDY, STUDY],
     "docs/objectives.md": [STUDY],
     "docs/performance.md": [STUDY, INSTALL],
-    "docs/reference/api.md": [READ] * 4,
+    "docs/reference/api.md": [READ] * 5,
     "docs/run_folder.md": [TREE],
     "docs/samplers.md": [DATA],
     "docs/thresholds.md": [STUDY],
