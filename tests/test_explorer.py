@@ -26,6 +26,7 @@ from keras_vae.explorer import World, dead_zones, explorer_routes, static_page, 
 from keras_vae.explorer.kept import Kept
 from keras_vae.explorer.network import CannotCompute, FeatureMaps, computable
 from keras_vae.explorer.packing import to_text
+from keras_vae.explorer.world import principal_axes
 from keras_vae.layers.densities import bernoulli_log_density, gaussian_log_density
 from keras_vae.samplers import save
 from keras_vae.training.config import Config
@@ -702,3 +703,10 @@ def test_the_modules_pass_the_type_checker():
     settings = pathlib.Path(keras_vae.explorer.__file__).with_name("jsconfig.json")
     checked = subprocess.run(["tsc", "-p", settings], capture_output=True, text=True)
     assert checked.returncode == 0, checked.stdout
+
+
+def test_the_axes_have_the_signs_of_the_reports_map():
+    codes = np.random.default_rng(0).standard_normal((50, 4)) * [3, 2, 1, 0.5]
+    mirrored = principal_axes(-codes)["directions"]
+    np.testing.assert_allclose(principal_axes(codes)["directions"], mirrored, atol=1e-5)
+    assert (mirrored[np.arange(4), np.abs(mirrored).argmax(axis=1)] > 0).all()

@@ -23,7 +23,7 @@ from keras_vae.runtime.lazy import tf
 from keras_vae.runtime.programs import command_line, typed_path
 from keras_vae.samplers import SAMPLERS, Codes, Mixture
 from keras_vae.samplers import load as load_sampler
-from keras_vae.samplers.principal import principal_components, project
+from keras_vae.samplers.principal import oriented, principal_components, project
 from keras_vae.training.setup import load as load_dataset
 
 MOST_IMAGES, FEWEST_IMAGES, IMAGE_BUDGET = 1500, 60, 3 << 20  # images on the map; bytes of images in a page
@@ -426,7 +426,7 @@ def principal_axes(codes):
         center, directions = np.zeros(codes.shape[1], "float32"), np.eye(codes.shape[1], dtype="float32")
     else:
         found = principal_components(codes, MOST_AXES)
-        center, directions = found.center.astype("float32"), np.ascontiguousarray(found.directions.T)
+        center, directions = found.center.astype("float32"), np.ascontiguousarray(oriented(found.directions).T)
     along = project(codes, center, directions.T).var(axis=0)
     total = max(float(codes.var(axis=0, dtype="float64").sum()), 1e-12)
     return {"center": center, "directions": directions, "shares": (along / total).astype("float32")}
