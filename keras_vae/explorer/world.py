@@ -426,7 +426,10 @@ def principal_axes(codes):
         center, directions = np.zeros(codes.shape[1], "float32"), np.eye(codes.shape[1], dtype="float32")
     else:
         found = principal_components(codes, MOST_AXES)
-        center, directions = found.center.astype("float32"), np.ascontiguousarray(oriented(found.directions).T)
+        center, directions = (
+            found.center.astype("float32"),
+            np.ascontiguousarray(oriented(found.directions).T),
+        )
     along = project(codes, center, directions.T).var(axis=0)
     total = max(float(codes.var(axis=0, dtype="float64").sum()), 1e-12)
     return {"center": center, "directions": directions, "shares": (along / total).astype("float32")}

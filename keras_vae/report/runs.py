@@ -57,7 +57,7 @@ def report_run(settings, run, given, job):
     from keras_vae.evaluation.conclusion import conclude
     from keras_vae.evaluation.repair import SAMPLERS, Repair, repair
     from keras_vae.evaluation.sections import measure, parts
-    from keras_vae.evaluation.sections.clock import forecast
+    from keras_vae.evaluation.sections.clock import expected_seconds
     from keras_vae.evaluation.subject import from_model
 
     config = run.read_config()
@@ -74,7 +74,7 @@ def report_run(settings, run, given, job):
     checksum = run.model_checksum()
     model = load_model(run)
     steps = (*parts(settings), *(("repair",) if settings.repair else ()), "report")
-    job.plan(forecast(steps, dataset, settings), run.path.name)
+    job.plan(expected_seconds(steps, dataset, settings), run.path.name)
     measured = measure(from_model(model, run.path.name), dataset, settings, run.path / SAMPLERS, job)
     with run.publishing():
         repaired = Repair("not_asked")

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from keras_vae.data.preparing import cache_folder
 from keras_vae.evaluation.features import choose_features
-from keras_vae.evaluation.sections.clock import Clock, forecast, job_for
+from keras_vae.evaluation.sections.clock import Clock, expected_seconds, job_for
 from keras_vae.evaluation.sections.completeness import measure_completeness
 from keras_vae.evaluation.sections.continuity import measure_continuity
 from keras_vae.evaluation.sections.copying import measure_copying
@@ -125,7 +125,7 @@ def measure(subject, dataset, settings, folder=None, job=None):
     names = parts(settings)
     with job_for(job, subject.name) as shown:
         if job is None:
-            shown.plan(forecast(names, dataset, settings))
+            shown.plan(expected_seconds(names, dataset, settings))
         clock = Clock(shown)
         subject, size = check_subject(subject, dataset)
         with clock.step("features"):

@@ -37,7 +37,7 @@ MINUTES_USED = 0.6  # share of --repair_minutes that flow matching takes, which 
 SAMPLE_SECONDS = 2e-5  # of one of --nll_samples of an image of 28x28 numbers
 
 
-def forecast(names, dataset, settings):
+def expected_seconds(names, dataset, settings):
     """Returns the seconds that each step is expected to take, by name.
 
     Args:
