@@ -267,6 +267,7 @@ def test_all_that_is_measured_is_measured_under_the_labels(trained, results):
     assert results["likelihood"]["nats"] < -found["elbo"] + 2 * found["elbo_se"]
 
 
+@pytest.mark.long
 def test_an_export_is_measured_as_the_model_is(trained, exported):
     model, data = trained
     ours, theirs = from_model(model), from_export(exported["encoder"], exported["decoder"])

@@ -199,6 +199,7 @@ def test_the_page_on_jax_trains_on_any_backend(tmp_path, monkeypatch):
     assert keras.saving.load_model("model.keras").decode(np.zeros((2, 32))).shape == (2, 28, 28, 1)
 
 
+@pytest.mark.long
 def test_the_page_on_adding_an_objective_adds_one(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     known = set(keras_vae.OBJECTIVES)
@@ -236,6 +237,7 @@ def test_the_page_on_architecture_adds_a_source_and_a_metric():
                 del kind[name]
 
 
+@pytest.mark.long
 def test_the_guide_on_anomalies_finds_them_and_is_served_the_same_scores(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {"__name__": "page"}

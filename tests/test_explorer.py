@@ -160,6 +160,7 @@ def test_samples_depend_on_their_seed_alone(six):
         np.testing.assert_allclose(together[1], alone[0], rtol=1e-5)
 
 
+@pytest.mark.long
 def test_few_reconstructions_are_dead_and_noise_is(two):
     """The unit of the shading is the distance that 95% of the reconstructions keep."""
     codes, two_cells = two.subject.encode(two.dataset.test.images())[0], dead_zones.cells_of(two) ** 2
@@ -455,6 +456,7 @@ def test_no_file_outside_the_report_or_the_page_is_served(client, two):
 # One file.
 
 
+@pytest.mark.long
 def test_the_page_in_one_file_needs_nothing_else(six):
     page = static_page([six])
     assert not re.search(r'(?:src|href)="(?!data:)', page)
@@ -556,6 +558,7 @@ def test_a_model_of_mixed_precision_is_shown_in_float32(place, two):
     assert computable(world)["sigma"] == pytest.approx(0.1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("latent", "made", "computed"),
     [

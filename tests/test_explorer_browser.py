@@ -422,6 +422,7 @@ def test_a_link_keeps_its_image_while_a_slow_server_encodes_it(explorer, site):
     assert not asked
 
 
+@pytest.mark.long
 def test_another_class_by_mouse_or_keyboard_decodes_the_same_code_as_it(explorer, site, worlds):
     world, code = worlds["conditional"], np.array([[0.6, -0.5]], "float32")
     explorer.open(f"{site}#run=3&at=0.6 -0.5&show=tiles").resolve()

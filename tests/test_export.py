@@ -40,7 +40,10 @@ MODELS = {
     "learned variance": {"image_shape": COLOUR, "latent": 3, "likelihood": "gaussian_learned"},
     "autoencoder": {"image_shape": GREY, "latent": 3, "objective": "autoencoder"},
 }
-every_model = pytest.mark.parametrize("name", MODELS)
+QUICK = ("vector", "bfloat16 spatial", "learned variance")
+every_model = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.long) for name in MODELS]
+)
 
 # A mixed model rounds its hidden layers to 8 bits of mantissa, three or four times over.
 BFLOAT16_TOLERANCE = 0.03
@@ -113,25 +116,26 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory):
-    """Every model, exported here and run in a process that has never heard of keras_vae."""
+def served(tmp_path_factory, request):
+    """Every model that the collected tests name, exported here and run in a process that has never heard of keras_vae."""
     root = tmp_path_factory.mktemp("served")
-    models = {name: make(name) for name in MODELS}
+    named = {item.callspec.params.get("name") for item in request.session.items if hasattr(item, "callspec")}
+    models = {name: make(name) for name in MODELS if name in named}
     inputs = {name: make_inputs(model) for name, model in models.items()}
     for name, model in models.items():
         export(model, root / name)
     np.savez(
         root / "inputs.npz",
-        **{f"{name}/{key}": rows for name in MODELS for key, rows in inputs[name].items()},
+        **{f"{name}/{key}": rows for name in models for key, rows in inputs[name].items()},
     )
     script = textwrap.dedent(PLAIN_TENSORFLOW)
     process = subprocess.run(
-        [sys.executable, "-c", script, root / "inputs.npz", *MODELS], capture_output=True, text=True, cwd=root
+        [sys.executable, "-c", script, root / "inputs.npz", *models], capture_output=True, text=True, cwd=root
     )
     assert process.returncode == 0, process.stderr
     return {
         name: Served(models[name], inputs[name], dict(np.load(root / name / "outputs.npz")), root / name)
-        for name in MODELS
+        for name in models
     }
 
 
@@ -486,6 +490,7 @@ def test_a_write_that_fails_halfway_leaves_nothing_behind_and_the_old_version_as
     assert names(tmp_path / "decoder") == ["1"]
 
 
+@pytest.mark.long
 def test_a_first_write_that_fails_leaves_no_empty_servable(tmp_path, no_room):
     model = make("vector")
     no_room()

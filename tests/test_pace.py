@@ -44,6 +44,7 @@ def test_what_was_chosen_is_said():
     assert pace.describe(model) == "compiled by XLA"
 
 
+@pytest.mark.long
 def test_a_model_trains_alike_however_many_steps_a_call_takes():
     images = np.random.default_rng(0).random((24, 8, 8, 1), "float32")
     weights = []
