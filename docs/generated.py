@@ -6,7 +6,7 @@ import io
 
 # Members of public classes that are shown; Keras' own methods are documented by Keras.
 MEMBERS = {
-    "Autoencoder": "adapt, call, decode, encode, log_weights, sample, score, summary",
+    "Autoencoder": "adapt, call, decode, encode, from_preset, log_weights, sample, save_to_preset, score, summary",
     "LadderDisplay": "from_results, plot",
     "CodesDisplay": "from_results",
     "HistoryDisplay": "from_run, from_history",

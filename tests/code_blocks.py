@@ -25,7 +25,7 @@ class NotCode(NamedTuple):
     what: str
 
 
-MOST_NOT_RUN = 29
+MOST_NOT_RUN = 32
 
 OVERVIEW = NotRun("a summary of commands that are run further below on the page")
 DATA = NotRun("needs a download or data of your own, and minutes")
@@ -33,6 +33,7 @@ STUDY = NotRun("repeats a study: hours, and data that the tests do not have")
 HOSTS = NotRun("needs several hosts or a cluster; tests/test_distributed.py runs two workers on one host")
 SERVER = NotRun("serves until Ctrl-C; tests/test_serving_server.py starts the command")
 DEVICES = NotRun("needs several devices; tests/jax_session.py trains on two")
+PRESETS = NotRun("evaluates and serves; tests/test_presets.py calls what these commands call")
 INSTALL = NotRun("installs packages")
 READ = NotCode("a directive, read by sphinx-build in CI")
 DRAWING = NotCode("a drawing")
@@ -67,6 +68,13 @@ CHECKED = {
     "docs/guides/first_run.md": [WHEEL],
     "docs/guides/from_pytorch.md": [Run("tests/test_docs.py::test_the_guide_from_pytorch_gives_a_subject")],
     "docs/guides/many_machines.md": [HOSTS, HOSTS, HOSTS, HOSTS, DATA],
+    "docs/guides/presets.md": [
+        PRESETS,
+        Run("tests/test_presets.py::test_the_programs_of_the_guide_run"),
+        Run("tests/test_presets.py::test_the_programs_of_the_guide_run"),
+        DATA,
+        INSTALL,
+    ],
     "docs/guides/repair.md": [
         WHEEL,
         Run("tests/test_docs.py::test_the_guide_on_repair_draws_from_flow_matching"),

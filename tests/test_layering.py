@@ -18,6 +18,7 @@ ROOMS = [
     "config",
     "layers",
     "samplers",
+    "presets",
     "model",
     "data",
     "export",

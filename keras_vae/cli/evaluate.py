@@ -8,6 +8,7 @@ from keras_vae.evaluation.settings import Evaluation
 from keras_vae.report.runs import measure_all
 from keras_vae.runtime import devices
 from keras_vae.runtime.programs import program, to_type
+from keras_vae.training.preset_runs import open_run
 from keras_vae.training.run_folder import Run
 
 DESCRIPTION = (
@@ -18,6 +19,7 @@ examples:
   python evaluate.py                                     the newest run
   python evaluate.py saved_models/NAME                   one run: report/index.html, report/results.json
   python evaluate.py saved_models/A saved_models/B       two runs side by side
+  python evaluate.py digits-8                            a preset (docs/guides/presets.md), without training anything
   python evaluate.py --encoder encoder.keras --decoder decoder.keras --dataset mnist
                                                          any other model: .keras files or SavedModels
 """
@@ -48,13 +50,17 @@ def main(argv=None):
         epilog=EXAMPLES,
         short=SHORT_HELP,
         extra=lambda parser: parser.add_argument(
-            "runs", nargs="*", metavar="saved_models/NAME", help="runs to measure"
+            "runs", nargs="*", metavar="saved_models/NAME", help="runs or presets to measure"
         ),
     )
     settings, paths = parsed.config, parsed.extra.runs
     if settings.encoder and paths:
         raise UsageError("runs cannot be combined with --encoder and --decoder: give only one of them")
-    runs = [] if settings.encoder else [Run.open(path) for path in paths] or [newest_run(settings.output)]
+    runs = (
+        []
+        if settings.encoder
+        else [open_run(path, settings.output) for path in paths] or [newest_run(settings.output)]
+    )
     devices.start()
     try:
         measure_all(settings, runs, parsed.given)

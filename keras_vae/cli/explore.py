@@ -8,7 +8,7 @@ from keras_vae.config.flags import command, parse
 from keras_vae.errors import DatasetError, UsageError
 from keras_vae.runtime import devices
 from keras_vae.runtime.files import whole
-from keras_vae.training.run_folder import Run
+from keras_vae.training.preset_runs import open_run
 
 DESCRIPTION = "Writes the latent explorer of one run, or of two side by side, for use without a server."
 EXAMPLES = """\
@@ -41,7 +41,10 @@ def main(argv=None):
         description=DESCRIPTION,
         epilog=EXAMPLES,
         extra=lambda parser: parser.add_argument(
-            "runs", nargs="+", metavar="saved_models/NAME", help="one run, or two to show side by side"
+            "runs",
+            nargs="+",
+            metavar="saved_models/NAME",
+            help="one run or preset, or two to show side by side",
         ),
     )
     asked, paths = parsed.config, parsed.extra.runs
@@ -49,7 +52,7 @@ def main(argv=None):
         raise UsageError("nothing to write: give --static, --projector or both")
     if len(paths) > 2:
         raise UsageError(f"{len(paths)} runs are given, but the page shows one or two")
-    runs = [Run.open(path) for path in paths]
+    runs = [open_run(path) for path in paths]
     devices.start()
     from keras_vae.explorer import World, static_page, write_projector
 

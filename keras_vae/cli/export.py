@@ -7,7 +7,7 @@ from keras_vae.config.flags import command, parse
 from keras_vae.errors import UsageError
 from keras_vae.export import EXPORTS
 from keras_vae.runtime import devices
-from keras_vae.training.run_folder import Run
+from keras_vae.training.preset_runs import open_run
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def main(argv=None):
         description="Writes the decoder and the encoder of a run for another runtime.",
         extra=lambda parser: parser.add_argument("run", metavar="RUN", help="a run folder"),
     )
-    run, settings = Run.open(parsed.extra.run), parsed.config
+    run, settings = open_run(parsed.extra.run), parsed.config
     devices.start()
     from keras_vae.evaluation.subject import load_model
 

@@ -10,7 +10,7 @@ from keras_vae.config.flags import command, parse
 from keras_vae.errors import UsageError
 from keras_vae.runtime import devices
 from keras_vae.serving.prepare import Canary, prepare
-from keras_vae.training.run_folder import Run
+from keras_vae.training.preset_runs import open_run
 
 PROG = "python -m keras_vae.serving"
 HELP = f"""\
@@ -76,7 +76,7 @@ def prepare_command(argv):
         description="Writes the files that TF Serving needs into RUN/serving.",
         extra=lambda parser: parser.add_argument("run", metavar="RUN", help="the run's folder"),
     )
-    run = Run.open(parsed.extra.run)
+    run = open_run(parsed.extra.run)
     devices.start()
     try:
         for path in prepare(run, parsed.config):
@@ -93,9 +93,11 @@ def run_command(argv):
         argv,
         prog=f"{PROG} run",
         description="Serves TF Serving's REST interface, and the explorer, on this machine.",
-        extra=lambda parser: parser.add_argument("runs", metavar="RUN", nargs="+", help="a run's folder"),
+        extra=lambda parser: parser.add_argument(
+            "runs", metavar="RUN", nargs="+", help="a run's folder or a preset"
+        ),
     )
-    runs, settings = [Run.open(path) for path in parsed.extra.runs], parsed.config
+    runs, settings = [open_run(path) for path in parsed.extra.runs], parsed.config
     from keras_vae.serving.server import address, listen, serve
 
     listener = listen(settings.host, settings.port)

@@ -50,6 +50,7 @@ from keras_vae.model.scoring import NUM_SAMPLES, score
 from keras_vae.model.step import Draws, Step
 from keras_vae.model.streams import checked_stream, is_arrays, refusing
 from keras_vae.runtime import upstream
+from keras_vae.runtime.devices import need_tensorflow
 from keras_vae.runtime.lazy import keras, ops
 
 if TYPE_CHECKING:
@@ -197,6 +198,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         self.draw(self.encoder.output, seed=None)
         # `train_step` never calls the model, so Keras does not notice that it is built.
         self.built = True
+        self.sampler = None  # of `sample`; None draws from the prior
         self.learned_from_noise = False  # whether `fit` was given pairs of noisy and clean images
         if advice := self.advice():
             warnings.warn(advice, stacklevel=2)
@@ -283,6 +285,9 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
     def sample(self, count: int, seed: int = 0, labels: ArrayLike | None = None) -> Tensor:
         """Returns `count` images decoded from codes of the prior. They depend only on `seed`.
 
+        If the attribute `sampler` is a fitted sampler (`keras_vae.SAMPLERS`), codes are drawn from it instead. A model
+        from a preset may have one.
+
         A conditional model uses `labels`, `[count]` or one for all images; by default each class in turn.
 
         Raises:
@@ -293,7 +298,8 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         count = check_count(count)
         if self.conditional and labels is None:
             labels = ops.arange(count) % self.num_classes
-        return self.decode(self.prior.draw(count, seed), labels)
+        codes = self.prior.draw(count, seed) if self.sampler is None else draw_from(self.sampler, count, seed)
+        return self.decode(codes, labels)
 
     def score(
         self,
@@ -738,6 +744,13 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
 @keras.saving.register_keras_serializable(layers.PACKAGE)
 class VAE(Autoencoder):
     """A variational autoencoder: `Autoencoder` with the evidence lower bound as its objective."""
+
+
+def draw_from(sampler: Any, count: int, seed: int) -> np.ndarray:
+    """Returns `count` codes of a fitted sampler. Seed 0 gives the codes of its seeds 0, 1, ..., as in an export."""
+    need_tensorflow("a fitted sampler")
+    seeds = np.arange(count) + (int(seed) % 2**31 << 32)
+    return np.asarray(sampler.sample(seeds), "float32")
 
 
 def is_readable(values: object) -> bool:

@@ -5,16 +5,21 @@ from __future__ import annotations
 import importlib.util
 import os
 import warnings
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
+from keras_vae import presets
 from keras_vae.config.codec import did_you_mean
+from keras_vae.errors import UsageError
 from keras_vae.model.quantization import quantize_layers, quantized_layers
+from keras_vae.model.twin import twin_in
 from keras_vae.runtime.devices import without_notes
 from keras_vae.runtime.lazy import keras
 from keras_vae.runtime.upstream import writes_legacy_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from keras_vae.model.autoencoder import Autoencoder
 
     Path = str | os.PathLike[str]
 
@@ -135,6 +140,59 @@ class Saving:
         step = keras.ops.convert_to_numpy(self.optimizer.iterations)
         self.compile_from_config(self.get_compile_config())
         self.optimizer.iterations.assign(step)
+
+    @classmethod
+    def from_preset(cls, preset: str | os.PathLike[str]) -> Autoencoder:
+        """Returns a trained model. `sample` draws from its recommended sampler, the attribute `sampler`, if it has one.
+
+        ```python
+        model = keras_vae.VAE.from_preset("digits-8")
+        model.sample(16)                        # [16, 8, 8, 1]
+        ```
+
+        Args:
+            preset: The name of a preset (docs/guides/presets.md lists them), the path of a folder that `save_to_preset`
+                has written, or an address on the Hugging Face Hub, `"hf://user/repository"`, which needs
+                `pip install 'keras-vae[hub]'`.
+
+        Raises:
+            UsageError: There is no such preset, or its files are missing, damaged or unsafe.
+        """
+        folder = presets.find(preset)
+        model, sampler = presets.read(folder)
+        if not isinstance(model, Saving):
+            raise UsageError(f"{folder} contains a {type(model).__name__}: expected an Autoencoder")
+        model.sampler = sampler
+        return cast("Autoencoder", model)
+
+    def save_to_preset(
+        self,
+        folder: str | os.PathLike[str],
+        results: Mapping[str, Any] | None = None,
+        license: str | None = None,
+        data: str | None = None,
+        data_license: str | None = None,
+        half: bool = False,
+    ) -> Path:
+        """Writes the model, without its optimizer, and its `sampler` to a new folder for `from_preset`.
+
+        The folder has a model card, README.md. It can be uploaded to the Hugging Face Hub as it is.
+
+        Args:
+            folder: The path of a folder that does not exist; its name is the preset's.
+            results: The results of `keras_vae.evaluate`, for the model card, or None.
+            license: The licence of the weights, as the Hub spells it: `"apache-2.0"`.
+            data: A description of the training images, for the model card.
+            data_license: The licence of the training images, for the model card.
+            half: Whether to store large arrays in half precision, which halves the files.
+
+        Raises:
+            UsageError: The folder exists.
+            WriteError: The folder cannot be written.
+        """
+        about = presets.About(license=license, data=data, data_license=data_license)
+        copy = twin_in(self.dtype_policy.name, self)
+        return presets.write(folder, copy, self.sampler, results, about, half)
 
     def get_config(self) -> dict[str, Any]:
         if writes_legacy_file():  # set by `keras.saving.save_model("x.h5")`

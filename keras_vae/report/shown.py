@@ -127,23 +127,23 @@ class Picture:
         count: The number of images.
     """
 
-    def __init__(self, images: ArrayLike) -> None:
+    def __init__(self, images: ArrayLike, most: int = MOST_SHOWN) -> None:
         images = np.asarray(images)
         if images.ndim != 4 or not len(images):
             raise ValueError(
                 f"images have the shape {list(images.shape)}: expected [n, height, width, channels]"
             )
-        shown = as_pictures(images[:MOST_SHOWN])
+        shown = as_pictures(images[:most])
         rows = -(-len(shown) // COLUMNS)
         blank = np.ones((rows * COLUMNS - len(shown), *shown.shape[1:]), "float32") if rows > 1 else shown[:0]
         grid = np.concatenate([shown, blank]).reshape(rows, -1, *shown.shape[1:])
         joined = figures.grid(list(grid))
         factor = max(1, SMALLEST // images.shape[1])
         self.pixels = joined.repeat(factor, 0).repeat(factor, 1)
-        self.count = len(images)
+        self.count, self.most = len(images), most
 
     def __repr__(self) -> str:
-        more = f", the first {MOST_SHOWN} shown" if self.count > MOST_SHOWN else ""
+        more = f", the first {self.most} shown" if self.count > self.most else ""
         return f"<{self.count} images{more}>"
 
     def _repr_png_(self) -> bytes:

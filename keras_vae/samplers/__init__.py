@@ -25,6 +25,7 @@ import numpy as np
 from keras_vae.config.codec import nest
 from keras_vae.errors import UsageError
 from keras_vae.runtime.files import whole
+from keras_vae.runtime.half import halved, widened
 from keras_vae.runtime.programs import to_type
 from keras_vae.samplers.codes import Codes
 from keras_vae.samplers.flow import FlowSampler
@@ -72,11 +73,14 @@ SAMPLERS: dict[str, type] = {
 FITTED = tuple(name for name, kind in SAMPLERS.items() if kind not in (PriorSampler, UniformSampler))
 
 
-def save(sampler, path):
-    """Writes `sampler`, one of `SAMPLERS`, to the file `path` atomically, as an NPZ archive without pickles."""
+def save(sampler, path, half=False):
+    """Writes `sampler`, one of `SAMPLERS`, to the file `path` atomically, as an NPZ archive without pickles.
+
+    `half` stores large arrays, such as directions and the weights of networks, in half precision (`halved`).
+    """
     (name,) = (name for name, kind in SAMPLERS.items() if type(sampler) is kind)
     fields = {field.name: getattr(sampler, field.name) for field in dataclasses.fields(sampler)}
-    arrays = dict(flatten(fields))
+    arrays = {name: halved(value) if half else value for name, value in flatten(fields)}
     # NumPy would add a suffix to a file name.
     with whole(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, sampler=name, **arrays)
@@ -91,7 +95,7 @@ def load(path):
     """
     try:
         with np.load(path, allow_pickle=False) as stored:
-            arrays = {key: stored[key] for key in stored.files}
+            arrays = {key: widened(stored[key]) for key in stored.files}
         kind = SAMPLERS[arrays.pop("sampler").item()]
         return build(kind, nest(arrays))
     except (

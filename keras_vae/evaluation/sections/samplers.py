@@ -9,6 +9,7 @@ from keras_vae.evaluation.sections.codes import BATCH
 from keras_vae.evaluation.sections.found import Found
 from keras_vae.runtime.progress import Progress
 from keras_vae.samplers import FITTED, SAMPLERS, Codes, FlowMatching, Mixture, UniformSampler
+from keras_vae.training.preset_runs import kept_sampler
 
 MIXTURE_CODES = 5000  # that a mixture is fitted to; more if more are in memory
 LEARNED_CODES = 30_000  # that flow matching learns from, if so many fit into memory in its coordinates
@@ -65,7 +66,13 @@ def fit(evidence, kind, components):
 
 
 def learn(evidence, codes, components):
-    """Returns `FlowMatching` fitted to the training codes, within its budget; a run keeps the training's state."""
+    """Returns `FlowMatching` fitted to the training codes, within its budget; a run keeps the training's state.
+
+    The sampler that came with a preset is used as it is if its budget was not smaller.
+    """
+    kept = kept_sampler(evidence.folder, "flow_matching")
+    if kept is not None and kept.minutes >= evidence.settings.repair_minutes:
+        return kept
     sampler = FlowMatching(
         evidence.train.latent_shape, minutes=evidence.settings.repair_minutes, seed=evidence.seed
     )
