@@ -87,7 +87,7 @@ def commands_in(text):
 
 def understood(name, words):
     """Parses the words of a command as the command does."""
-    from keras_vae.cli import evaluate, explore, serve, sweep, train
+    from keras_vae.cli import evaluate, explore, sample, serve, sweep, train
 
     if name == "sweep":
         options = sweep.Parser(prog="sweep", add_help=False, allow_abbrev=False)
@@ -99,7 +99,8 @@ def understood(name, words):
     if name == "serve":
         words, kind = words[1:], {"run": serve.Serve, "prepare": serve.Canary}[words[0]]
     else:
-        kind = {"train": train.Config, "evaluate": evaluate.Evaluation, "explore": explore.Exported}[name]
+        kinds = {"evaluate": evaluate.Evaluation, "explore": explore.Exported, "sample": sample.Sampled}
+        kind = {"train": train.Config, **kinds}[name]
     parse(kind, words, **({"extra": train.add_arguments} if name == "train" else runs))
 
 
