@@ -4,9 +4,9 @@ import json
 import pathlib
 import re
 import shutil
-import warnings
 import sys
 import types
+import warnings
 
 import h5py
 import numpy as np
@@ -302,7 +302,9 @@ def place(of_a_run, tmp_path_factory):
     (of_a_run / "serving" / "decoder" / "1" / "saved_model.pb").write_bytes(b"a program")
     folder = tmp_path_factory.mktemp("place")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # the version of that run stored no variance, so there is no `score`
+        warnings.simplefilter(
+            "ignore", UserWarning
+        )  # the version of that run stored no variance, so there is no `score`
         return folder, open_run(of_a_run, folder)
 
 
