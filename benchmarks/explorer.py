@@ -3,7 +3,8 @@
 Opens the page of a run in headless Chromium, live (from the embedded server, which it starts) and as one file, and drags
 the cursor around the map, a new place in each of the browser's animation frames. Prints the animation frames a second,
 in how many of them a newly decoded picture was painted, and the processor time a picture that the page's main thread
-and the server took. Give a run of MNIST-sized images. A busy machine changes the first two figures and not the others.
+and the server took. Before that, prints how long the live page takes to open, the first time (remove the folder
+`explorer` in the run before) and the second, when its map is kept with the run. Give a run of MNIST-sized images. A busy machine changes the first two figures and not the others.
 
     python benchmarks/explorer.py saved_models/mnist-vae-32
     python benchmarks/explorer.py saved_models/mnist-vae-32 --tab samples --seconds 20
@@ -72,6 +73,37 @@ def drag(page, address, seconds, server=None):
     )
 
 
+HEAD = "| page | frames/s | pictures/s | main thread, ms a picture | server, ms a picture |\n|---|---|---|---|---|"
+OPENING = """() => new Promise((done) => {
+    const painted = () => performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? NaN;
+    const wait = (ready, then) => (ready() ? then(performance.now()) : requestAnimationFrame(() => wait(ready, then)));
+    wait(() => document.querySelector("#app[aria-busy=false] .below")?.width > 300, (map) => {
+        const picture = document.querySelector(".view figure:not(.given) canvas"), put = CanvasRenderingContext2D.prototype.putImageData;
+        CanvasRenderingContext2D.prototype.putImageData = function (...given) {
+            if (this.canvas === picture) done([painted(), map, performance.now() - map]);
+            return put.apply(this, given);
+        };
+        const above = document.querySelector(".above"), box = above.getBoundingClientRect();
+        above.setPointerCapture = () => {};
+        for (const [kind, at] of [["pointerdown", 0.3], ["pointermove", 0.5]]) above.dispatchEvent(new PointerEvent(kind,
+            { pointerId: 1, buttons: 1, clientX: box.x + box.width * at, clientY: box.y + box.height * at }));
+    });
+})"""
+
+
+def opening(page, address):
+    """Prints how long the page takes to its first paint, to the map, and from there to a dragged picture; in seconds."""
+    page.goto(address, wait_until="commit")
+    paint, shown, dragged = (value / 1000 for value in page.evaluate(OPENING))
+    page.wait_for_function(
+        "document.querySelector('.missing').hidden", timeout=1_200_000
+    )  # all layers are kept
+    print(
+        f"first paint {paint:.2f} s, map {shown:.2f} s, picture under a first drag {dragged:.2f} s",
+        flush=True,
+    )
+
+
 def page_seconds(inspector):
     """Returns the processor time that the page's main thread has taken so far."""
     values = inspector.send("Performance.getMetrics")["metrics"]
@@ -108,13 +140,14 @@ def main():
     if browser is None:
         parser.error(f"none of {', '.join(BROWSERS)} is installed")
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before this\n")
-    print(
-        "| page | frames/s | pictures/s | main thread, ms a picture | server, ms a picture |\n|---|---|---|---|---|"
-    )
     with sync_playwright() as driver, tempfile.TemporaryDirectory() as folder:
         chromium = driver.chromium.launch(executable_path=browser, args=["--no-sandbox"])
         page = chromium.new_page(viewport={"width": 1280, "height": 860})
         state = f"#tab={arguments.tab}"
+        for _ in range(2):
+            with embedded(arguments.run) as (url, _server):
+                opening(page, url)
+        print(f"\n{HEAD}")
         with embedded(arguments.run) as (url, server):
             drag(page, url + state, arguments.seconds, server)
         file = pathlib.Path(folder) / "explorer.html"

@@ -26,7 +26,11 @@ html_title = "keras_vae"
 html_show_sourcelink = False
 html_static_path = []
 
-nb_execution_mode = "off"  # notebooks are executed by tests/test_notebooks.py
+nb_execution_mode = "cache"
+nb_execution_cache_path = str(HERE / "_build" / ".jupyter_cache")
+nb_execution_raise_on_error = True
+nb_execution_timeout = 1200
+nb_output_stderr = "warn"  # notebooks write nothing on standard error
 myst_heading_anchors = 3
 myst_enable_extensions = ["dollarmath"]
 suppress_warnings = [

@@ -1,27 +1,75 @@
-"""Writes the pages of docs/reference/ that are made from the code: flags and results."""
+"""Writes the pages of docs/reference/ that are made from the code: public names, flags and results."""
 
 import contextlib
-import importlib
+import inspect
 import io
 
-COMMANDS = {"train": "keras_vae.cli.train", "evaluate": "keras_vae.cli.evaluate"}
+# Members of public classes that are shown; Keras' own methods are documented by Keras.
+MEMBERS = {
+    "Autoencoder": "adapt, call, decode, encode, from_preset, log_weights, sample, save_to_preset, score, summary",
+    "LadderDisplay": "from_results, plot",
+    "CodesDisplay": "from_results",
+    "HistoryDisplay": "from_run, from_history",
+    "ReconstructionsDisplay": "from_model",
+}
+HELPS = {"serve": (["run"], ["prepare"])}  # commands that have subcommands
 
 
 def write(folder):
-    """Writes `flags.md` and `results.md` into `folder`."""
-    (folder / "flags.md").write_text(flags(), encoding="utf-8")
-    (folder / "results.md").write_text(results(), encoding="utf-8")
+    """Writes `names.md`, `flags.md` and `results.md` into `folder`."""
+    for name, page in (("names", names), ("flags", flags), ("results", results)):
+        (folder / f"{name}.md").write_text(page(), encoding="utf-8")
+
+
+def names():
+    """Returns the page of all public names, in the order of `keras_vae.PUBLIC`."""
+    import keras_vae
+
+    parts = ["# Public names\n\n`import keras_vae` gives these names.\n"]
+    for name in keras_vae.PUBLIC:
+        parts.append(f"## {name}\n\n{description(name, getattr(keras_vae, name))}")
+    return "\n".join(parts)
+
+
+def description(name, value):
+    """Returns the text on a public name: a directive for autodoc, or the entries of a dict."""
+    if isinstance(value, dict):
+        return "".join(f"* `{entry}`: {cell(first_line(kind))}\n" for entry, kind in value.items())
+    kind = "autoclass" if inspect.isclass(value) else "autofunction"
+    members = f"\n   :members: {MEMBERS[name]}" if name in MEMBERS else ""
+    return f"```{{eval-rst}}\n.. {kind}:: {value.__module__}.{value.__qualname__}{members}\n```\n"
+
+
+def first_line(kind):
+    """Returns the first line of the docstring of `kind`."""
+    return (inspect.getdoc(kind) or "").partition("\n")[0]
 
 
 def flags():
-    """Returns the page of all flags: what `--help` says."""
+    """Returns the page of all flags: what `--help all` says, with the commands as the documentation spells them."""
+    import keras_vae_commands
+
     parts = ["# Flags\n"]
-    for name, module in COMMANDS.items():
-        out = io.StringIO()
-        with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
-            importlib.import_module(module).main(["--help", "all"])
-        parts.append(f"## {name}.py\n\n```text\n{out.getvalue()}```\n")
+    for name in keras_vae_commands.COMMANDS:
+        for words in HELPS.get(name, ([],)):
+            title = " ".join(["keras-vae", name, *words])
+            parts.append(f"## {title}\n\n```text\n{help_of([name, *words])}```\n")
     return "\n".join(parts)
+
+
+def help_of(words):
+    """Returns what a command prints for `--help all`."""
+    import keras_vae_commands
+    from keras_vae.runtime.programs import SPELLINGS, program, runnable
+
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
+        keras_vae_commands.main([*words, "--help", "all"])
+    text = out.getvalue()
+    for spelling, name in SPELLINGS.items():
+        for typed in (runnable(program(name)), program(name)):
+            text = text.replace(typed, spelling if spelling.endswith(".py") else f"keras-vae {name}")
+    return text
 
 
 def results():

@@ -7,6 +7,7 @@ the command line has been understood. The names below are imported when they are
 
 import importlib
 import sys
+from typing import TYPE_CHECKING
 
 # The public names, and the module of each.
 PUBLIC = {
@@ -26,9 +27,36 @@ PUBLIC = {
     "train": "training.loop",
     "evaluate": "report.shown",
     "show": "report.shown",
+    "LadderDisplay": "report.displays",
+    "CodesDisplay": "report.displays",
+    "HistoryDisplay": "report.displays",
+    "ReconstructionsDisplay": "report.displays",
     "from_functions": "evaluation.subject",
 }
 __all__ = list(PUBLIC)
+
+if TYPE_CHECKING:  # type checkers do not know `__getattr__`
+    from keras_vae.data import DATASETS as DATASETS
+    from keras_vae.data import load_dataset as load_dataset
+    from keras_vae.evaluation.subject import from_functions as from_functions
+    from keras_vae.layers.basic import Sampling as Sampling
+    from keras_vae.model.autoencoder import VAE as VAE
+    from keras_vae.model.autoencoder import Autoencoder as Autoencoder
+    from keras_vae.model.corruptions import CORRUPTIONS as CORRUPTIONS
+    from keras_vae.model.likelihoods import LIKELIHOODS as LIKELIHOODS
+    from keras_vae.model.networks import NETWORKS as NETWORKS
+    from keras_vae.model.objectives import OBJECTIVES as OBJECTIVES
+    from keras_vae.model.priors import PRIORS as PRIORS
+    from keras_vae.model.regularizers import REGULARIZERS as REGULARIZERS
+    from keras_vae.report.displays import CodesDisplay as CodesDisplay
+    from keras_vae.report.displays import HistoryDisplay as HistoryDisplay
+    from keras_vae.report.displays import LadderDisplay as LadderDisplay
+    from keras_vae.report.displays import ReconstructionsDisplay as ReconstructionsDisplay
+    from keras_vae.report.shown import evaluate as evaluate
+    from keras_vae.report.shown import show as show
+    from keras_vae.samplers import SAMPLERS as SAMPLERS
+    from keras_vae.training.config import Config as Config
+    from keras_vae.training.loop import train as train
 
 
 def __getattr__(name):

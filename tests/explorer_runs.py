@@ -1,9 +1,11 @@
 """Small runs for the explorer's tests."""
 
 import contextlib
+import os
 import pathlib
 
 from keras_vae.cli.train import main as train
+from keras_vae.runtime.files import locked
 from keras_vae.training.run_folder import Run
 
 TINY = [
@@ -28,10 +30,19 @@ KINDS = {
 }
 
 
+def shared_folder(tmp_path_factory):
+    """Returns the folder of these runs, one for all files and processes of a session."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "explorer_runs"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 def trained(folder, name):
-    """Returns the run `name`, trained in `folder` where it is not there yet."""
+    """Returns the run `name`, trained in `folder` if it is not there yet; other processes wait for it."""
     path = pathlib.Path(folder) / name
-    if not path.exists():
-        with contextlib.suppress(SystemExit):
-            train(["--output", str(folder), "--name", name, *TINY, *KINDS[name]])
+    with locked(folder, wait=True):
+        if not path.exists():
+            with contextlib.suppress(SystemExit):
+                train(["--output", str(folder), "--name", name, *TINY, *KINDS[name]])
     return Run.open(path)

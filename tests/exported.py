@@ -41,10 +41,10 @@ def make_images(count, seed=0):
 
 
 @contextlib.contextmanager
-def running(app):
+def running(app, **settings):
     """Yields the URL of `app`, served by uvicorn from a thread on a free port of this machine."""
     with listen("127.0.0.1", 0) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on"))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on", **settings))
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         while not server.started:

@@ -29,7 +29,7 @@ def results_of(name, latent, distance, rate=12.0, verdict="patchy", dataset="dig
         "completeness": {"dead_zone": 0.25},
         "generation_gap": {
             "n": 180,
-            "features": {"metric_name": "Frechet distance, classifier features"},
+            "features": {"metric_name": "Fréchet distance, classifier features"},
             "best_sampler": "mixture",
             "real": {**rung, "frechet": 0.001},
             "reconstruction": {**rung, "frechet": distance / 2},

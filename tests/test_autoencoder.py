@@ -117,6 +117,7 @@ def test_codes_are_drawn_in_training_and_evaluation_and_not_in_prediction(digits
     np.testing.assert_allclose(model.predict(digits, verbose=0), model.decode(mean), atol=1e-6)
 
 
+@pytest.mark.long
 def test_beta_vae_with_beta_one_is_the_vae(digits):
     one, other = make("vae"), make(BetaVAE(beta=1.0))
     for model in (one, other):
@@ -124,6 +125,7 @@ def test_beta_vae_with_beta_one_is_the_vae(digits):
     assert_same_weights(one, other)
 
 
+@pytest.mark.long
 def test_the_mean_reduction_trains_as_beta_of_pixels_by_latents(digits):
     with pytest.warns(UserWarning, match="effective beta of 32"):
         one, other = make(VariationalBound(reduction="mean")), make(BetaVAE(beta=64 / 2))
@@ -210,6 +212,7 @@ def test_the_layers_own_losses_are_minimised_and_reported(digits):
 # Seeds
 
 
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_run_and_another_gives_another(digits):
     runs = [make(seed=seed, weights_seed=weights) for seed, weights in ((0, 1), (0, 1), (9, 1), (0, 2))]
     first, again, other_noise, other_weights = runs
@@ -240,6 +243,7 @@ def test_evaluation_noise_differs_between_batches_and_not_between_evaluations(di
     assert twice["distortion"] != pytest.approx(once["distortion"], rel=1e-6)
 
 
+@pytest.mark.long
 def test_evaluation_between_epochs_leaves_training_as_it_is_bit_for_bit(digits):
     plain, watched = make(likelihood=Bernoulli()), make(likelihood=Bernoulli())
     options = {"batch_size": 25, "shuffle": False, "verbose": 0}
@@ -259,6 +263,7 @@ def test_samples_are_a_function_of_their_seed():
 # Keras
 
 
+@pytest.mark.long
 def test_callbacks_and_schedules_work_as_on_any_model(digits, tmp_path):
     model = make(optimizer=keras.optimizers.Adam(0.01))
     callbacks = [
@@ -286,6 +291,7 @@ def test_fit_takes_datasets_and_several_steps_an_execution(digits):
     assert several.evaluate(data, verbose=0) == pytest.approx(one.evaluate(data, verbose=0), rel=1e-5)
 
 
+@pytest.mark.long
 def test_a_step_compiles_by_xla(digits):
     # Without noise: under XLA the same seed gives other normals.
     plain, compiled = make("autoencoder"), make("autoencoder", compile_with={"jit_compile": True})
@@ -384,6 +390,7 @@ def test_float16_losses_are_scaled_and_the_step_is_that_of_float32():
     assert max(np.abs(ours - start).max() for start, ours in zip(before, full.get_weights())) > 0.01
 
 
+@pytest.mark.long
 def test_mixed_bfloat16_measures_what_float32_measures(digits):
     full, mixed = make(), make(dtype="mixed_bfloat16")
     assert_same_weights(full, mixed)
@@ -594,6 +601,7 @@ def test_channels_that_seem_to_come_first_are_mentioned(shape, proposed):
         VAE(proposed, 2, network=NETWORK)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["array", "tf.data", "generator"])
 def test_fit_asks_for_no_shuffling_where_keras_would_warn_that_there_is_none(kind, digits):
     batches = [digits[:20], digits[20:40]]

@@ -39,6 +39,7 @@ def make(name):
     return model
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_is_the_same_under_channels_first(name, channels_first):
     images = np.random.default_rng(0).uniform(size=(4, 9, 7, 3)).astype("float32")

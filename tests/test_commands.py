@@ -144,17 +144,55 @@ def test_the_picture_is_a_png_with_light_and_dark(whole):
         assert np.ptp(np.asarray(picture.convert("L"))) > 200
 
 
-def test_logs_hold_scalars_and_a_grid_of_three_rows_of_images(whole):
-    _, folder = whole
+def logged(folder):
+    """Returns what TensorBoard's files below `folder` hold: step and value by tag, by name of the run."""
     seen = {}
-    for file in (folder / "logs").iterdir():
+    for file in sorted(folder.rglob("events.out.tfevents.*")):
+        run = seen.setdefault(str(file.parent.relative_to(folder)), {})
         for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator():
             event = tf.compat.v1.Event.FromString(record)
             for value in event.summary.value:
-                seen.setdefault(value.tag, []).append((event.step, tf.make_ndarray(value.tensor)))
-    assert [step for step, _ in seen["val_rate"]] == [1, 2, 3]
+                run.setdefault(value.tag, []).append((event.step, value))
+    return seen
+
+
+def test_logs_have_a_name_and_one_chart_for_training_and_validation(whole):
+    """Runs with equal tags share a chart."""
+    _, folder = whole
+    name, seen = folder.name, logged(folder / "logs")
+    assert set(seen) == {name, f"{name}/train", f"{name}/validation"}
+    rows = list(csv.DictReader((folder / "history.csv").open()))
+    for term in ("loss", "rate", "distortion"):
+        for split, column in (("train", term), ("validation", f"val_{term}")):
+            points = seen[f"{name}/{split}"][f"losses/{term}"]
+            assert [step for step, _ in points] == [1, 2, 3]
+            values = [float(tf.make_ndarray(value.tensor)) for _, value in points]
+            assert values == pytest.approx([float(row[column]) for row in rows], rel=1e-5)
+    rates = [
+        float(tf.make_ndarray(value.tensor)) for _, value in seen[f"{name}/train"]["training/learning_rate"]
+    ]
+    assert rates == pytest.approx([float(row["learning_rate"]) for row in rows], rel=1e-5)
+
+
+def test_logs_hold_the_settings_as_a_table_and_as_hyperparameters(whole):
+    from tensorboard.plugins.hparams import plugin_data_pb2
+
+    _, folder = whole
+    seen = logged(folder / "logs")[folder.name]
+    ((_, table),) = seen["settings"]
+    assert "| epochs | 3 |" in tf.make_ndarray(table.tensor).item().decode()
+    ((_, start),) = seen["_hparams_/session_start_info"]
+    content = plugin_data_pb2.HParamsPluginData.FromString(start.metadata.plugin_data.content)
+    values = content.session_start_info.hparams
+    assert (values["epochs"].number_value, values["objective"].string_value) == (3, "vae")
+    assert "output" not in values
+
+
+def test_logs_hold_a_grid_of_three_rows_of_images(whole):
+    _, folder = whole
+    seen = logged(folder / "logs")[f"{folder.name}/train"]
     (grid_tag,) = [tag for tag in seen if "reconstructions" in tag]
-    width, height, png = seen[grid_tag][-1][1]
+    width, height, png = tf.make_ndarray(seen[grid_tag][-1][1].tensor)
     # eight images of 8x8 in three rows, with a pixel between them
     assert (int(width), int(height)) == (8 * 8 + 7, 3 * 8 + 2)
     with Image.open(io.BytesIO(png)) as picture:
@@ -176,7 +214,7 @@ def test_the_saved_models_give_what_the_kept_model_gives(whole):
 def test_standard_error_shows_the_epochs_and_none_of_tensorflows_noise(whole):
     process, _ = whole
     lines = process.stderr.splitlines()
-    assert [line.split(":")[0] for line in lines] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
+    assert [line[:9] for line in lines] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
     assert all("distortion" in line and "rate" in line and "loss" in line for line in lines)
 
 

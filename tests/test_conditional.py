@@ -101,6 +101,7 @@ def test_a_sample_shows_the_label_asked_for_and_by_default_each_in_turn(latent):
     np.testing.assert_allclose(turns[[1, 4]], second[[1, 4]], atol=1e-6)
 
 
+@pytest.mark.long
 def test_what_the_label_says_is_left_out_of_the_code():
     # Images are their label's grey level: told the label, the decoder needs no code, and the rate goes to 0.
     labels = np.arange(240) % NUM_CLASSES
@@ -149,6 +150,7 @@ def test_labels_that_are_none_are_not_trained_on():
         model.fit(images_of(3), np.array([1, 2, 3]))
 
 
+@pytest.mark.long
 def test_labels_of_one_number_each_may_have_an_axis_for_it_also_later():
     losses = []
     for last in ((4,), (4, 1)):
@@ -265,6 +267,7 @@ def test_all_that_is_measured_is_measured_under_the_labels(trained, results):
     assert results["likelihood"]["nats"] < -found["elbo"] + 2 * found["elbo_se"]
 
 
+@pytest.mark.long
 def test_an_export_is_measured_as_the_model_is(trained, exported):
     model, data = trained
     ours, theirs = from_model(model), from_export(exported["encoder"], exported["decoder"])
@@ -307,6 +310,7 @@ def test_labels_survive_a_file(trained, tmp_path):
     np.testing.assert_array_equal(loaded.predict(inputs, verbose=0), model.predict(inputs, verbose=0))
 
 
+@pytest.mark.long
 def test_keras_takes_an_exported_decoder_as_a_layer_of_codes_and_labels(tmp_path):
     model, labels = make(), np.array([0, 1, 2, 0])
     codes = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")

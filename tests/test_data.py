@@ -311,6 +311,7 @@ GREYS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("cached", [False, True])
 @pytest.mark.parametrize("kind", GREYS)
 def test_grey_images_have_one_channel(tmp_path, kind, cached):

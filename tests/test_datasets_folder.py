@@ -275,6 +275,7 @@ def cached(pictures, **options):
     return load_dataset(ImageFolder(path=str(folder), cache=str(cache)), image_size=16, **options)
 
 
+@pytest.mark.long
 def test_cached_images_are_the_folders_own_and_no_file_is_read_again(pictures, monkeypatch):
     monkeypatch.setattr("keras_vae.data.packed.SHARD_BYTES", 12 * 16 * 16 * 3)  # three files
     plain = load_dataset(str(pictures[0]), image_size=16)

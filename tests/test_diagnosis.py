@@ -163,6 +163,7 @@ def test_a_linear_model_generates_as_well_as_it_reconstructs():
     assert results["memorisation"]["mse_ratio"] == pytest.approx(1, abs=0.05)
 
 
+@pytest.mark.long
 def test_mismatch_of_scaled_codes_is_their_divergence():
     # q(z) = N(m, s^2 I): KL = d/2 (s^2 + m^2 - 1 - log s^2), all of it in the single dimensions.
     results = linear_results(1.8, 0.5)
@@ -263,6 +264,7 @@ def results_of(kind):
     return evaluate(*KINDS[kind](), nll_samples=20 if kind == "vae" else 0)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 def test_results_are_strict_json_as_the_schema_says_with_a_reason_for_every_null(kind):
     check(results_of(kind))

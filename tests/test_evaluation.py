@@ -247,9 +247,9 @@ def networks(place):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nowhere"], ["nowhere", "no run"]),
+        (["nowhere"], ["nowhere", "not a run"]),
         (["--output", "empty"], ["empty", "train"]),
-        (["folder"], ["no run"]),
+        (["folder"], ["not a run"]),
         (["--features", "best"], ["features", "classifier"]),
         (["--encoder", "encoder.keras"], ["--decoder"]),
         (["--encoder", "gone.keras", "--decoder", "decoder2.keras"], ["gone.keras", "does not exist"]),

@@ -3,32 +3,39 @@
 import base64
 import dataclasses
 import json
+import pathlib
 import re
 import shutil
+import subprocess
 
 import fastapi
 import keras
 import numpy as np
 import pytest
-from explorer_runs import trained
+import scipy.stats
+from explorer_runs import shared_folder, trained
 from fastapi.testclient import TestClient
 from PIL import Image
 
+import keras_vae.explorer
 from keras_vae import DATASETS, Autoencoder, load_dataset
 from keras_vae.cli.explore import main
 from keras_vae.errors import UsageError
 from keras_vae.evaluation.metrics.manifold import DEAD_ZONE_SHARE
 from keras_vae.explorer import World, dead_zones, explorer_routes, static_page, write_projector
+from keras_vae.explorer.kept import Kept
 from keras_vae.explorer.network import CannotCompute, FeatureMaps, computable
 from keras_vae.explorer.packing import to_text
+from keras_vae.explorer.world import principal_axes
 from keras_vae.layers.densities import bernoulli_log_density, gaussian_log_density
+from keras_vae.samplers import save
 from keras_vae.training.config import Config
 from keras_vae.training.run_folder import Run
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("explorer")
+    folder = shared_folder(tmp_path_factory)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         yield folder
@@ -122,7 +129,7 @@ def test_facts_name_what_they_show(two):
     assert facts["image_shape"] == [8, 8, 1]
     assert facts["label_names"] == [str(digit) for digit in range(10)]
     assert len(facts["labels"]) == len(facts["images"]) == len(facts["coordinates"])
-    assert facts["embedding"] is None  # two numbers need none
+    assert not facts["has_embedding"]  # two numbers need none
 
 
 def test_rate_and_distortion_of_an_image_are_those_of_their_formulas(six):
@@ -153,6 +160,7 @@ def test_samples_depend_on_their_seed_alone(six):
         np.testing.assert_allclose(together[1], alone[0], rtol=1e-5)
 
 
+@pytest.mark.long
 def test_few_reconstructions_are_dead_and_noise_is(two):
     """The unit of the shading is the distance that 95% of the reconstructions keep."""
     codes, two_cells = two.subject.encode(two.dataset.test.images())[0], dead_zones.cells_of(two) ** 2
@@ -448,6 +456,7 @@ def test_no_file_outside_the_report_or_the_page_is_served(client, two):
 # One file.
 
 
+@pytest.mark.long
 def test_the_page_in_one_file_needs_nothing_else(six):
     page = static_page([six])
     assert not re.search(r'(?:src|href)="(?!data:)', page)
@@ -525,7 +534,7 @@ def test_the_projector_plugin_finds_the_run(six):
 
 
 def test_labels_without_a_line_of_their_own_cannot_break_the_table(six, monkeypatch):
-    monkeypatch.setitem(six.facts, "label_names", ["a\tb\nc", " "] + [str(digit) for digit in range(2, 10)])
+    monkeypatch.setitem(vars(six), "label_names", ["a\tb\nc", " "] + [str(digit) for digit in range(2, 10)])
     lines = (write_projector(six) / "metadata.tsv").read_text().split("\n")[:-1]
     assert len(lines) == len(six.images)
     assert {"a b c", "-"} <= set(lines)
@@ -549,6 +558,7 @@ def test_a_model_of_mixed_precision_is_shown_in_float32(place, two):
     assert computable(world)["sigma"] == pytest.approx(0.1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("latent", "made", "computed"),
     [
@@ -570,11 +580,136 @@ def test_every_kind_of_run_is_shown(latent, made, computed, place, two, monkeypa
     monkeypatch.setattr("keras_vae.explorer.world.MOST_IMAGES", 40)
     world = World(Run(path))
     facts = unpacked(json.loads(to_text(world.facts)))
-    assert facts["dead_zones"]["distances"].shape == (1, 8, 8)
-    assert set(facts["overlays"]) == set(world.samplers)
+    assert world.layer("dead_zones")["distances"].shape == (1, 8, 8)
+    assert list(world.layer("overlays")) == facts["samplers"] == list(world.samplers)
     assert np.isfinite(facts["coordinates"]).all()
     found = world.encode(world.images[0].astype("float32") / 255)
     assert found["mean"].shape == (model.dims.latents,)
     page = static_page([world])
     assert ('"network":{' in page) == computed
     assert ('"grid":{' in page) == (not computed)
+
+
+# What is kept with a run.
+
+
+def copied(run, place):
+    shutil.copytree(run.path, place, ignore=shutil.ignore_patterns("explorer"))
+    return Run.open(place)
+
+
+def refuse(*_):
+    raise AssertionError("this was kept")
+
+
+def test_the_second_start_computes_nothing_until_something_has_changed(six, tmp_path, monkeypatch):
+    run = copied(six.run, tmp_path / "run")
+    first, mixture = World(run), six.samplers["mixture"]
+    facts, layers = first.facts, {name: first.layer(name) for name in ("overlays", "dead_zones")}
+    with monkeypatch.context() as patch:
+        patch.setattr("keras_vae.explorer.world.load_model", refuse)
+        patch.setattr("keras_vae.explorer.world.load_dataset", refuse)
+        again = World(run)
+        assert to_text(again.facts) == to_text(facts)
+        assert {name: to_text(again.layer(name)) for name in layers} == {
+            name: to_text(value) for name, value in layers.items()
+        }
+        file = run.path / "explorer" / "overlays.json"
+        damaged = bytearray(file.read_bytes())
+        damaged[-20] ^= 1
+        file.write_bytes(damaged)
+        assert to_text(World(run).facts) == to_text(facts)
+        with pytest.raises(AssertionError, match="kept"):
+            World(run).layer("overlays")
+        save(mixture, run.path / "samplers" / "mixture.npz")
+        with pytest.raises(AssertionError, match="kept"):
+            World(run).facts  # noqa: B018
+
+
+def test_values_of_a_run_that_cannot_be_written_to_are_kept_in_the_users_cache(two, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    run = copied(two.run, tmp_path / "run")
+    run.path.chmod(0o555)
+    try:
+        assert Kept(run)("value", lambda: {"a": np.arange(3, dtype="int32")})["a"].tolist() == [0, 1, 2]
+        assert Kept(run)("value", refuse)["a"].tolist() == [0, 1, 2]
+        assert not (run.path / "explorer").exists()
+        assert list((tmp_path / "cache").rglob("value.json"))
+    finally:
+        run.path.chmod(0o755)
+
+
+def test_layers_of_the_map_follow_the_facts(client, six):
+    world = client.get("/explorer/api/1/world").json()
+    assert not {"overlays", "dead_zones", "embedding"} & set(world)
+    found = unpacked(client.get("/explorer/api/1/map/overlays").json())["layer"]
+    expected = six.along_axes(six.sample("prior", range(400)))[:, :2]
+    np.testing.assert_allclose(found["prior"]["places"], expected, atol=1e-4)
+    norms = np.square(six.sample("prior", range(400))).sum(axis=1)
+    densities = -0.5 * (norms + 6 * np.log(2 * np.pi))
+    np.testing.assert_allclose(found["prior"]["density"], [densities.mean(), densities.std()], rtol=1e-4)
+    assert client.get("/explorer/api/1/map/weather").status_code == 404
+
+
+def test_the_density_of_a_code_is_that_of_the_sampler(client, six):
+    code = np.linspace(-1, 1, 6).astype("<f4")
+    answer = client.post("/explorer/api/1/density?source=prior", content=code.tobytes())
+    expected = scipy.stats.multivariate_normal(np.zeros(6)).logpdf(code)
+    np.testing.assert_allclose(floats(answer), [expected], rtol=1e-5)
+    answer = client.post("/explorer/api/1/density?source=mixture", content=code.tobytes())
+    np.testing.assert_allclose(floats(answer), six.samplers["mixture"].log_prob(code[None]), rtol=1e-5)
+    assert client.post("/explorer/api/1/density?source=none", content=code.tobytes()).status_code == 400
+
+
+def test_shares_of_variance_add_up_where_all_directions_are_axes(six, two):
+    variances = six.training_codes.mean.reshape(-1, 6).var(axis=0)
+    assert six.facts["shares"].sum() == pytest.approx(1, abs=1e-4)
+    assert (np.diff(six.facts["shares"]) <= 1e-6).all()
+    expected = two.training_codes.mean.var(axis=0)
+    np.testing.assert_allclose(two.facts["shares"], expected / expected.sum(), rtol=1e-4)
+    assert variances.sum() > 0
+
+
+@pytest.mark.parametrize(
+    ("best", "recommended"),
+    [(None, "mixture"), ("gaussian", "gaussian"), ("prior", "mixture"), ("gone", "mixture")],
+)
+def test_the_recommended_sampler_is_the_reports_or_else_not_the_gaussian(best, recommended, two):
+    world = World(two.run)
+    vars(world)["report"] = {"best_sampler": best}
+    vars(world)["map"] = {"samplers": ["prior", "gaussian", "mixture"]}
+    assert world.recommended == recommended
+
+
+def test_the_page_takes_verdict_sampler_and_dead_share_from_the_report(two, tmp_path, monkeypatch):
+    results = {
+        "verdict": {
+            "name": "prior_hole",
+            "findings": [{"cause": "a hole"}],
+            "remedy": "sample from the mixture",
+        },
+        "generation_gap": {"best_sampler": "mixture", "features": {"name": "random"}},
+        "completeness": {"dead_zone": 0.62},
+    }
+    monkeypatch.setattr("keras_vae.explorer.world.read_results", lambda path: results)
+    monkeypatch.setattr("keras_vae.explorer.world.plain_words", lambda results: "It cannot generate")
+    facts = World(copied(two.run, tmp_path / "run")).facts
+    assert (facts["verdict"]["name"], facts["recommended"], facts["dead_share"]) == (
+        "prior_hole",
+        "mixture",
+        0.62,
+    )
+
+
+@pytest.mark.skipif(shutil.which("tsc") is None, reason="tsc is not installed (npm's package typescript)")
+def test_the_modules_pass_the_type_checker():
+    settings = pathlib.Path(keras_vae.explorer.__file__).with_name("jsconfig.json")
+    checked = subprocess.run(["tsc", "-p", settings], capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_the_axes_have_the_signs_of_the_reports_map():
+    codes = np.random.default_rng(0).standard_normal((50, 4)) * [3, 2, 1, 0.5]
+    mirrored = principal_axes(-codes)["directions"]
+    np.testing.assert_allclose(principal_axes(codes)["directions"], mirrored, atol=1e-5)
+    assert (mirrored[np.arange(4), np.abs(mirrored).argmax(axis=1)] > 0).all()

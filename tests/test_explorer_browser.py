@@ -10,7 +10,7 @@ import urllib.parse
 import fastapi
 import numpy as np
 import pytest
-from explorer_runs import trained
+from explorer_runs import shared_folder, trained
 from PIL import Image
 
 from keras_vae import Autoencoder
@@ -27,7 +27,7 @@ PATIENCE = 30  # seconds
 
 @pytest.fixture(scope="module")
 def worlds(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("explorer")
+    folder = shared_folder(tmp_path_factory)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         yield {name: World(trained(folder, name)) for name in ("two", "plain", "six", "conditional")}
@@ -56,6 +56,7 @@ class Explorer:
     def __init__(self, page):
         self.page, self.complaints = page, []
         page.set_default_timeout(120_000)
+        page.add_init_script("try { localStorage.setItem('keras_vae tour', 'seen'); } catch {}")
         page.on("console", lambda message: message.type == "error" and self.complaints.append(message.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
@@ -109,6 +110,12 @@ class Explorer:
 
     def tab(self, name):
         self.page.get_by_role("tab", name=name).click()
+
+    def number(self, name):
+        """A live number, None if the page shows a dash."""
+        text = self.page.locator(f"[data-number={name}] b").first.inner_text()
+        text = text.replace("\N{MINUS SIGN}", "-").replace(",", "")
+        return None if text == "\N{EN DASH}" else float(text)
 
     def choose(self, name):
         """Chooses what codes are decoded as, by mouse."""
@@ -250,8 +257,8 @@ def test_what_is_drawn_is_encoded(explorer, site, worlds):
     found = world.encode(drawn.astype("float32") / 255)
     explorer.shows(PICTURE, lambda: found["image"], tolerance=3)
     np.testing.assert_allclose(explorer.at(), found["mean"], atol=0.02)
-    rate = explorer.page.locator(".numbers dd").nth(1).inner_text()
-    assert float(rate.removesuffix(" nats")) == pytest.approx(found["rate"], abs=0.15)
+    rate = explorer.number("rate")
+    assert rate == pytest.approx(found["rate"], abs=0.15)
 
 
 def test_an_uploaded_image_is_encoded(explorer, site, worlds, tmp_path):
@@ -415,6 +422,7 @@ def test_a_link_keeps_its_image_while_a_slow_server_encodes_it(explorer, site):
     assert not asked
 
 
+@pytest.mark.long
 def test_another_class_by_mouse_or_keyboard_decodes_the_same_code_as_it(explorer, site, worlds):
     world, code = worlds["conditional"], np.array([[0.6, -0.5]], "float32")
     explorer.open(f"{site}#run=3&at=0.6 -0.5&show=tiles").resolve()
@@ -461,8 +469,8 @@ def test_an_uploaded_image_is_encoded_as_the_class(explorer, site, worlds, tmp_p
         explorer.shows(PICTURE, lambda found=found: found["image"])
         explorer.resolve()
         np.testing.assert_allclose(explorer.at(), found["mean"], atol=0.01)
-        rate = explorer.page.locator(".numbers dd").nth(1).inner_text()
-        assert float(rate.removesuffix(" nats")) == pytest.approx(found["rate"], abs=0.06)
+        rate = explorer.number("rate")
+        assert rate == pytest.approx(found["rate"], abs=0.06)
 
 
 def test_samples_and_paths_are_decoded_as_the_class(explorer, site, worlds):
@@ -513,6 +521,7 @@ def test_a_broken_link_still_opens(explorer, site, fragment):
 def test_a_link_leads_back_to_a_code_that_lies_off_the_axes(explorer, worlds, tmp_path, monkeypatch):
     monkeypatch.setattr("keras_vae.explorer.world.MOST_AXES", 2)
     world = World(worlds["six"].run)
+    vars(world)["kept"] = lambda name, compute: compute()  # nothing with this many axes is kept
     (tmp_path / "page.html").write_text(static_page([world]), encoding="utf-8")
     places = {"at": [0.5, 1, -1, 0.2, 0.3, -0.7], "A": [1, 1, 0, 0, 0.5, 0], "B": [0, 0, -1, 1, 0, 0.5]}
     link = {name: " ".join(map(str, numbers)) for name, numbers in places.items()} | {"tab": "paths"}
@@ -815,4 +824,161 @@ def test_a_server_that_is_gone_is_said_to_be(browser, site):
 
 
 def test_the_facts_of_a_world_are_json_without_holes(worlds):
-    assert json.loads(to_text(worlds["six"].facts))["dead_zones"]["distances"]["shape"] == [1, 40, 40]
+    assert json.loads(to_text(worlds["six"].facts))["coordinates"]["shape"][1] == 6
+
+
+# How the page opens, and what it says.
+
+
+def reported(world, monkeypatch, **verdict):
+    """Makes the page of a world show a verdict."""
+    shown = {"title": "It cannot generate", "tone": "bad", "cause": "a hole", "remedy": None, "confidence": "high",
+             "blind": False, "name": "prior_hole", **verdict}  # fmt: skip
+    monkeypatch.setitem(world.facts, "verdict", shown)
+    monkeypatch.setitem(world.facts, "dead_share", 0.62)
+
+
+def test_a_prior_hole_is_what_the_page_opens_on(explorer, worlds, tmp_path, monkeypatch):
+    world = worlds["two"]
+    reported(world, monkeypatch)
+    (tmp_path / "page.html").write_text(static_page([world]), encoding="utf-8")
+    explorer.open((tmp_path / "page.html").as_uri()).resolve()
+    state = explorer.state()
+    assert (state["tab"], state["source"]) == ("samples", "mixture")
+    assert {"prior", "mixture"} <= set(state["show"].split())
+    explorer.shows(".board >> nth=1 >> canvas", lambda: world.decode(world.sample("mixture", [0]))[0])
+    reported(world, monkeypatch, name="good")
+    (tmp_path / "page.html").write_text(static_page([world]), encoding="utf-8")
+    explorer.page.goto("about:blank")
+    explorer.open((tmp_path / "page.html").as_uri()).resolve()
+    assert (explorer.state()["tab"], "prior" in explorer.state()["show"]) == ("sliders", False)
+
+
+def test_the_map_can_be_dragged_while_slow_layers_are_named(explorer, site, worlds):
+    page, held, slow = explorer.page, [], [True]
+    page.route("**/map/**", lambda route: held.append(route) if slow else route.continue_())
+    explorer.open(f"{site}#run=0&at=0 0")
+    line = page.locator(".missing")
+    assert line.inner_text() == "samplers: being computed; dead zones: to be computed"
+    explorer.slide("z\N{SUBSCRIPT ONE}", 1.0)
+    explorer.resolve()
+    explorer.shows(PICTURE, lambda: worlds["two"].decode(explorer.code(worlds["two"])[None])[0])
+    slow.clear()
+    held.pop().continue_()
+    page.wait_for_function("document.querySelector('.missing').hidden")
+
+
+def test_live_numbers_are_those_of_the_code_and_its_image(explorer, site, worlds):
+    world = worlds["six"]
+    explorer.open(f"{site}#run=2&at=0.9 -0.6 0.3 0.2 -0.5 0.4").resolve()
+    explorer.page.wait_for_function("document.querySelector('.missing').hidden", timeout=120_000)
+    code = explorer.code(world)[None]
+    explorer.shows(PICTURE, lambda: world.decode(code)[0])
+    differences = (world.decode(code).astype(float) - world.images.astype(float)) / 255
+    nearest = np.sqrt(np.square(differences).mean(axis=(1, 2, 3))).min()
+    assert explorer.number("nearest") == pytest.approx(nearest, abs=0.003)
+    log_prior = -0.5 * (np.square(code).sum() + 6 * math.log(2 * math.pi))
+    assert explorer.number("prior") == pytest.approx(log_prior, abs=0.06)
+    fitted = float(world.samplers["mixture"].log_prob(code.astype("float32"))[0])
+    explorer.page.wait_for_function(
+        "!document.querySelector('[data-number=fitted] b').textContent.includes('\u2013')"
+    )
+    assert explorer.number("fitted") == pytest.approx(fitted, rel=1e-3, abs=0.06)
+    assert explorer.number("rate") is None
+    height = explorer.page.locator(".current").bounding_box()["height"]
+    explorer.page.goto(f"{site}#run=2&image=8")
+    explorer.shows(".given canvas", lambda: world.images[8], tolerance=0)
+    found = world.encode(world.images[8].astype("float32") / 255)
+    assert explorer.number("elbo") == pytest.approx(-found["distortion"] - found["rate"], abs=0.15)
+    assert (
+        explorer.page.locator(".current").bounding_box()["height"] == height
+    )  # nothing moves under the hand
+
+
+def test_one_pass_draws_a_code_and_decodes_it(explorer, site, worlds):
+    world = worlds["six"]
+    explorer.open(f"{site}#run=2&tab=stage&image=8")
+
+    def bars(kind):
+        texts = explorer.page.locator(f".stage .{kind} title").evaluate_all(
+            "found => found.map((one) => one.textContent)"
+        )
+        return np.array([float(text.split("=")[1].replace("\N{MINUS SIGN}", "-")) for text in texts])
+
+    def decoded():
+        code = bars("code")[None].astype("float32")
+        return world.decode(code)[0]
+
+    explorer.page.wait_for_selector(".stage .code svg")
+    explorer.shows(".stage canvas", decoded, number=1, tolerance=4)
+    np.testing.assert_allclose(bars("mean"), world.codes.mean[8], atol=1e-3)
+    np.testing.assert_allclose(bars("deviation"), np.exp(0.5 * world.codes.log_var[8]), atol=1e-3)
+    np.testing.assert_allclose(bars("code"), bars("mean") + bars("deviation") * bars("noise"), atol=4e-3)
+    before = bars("noise")
+    explorer.page.get_by_role("button", name="Draw again").click()
+    explorer.page.wait_for_function(
+        "(before) => document.querySelector('.stage .noise title').textContent !== before",
+        arg=explorer.page.locator(".stage .noise title").first.evaluate("one => one.textContent"),
+    )
+    assert np.abs(bars("noise") - before).max() > 0
+    explorer.shows(".stage canvas", decoded, number=1, tolerance=4)
+
+
+def test_the_tools_work_on_the_run_that_they_name(explorer, site, worlds):
+    first, second = worlds["two"], worlds["plain"]
+    explorer.open(f"{site}#run=0&beside=1&at=0.7 -0.4").resolve()
+    tools = explorer.page.get_by_role("group", name="Run that the tools work on")
+    assert tools.locator("[aria-pressed=true]").inner_text() == "two"
+    tools.get_by_role("button", name="plain").click()
+    explorer.page.wait_for_selector("#app[aria-busy=false] .focus button:nth-of-type(2)[aria-pressed=true]")
+    scale = float(second.coordinates[:, 0].std())
+    explorer.slide("z\N{SUBSCRIPT ONE}", float(second.coordinates[:, 0].mean()) + scale)
+    explorer.resolve()
+    assert explorer.state()["focus"] == "1"
+    there = explorer.at()
+    assert there[0] == pytest.approx(second.coordinates[:, 0].mean() + scale, rel=0.02)
+    explorer.shows(PICTURE, lambda: second.decode(there[None])[0], number=1)
+    deviations = (there - second.coordinates.mean(axis=0)) / second.coordinates.std(axis=0)
+    here = first.coordinates.mean(axis=0) + deviations * first.coordinates.std(axis=0)
+    explorer.shows(PICTURE, lambda: first.decode(here[None].astype("float32"))[0])
+
+
+def test_theme_and_tour_are_remembered_and_tabs_take_home_and_end(browser, site):
+    context = browser.new_context(color_scheme="light")
+    page = context.new_page()
+    page.goto(f"{site}#run=0")
+    page.wait_for_selector(".tour:not([hidden])")
+    for text in ("Next", "Next", "Next", "Done"):
+        page.locator(".tour").get_by_role("button", name=text).click()
+    assert page.locator(".tour").is_hidden()
+    page.get_by_role("button", name="Dark theme").click()
+    page.get_by_role("tab", name="Sliders").focus()
+    page.keyboard.press("End")
+    assert page.get_by_role("tab", name="Network").get_attribute("aria-selected") == "true"
+    page.keyboard.press("Home")
+    assert page.get_by_role("tab", name="Sliders").get_attribute("aria-selected") == "true"
+    page.reload()
+    page.wait_for_selector("#app[aria-busy=false]")
+    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
+    assert page.locator(".tour").is_hidden()
+    context.close()
+
+
+def test_layers_that_t_sne_cannot_show_are_disabled(explorer, site):
+    explorer.open(f"{site}#run=2")
+    explorer.page.get_by_label("Layout of the map").select_option("tsne")
+    toolbar = explorer.page.get_by_role("toolbar")
+    for name in ("dead zones", "pictures", "\N{MULTIPLICATION SIGN} prior"):
+        assert toolbar.get_by_role("button", name=name).is_disabled()
+    explorer.page.get_by_label("Layout of the map").select_option("axes")
+    pictures, zones = (toolbar.get_by_role("button", name=name) for name in ("pictures", "dead zones"))
+    pictures.click()
+    assert zones.get_attribute("aria-pressed") == "false"  # pictures would cover them
+
+
+def test_without_scripts_the_page_says_one_thing(browser, site):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(site)
+    assert page.locator("body").inner_text().strip() == "The explorer needs JavaScript."
+    context.close()

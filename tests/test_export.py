@@ -1,6 +1,7 @@
 """The SavedModels: what plain TensorFlow reads from them, against the model that they were made of."""
 
 import json
+import logging
 import math
 import random
 import resource
@@ -39,7 +40,10 @@ MODELS = {
     "learned variance": {"image_shape": COLOUR, "latent": 3, "likelihood": "gaussian_learned"},
     "autoencoder": {"image_shape": GREY, "latent": 3, "objective": "autoencoder"},
 }
-every_model = pytest.mark.parametrize("name", MODELS)
+QUICK = ("vector", "bfloat16 spatial", "learned variance")
+every_model = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.long) for name in MODELS]
+)
 
 # A mixed model rounds its hidden layers to 8 bits of mantissa, three or four times over.
 BFLOAT16_TOLERANCE = 0.03
@@ -112,25 +116,26 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory):
-    """Every model, exported here and run in a process that has never heard of keras_vae."""
+def served(tmp_path_factory, request):
+    """Every model that the collected tests name, exported here and run in a process that has never heard of keras_vae."""
     root = tmp_path_factory.mktemp("served")
-    models = {name: make(name) for name in MODELS}
+    named = {item.callspec.params.get("name") for item in request.session.items if hasattr(item, "callspec")}
+    models = {name: make(name) for name in MODELS if name in named}
     inputs = {name: make_inputs(model) for name, model in models.items()}
     for name, model in models.items():
         export(model, root / name)
     np.savez(
         root / "inputs.npz",
-        **{f"{name}/{key}": rows for name in MODELS for key, rows in inputs[name].items()},
+        **{f"{name}/{key}": rows for name in models for key, rows in inputs[name].items()},
     )
     script = textwrap.dedent(PLAIN_TENSORFLOW)
     process = subprocess.run(
-        [sys.executable, "-c", script, root / "inputs.npz", *MODELS], capture_output=True, text=True, cwd=root
+        [sys.executable, "-c", script, root / "inputs.npz", *models], capture_output=True, text=True, cwd=root
     )
     assert process.returncode == 0, process.stderr
     return {
         name: Served(models[name], inputs[name], dict(np.load(root / name / "outputs.npz")), root / name)
-        for name in MODELS
+        for name in models
     }
 
 
@@ -304,6 +309,7 @@ class Shifted:
         return self.center + 0.1 * standard_normal(seeds, self.latent_shape)
 
 
+@pytest.mark.long
 def test_the_decoder_alone_is_exported_anew_with_another_sampler_and_the_old_version_stays(tmp_path):
     model = make("vector")
     export(model, tmp_path)
@@ -388,6 +394,7 @@ def test_publishing_never_replaces_an_old_version(tmp_path):
     assert (tmp_path / "2" / "text").read_text() == "second"
 
 
+@pytest.mark.long
 def test_a_version_describes_its_model(tmp_path):
     objective = {"kind": "beta_vae", "beta": 4.0, "warmup": 10, "reduction": "mean"}
     model = make("spatial", objective=objective, likelihood={"kind": "gaussian", "sigma": 0.25})
@@ -483,6 +490,7 @@ def test_a_write_that_fails_halfway_leaves_nothing_behind_and_the_old_version_as
     assert names(tmp_path / "decoder") == ["1"]
 
 
+@pytest.mark.long
 def test_a_first_write_that_fails_leaves_no_empty_servable(tmp_path, no_room):
     model = make("vector")
     no_room()
@@ -501,6 +509,7 @@ def test_a_file_where_the_folder_should_be_is_an_error_of_one_sentence(tmp_path)
     assert names(tmp_path) == ["serving"]
 
 
+@pytest.mark.long
 def test_a_latent_of_65536_is_exported_with_every_weight_stored_once(tmp_path):
     model = VAE((32, 32, 1), latent="8x8x1024")
     paths = export(model, tmp_path)
@@ -520,6 +529,23 @@ def test_export_says_nothing_and_warns_of_nothing(tmp_path, capfd):
         model = make("vector", objective={"kind": "beta_vae", "beta": 1.0})
         export(model, tmp_path)
     assert capfd.readouterr() == ("", "")
+
+
+def test_export_shows_no_notes_of_tensorflow_in_a_notebook(tmp_path):
+    logger, noted = tf.get_logger(), []
+    handler, level = logging.Handler(), logger.level
+    handler.emit = noted.append
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)  # as TensorFlow has it in interactive sessions
+    try:
+        model = make("vector")
+        model.export(tmp_path / "whole", verbose=False)
+        export(model, tmp_path)
+        assert logger.level == logging.INFO
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)
+    assert noted == []
 
 
 def test_the_models_own_advice_is_not_given_once_more_at_export(tmp_path):

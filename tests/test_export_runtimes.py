@@ -20,6 +20,7 @@ def codes():
     return np.random.default_rng(0).standard_normal((4, 3)).astype("float32")
 
 
+@pytest.mark.long
 def test_openvino(model, codes, tmp_path):
     openvino = pytest.importorskip("openvino")
     paths = EXPORTS["openvino"](model, tmp_path / "new")
@@ -33,6 +34,7 @@ def test_openvino(model, codes, tmp_path):
         np.testing.assert_allclose(theirs, ours, atol=1e-4)
 
 
+@pytest.mark.long
 def test_litert(model, codes, tmp_path):
     paths = EXPORTS["litert"](model, tmp_path)
     interpreter = tf.lite.Interpreter(model_path=str(paths["decoder"]))

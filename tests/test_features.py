@@ -71,7 +71,7 @@ def test_rows_have_length_one_and_the_width_that_is_said(digits, classifier):
 
 def test_a_classifier_is_chosen_where_labels_allow_it_and_says_how_good_it_is(digits, classifier):
     assert classifier.name == "classifier"
-    assert classifier.metric_name == "Frechet distance, classifier features"
+    assert classifier.metric_name == "Fréchet distance, classifier features"
     assert classifier.accuracy > 0.9
     assert f"{classifier.accuracy:.1%}" in classifier.reason
     probabilities = classifier.probabilities(digits.test)
@@ -204,6 +204,7 @@ def test_random_features_follow_from_the_seed(digits):
     assert np.abs(first - other).max() > 0.01
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shape", [(5, 7, 3), (64, 48, 4), (150, 90, 1)])
 def test_any_image_size_and_number_of_channels_will_do(shape, monkeypatch):
     monkeypatch.setitem(module.TRAINING, "steps", 2)

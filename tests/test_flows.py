@@ -50,6 +50,7 @@ def test_the_log_determinant_is_the_jacobians(kind, dim, context_dim):
     assert np.ptp(expected) > 0.1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("kind", "dim", "context_dim"), [row for row in ROWS if row[0] != "planar"])
 def test_the_inverse_undoes_it(kind, dim, context_dim):
     flow, codes, context = shaken(kind, dim, context_dim, size=0.3), normal(50, dim), given(context_dim, 50)
@@ -72,6 +73,7 @@ def test_the_context_matters_in_every_dimension(kind):
     assert (np.abs(one - other).max(axis=0) > 1e-3).all()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["maf", "iaf"])
 @pytest.mark.parametrize("context_dim", [0, 2])
 def test_each_step_is_autoregressive_and_the_next_in_reversed_order(kind, context_dim):

@@ -26,6 +26,7 @@ def derivatives(function, inputs):
     return values, first, outer.gradient(square, inputs), derivative_along(function, inputs, inputs)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_derivatives_of_any_order_are_those_of_the_function(name):
     activation = keras.activations.get(name)

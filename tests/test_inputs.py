@@ -295,6 +295,7 @@ def test_weights_without_targets_train_as_with_the_images_as_targets():
     assert max(np.abs(a - b).max() for a, b in zip(one.get_weights(), none.get_weights())) > 1e-6
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("stream", ["arrays", "dataset", "PyDataset", "generator"])
 def test_class_weights_are_the_sample_weights_of_their_labels(stream):
     layout = LAYOUTS["TFDS"]

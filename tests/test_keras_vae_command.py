@@ -41,6 +41,7 @@ def test_help_all_has_the_settings_of_components(name, capsys):
     assert "--likelihood.sigma" in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_a_run_is_exported_for_another_runtime(tmp_path, capsys):
     openvino = pytest.importorskip("openvino")
     with zipfile.ZipFile(OLDER / "run.zip") as packed:

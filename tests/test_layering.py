@@ -53,12 +53,14 @@ def imports(nodes):
 
 
 def top_level(tree):
-    """The nodes that run when a module is imported: all but the bodies of functions."""
+    """The nodes that run when a module is imported: all but the bodies of functions and what type checkers read."""
     todo = [tree]
     while todo:
         node = todo.pop()
         yield node
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            todo.extend(node.orelse)
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             todo.extend(ast.iter_child_nodes(node))
 
 
@@ -130,6 +132,7 @@ print(sorted({HEAVY!r} & set(sys.modules)))
     assert python(code).splitlines()[-1] == "[]"
 
 
+@pytest.mark.long
 def test_a_package_of_somebody_else_that_is_run_registers_our_classes(tmp_path):
     (tmp_path / "theirs").mkdir()
     (tmp_path / "theirs" / "__init__.py").write_text("import keras_vae\n")
@@ -142,6 +145,7 @@ def test_a_package_of_somebody_else_that_is_run_registers_our_classes(tmp_path):
     assert (run.returncode, run.stdout.strip()) == (0, "VAE"), run.stderr[-2000:]
 
 
+@pytest.mark.long
 def test_the_package_registers_its_classes_and_replaces_no_loader():
     code = """
 import sys
@@ -163,6 +167,7 @@ def saved(tmp_path_factory):
     return str(path)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "order",
     ["keras_vae, keras", "keras, keras_vae", "tensorflow, keras_vae, keras", "keras_vae, tensorflow, keras"],
@@ -172,6 +177,7 @@ def test_a_saved_model_loads_in_whatever_order_the_packages_are_imported(order, 
     assert python(code, saved).strip() == "keras_vae.model.autoencoder"
 
 
+@pytest.mark.long
 def test_a_saved_model_loads_through_tensorflow_alone_after_the_package(saved):
     code = "import sys, keras_vae, tensorflow as tf\nprint(type(tf.keras.models.load_model(sys.argv[1])).__name__)"
     assert python(code, saved).strip() == "VAE"

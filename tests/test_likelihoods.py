@@ -352,6 +352,7 @@ def test_ms_ssim_is_a_distortion_that_is_least_at_the_image(images):
     assert (worse > -2.0 * 24 * 1.01).all()  # `weight` nats a value at a similarity of 0
 
 
+@pytest.mark.long
 def test_images_of_inverted_contrast_find_back():
     # The structure of the negative is -1, of which no root exists; there is a way back all the same.
     image = np.random.default_rng(7).uniform(0.2, 0.8, (1, 12, 12, 1)).astype("float32")

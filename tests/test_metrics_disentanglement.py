@@ -52,6 +52,7 @@ def test_perfect_codes_score_about_one(name, factors):
     assert SCORES[name](perfect(factors), factors) > 0.95
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", SCORES)
 def test_useless_codes_score_about_chance(name, factors):
     assert SCORES[name](useless(4000, 6), factors) == pytest.approx(CHANCE.get(name, 0), abs=0.08)
@@ -75,6 +76,7 @@ def test_units_that_come_twice_cost_completeness_a_share_of_log_2(factors):
     assert SCORES["completeness"](twice, factors) == pytest.approx(2 / 3, abs=0.07)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "most"),
     [("mig", 0.2), ("sap", 0.25), ("disentanglement", 0.5), ("completeness", 0.5), ("factor_vae", 0.85)],

@@ -1,10 +1,14 @@
 """Numbers that forecast how well a learned sampler will do, against closed forms."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.integrate import quad
 
 from keras_vae.evaluation.metrics import forecast
+from keras_vae.evaluation.sections.forecast import forecast_sampler
+from keras_vae.samplers import UniformSampler
 from keras_vae.samplers.coordinates import Rows
 
 
@@ -66,3 +70,10 @@ def test_the_forecast_rises_from_chance_to_certainty():
     assert found == sorted(found)
     assert found[0] == pytest.approx(0.5, abs=0.01)
     assert found[-1] == pytest.approx(1.0, abs=0.01)
+
+
+def test_a_codebook_has_no_forecast_and_a_reason():
+    prior = UniformSampler.of_codebook(np.eye(4, 2, dtype="float32"), (2, 2, 2))
+    found = forecast_sampler(SimpleNamespace(prior=prior), None)
+    assert found.values is None
+    assert "pixel_cnn" in found.reasons["forecast"]

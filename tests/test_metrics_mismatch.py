@@ -183,6 +183,7 @@ def spread_code(num_codes, size, rank, rate, seed):
     return normal(num_codes, rank, seed=seed) @ (np.sqrt(2 * rate / rank, dtype="float32") * axes)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("size", "rank", "table"), [(16_384, 10, 24), (65_536, 50, 83), (8192, 100, 132)])
 def test_the_rank_of_the_signal_decides_what_is_lost_at_655_nats(size, rank, table):
     # lambda = 1 + 2R/k; KL = (k/2) (2R/k - log lambda); I = R - KL = (k/2) log lambda. R - L has less noise than

@@ -31,6 +31,7 @@ def decoded_by_hand(model, images):
     return 1 / (1 + np.exp(-logits))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("after", ["nothing", "predict", "fit"])
 def test_a_model_is_exported_whatever_was_done_before(tmp_path, after):
     model = make()

@@ -216,6 +216,7 @@ def test_a_convolutional_decoder_is_local_so_padding_and_cropping_stay_aligned()
         assert abs(np.average(rows, weights=light[rows, columns]) - row) <= 4
 
 
+@pytest.mark.long
 @every_kind
 def test_heads_and_outputs_are_float32_under_a_mixed_policy(network):
     encoder, decoder = build(network, (8, 8, 1), (2,), likelihood=LearnedGaussian(), policy="mixed_bfloat16")

@@ -159,6 +159,7 @@ def test_a_prior_that_learns_is_fitted_to_the_codes_by_the_loss_alone(digits):
     assert not any(reached(critics))
 
 
+@pytest.mark.long
 @every_objective
 def test_one_step_is_that_of_two_tapes_and_two_optimizers(objective, digits):
     model, twin = make(objective), make(objective)

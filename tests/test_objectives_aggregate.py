@@ -243,6 +243,7 @@ def test_the_discrepancy_is_that_of_loops_over_pairs():
     assert value == pytest.approx(within - 2 * across, rel=1e-4)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("size", "shift"), [(2, 0.0), (2, 1.0), (8, 0.5)])
 def test_the_discrepancy_of_shifted_normals_is_the_closed_form_without_bias(size, shift):
     # x - y ~ N(m, 2 I) and E exp(-|x - y|^2 / d) = (1 + 4 / d)^(-d / 2) exp(-|m|^2 / (d + 4)), so that

@@ -126,6 +126,7 @@ def best_bound(latent):
     return float(bound(50_000, GivenSeed(1, 0)))
 
 
+@pytest.mark.long
 def test_a_flow_bends_to_a_banana_as_no_diagonal_gaussian_does():
     axis = np.linspace(-7, 7, 561)
     points = np.array(list(itertools.product(axis, axis)))

@@ -155,6 +155,7 @@ def test_the_rate_is_the_logarithm_of_all_codes_and_the_prior_draws_entries_alik
     np.testing.assert_allclose(sampled.log_prob(codes), model.prior.log_prob(codes), rtol=1e-6)
 
 
+@pytest.mark.long
 def test_training_with_more_entries_reconstructs_better_and_revival_keeps_them_in_use(digits):
     def train(**fields):
         logs = make(**fields).fit(digits, batch_size=32, epochs=25, verbose=0).history
@@ -199,6 +200,7 @@ for variable in run(mirrored, ema=0.9, revive=0.9).sampling.variables:
 """
 
 
+@pytest.mark.long
 def test_two_devices_have_one_codebook_and_train_it_as_one_would():
     run = subprocess.run([sys.executable, "-c", TWO_DEVICES], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr[-3000:]

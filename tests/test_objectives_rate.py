@@ -71,6 +71,7 @@ def test_cycles_share_the_training_between_them():
     assert VariationalBound().resolve(num_images=1, num_steps=800) == VariationalBound()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ANNEALED)
 def test_every_pull_towards_the_prior_can_be_annealed(name, digits):
     whole = OBJECTIVES[name]().resolve(num_images=1000, num_steps=100)

@@ -54,6 +54,7 @@ def test_the_loss_is_the_distortion_and_the_weighed_penalties(latent, digits):
     np.testing.assert_allclose(terms["loss"], expected, rtol=1e-5)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("normalization", ["none", "batch"])  # whose averages move once a step
 def test_without_weights_it_is_the_plain_autoencoder(normalization, digits):
     weights = {"code_weight": 0.0, "decoder_weight": 0.0}
@@ -138,6 +139,7 @@ def test_the_spectral_norm_where_singular_values_are_equal_or_none_is_left():
     assert np.isfinite(UnitSpectralNorm()(ops.zeros((3, 4)))).all()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 def test_every_kernel_of_a_spectral_decoder_has_norm_one_from_the_first_step_to_the_last(policy, digits):
     model = make(RegularizedSpectral(), dtype=policy)

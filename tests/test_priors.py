@@ -78,6 +78,7 @@ def test_draws_have_the_moments_and_the_entropy_of_the_density(prior):
     assert np.mean(model.prior.log_prob(drawn)) == pytest.approx(negative_entropy, abs=0.03)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("latent", [3, (2, 2, 2)], ids=["vector", "spatial"])
 @pytest.mark.parametrize("name", ["mixture", "flow"])
 def test_a_prior_starts_as_wide_as_the_standard_normal(name, latent):

@@ -1,10 +1,16 @@
 """What messages tell a reader to type runs from where it is printed."""
 
+import pathlib
+import subprocess
+import sys
+
 import pytest
 
 from keras_vae.config.flags import parse, to_flags
 from keras_vae.evaluation.settings import Evaluation
-from keras_vae.runtime.programs import command_line, program, typed_path
+from keras_vae.runtime.programs import command_line, program, runnable, spelled, to_type, typed_path
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(autouse=True)
@@ -13,30 +19,74 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_checkout_has_scripts_and_an_installation_has_commands(place):
-    assert program("train") == "keras-vae-train"
-    (place / "train.py").write_text("from keras_vae.cli.train import main\nmain()\n")
+SCRIPT = "from keras_vae.cli.train import main\nmain()\n"
+
+
+def environment(folder, *names):
+    """Makes the programs `names` of an environment in `folder` and returns its folder of programs."""
+    own = folder / "bin"
+    own.mkdir(parents=True)
+    for name in names:
+        (own / name).write_text("")
+        (own / name).chmod(0o755)
+    return own
+
+
+def test_a_checkout_has_scripts_and_an_installation_has_commands(place, monkeypatch):
+    own = environment(place.parent / f"{place.name}-active", "python", "keras-vae")
+    monkeypatch.setattr("sys.executable", str(own / "python"))
+    monkeypatch.setenv("PATH", str(own))
+    assert program("train") == "keras-vae train"
+    (place / "train.py").write_text(SCRIPT)
     assert program("train") == "python train.py"
-    assert program("evaluate") == "keras-vae-evaluate"
+    assert program("evaluate") == "keras-vae evaluate"
+    assert to_type("serve", "run", "a b") == "keras-vae serve run 'a b'"
 
 
 def test_an_environment_below_the_directory_that_is_not_active_is_named(place, monkeypatch):
-    own = place / ".venv" / "bin"
-    own.mkdir(parents=True)
-    for name in ("python", "keras-vae-train"):
-        (own / name).write_text("")
-        (own / name).chmod(0o755)
+    own = environment(place / ".venv", "python", "keras-vae")
     monkeypatch.setattr("sys.executable", str(own / "python"))
-    assert program("train") == ".venv/bin/keras-vae-train"
-    (place / "train.py").write_text("from keras_vae.cli.train import main\nmain()\n")
+    assert program("train") == ".venv/bin/keras-vae train"
+    (place / "train.py").write_text(SCRIPT)
     assert program("train") == ".venv/bin/python train.py"
+    assert to_type("train") == ".venv/bin/python train.py"
     monkeypatch.setenv("PATH", str(own))
     assert program("train") == "python train.py"
 
 
+def test_an_environment_elsewhere_is_named_in_the_terminal_and_not_in_reports(place, monkeypatch):
+    own = environment(place.parent / f"{place.name} away", "python", "keras-vae")
+    monkeypatch.setattr("sys.executable", str(own / "python"))
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert command_line("evaluate") == "keras-vae evaluate"
+    assert to_type("evaluate") == f"'{own}/keras-vae' evaluate"
+    assert runnable("ls -l") == "ls -l"
+
+
+def test_without_an_installed_command_the_module_is_run(place, monkeypatch):
+    own = environment(place.parent / f"{place.name}-bare", "python3.11")  # a system's Python has no `python`
+    monkeypatch.setattr("sys.executable", str(own / "python3.11"))
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert to_type("sweep") == f"{own}/python3.11 -m keras_vae_commands sweep"
+
+
+def test_examples_are_spelled_as_they_are_typed_here(place, monkeypatch):
+    own = environment(place / "venv", "python", "keras-vae")
+    monkeypatch.setattr("sys.executable", str(own / "python"))
+    text = "python train.py --epochs 3, python -m keras_vae.serving run"
+    assert spelled(text) == "venv/bin/keras-vae train --epochs 3, venv/bin/keras-vae serve run"
+
+
+def test_the_module_answers_like_the_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "keras_vae_commands"], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.startswith("usage: keras-vae COMMAND")
+
+
 def test_a_script_of_somebody_else_is_not_ours(place):
     (place / "train.py").write_text("import torch\n")
-    assert command_line("train", "--resume", "a b") == "keras-vae-train --resume 'a b'"
+    assert command_line("train", "--resume", "a b").endswith("keras-vae train --resume 'a b'")
 
 
 def test_a_path_below_the_current_directory_is_relative(place):

@@ -109,6 +109,7 @@ def test_codes_are_float32_of_the_latents_shape_for_any_number_of_seeds(conformi
         assert np.isfinite(codes).all()
 
 
+@pytest.mark.long
 @every_sampler
 def test_a_row_is_its_seeds_alone(conforming, key):
     seeds = np.array([5, -7, 2**62, 5], "int64")

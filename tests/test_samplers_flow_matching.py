@@ -121,6 +121,7 @@ def test_the_density_by_change_of_variables_is_the_gaussians_own(size):
     np.testing.assert_allclose(found, expected.logpdf(points), atol=0.1)
 
 
+@pytest.mark.long
 def test_hutchinsons_estimate_is_unbiased_and_its_error_is_the_one_that_is_seen():
     size = 12
     generator = np.random.default_rng(3)
@@ -182,6 +183,7 @@ def test_learned_densities_are_near_the_true_ones(clusters):
     assert found.mean() > gaussian.log_prob(points).mean() + 0.5
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("steps", [4, 20])
 def test_samples_lie_in_the_clusters_in_their_shares(clusters, steps):
     drawn = dataclasses.replace(clusters, steps=steps).sample(np.arange(2000)).numpy()
@@ -197,6 +199,7 @@ def test_a_class_can_be_asked_for(clusters, steps):
     assert ((drawn.mean(axis=1) > 0) == (labels == 1)).mean() > 0.98
 
 
+@pytest.mark.long
 def test_codes_without_labels_have_no_classes():
     sampler = FlowMatching((3,), **SMALL).fit(Codes(normal(200, 3), np.zeros((200, 3), "float32")))
     assert sampler.num_labels == 0
@@ -204,6 +207,7 @@ def test_codes_without_labels_have_no_classes():
         sampler.sample_class([0], [0])
 
 
+@pytest.mark.long
 def test_many_coordinates_have_an_estimated_density_with_an_error():
     codes = Codes(normal(300, 8, 8, 4), np.full((300, 8, 8, 4), -1.0, "float32"))
     sampler = FlowMatching((8, 8, 4), **SMALL).fit(codes)
@@ -217,6 +221,7 @@ def test_many_coordinates_have_an_estimated_density_with_an_error():
     assert (small.log_prob_and_error(normal(2, 3))[1] == 0).all()
 
 
+@pytest.mark.long
 def test_the_same_updates_give_the_same_sampler_and_a_killed_training_goes_on(tmp_path):
     codes = Codes(normal(300, 5), np.zeros((300, 5), "float32"))
     settings = {"width": 16, "updates": 150, "minutes": 10.0}
@@ -301,6 +306,7 @@ def test_the_outlook_is_exact_for_a_power_law():
     assert outlook(looks[:3]) is None
 
 
+@pytest.mark.long
 def test_healthy_codes_stop_soon_and_are_drawn_as_the_gaussian_that_they_are():
     codes = Codes(np.zeros((3000, 8), "float32"), np.zeros((3000, 8), "float32"))
     sampler = FlowMatching((8,), width=32, minutes=5.0, updates=4000).fit(codes)
@@ -318,6 +324,7 @@ def test_saved_samplers_keep_their_classes(clusters, tmp_path):
     np.testing.assert_array_equal(again.sample_class([5], [1]), clusters.sample_class([5], [1]))
 
 
+@pytest.mark.long
 def test_more_codes_than_the_first_batch_are_learned_from():
     mean, label = two_clusters(600)
     noise = np.full(mean.shape, NO_NOISE, "float32")

@@ -80,6 +80,7 @@ def test_embedding_undoes_the_coordinates():
         np.testing.assert_allclose(again, codes.mean, atol=1e-5)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("settings", [{"kind": "maf"}, {"kind": "realnvp"}, {"rank": 1}])
 def test_a_log_density_integrates_to_one(settings):
     sampler = FlowSampler((2,), **{"updates": 200, "width": 16, **settings}).fit(bananas(500))
@@ -173,6 +174,7 @@ def test_training_ends_with_the_best_weights_that_were_seen():
     assert float(weight[0]) > 0.5
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", [FlowSampler, TwoStage])
 def test_global_random_states_stay_as_they_are(kind):
     state, numpy_state = random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002
@@ -200,6 +202,7 @@ def test_a_large_collapsed_model_is_sampled_from_the_prior():
     np.testing.assert_allclose(sampler.sample(np.arange(500)).numpy().std(), 1, atol=0.02)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["flow", "two_stage", "vamp"])
 def test_a_latent_of_65536_takes_memory_for_its_subspace_alone(name):
     shape = (8, 8, 1024)

@@ -74,6 +74,7 @@ def test_a_codebooks_score_has_its_constant_rate():
     np.testing.assert_allclose(model.score(DIGITS), distortion + 4 * np.log(16), rtol=1e-5)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian_optimal", "ms_ssim"])
 def test_the_score_depends_on_image_and_seed_alone(likelihood, tmp_path, monkeypatch):
     model = make(likelihood=likelihood)
@@ -97,6 +98,7 @@ def test_the_score_depends_on_image_and_seed_alone(likelihood, tmp_path, monkeyp
     np.testing.assert_allclose(score(DIGITS, np.full(40, 5)), scores, atol=ROUNDING)
 
 
+@pytest.mark.long
 def test_each_row_of_a_request_has_its_own_seed_and_no_rows_are_none(tmp_path):
     model = make("conditional_vae", num_classes=3, dtype="mixed_bfloat16")
     labels, seeds = np.arange(6) % 3, np.array([0, 1, -1, 2**40, 2**63 - 1, 0])

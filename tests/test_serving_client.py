@@ -447,7 +447,7 @@ assert "tensorflow" not in sys.modules
 
 
 def test_the_code_in_the_documentation_runs(urls):
-    page = pathlib.Path(__file__).resolve().parents[1] / "docs" / "serving.md"
+    page = pathlib.Path(__file__).resolve().parents[1] / "docs" / "guides" / "serve.md"
     # The first block, an export as a layer, is in tests/test_conditional.py.
     _, over_grpc, client = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     places = {"localhost:8500": urls["grpc"].removeprefix("grpc://"), "http://localhost:8501": urls["rest"]}
@@ -458,6 +458,22 @@ def test_the_code_in_the_documentation_runs(urls):
         exec(compile(code, str(page), "exec"), names)
         assert names["images"].shape[1:] == (8, 8, 1)
     assert names["codes"].shape == names["mean"].shape == (4, 3)
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="no curl")
+def test_the_requests_in_the_documentation_are_answered(urls):
+    page = pathlib.Path(__file__).resolve().parents[1] / "docs" / "guides" / "serve.md"
+    (block,) = re.findall(r"```\n(curl localhost.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    here = block.replace("localhost:8501", urls["rest"].removeprefix("http://")).replace(
+        "[[0.5, -1.0], [0, 0]]", "[[0.5, -1.0, 1], [0, 0, 0]]"
+    )
+    here = here.replace("curl ", "curl --fail --silent --show-error --write-out '\\n' ").replace(
+        "python -c", f"{sys.executable} -c"
+    )
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", here], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count('"predictions"') == 2
+    assert len(re.findall(r'^\{"outputs":', done.stdout, re.MULTILINE)) == 2
 
 
 @pytest.mark.skipif("TF_SERVING_URL" not in os.environ, reason="no real TF Serving: set TF_SERVING_URL")

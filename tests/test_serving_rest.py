@@ -205,7 +205,8 @@ def test_status_is_that_of_tf_serving(served):
     client = served[1]
     entry = {"version": "1", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
     for path in ("decoder", "encoder", "decoder/versions/1", "DECODER".lower()):
-        assert client.get(f"/v1/models/{path}").json() == {"model_version_status": [entry]}
+        found = client.get(f"/v1/models/{path}").json()
+        assert found == {"model_version_status": [entry], "name": path.partition("/")[0], "ready": True}
     for path, message in (
         ("nope", "Could not find any versions of model nope"),
         ("nope/versions/2", "Could not find version 2 of model nope"),
@@ -213,8 +214,7 @@ def test_status_is_that_of_tf_serving(served):
     ):
         response = client.get(f"/v1/models/{path}")
         assert (response.status_code, response.json()) == (404, {"error": message})
-    missing = client.get("/v1/models")
-    assert (missing.status_code, missing.json()) == (400, {"error": "Missing model name in request."})
+    assert client.get("/v1/models").json() == {"models": ["decoder", "encoder"]}
 
 
 def test_metadata_is_the_stored_signatures(served):

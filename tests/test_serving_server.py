@@ -51,6 +51,7 @@ def resident(process):
     return int(line.split()[1]) / 1024
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_answers_until_it_is_told_to_stop_and_ends_well(run, number):
     with started(run.path) as (process, url):
@@ -66,6 +67,7 @@ def test_it_answers_until_it_is_told_to_stop_and_ends_well(run, number):
             again.bind(("127.0.0.1", port))  # free again
 
 
+@pytest.mark.long
 def test_it_listens_on_loopback_alone_and_answers_to_no_other_name(run):
     with started(run.path) as (_, url):
         port = int(url.rpartition(":")[2])
@@ -86,6 +88,7 @@ def test_it_listens_on_loopback_alone_and_answers_to_no_other_name(run):
         )
 
 
+@pytest.mark.long
 def test_it_holds_10000_requests_from_several_clients_in_bounded_memory_with_no_wrong_row(run):
     """Each request is of other codes; the expected images are the SavedModel's own."""
     codes = make_codes(REQUESTS + CLIENTS)
@@ -128,6 +131,7 @@ def test_it_holds_10000_requests_from_several_clients_in_bounded_memory_with_no_
         assert (process.returncode, err) == (0, "")
 
 
+@pytest.mark.long
 def test_a_flood_of_bad_requests_does_no_harm(run):
     with started(run.path, "--max_request_bytes", "10000") as (process, url):
         with httpx.Client(base_url=url, timeout=60) as client:

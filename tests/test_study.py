@@ -119,6 +119,7 @@ def test_rank_correlation_sees_order_alone():
     assert statistics.rank_correlation([1, 2, 3, None], [1, 2, 3, 4]) == (None, None)
 
 
+@pytest.mark.long
 def test_partial_correlation_takes_out_what_both_owe_to_a_third():
     generator = np.random.default_rng(0)
     third = generator.standard_normal(4000)

@@ -15,7 +15,7 @@ from sweep_runs import leave, results_of, swept
 from keras_vae.cli.sweep import compared, default_name, main, recommended
 from keras_vae.errors import UsageError
 from keras_vae.sweep import slots as places
-from keras_vae.sweep.comparison import candidates, compare, of_runs, of_sweep
+from keras_vae.sweep.comparison import candidates, compare, is_usable, of_runs, of_sweep, way_of
 from keras_vae.sweep.folder import Sweep
 from keras_vae.sweep.grid import Axis, Grid, Trial, names_of
 from keras_vae.sweep.recommendation import Candidate, recommend
@@ -267,6 +267,90 @@ def test_what_is_recommended_is_not_called_well_where_it_is_not(tmp_path):
     assert "problems" not in recommend([candidate(8, 1.0)]).reason
 
 
+def judged(size, distance, *unusable, **rest):
+    return Candidate(f"latent {size}", size, (distance,), (0.01,), unusable=unusable, **rest)
+
+
+def test_a_model_with_a_bad_verdict_is_not_recommended_however_low_its_distance():
+    found = recommend([judged(2, 0.1, "prior hole"), judged(8, 1.0), judged(32, 1.005)])
+    assert (found.words, found.best, found.threshold) == ("latent 8", "latent 8", 1.01)
+    assert "Left out because of their verdicts: latent 2 (prior hole)." in found.reason
+    assert (found.title, found.tone) == ("latent 8", "good")
+
+
+def test_most_seeds_have_to_be_usable():
+    seeds = {"size": 8, "distances": (1.0, 1.0, 1.0), "errors": (None,) * 3}
+    assert Candidate("a", **seeds, unusable=("prior hole",)).is_usable
+    assert not Candidate("a", **seeds, unusable=("prior hole",) * 2).is_usable
+
+
+def test_where_no_setting_is_usable_none_is_recommended_and_the_reason_and_a_way_are_named():
+    found = recommend(
+        [
+            judged(2, 0.1, "prior hole", advice="Retrain with a latent size of 4."),
+            judged(8, 1.0, "overfitted"),
+        ]
+    )
+    assert (found.words, found.size, found.tone) == (None, None, "bad")
+    assert found.title == "None of these settings is usable"
+    assert "prior hole (1 of 2 runs) and overfitted (1 of 2 runs)" in found.reason
+    assert "By distance alone, latent 2 (0.100 ± 0.010) is first" in found.reason
+    assert found.reason.endswith("by the verdict on latent 2: Retrain with a latent size of 4.")
+
+
+@pytest.mark.parametrize(("steps", "is_said"), [(345, True), (1499, True), (1500, False), (None, False)])
+def test_short_trainings_are_said(steps, is_said):
+    good = recommend([judged(8, 1.0, steps=steps, enough=3000)])
+    bad = recommend([judged(8, 1.0, "prior hole", steps=steps, enough=3000, advice="Do it.")])
+    for found in (good, bad):
+        assert ("Training was short" in found.reason) == is_said
+    assert ("Do it." in bad.reason) != is_said  # first train, then judge
+    assert good.tone == ("fair" if is_said else "good")
+
+
+def test_a_sweep_of_broken_models_recommends_none(tmp_path):
+    """Four runs of 15 epochs with 23 steps each, all with a prior hole."""
+    sweep = Sweep.create(
+        grid("latent=2,8", "seed=0,1", flags=("--epochs", "15")), tmp_path, "sweep", asked=True
+    )
+    for name, trial in sweep.grid.trials().items():
+        run = sweep.run(name)
+        leave(run, {**results_of(name, trial.latent[0], 0.1, verdict="prior_hole"), "num_train": 1437})
+        run.write_config(dataclasses.replace(trial.training(name, tmp_path), epochs=15))
+        run.history_file.write_text("epoch\n" + "1\n" * 15)
+    comparison = compared(sweep)[0]
+    (found,) = comparison["recommendations"]
+    assert (found["words"], found["runs"]) == (None, [])
+    assert "prior hole (4 of 4 runs)" in found["reason"]
+    # 1437 images in batches of 64 are 23 steps; 131 epochs of these are the first that reach 3,000.
+    assert "345 steps, where the default is about 3,013" in found["reason"]
+    assert "recommended: none of these settings is usable" in recommended(comparison)
+
+
+def test_a_hole_that_a_fitted_sampler_repairs_is_usable():
+    auc = {"auc_se": 0.005, "n": 2000}
+    results = results_of("a", 8, 0.1, verdict="prior_hole")
+    results["told_apart"] = {
+        "prior": {"auc": 0.99, **auc},
+        "planted": {"auc": 0.9, **auc},
+        "posterior": {"auc": 0.5, **auc},
+    }
+    for value, expected in ((0.52, True), (0.9, False)):
+        results["told_apart"]["mixture"] = {"auc": value, **auc}
+        assert is_usable(results) == expected
+    assert is_usable({"verdict": {"name": "patchy"}})
+    assert not is_usable({"verdict": {"name": "collapsed"}})
+
+
+def test_results_of_the_old_spelling_are_compared_with_new_ones():
+    ways = set()
+    for word in ("Frechet", "Fréchet"):
+        results = results_of("a", 8, 0.1)
+        results["generation_gap"]["features"]["metric_name"] = f"{word} distance, classifier features"
+        ways.add(way_of(results))
+    assert len(ways) == 1
+
+
 def test_one_setting_is_not_called_the_best():
     assert recommend([candidate(8, 1.0)]).reason.startswith("It is the only setting that was tried: ")
 
@@ -347,7 +431,7 @@ def test_distances_of_different_datasets_are_not_compared(tmp_path):
         ("latent 8", ["dataset-sprites_latent-8"]),
     ]
     assert (
-        "recommended for sprites (Frechet distance, classifier features, n = 180): latent 8"
+        "recommended for sprites (Fréchet distance, classifier features, n = 180): latent 8"
         in recommended(compare("sweep", *of_sweep(sweep)))
     )
 

@@ -29,7 +29,20 @@ def sweeps(tmp_path_factory):
         ),
     }
     pages = {name: compared(sweep)[1] for name, sweep in made.items()}
-    return {**pages, "any runs": any_runs(folder / "any"), "fields of one": fields_of_one(folder)}
+    return {
+        **pages,
+        "any runs": any_runs(folder / "any"),
+        "fields of one": fields_of_one(folder),
+        "hopeless": hopeless(folder),
+    }
+
+
+def hopeless(folder):
+    """The page of a sweep of two models that cannot generate."""
+    sweep = Sweep.create(Grid((), (Axis("latent", ("2", "8")),)), folder, "hopeless", asked=True)
+    for name in sweep.grid.points():
+        leave(sweep.run(name), results_of(name, 8, 0.1, verdict="prior_hole"))
+    return compared(sweep)[1]
 
 
 def fields_of_one(folder):
@@ -222,3 +235,31 @@ def test_a_phone_shows_it_without_scrolling_sideways_in_either_scheme(show, sche
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (max(map(int, paper[4:-1].split(","))) < 60) == (scheme == "dark")
+
+
+def test_the_ticks_of_an_axis_have_equal_decimals(show):
+    page = show("whole")
+    texts = """([values, unit]) => import("sweep/numbers").then((numbers) => numbers.alike(values, unit))"""
+    # 0.25, 0.225 and 0.2 stood below each other.
+    assert page.evaluate(texts, [[0.2, 0.225, 0.25], None]) == ["0.200", "0.225", "0.250"]
+    assert page.evaluate(texts, [[0, 0.5, 1, 1.5], None]) == ["0.0", "0.5", "1.0", "1.5"]
+    assert page.evaluate(texts, [[0.1, 0.15, 0.2], "share"]) == ["10%", "15%", "20%"]
+    assert page.evaluate(texts, [[-10, 0, 10], None]) == ["\u221210", "0", "10"]
+    assert page.evaluate(texts, [[0.1, 1, 10], None]) == ["0.1", "1", "10"]  # of a logarithmic axis
+    steps = (
+        """([low, high]) => import("sweep/chart").then((chart) => chart.ticks({ low, high, log: false }))"""
+    )
+    assert page.evaluate(steps, [0.195, 0.285]) == [0.2, 0.22, 0.24, 0.26, 0.28]
+    assert page.evaluate(steps, [0, 100]) == [0, 20, 40, 60, 80, 100]
+    levels = page.locator(".chart svg").first.locator("text[text-anchor=end]:not(.limit-name)")
+    shown = levels.all_text_contents()
+    assert len(shown) > 2
+    assert len({len(text.partition(".")[2]) for text in shown}) == 1
+
+
+def test_where_no_setting_is_usable_the_page_says_so(show):
+    page = show("hopeless")
+    assert page.locator(".verdict h2").inner_text() == "None of these settings is usable"
+    assert "tone-bad" in page.locator(".verdict").get_attribute("class")
+    assert "prior hole (2 of 2 runs)" in page.locator(".verdict .cause").inner_text()
+    assert page.locator(".runs tbody tr.recommended").count() == 0

@@ -49,6 +49,7 @@ def test_what_is_left_out_is_missing_and_not_off():
     assert told.off < 0.1 + 3 * np.hypot(0.024, 0.017) / np.sqrt(2)
 
 
+@pytest.mark.long
 def test_a_conditional_classifier_sees_the_label():
     # The images are the same; in the samples each label stands beside the other kind of image.
     kinds = np.concatenate([squares(300, size=2, seed=6), squares(300, size=4, seed=7)])
@@ -128,6 +129,7 @@ def test_a_covered_pixel_counts_where_the_score_comes_from():
     assert maps[:, 5:, 5:].max() == 0
 
 
+@pytest.mark.long
 def test_maps_peak_in_planted_local_defects():
     generator = np.random.default_rng(3)
     clean, broken = squares(600, side=16, size=6, seed=10), squares(600, side=16, size=6, seed=11)
@@ -163,6 +165,7 @@ def test_a_small_set_does_not_cost_the_others_the_network():
     assert told_apart(scored["many"].folds).auc > 0.9
 
 
+@pytest.mark.long
 def test_a_label_that_the_reference_lacks_is_known():
     images = squares(600, seed=4)
     scored, _ = tell_apart(

@@ -71,6 +71,7 @@ def test_a_graph_goes_and_its_gradients_with_it():
     assert set(gradient_registry.list()) == before
 
 
+@pytest.mark.long
 def test_exports_leave_no_graphs_behind(tmp_path):
     model = small_model("bernoulli")  # which can be scored before it is trained
     assert left_behind(lambda: export(model, tmp_path)) == [0, 0, 0]
@@ -81,6 +82,7 @@ def test_evaluations_leave_no_graphs_behind():
     assert left_behind(lambda: evaluate(model, data)) == [0, 0, 0]
 
 
+@pytest.mark.long
 def test_a_model_that_was_trained_and_exported_dies(tmp_path):
     model = small_model()
     model.compile("adam")

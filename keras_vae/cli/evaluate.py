@@ -7,7 +7,7 @@ from keras_vae.errors import DatasetError, FeatureError, UsageError
 from keras_vae.evaluation.settings import Evaluation
 from keras_vae.report.runs import measure_all
 from keras_vae.runtime import devices
-from keras_vae.runtime.programs import command_line, program
+from keras_vae.runtime.programs import program, to_type
 from keras_vae.training.preset_runs import open_run
 from keras_vae.training.run_folder import Run
 
@@ -45,9 +45,9 @@ def main(argv=None):
     parsed = parse(
         Evaluation,
         argv,
-        prog="evaluate.py",
+        prog=program("evaluate"),
         description=DESCRIPTION,
-        epilog=EXAMPLES.replace("python evaluate.py", program("evaluate")),
+        epilog=EXAMPLES,
         short=SHORT_HELP,
         extra=lambda parser: parser.add_argument(
             "runs", nargs="*", metavar="saved_models/NAME", help="runs or presets to measure"
@@ -74,6 +74,6 @@ def newest_run(folder):
     newest = max(files, key=lambda file: file.stat().st_mtime, default=None)
     if newest is None:
         raise UsageError(
-            f"{folder} contains no trained run: train one first ({command_line('train')}), or give its path"
+            f"{folder} contains no trained run: train one first ({to_type('train')}), or give its path"
         )
     return Run.open(newest.parent)

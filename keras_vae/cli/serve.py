@@ -1,5 +1,6 @@
 """Serves exported runs: `python -m keras_vae.serving prepare RUN` and `... run RUN`."""
 
+import re
 import shlex
 import sys
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ Serves the decoder and the encoder of a trained run.
   prepare   writes the files for TF Serving into RUN/serving: warm-up requests, configuration, compose.yaml
   run       serves the same REST interface, and the explorer, on this machine without TF Serving
 
-Both have --help; docs/serving.md explains them.
+Both have --help; docs/guides/serve.md explains them.
 """
 
 
@@ -33,6 +34,10 @@ class Serve:
     port: int = option(8501, "port to listen on; 0 chooses a free one")
     max_request_bytes: int = option(32 << 20, "longer requests are rejected")
     max_batch: int = option(1024, "requests with more rows are rejected")
+    request_seconds: float = option(60.0, "requests that have not arrived after this time are ended")
+    cors: tuple[str, ...] = option(
+        (), "origins of web pages that may use the server, such as https://example.org; * for all pages"
+    )
 
     def __post_init__(self):
         if not 0 <= self.port < 65536:
@@ -40,6 +45,14 @@ class Serve:
         for name in ("max_request_bytes", "max_batch"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: it must be at least 1")
+        if not 0 < self.request_seconds < float("inf"):
+            raise ValueError(f"request_seconds is {self.request_seconds}: it must be positive and finite")
+        for origin in self.cors:
+            if not re.fullmatch(r"\*|https?://[^/\s]+", origin):
+                raise ValueError(
+                    f"cors has {origin!r}: expected an origin such as https://example.org or http://localhost:3000,"
+                    " without a path, or *"
+                )
 
 
 @command(PROG)
@@ -89,14 +102,18 @@ def run_command(argv):
 
     listener = listen(settings.host, settings.port)
     devices.start()
+    from keras_vae.explorer import prepare as prepare_explorer
     from keras_vae.serving.app import make_app
 
-    app = make_app(runs, settings.max_request_bytes, settings.max_batch)
+    app = make_app(
+        runs, settings.max_request_bytes, settings.max_batch, settings.request_seconds, settings.cors
+    )
     url = address(listener)
     devices.say(f"serving {', '.join(app.state.models)} on {url}/v1/models (press Ctrl-C to stop)")
     if any(route.path == "/" for route in app.routes):
         devices.say(f"the explorer: {url}/")
-    serve(app, listener, settings.host)
+        prepare_explorer(app)
+    serve(app, listener, settings.host, settings.request_seconds)
 
 
 COMMANDS = {"prepare": prepare_command, "run": run_command}

@@ -200,7 +200,8 @@ def recommended(comparison):
     for found in comparison["recommendations"]:
         way = f" for {found['dataset']} ({found['metric']}, n = {found['n']})"
         of = way if len(comparison["recommendations"]) > 1 else ""
-        lines.append(f"recommended{of}: {found['words'] or 'nothing yet'}")
+        nothing = "none of these settings is usable" if found["tone"] == "bad" else "nothing yet"
+        lines.append(f"recommended{of}: {found['words'] or nothing}")
         lines += textwrap.wrap(found["reason"], LINE, initial_indent="  ", subsequent_indent="  ")
     return lines
 

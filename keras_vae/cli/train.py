@@ -62,9 +62,9 @@ def read_command_line(argv):
         Config,
         argv,
         base=starting_point,
-        prog="train.py",
+        prog=program("train"),
         description=DESCRIPTION,
-        epilog=EXAMPLES.replace("python train.py", program("train")),
+        epilog=EXAMPLES,
         extra=add_arguments,
         short=SHORT_HELP,
     )

@@ -358,3 +358,16 @@ def nest(values):
             branch = branch.setdefault(parent, {})
         branch[last] = value
     return tree
+
+
+def in_texts(settings, prefix=""):
+    """Returns a configuration's JSON as texts by dotted field; the text of a component's own field is its name."""
+    texts = {}
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            texts[prefix + key] = str(value["kind"])
+            inner = {name: entry for name, entry in value.items() if name != "kind"}
+            texts |= in_texts(inner, f"{prefix}{key}.")
+        else:
+            texts[prefix + key] = show(tuple(value) if isinstance(value, list) else value)
+    return texts

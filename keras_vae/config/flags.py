@@ -28,6 +28,7 @@ from keras_vae.config.codec import (
     show_setting,
 )
 from keras_vae.errors import UsageError, WriteError
+from keras_vae.runtime.programs import spelled
 from keras_vae.runtime.upstream import actions_of, options_of, positionals_of
 
 
@@ -50,7 +51,7 @@ def parse(
         base: A `config_type` whose values replace the defaults, or a function from the namespace of the extra arguments
             to one or None.
         prog, description: As in argparse.
-        epilog: A text that is printed as it is.
+        epilog: A text that is printed as it is, with its commands as they are typed here.
         extra: A function of the parser that adds further arguments with `parser.add_argument`.
         short: The names of the fields that `--help` shows; `--help all` shows all. Empty: `--help` shows all.
 
@@ -61,7 +62,7 @@ def parse(
         UsageError: The command line is invalid.
         SystemExit: After `--help`, with code 0.
     """
-    parser = Parser(prog=prog, description=description, epilog=epilog, allow_abbrev=False)
+    parser = Parser(prog=prog, description=description, epilog=spelled(epilog or ""), allow_abbrev=False)
     parser.config_type, parser.defaults = config_type, None if callable(base) else base
     words = list(sys.argv[1:] if argv is None else argv)
     parser.short = () if asks_for_everything(words) else short

@@ -6,14 +6,25 @@ become flags and JSON, with one method `load(options) -> Dataset`, and a line in
 Imports: `runtime`. Begin with `dataset.py`, and with a short source: `sources/digits.py`.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from keras_vae.data import rules
 from keras_vae.data.augment import AUGMENTATIONS, check_augmentations
 from keras_vae.data.classes import in_order_of, names_of
-from keras_vae.data.dataset import Annotations, Dataset, LoadOptions, Split, in_memory, make_dataset
+from keras_vae.data.dataset import (
+    Annotations,
+    Dataset,
+    ImageSource,
+    LoadOptions,
+    Split,
+    in_memory,
+    make_dataset,
+)
 from keras_vae.data.image_files import is_image_name
 from keras_vae.data.sharding import spread
 from keras_vae.data.sizes import as_image_size, check_whole, parse_image_size
@@ -25,6 +36,9 @@ from keras_vae.data.sources.tensorflow_datasets import TensorFlowDatasets
 from keras_vae.data.stores import dataset_errors
 from keras_vae.data.value_range import check_range, parse_range, show_range
 from keras_vae.errors import DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = [
     "load_dataset",
@@ -49,7 +63,7 @@ __all__ = [
     "parse_image_size",
 ]
 
-DATASETS = {
+DATASETS: dict[str, type[ImageSource]] = {
     "digits": Digits,
     "sprites": Sprites,
     "folder": ImageFolder,
@@ -58,7 +72,7 @@ DATASETS = {
 }
 
 
-def find_source(text):
+def find_source(text: str) -> ImageSource:
     """Returns the source that `text` names.
 
     The text is a name from `DATASETS`, else an existing folder or image, else a path that ends in .npz or .npy, else a
@@ -79,18 +93,18 @@ def find_source(text):
 
 
 def load_dataset(
-    source,
+    source: str | os.PathLike[str] | ImageSource,
     *,
-    data_dir=None,
-    download=None,
-    image_size=None,
-    channels=None,
-    range=None,
-    classes=(),
-    limit=None,
-    data_rules=rules.NEWEST,
-    seed=0,
-):
+    data_dir: str | os.PathLike[str] | None = None,
+    download: bool | None = None,
+    image_size: int | str | Sequence[int] | None = None,
+    channels: int | None = None,
+    range: str | Sequence[float] | None = None,
+    classes: Sequence[str] = (),
+    limit: int | None = None,
+    data_rules: int = rules.NEWEST,
+    seed: int = 0,
+) -> Dataset:
     """Returns the `Dataset` of `source`: images in three splits that never overlap.
 
     Args:
@@ -131,7 +145,7 @@ def load_dataset(
     return dataset if limit is None else dataset.limited(limit)
 
 
-def _range(values):
+def _range(values: str | Sequence[float] | None) -> tuple[float, float] | None:
     """Returns (low, high) as floats, or None."""
     try:
         return (
@@ -145,7 +159,7 @@ def _range(values):
         raise DatasetError(error) from error
 
 
-def numbered_by(dataset, classes):
+def numbered_by(dataset: Dataset, classes: tuple[str, ...]) -> Dataset:
     """Returns `dataset` with its labels numbered in the order of the names `classes`.
 
     A dataset without labels, or with a class that is not in `classes`, is returned unchanged.

@@ -1,9 +1,11 @@
 """A `Dataset` of three `Split`s, which every source returns."""
 
+from __future__ import annotations
+
 import hashlib
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -16,7 +18,15 @@ from keras_vae.data.sharding import WHOLE
 from keras_vae.data.splits import SPLITS, combined_digest, content_digests, split_indices
 from keras_vae.data.stores import MappedImages, MemoryImages
 from keras_vae.errors import DatasetError
+from keras_vae.runtime.figures import captioned, grid, png
 from keras_vae.runtime.lazy import tf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from keras_vae.data.sharding import Share
+
+SHOWN = 16  # images of a dataset in a notebook
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,30 +45,30 @@ class Split:
     labels: np.ndarray | None = None
     factors: np.ndarray | None = None
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.indices)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         labels = "" if self.labels is None else ", with labels"
         return f"<Split: {len(self):,} images of {'x'.join(map(str, self.image_shape))}{labels}>"
 
     @property
-    def image_shape(self):
+    def image_shape(self) -> tuple[int, int, int]:
         """(height, width, channels) of each image."""
         return tuple(self.store.image_shape)
 
-    def take(self, count):
+    def take(self, count: int) -> Split:
         """Returns the split of the first `count` images, or of all if there are fewer."""
         if count < 1:
             raise DatasetError(f"{count} images were requested: at least 1 is needed")
-        first = [None if rows is None else rows[:count] for rows in (self.indices, self.labels, self.factors)]
-        return Split(self.store, *first)
+        first = [None if rows is None else rows[:count] for rows in (self.labels, self.factors)]
+        return Split(self.store, self.indices[:count], *first)
 
-    def images(self, start=0, stop=None):
+    def images(self, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Returns the images `start` to `stop`, float32 `[n, height, width, channels]`; reads no others."""
         return self.store.read(self.indices[start:stop])
 
-    def batches(self, batch_size, labels=False, share=WHOLE):
+    def batches(self, batch_size: int, labels: bool = False, share: Share = WHOLE) -> tf.data.Dataset:
         """Returns one pass over the images in order as a tf.data.Dataset; the last batch may be smaller.
 
         Args:
@@ -70,7 +80,7 @@ class Split:
         read = self._reader(batch_size, labels)
         count = len(self)
 
-        def batch(element):
+        def batch(element: Any) -> Any:
             number, replica = share.turn(element)
             places, weights = share.places(number, replica, batch_size, count)
             return weighted(read(places), weights)
@@ -78,7 +88,15 @@ class Split:
         numbers = tf.data.Dataset.range(math.ceil(count / batch_size) * share.count)
         return numbers.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
-    def training_batches(self, batch_size, seed, first_epoch=0, augment=(), labels=False, share=WHOLE):
+    def training_batches(
+        self,
+        batch_size: int,
+        seed: int,
+        first_epoch: int = 0,
+        augment: Sequence[str] = (),
+        labels: bool = False,
+        share: Share = WHOLE,
+    ) -> tf.data.Dataset:
         """Returns endless batches; each epoch has all images once, newly shuffled, in `ceil(n / batch_size)` batches.
 
         Order and augmentation depend only on the seed, the epoch and the batch's number in it, so a stream that starts
@@ -97,7 +115,7 @@ class Split:
         read = self._reader(batch_size, labels)
         count, steps = len(self), math.ceil(len(self) / batch_size)
 
-        def batch(element):
+        def batch(element: Any) -> Any:
             step, replica = share.turn(element)
             epoch, number = step // steps, step % steps
             places, weights = share.places(number, replica, batch_size, count)
@@ -115,7 +133,7 @@ class Split:
         endless = endless.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
         return endless.prefetch(tf.data.AUTOTUNE)
 
-    def _reader(self, batch_size, labels):
+    def _reader(self, batch_size: int, labels: bool) -> Callable[[Any], Any]:
         """Returns the graph function from positions in this split, int64 `[batch]`, to the contents of a batch."""
         if batch_size < 1:
             raise DatasetError(f"batch_size is {batch_size}: it must be at least 1")
@@ -126,14 +144,14 @@ class Split:
             indices = tf.constant(self.indices)
             classes = tf.constant(self.labels) if labels else None
 
-        def read(places):
+        def read(places: Any) -> Any:
             images = self.store.read_batch(tf.gather(indices, places))
             return (images, tf.gather(classes, places)) if labels else images
 
         return read
 
 
-def weighted(batch, weights):
+def weighted(batch: Any, weights: Any) -> Any:
     """Returns `batch`, images or (images, labels), as a dict with `weights`; unchanged if the weights are None."""
     if weights is None:
         return batch
@@ -173,13 +191,16 @@ class Dataset:
     value_range: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         splits = ("train", "validation", "test")
         sizes = ", ".join(f"{len(getattr(self, split)):,} {split}" for split in splits)
         return f"<Dataset {self.name}: {sizes} images of {'x'.join(map(str, self.image_shape))}>"
 
+    def _repr_html_(self) -> str:
+        return captioned(repr(self), png(grid([self.train.images(0, SHOWN)])))
+
     @property
-    def num_classes(self):
+    def num_classes(self) -> int:
         """The number of classes, 0 if the images have no labels."""
         if self.label_names is not None:
             return len(self.label_names)
@@ -188,7 +209,7 @@ class Dataset:
         ]
         return max((int(part.max()) + 1 for part in labels if len(part)), default=0)
 
-    def limited(self, count):
+    def limited(self, count: int) -> Dataset:
         """Returns this dataset with only the first `count` training images; the other splits stay unchanged."""
         if count < 1:
             raise DatasetError(f"limit is {count}: at least 1 training image is needed")
@@ -215,7 +236,7 @@ class LoadOptions:
     value_range: tuple[float, float] | None = None
     rules: int = rules.NEWEST
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         size = self.image_size
         if size is not None and (len(size) != 2 or min(size) < 1):
             raise DatasetError(
@@ -225,6 +246,13 @@ class LoadOptions:
             raise DatasetError(
                 f"channels is {self.channels}: must be 1 (grey), 3 (colour) or 4 (colour and alpha)"
             )
+
+
+class ImageSource(Protocol):
+    """A set of images that can be loaded."""
+
+    def load(self, options: LoadOptions) -> Dataset:
+        """Returns the images; raises a `DatasetError` if they are missing or unusable."""
 
 
 @dataclass(frozen=True)
@@ -242,7 +270,14 @@ class Annotations:
     notes: tuple[str, ...] = field(default=())
 
 
-def make_dataset(name, store, digests, fingerprint, annotations, version=rules.NEWEST):
+def make_dataset(
+    name: str,
+    store: Any,
+    digests: Sequence[bytes],
+    fingerprint: str,
+    annotations: Annotations,
+    version: int = rules.NEWEST,
+) -> Dataset:
     """Returns the `Dataset` of the images in `store`.
 
     Args:
@@ -253,6 +288,7 @@ def make_dataset(name, store, digests, fingerprint, annotations, version=rules.N
       annotations: `Annotations`.
       version: Version of the data rules; from version 2 on, the splits are stratified by label.
     """
+    height, width, channels = (int(n) for n in store.image_shape)
     strata = None if version == rules.FIRST else annotations.labels
     parts = {}
     for split, indices in zip(SPLITS, split_indices(digests, annotations.given_splits, strata)):
@@ -260,7 +296,7 @@ def make_dataset(name, store, digests, fingerprint, annotations, version=rules.N
         parts[split] = Split(store, indices, *rows)
     return Dataset(
         name="".join(c if c.isalnum() or c in "._-" else "-" for c in name).strip(".-") or "images",
-        image_shape=tuple(int(n) for n in store.image_shape),
+        image_shape=(height, width, channels),
         label_names=annotations.label_names,
         factor_names=annotations.factor_names,
         factor_sizes=annotations.factor_sizes,
@@ -272,7 +308,7 @@ def make_dataset(name, store, digests, fingerprint, annotations, version=rules.N
     )
 
 
-def copies_across(digests, parts, given):
+def copies_across(digests: Sequence[bytes], parts: dict[str, Split], given: object) -> tuple[str, ...]:
     """Returns a note on training images that are also among the held-out images of given splits."""
     if given is None:
         return ()
@@ -281,7 +317,9 @@ def copies_across(digests, parts, given):
     return (f"{copies:,} training images are copies of held-out images",) if copies else ()
 
 
-def in_memory(name, images, options, annotations=Annotations()):
+def in_memory(
+    name: str, images: np.ndarray, options: LoadOptions, annotations: Annotations = Annotations()
+) -> Dataset:
     """Returns the `Dataset` of an array, fitted to the size and channels of `options`.
 
     Args:
@@ -303,7 +341,7 @@ def in_memory(name, images, options, annotations=Annotations()):
     return make_dataset(name, store, digests, fingerprint, annotations, options.rules)
 
 
-def annotated_digests(digests, annotations):
+def annotated_digests(digests: Sequence[bytes], annotations: Annotations) -> list[bytes]:
     """Returns one digest per image, from its content, its label's name and its given split."""
     labels, given = annotations.labels, annotations.given_splits
     if labels is not None:

@@ -1,28 +1,17 @@
 """Progress of data preparation, shown on standard error and removed at the end."""
 
-import sys
+import time
+
+from keras_vae.runtime.progress import Progress, clock, notice
+
+__all__ = ["notice", "progress"]
 
 
 def progress(items, total, what):
-    """Yields `items` and shows a progress bar after two seconds."""
-    from tqdm import tqdm
-
-    watched = sys.stderr.isatty()
-    yield from tqdm(
-        items,
-        desc=what,
-        total=total,
-        delay=2,
-        leave=False,
-        file=sys.stderr,
-        dynamic_ncols=True,
-        disable=not watched,
-    )
-
-
-def notice(text):
-    """Returns a context that shows `text` while it is open."""
-    from tqdm import tqdm
-
-    watched = sys.stderr.isatty()
-    return tqdm(desc=text, bar_format="{desc}", leave=False, file=sys.stderr, disable=not watched)
+    """Yields `items` and shows after two seconds how many there were, of `total`, and the time left."""
+    begun = time.monotonic()
+    with Progress(what) as shown:
+        for done, item in enumerate(items, start=1):
+            yield item
+            left = (time.monotonic() - begun) / done * max(0, total - done)
+            shown.show(f"{done:,} of {total:,}, {clock(left)} left")

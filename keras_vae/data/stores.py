@@ -12,7 +12,7 @@ import numpy as np
 from keras_vae.errors import DatasetError
 from keras_vae.runtime.lazy import tf
 
-RAISED = []  # `DatasetError`s raised within graphs since `dataset_errors` was entered
+RAISED: list[DatasetError] = []  # `DatasetError`s raised within graphs since `dataset_errors` was entered
 
 
 def as_float(images):

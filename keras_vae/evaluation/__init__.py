@@ -8,13 +8,20 @@ order, and `verdict/__init__.py`. `subject.py` defines the interface of a measur
 arrays, and `results/` the types of results.json.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from keras_vae.evaluation.settings import Evaluation
 from keras_vae.runtime import devices
+
+if TYPE_CHECKING:
+    from keras_vae.training.run_folder import Run
 
 __all__ = ["Evaluation", "evaluate"]
 
 
-def evaluate(model, dataset=None, **settings):
+def evaluate(model: object, dataset: object = None, **settings: Any) -> dict[str, Any]:
     """Measures `model` on `dataset` and returns the results, as in results.json.
 
     Args:
@@ -32,8 +39,10 @@ def evaluate(model, dataset=None, **settings):
     return measured_and_concluded(model, dataset, **settings)[0]
 
 
-def measured_and_concluded(model, dataset=None, **settings):
-    """Returns the results of `evaluate`, and the pictures for its report."""
+def measured_and_concluded(
+    model: object, dataset: object = None, **settings: Any
+) -> tuple[dict[str, Any], dict[str, Any], Run | None]:
+    """Returns the results of `evaluate`, the pictures for its report, and the run of the model or None."""
     from keras_vae.evaluation.adapters import dataset_of, model_of, source_of
     from keras_vae.evaluation.conclusion import conclude
     from keras_vae.evaluation.repair import Repair
@@ -45,4 +54,4 @@ def measured_and_concluded(model, dataset=None, **settings):
     images = dataset_of(dataset, given, asked, settings)
     measured = measure(given.subject(images, asked), images, asked)
     results = conclude(measured, Repair("program"), source_of(given, dataset, asked, settings))
-    return results, measured.pictures
+    return results, measured.pictures, given.run

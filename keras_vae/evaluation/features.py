@@ -14,6 +14,7 @@ import sys
 import urllib.request
 import zipfile
 import zlib
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -22,7 +23,8 @@ from keras_vae.errors import FeatureError
 from keras_vae.runtime.files import whole
 from keras_vae.runtime.lazy import keras, tf
 
-KINDS = ("auto", "classifier", "random", "inception", "dinov2")
+Kind = Literal["auto", "classifier", "random", "inception", "dinov2"]
+KINDS = get_args(Kind)
 BATCH_SIZE = 250  # smaller for large images
 PIXELS_AT_ONCE = 2**21
 
@@ -77,10 +79,10 @@ class Features:
 
     @property
     def metric_name(self):
-        """The name of the Frechet distance in these features: FID only for Inception."""
+        """The name of the Fréchet distance in these features: FID only for Inception."""
         if self.name == "inception":
             return "FID (Keras' Inception weights, rows of length 1)"
-        return f"Frechet distance, {self.name} features"
+        return f"Fréchet distance, {self.name} features"
 
     @property
     def kernel_name(self):

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from keras_vae.config.codec import did_you_mean, option
-from keras_vae.evaluation.features import KINDS
+from keras_vae.evaluation.features import Kind
 from keras_vae.evaluation.ranges import DECODER_RANGES, ENCODER_RANGES, check_range
-from keras_vae.evaluation.subject import SPREADS
 from keras_vae.model.likelihoods import LIKELIHOODS, Automatic
 from keras_vae.samplers import FITTED
 from keras_vae.training.config import DataSettings
@@ -20,9 +19,7 @@ class Evaluation(DataSettings):
         0,
         "random seed; the same seed gives the same report, except for flow_matching, whose training is limited by time",
     )
-    features: Literal[KINDS] = option(
-        "auto", "features for comparing images; auto: a classifier if there are labels"
-    )
+    features: Kind = option("auto", "features for comparing images; auto: a classifier if there are labels")
     extended: bool = option(False, "also take the measurements that need several minutes")
     nll_samples: int = option(
         0, "importance samples per image for the likelihood; 0: not measured", metavar="N"
@@ -48,7 +45,7 @@ class Evaluation(DataSettings):
     encoder_outputs: tuple[str, ...] = option(
         (), "names of the encoder's outputs for mean and spread, if they cannot be recognised"
     )
-    spread: Literal[("auto", *SPREADS)] = option(
+    spread: Literal["auto", "log_var", "log_std", "std", "variance"] = option(
         "auto", "meaning of the encoder's second output; auto: from its name, else log_var"
     )
     encoder_range: str = option(

@@ -25,11 +25,12 @@ from keras_vae.errors import UsageError
 from keras_vae.evaluation.ranges import DECODER_RANGES, ENCODER_RANGES, Ranges, check_range
 from keras_vae.export.saved_models import DESCRIPTION, Description, float32_twin, read_prior
 from keras_vae.model.likelihoods import LIKELIHOODS, Bernoulli, LearnedGaussian, OptimalGaussian
+from keras_vae.model.likelihoods.likelihood import Likelihood
 from keras_vae.model.objectives import OBJECTIVES
 from keras_vae.model.posteriors import POINT_LOG_VAR, Codebook, Point, show_shape
 from keras_vae.runtime.checksums import check_sealed
 from keras_vae.runtime.lazy import keras, ops, tf
-from keras_vae.runtime.programs import command_line, typed_path
+from keras_vae.runtime.programs import to_type, typed_path
 from keras_vae.samplers import FlowSampler, PriorSampler, UniformSampler, Vamp
 from keras_vae.training.run_folder import Run
 
@@ -277,7 +278,14 @@ def no_rate(description):
     }
 
 
-def from_functions(encode, decode, likelihood=None, name="model", encoder_range="auto", decoder_range="auto"):
+def from_functions(
+    encode: Callable,
+    decode: Callable,
+    likelihood: Likelihood | None = None,
+    name: str = "model",
+    encoder_range: str | tuple[float, float] = "auto",
+    decoder_range: str | tuple[float, float] = "auto",
+) -> Subject:
     """Returns the `Subject` of two functions over NumPy arrays.
 
     Args:
@@ -523,7 +531,7 @@ def load_model(run):
     """
     from keras_vae.model.autoencoder import Autoencoder
 
-    resume = command_line("train", "--resume", typed_path(run.path))
+    resume = to_type("train", "--resume", typed_path(run.path))
     if not run.model_file.is_file():
         raise UsageError(f"{run.path} has no model.keras yet: continue training ({resume})")
     if fault := run.fault(run.model_file):

@@ -1,18 +1,19 @@
 """The latent explorer: a web page about one run, or two side by side.
 
     explorer_routes(app, runs)      adds the live page to a FastAPI application
+    prepare(app)                    computes what the page opens with, before it is requested
     static_page(worlds)             the same page as one HTML file, with the networks computed in the browser
 
 The page consists of JavaScript modules, `static/`, without a build step. All data of a run that are computed in advance
-are a `World`. Everything else is computed on demand by an engine, of which there are three (`static/engines.js`): this
+are a `World`, and are kept with the run (`kept.py`). Everything else is computed on demand by an engine, of which there are three (`static/engines.js`): this
 package behind HTTP, the networks in the browser, or a grid of images for networks that the browser cannot compute.
 
 Imports: `report`, `evaluation`. Begin with `world.py` and `static/main.js`.
 """
 
-from keras_vae.explorer.live import explorer_routes
+from keras_vae.explorer.live import explorer_routes, prepare
 from keras_vae.explorer.page import static_page
 from keras_vae.explorer.projector import write_projector
 from keras_vae.explorer.world import World
 
-__all__ = ["World", "explorer_routes", "static_page", "write_projector"]
+__all__ = ["World", "explorer_routes", "prepare", "static_page", "write_projector"]

@@ -12,6 +12,7 @@ CELLS, CELLS_OF_LARGE, FEWEST_CELLS = 40, 24, 8  # per side; fewer for large ima
 LARGE = 64 * 64
 MAPS = 4  # all labels together decode at most as many images as this many maps
 REFERENCE = 2000  # real images
+OFFLINE = ("classifier", "random")  # features of a report that are available here too
 COMPARED = 1000  # reconstructions and samples, each
 
 
@@ -30,7 +31,8 @@ def shade(world):
     """
     side = cells_of(world)
     codes = grid_codes(world, side)
-    features = choose_features(world.dataset, "auto", cache_folder())
+    kind = world.report.get("features")
+    features = choose_features(world.dataset, kind if kind in OFFLINE else "auto", cache_folder())
     measured, own, reference = compared(world.dataset)
     reference = features(reference)
     sampled = dead_zone(

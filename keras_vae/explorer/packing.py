@@ -36,3 +36,13 @@ def pack(array):
         "shape": list(array.shape),
         "data": base64.b64encode(little.tobytes()).decode(),
     }
+
+
+def unpacked(value):
+    """Returns the inverse of `plain`: a value with its arrays."""
+    if isinstance(value, dict) and "dtype" in value:
+        little = np.frombuffer(base64.b64decode(value["data"]), np.dtype(value["dtype"]).newbyteorder("<"))
+        return little.astype(value["dtype"]).reshape(value["shape"])
+    if isinstance(value, dict):
+        return {key: unpacked(part) for key, part in value.items()}
+    return [unpacked(part) for part in value] if isinstance(value, list) else value

@@ -9,6 +9,7 @@ from keras_vae.errors import UsageError
 from keras_vae.explorer.dead_zones import grid_codes, labels_of
 from keras_vae.explorer.network import CannotCompute, computable
 from keras_vae.explorer.packing import to_text
+from keras_vae.explorer.world import LAYERS
 from keras_vae.report.single_page import filled, inlined
 
 STATIC = pathlib.Path(__file__).parent / "static"
@@ -27,6 +28,8 @@ def live_page(title):
     """Returns the page that requests its data from a server."""
     urls = {name: f"explorer/static/{path.name}" for name, path in modules().items()}
     style = '<link rel="stylesheet" href="explorer/static/style.css">'
+    # After the import map in the page: browsers ignore an import map once a module is requested.
+    style += "".join(f'<link rel="modulepreload" href="{url}">' for url in urls.values())
     return filled(TEMPLATE, title, {name: f"./{url}" for name, url in urls.items()}, style, "null")
 
 
@@ -41,8 +44,9 @@ def static_facts(world):
     """Returns the facts of `world`, with codes and either the networks or a grid of images in place of a server."""
     facts = {
         **world.facts,
+        **{name: world.layer(name) for name in LAYERS},
         "report": None,
-        "codes": {name: world.sample(name, range(world.seeds)) for name in world.samplers},
+        "codes": {name: world.sample(name, range(world.seeds)) for name in world.sampler_names},
     }
     try:
         return {**facts, "network": computable(world)}

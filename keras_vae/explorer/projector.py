@@ -65,10 +65,10 @@ def codes_table(codes):
 
 def label_column(world, count):
     """Returns one label per image, without tabs and line breaks; without labels, a number."""
-    labels = world.facts["labels"]
+    labels = world.labels
     if labels is None:
         return [str(index) for index in range(count)]
-    names = [" ".join(name.split()) or "-" for name in world.facts["label_names"]]
+    names = [" ".join(name.split()) or "-" for name in world.label_names]
     return [names[label] for label in labels[:count]]
 
 

@@ -12,21 +12,24 @@ from keras_vae.evaluation.sections.codes import in_batches
 from keras_vae.evaluation.subject import from_model, load_model, prior_name
 from keras_vae.evaluation.verdict.facts import Facts
 from keras_vae.explorer.dead_zones import shade
+from keras_vae.explorer.kept import Kept
 from keras_vae.explorer.network import layer_facts
 from keras_vae.export.saved_models import float32_twin
 from keras_vae.model.likelihoods import Gaussian, OptimalGaussian
-from keras_vae.model.posteriors import Codebook, show_shape
+from keras_vae.model.posteriors import Codebook, DiagonalGaussian, show_shape
 from keras_vae.report.page import NAME, clean
 from keras_vae.report.verdict import VERDICTS, plain_words
 from keras_vae.runtime.lazy import tf
 from keras_vae.runtime.programs import command_line, typed_path
-from keras_vae.samplers import Codes, Mixture
+from keras_vae.samplers import SAMPLERS, Codes, Mixture
 from keras_vae.samplers import load as load_sampler
-from keras_vae.samplers.principal import principal_components, project
+from keras_vae.samplers.principal import oriented, principal_components, project
 from keras_vae.training.setup import load as load_dataset
 
 MOST_IMAGES, FEWEST_IMAGES, IMAGE_BUDGET = 1500, 60, 3 << 20  # images on the map; bytes of images in a page
 MOST_AXES = 12  # principal directions, with one slider each
+CODE_BUDGET = 2**25  # numbers in the codes of the images on the map
+FITTED_BUDGET = 2**24  # numbers in the codes of training images
 MOST_FITTED = 2000  # training images whose codes determine the mixture and the principal axes
 OVERLAID = 400  # samples drawn over the map
 SEEDS, SEED_BUDGET = 256, 1 << 20  # codes per sampler in a page without a server; numbers in these codes
@@ -34,8 +37,14 @@ EMBED_BUDGET = 1 << 20  # numbers in all codes; with more there is no embedding
 MARGIN = 0.12  # of the map around the codes
 
 
+LAYERS = ("overlays", "dead_zones", "embedding")  # of the map, each slower to compute than the last
+EXACT = ("gaussian", "mixture", "vamp", "flow", "prior")  # samplers with a log density in closed form
+
+
 class World:
     """A run as the explorer shows it; everything is computed once, on first use.
+
+    `facts` are enough to open the page. The `layer`s of the map take longer and follow. Both are kept with the run.
 
     The test images are shown, or the validation or training images if there are none.
 
@@ -50,6 +59,11 @@ class World:
     def name(self):
         """The run's name."""
         return self.run.path.resolve().name
+
+    @functools.cached_property
+    def kept(self):
+        """(name, compute) -> a value that is kept with the run, see `keras_vae.explorer.kept`."""
+        return Kept(self.run)
 
     @functools.cached_property
     def model(self):
@@ -77,7 +91,8 @@ class World:
     def images(self):
         """The images on the map, uint8 `[n, height, width, channels]`."""
         pixels = math.prod(self.dataset.image_shape)
-        count = int(np.clip(IMAGE_BUDGET // pixels, FEWEST_IMAGES, MOST_IMAGES))
+        most = min(IMAGE_BUDGET // pixels, CODE_BUDGET // self.dims)
+        count = int(np.clip(most, FEWEST_IMAGES, MOST_IMAGES))
         return as_bytes(self.shown.images(0, count))
 
     @functools.cached_property
@@ -116,7 +131,7 @@ class World:
     @functools.cached_property
     def training_codes(self):
         """The codes of some training images, `[n, *latent]`; fewer if codes are large."""
-        count = int(np.clip(2**25 // self.dims, 200, MOST_FITTED))
+        count = int(np.clip(FITTED_BUDGET // self.dims, 200, MOST_FITTED))
         images, labels = self.dataset.train.images(0, count), self.dataset.train.labels
         own = () if labels is None else self.label_inputs(labels[: len(images)], len(images))
         return Codes(*in_batches(self.subject.encode, images, *own))
@@ -126,14 +141,15 @@ class World:
         """The number of values in a code."""
         return self.model.dims.latents
 
-    @functools.cached_property
+    @property
     def axes(self):
         """(center `[d]`, directions `[k, d]`): the latent axes if there are at most two, else principal axes."""
-        if self.dims <= 2:
-            return np.zeros(self.dims, "float32"), np.eye(self.dims, dtype="float32")
-        mean = self.training_codes.mean
-        found = principal_components(mean.reshape(len(mean), -1), MOST_AXES)
-        return found.center.astype("float32"), np.ascontiguousarray(found.directions.T)
+        return self.principal["center"], self.principal["directions"]
+
+    @functools.cached_property
+    def principal(self):
+        """{"center", "directions": the axes, "shares": each one's share of the variance of the training codes}."""
+        return self.kept("axes", lambda: principal_axes(self.training_codes.mean.reshape(-1, self.dims)))
 
     @functools.cached_property
     def coordinates(self):
@@ -167,23 +183,66 @@ class World:
         return [float(middle + side * reach) for middle in (low + high) / 2 for side in (-1, 1)]
 
     @functools.cached_property
+    def fitted(self):
+        """The samplers of codes that the evaluation has fitted, by name."""
+        loaded = {
+            path.stem: load_sampler(path) for path in sorted((self.run.path / "samplers").glob("*.npz"))
+        }
+        shape = self.model.latent_shape
+        return {name: one for name, one in loaded.items() if tuple(one.latent_shape) == shape}
+
+    @functools.cached_property
+    def sampler_names(self):
+        """The names of `samplers`: the prior, and the fitted ones, or a mixture if the evaluation has fitted none."""
+        mixture = [] if isinstance(self.model.latent, Codebook) else ["mixture"]
+        return ["prior", *(self.fitted or mixture)]
+
+    @functools.cached_property
     def samplers(self):
-        """Samplers of codes by name: the prior, and the samplers fitted by the evaluation, or else a mixture."""
-        fitted = {}
-        for path in sorted((self.run.path / "samplers").glob("*.npz")):
-            sampler = load_sampler(path)
-            if tuple(sampler.latent_shape) == self.model.latent_shape:
-                fitted[path.stem] = sampler
-        if not fitted and not isinstance(self.model.latent, Codebook):
+        """Samplers of codes by name."""
+        fitted = dict(self.fitted)
+        if "mixture" in self.sampler_names and not fitted:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # about few codes; the map shows them anyway
                 fitted["mixture"] = Mixture(self.model.latent_shape).fit(self.training_codes)
         return {"prior": self.model.prior.sampler(), **fitted}
 
+    @property
+    def recommended(self):
+        """The fitted sampler that the report recommends, or else the most flexible one; None without a fitted one."""
+        names = self.map["samplers"][1:]
+        best = self.report.get("best_sampler")
+        return best if best in names else min(names, key=flexibility, default=None)
+
+    def density(self, source, codes):
+        """Returns the log density of `codes`, `[n, d]`, under the sampler `source`, in nats; None if it is costly."""
+        sampler = self.samplers[source]
+        name = (
+            "prior"
+            if source == "prior"
+            else next(key for key, kind in SAMPLERS.items() if type(sampler) is kind)
+        )
+        if name not in EXACT or isinstance(self.model.latent, Codebook):
+            return None
+        shaped = np.asarray(codes, "float32").reshape(-1, *self.model.latent_shape)
+        return np.asarray(sampler.log_prob(shaped), "float32")
+
     def sample(self, source, seeds):
         """Returns codes drawn by the sampler `source`, `[n, d]`; row i depends only on seeds[i]."""
         codes = self.samplers[source].sample(tf.constant(seeds, "int64"))
         return np.asarray(codes, "float32").reshape(len(seeds), -1)
+
+    @functools.cached_property
+    def overlays(self):
+        """What the map shows of each sampler, see `overlay`, by name."""
+        return self.kept("overlays", lambda: {name: self.overlay(name) for name in self.sampler_names})
+
+    def overlay(self, source):
+        """Returns places of samples on the map, `[n, 2]`, the sampler's mean, and mean and deviation of log densities."""
+        codes = self.sample(source, range(OVERLAID))
+        density = self.density(source, codes)
+        typical = None if density is None else [float(density.mean()), float(density.std())]
+        return {"places": plane(self.along_axes(codes)), "mean": self.mean_of(source), "density": typical}
 
     def mean_of(self, source):
         """Returns the mean of the sampler `source`, `[d]`; for a learned prior, the mean of the samples on the map."""
@@ -229,6 +288,10 @@ class World:
         """The likelihood's own sigma if it has one, else the root mean square error of the shown reconstructions."""
         if self.subject.sigma is not None:
             return self.subject.sigma
+        return self.kept("sigma", self.root_mean_square_error)
+
+    def root_mean_square_error(self):
+        """Returns the root mean square error of the shown reconstructions, at least 0.001."""
         errors = self.reconstructions.astype("float32") - self.images.astype("float32")
         return max(float(np.sqrt(np.square(errors / 255).mean())), 1e-3)
 
@@ -265,44 +328,75 @@ class World:
     @functools.cached_property
     def dead_zones(self):
         """The map's dead zones, see `keras_vae.explorer.dead_zones.shade`."""
-        return shade(self)
+        return self.kept("dead_zones", lambda: shade(self))
+
+    @property
+    def has_embedding(self):
+        """Whether t-SNE is offered: not for 2 dimensions, few codes, or too many numbers in all codes."""
+        return self.dims > 2 and len(self.images) * self.dims <= EMBED_BUDGET and len(self.images) >= 30
 
     @functools.cached_property
     def embedding(self):
-        """t-SNE of the images' codes, `[n, 2]`, and the codes; None for 2 dimensions, few codes or too many numbers."""
-        codes = self.codes.mean
-        if self.dims <= 2 or codes.size > EMBED_BUDGET or len(codes) < 30:
+        """t-SNE of the images' codes, `[n, 2]`, and the codes; None if it is not offered."""
+        if not self.map["has_embedding"]:
             return None
-        from sklearn.manifold import TSNE
+        return self.kept("embedding", lambda: embedded(self.codes.mean))
 
-        # The usual perplexity is reduced for few points; the initial PCA makes the result reproducible.
-        perplexity = min(30, len(codes) // 3)
-        points = TSNE(init="pca", perplexity=perplexity, random_state=0, max_iter=500).fit_transform(codes)
-        return {"points": points.astype("float32"), "codes": codes}
+    def layer(self, name):
+        """Returns one of the map's `LAYERS`."""
+        if name not in LAYERS:
+            raise KeyError(name)
+        return getattr(self, name)
 
     @functools.cached_property
-    def verdict(self):
-        """The report's verdict in the few words at the top of the page; None without a report."""
+    def report(self):
+        """What the page takes from the report, a dict; empty without a report, or with one that cannot be read."""
         try:
             results = read_results(self.run.report / "results.json")
-            verdict = results["verdict"]
+            verdict, facts = results["verdict"], Facts(results)
             return {
-                "title": plain_words(results),
-                "tone": VERDICTS.get(verdict["name"], ("", "", "none"))[2],
-                "cause": verdict["findings"][0].get("cause"),
-                "remedy": verdict.get("remedy"),
-                "confidence": verdict.get("confidence"),
-                "blind": Facts(results).is_blind,
+                "best_sampler": facts.sampler,
+                "dead_share": facts.dead_zone,
+                "features": facts.get("generation_gap", "features", "name"),
+                "verdict": {
+                    "name": verdict["name"],
+                    "title": plain_words(results),
+                    "tone": VERDICTS.get(verdict["name"], ("", "", "none"))[2],
+                    "cause": verdict["findings"][0].get("cause"),
+                    "remedy": verdict.get("remedy"),
+                    "confidence": verdict.get("confidence"),
+                    "blind": facts.is_blind,
+                },
             }
         except (UsageError, KeyError, IndexError, TypeError):  # from another version, or damaged
-            return None
+            return {}
+
+    @property
+    def verdict(self):
+        """The report's verdict in the few words at the top of the page; None without a report."""
+        return self.report.get("verdict")
 
     @functools.cached_property
     def facts(self):
-        """All data of the page, a dict of plain values and arrays (`keras_vae.explorer.packing`)."""
-        center, directions = self.axes
+        """The data with which the page opens, a dict of plain values and arrays (`keras_vae.explorer.packing`)."""
         return {
             "name": self.name,
+            **self.map,
+            **self.principal,
+            "verdict": self.verdict,
+            "dead_share": self.report.get("dead_share"),
+            "recommended": self.recommended,
+            "evaluate": command_line("evaluate", typed_path(self.run.path)),
+        }
+
+    @functools.cached_property
+    def map(self):
+        """The part of `facts` that is kept with the run."""
+        return self.kept("map", self.map_facts)
+
+    def map_facts(self):
+        """Returns the part of `facts` that depends only on model, settings, samplers and data."""
+        return {
             "dataset": self.dataset.name,
             "image_shape": list(self.model.image_shape),
             "latent_shape": list(self.model.latent_shape),
@@ -311,26 +405,50 @@ class World:
             "likelihood": self.subject.likelihood,
             "prior": prior_name(self.subject),
             "variational": bool(self.subject.is_variational),
+            "gaussian": type(self.model.latent) is DiagonalGaussian,
             "standard": self.model.prior.is_standard,
             "conditional": self.model.conditional,
-            "verdict": self.verdict,
-            "evaluate": command_line("evaluate", typed_path(self.run.path)),
             "label_names": self.label_names,
             "labels": self.labels,
             "images": self.images,
             "coordinates": self.coordinates,
-            "center": center,
-            "directions": directions,
             "scales": self.scales,
             "bounds": self.bounds,
-            "embedding": self.embedding,
-            "overlays": {
-                name: plane(self.along_axes(self.sample(name, range(OVERLAID)))) for name in self.samplers
-            },
-            "sampler_means": {name: self.mean_of(name) for name in self.samplers},
-            "dead_zones": self.dead_zones,
+            "samplers": self.sampler_names,
+            "has_embedding": self.has_embedding,
             "layers": layer_facts(self.model),
         }
+
+
+def principal_axes(codes):
+    """Returns the page's axes for codes, `[n, d]`: see `World.principal`."""
+    if codes.shape[1] <= 2:
+        center, directions = np.zeros(codes.shape[1], "float32"), np.eye(codes.shape[1], dtype="float32")
+    else:
+        found = principal_components(codes, MOST_AXES)
+        center, directions = (
+            found.center.astype("float32"),
+            np.ascontiguousarray(oriented(found.directions).T),
+        )
+    along = project(codes, center, directions.T).var(axis=0)
+    total = max(float(codes.var(axis=0, dtype="float64").sum()), 1e-12)
+    return {"center": center, "directions": directions, "shares": (along / total).astype("float32")}
+
+
+def embedded(codes):
+    """Returns t-SNE of `codes`, `[n, d]`, as points `[n, 2]`, and the codes."""
+    from sklearn.manifold import TSNE
+
+    # The usual perplexity is reduced for few points; the initial PCA makes the result reproducible.
+    perplexity = min(30, len(codes) // 3)
+    points = TSNE(init="pca", perplexity=perplexity, random_state=0, max_iter=500).fit_transform(codes)
+    return {"points": points.astype("float32"), "codes": codes}
+
+
+def flexibility(name):
+    """Returns the position of a sampler in the order of preference; the Gaussian comes last."""
+    order = ("flow_matching", "mixture", "pixel_cnn", "vamp", "flow", "two_stage")
+    return order.index(name) if name in order else len(order)
 
 
 def plane(coordinates):

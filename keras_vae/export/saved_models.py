@@ -47,7 +47,7 @@ from keras_vae.model.posteriors import show_shape
 from keras_vae.model.priors import PRIORS
 from keras_vae.model.scoring import NUM_SAMPLES, check_num_samples, check_scorable, noise_of, scores
 from keras_vae.runtime import checksums
-from keras_vae.runtime.devices import need_tensorflow
+from keras_vae.runtime.devices import need_tensorflow, without_notes
 from keras_vae.runtime.empty import of_any_count
 from keras_vae.runtime.files import rename, unfinished, why, write_json
 from keras_vae.runtime.lazy import tf
@@ -379,7 +379,7 @@ def write_version(servable, description, signatures, functions=None, prior=None)
     # The variables of the functions are tracked instead of the model, which would store its weights twice.
     root.used = [function.get_concrete_function().variables for function in everything.values()]
     try:
-        with unfinished_version(servable) as folder:
+        with without_notes(), unfinished_version(servable) as folder:
             tf.saved_model.save(
                 root, str(folder), {"serving_default": next(iter(signatures.values())), **signatures}
             )

@@ -1,8 +1,17 @@
 """Layers and constraints that Keras does not have."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from keras_vae.layers import backends
 from keras_vae.layers.densities import soft_bounds
 from keras_vae.runtime.lazy import keras, ops
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from keras_vae.runtime.tensor import Tensor
 
 PACKAGE = "keras_vae"  # the package name of our classes in Keras' registry
 SQUARINGS = 8
@@ -35,22 +44,27 @@ class Sampling(keras.layers.Layer):
     own generator.
     """
 
-    def __init__(self, seed=None, **kwargs):
+    def __init__(self, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, inputs, seed=None, noise=None):
+    def call(
+        self,
+        inputs: Sequence[Tensor],
+        seed: int | keras.random.SeedGenerator | None = None,
+        noise: Tensor | None = None,
+    ) -> Tensor:
         mean, log_var = inputs
         if noise is None:
             seed = self.seed_generator if seed is None else seed
             noise = keras.random.normal(ops.shape(mean), dtype="float32", seed=seed)
         return mean + ops.exp(0.5 * log_var) * noise
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[tuple]) -> tuple:
         return input_shape[0]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "seed": self.seed}
 
 

@@ -3,13 +3,18 @@
 `keras_vae.layers.backends` has a `train_step` for each backend of Keras.
 """
 
+from __future__ import annotations
+
 import dataclasses
+import html
 import inspect
 import math
 import warnings
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 
+from keras_vae.config.codec import registered_name
 from keras_vae.errors import TrainingStopped
 from keras_vae.layers import backends
 from keras_vae.layers import basic as layers
@@ -47,6 +52,20 @@ from keras_vae.model.streams import checked_stream, is_arrays, refusing
 from keras_vae.runtime import upstream
 from keras_vae.runtime.devices import need_tensorflow
 from keras_vae.runtime.lazy import keras, ops
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import ArrayLike
+
+    from keras_vae.model.likelihoods.likelihood import Likelihood
+    from keras_vae.model.objectives.objective import Objective
+    from keras_vae.model.posteriors import Draw
+    from keras_vae.model.priors.prior import Prior
+    from keras_vae.model.regularizers.regularizer import Regularizer
+    from keras_vae.runtime.tensor import Tensor
+
+    Seed: TypeAlias = int | keras.random.SeedGenerator | Tensor
 
 # Outside these bounds the model warns. Using means instead of sums changes the weight of the rate by 10 to 100 times.
 LOW_BETA, HIGH_BETA = 0.5, 2.0
@@ -107,23 +126,23 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
 
     def __init__(
         self,
-        image_shape,
-        latent=16,
-        objective="vae",
-        likelihood=None,
-        network="convolutional",
-        seed=0,
-        prior="standard",
-        corruption="none",
-        num_classes=None,
-        value_range=None,
-        label_names=None,
-        regularizer="none",
-        **kwargs,
-    ):
+        image_shape: Sequence[int],
+        latent: int | str | Sequence[int] = 16,
+        objective: str | Objective = "vae",
+        likelihood: str | Likelihood | None = None,
+        network: object = "convolutional",
+        seed: int = 0,
+        prior: str | Prior = "standard",
+        corruption: object = "none",
+        num_classes: int | None = None,
+        value_range: tuple[float, float] | None = None,
+        label_names: Sequence[str] | None = None,
+        regularizer: str | Regularizer = "none",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        self.image_shape = check_image_shape(image_shape)
-        self.latent_shape = latent_shape(latent, self.image_shape)
+        self.image_shape: tuple[int, int, int] = check_image_shape(image_shape)
+        self.latent_shape: tuple[int, ...] = latent_shape(latent, self.image_shape)
         self.objective = component(objective, OBJECTIVES, "objective")
         self.network = component(network, NETWORKS, "network")
         likelihood = likelihood or ("bernoulli" if self.image_shape[-1] == 1 else "gaussian_optimal")
@@ -137,18 +156,20 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         self.latent = self.regularizer.latent(self.objective.latent)
         self.prior = self.latent.prior(prior)
         self.conditional = self.objective.conditional
-        self.num_classes = check_classes(num_classes, self.conditional)
+        self.num_classes: int = check_classes(num_classes, self.conditional)
         self.value_range = tuple(value_range) if value_range else None
         self.label_names = check_label_names(label_names, self.num_classes)
         self.dims = Dims(math.prod(self.image_shape), math.prod(self.latent_shape))
         self.objective.check(self)
         seen, decoded = (widened(shape, self.num_classes) for shape in (self.image_shape, self.latent_shape))
-        self.encoder = self.network.encoder(seen, self.latent_shape, self.latent, self.dtype_policy)
+        self.encoder: keras.Model = self.network.encoder(
+            seen, self.latent_shape, self.latent, self.dtype_policy
+        )
         self.latent = self.latent.of(self.latent_shape)
         # The names of these attributes are the names of the layers in files.
         self.sampling = self.latent.layer
         first = self.latent.decoder_input()
-        self.decoder = self.objective.constrain(
+        self.decoder: keras.Model = self.objective.constrain(
             self.network.decoder(
                 self.image_shape,
                 decoded,
@@ -182,7 +203,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         if advice := self.advice():
             warnings.warn(advice, stacklevel=2)
 
-    def adapt(self, images):
+    def adapt(self, images: ArrayLike) -> None:
         """Initialises the prior's weights from training images, before `fit`: the pseudo-inputs of VampPrior.
 
         Args:
@@ -190,11 +211,11 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         """
         self.prior.adapt(self.readable(images))
 
-    def __call__(self, inputs, *args, **kwargs):
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Tensor:
         """Checks the inputs and calls the model. Checked here, errors are not wrapped in a message of Keras."""
         return super().__call__(self.readable_inputs(inputs), *args, **kwargs)
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Any, training: bool = False) -> Tensor:
         """Returns the reconstructions, decoded from the means: `[batch, height, width, channels]` in [0, 1].
 
         `inputs` are images, or `(images, labels)` for a conditional model.
@@ -203,20 +224,24 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         images, labels = batch.images, batch.labels
         return self.decode(self.encode(images, labels, training)[0], labels, training)
 
-    def encode(self, images, labels=None, training=False):
+    def encode(
+        self, images: ArrayLike, labels: ArrayLike | None = None, training: bool = False
+    ) -> tuple[Tensor, Tensor]:
         """Returns the mean and the log-variance of the codes of `images`, each `[n, *latent]`.
 
         Images are encoded in batches. In training mode they are encoded all at once, as batch normalization requires.
         """
         images = self.readable(images)
 
-        def moments(images, labels):
+        def moments(images: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
             posterior = self.encoder(self.labelled(images, labels), training=training)
             return self.latent.moments(posterior)
 
         return self.in_batches(moments, images, labels, training)
 
-    def in_batches(self, function, values, labels=None, training=False):
+    def in_batches(
+        self, function: Callable, values: Tensor, labels: ArrayLike | None = None, training: bool = False
+    ) -> Any:
         """Returns `function(values, labels)`, computed in batches; in training mode all rows at once."""
         count = values.shape[0]
         if training or count is None:
@@ -225,7 +250,9 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
             labels = self.class_numbers(labels, count)
         return in_batches(function, images_at_once(self.dims.pixels), values, labels)
 
-    def log_weights(self, observed, count, seed, labels=None):
+    def log_weights(
+        self, observed: ArrayLike, count: int, seed: Seed, labels: ArrayLike | None = None
+    ) -> Tensor:
         """Returns log p(x|z) + log p(z) - log q(z|x) at `count` codes of each posterior, `[batch, count]`, in nats.
 
         The log of the mean weight over codes is a lower bound on log p(x) that converges to it (Burda et al. 2016,
@@ -244,18 +271,18 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         posterior = self.encoder(self.labelled(observed, labels), training=False)
         return Draws(self, posterior, observed, labels, count, seed, False).log_weights
 
-    def decode(self, codes, labels=None, training=False):
+    def decode(self, codes: Tensor, labels: ArrayLike | None = None, training: bool = False) -> Tensor:
         """Returns the images decoded from `codes`, `[n, height, width, channels]` in [0, 1].
 
         Codes are decoded in batches; in training mode all at once.
         """
 
-        def decoded(codes, labels):
+        def decoded(codes: Tensor, labels: Tensor | None) -> Tensor:
             return self.likelihood.mean(self.decoder(self.labelled(codes, labels), training=training))
 
         return self.in_batches(decoded, codes, labels, training)
 
-    def sample(self, count, seed=0, labels=None):
+    def sample(self, count: int, seed: int = 0, labels: ArrayLike | None = None) -> Tensor:
         """Returns `count` images decoded from codes of the prior. They depend only on `seed`.
 
         If the attribute `sampler` is a fitted sampler (`keras_vae.SAMPLERS`), codes are drawn from it instead. A model
@@ -274,7 +301,13 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         codes = self.prior.draw(count, seed) if self.sampler is None else draw_from(self.sampler, count, seed)
         return self.decode(codes, labels)
 
-    def score(self, images, labels=None, num_samples=NUM_SAMPLES, seed=0):
+    def score(
+        self,
+        images: ArrayLike,
+        labels: ArrayLike | None = None,
+        num_samples: int = NUM_SAMPLES,
+        seed: int | ArrayLike = 0,
+    ) -> Tensor:
         """Returns an anomaly score of each image, `[n]`, in nats; a higher score means a more unusual image.
 
         For a variational model the score is the importance-weighted upper bound on -log p(image) of Burda et al. 2016.
@@ -294,20 +327,24 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         """
         return score(self, images, labels, num_samples, seed)
 
-    def draw(self, posterior, seed, training=False, weights=None):
+    def draw(
+        self, posterior: Any, seed: Seed | None, training: bool = False, weights: Tensor | None = None
+    ) -> Draw:
         """Draws one code from each posterior; returns a `keras_vae.model.posteriors.Draw`.
 
         `weights` are those of the images, `[batch]`, or None.
         """
         return self.latent.draw(posterior, seed, training, weights)
 
-    def log_prob(self, images, decoded, weights=None, training=False):
+    def log_prob(
+        self, images: Tensor, decoded: Any, weights: Tensor | None = None, training: bool = False
+    ) -> Tensor:
         """Returns log p(images | decoded), `[batch]`, in nats; in training, updates the likelihood's layer too."""
         if training:
             self.likelihood.follow(images, decoded, weights)
         return self.likelihood.log_prob_in_batch(images, decoded, weights)
 
-    def rate(self, posterior, draw):
+    def rate(self, posterior: Any, draw: Draw) -> Tensor:
         """Returns KL(posterior || prior), `[batch]`, in nats.
 
         Without a closed form it is estimated without bias as log q(z|x) - log p(z) at the drawn codes.
@@ -315,7 +352,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         rate = self.latent.rate(posterior) if self.prior.is_standard else None
         return draw.log_density - self.prior.log_prob(draw.codes) if rate is None else rate
 
-    def labelled(self, values, labels):
+    def labelled(self, values: Tensor, labels: ArrayLike | None) -> Tensor:
         """Returns images or codes, `[batch, ..., channels]`, with the labels as one additional channel per class.
 
         Values of an unconditional model are returned unchanged.
@@ -329,14 +366,14 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         planes = ops.broadcast_to(labels, (ops.shape(values)[0], *spatial, self.num_classes))
         return ops.concatenate([values, planes], axis=-1)
 
-    def class_numbers(self, labels, count):
+    def class_numbers(self, labels: ArrayLike | None, count: int | None) -> Tensor:
         """Returns labels or class names as int32, `[count]`, or `[1]` for one label for all; see `as_labels`."""
         if labels is None:
             raise ValueError("the model is conditional: give the labels too, whole numbers [batch]")
         labels = to_numpy(labels) if is_readable(labels) else labels
         return as_labels(as_numbers(labels, self.label_names), self.num_classes, count)
 
-    def advice(self):
+    def advice(self) -> str | None:
         """Returns a warning if the loss weighs the rate far from 1, else None.
 
         The weight of a squared error depends on the decoder's standard deviation: the loss implies a pixel noise of
@@ -363,7 +400,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
             f"the loss weighs the rate by an effective beta of {beta:.3g} instead of the bound's 1: {effect}"
         )
 
-    def terms(self, images, targets=None):
+    def terms(self, images: ArrayLike, targets: ArrayLike | None = None) -> dict[str, Tensor]:
         """Returns each image's loss and its terms in evaluation mode, a dict of `[batch]`, in nats.
 
         `targets` are the decoder's targets, or the labels of a conditional model. The noise is always that of the first
@@ -377,12 +414,19 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
                 check_values(values, bounds)
         return self.terms_of(Step(self, images, targets, training=False, counter=0))
 
-    def terms_of(self, step):
+    def terms_of(self, step: Step) -> dict[str, Tensor]:
         """Returns the loss of each image of a `Step` and its terms, a dict of `[batch]`, in nats."""
         terms, added = self.objective(self, step), self.regularizer(self, step)
         return {**added, **terms, "loss": terms["loss"] + added["loss"]}
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Tensor:
         """Returns the mean loss of a batch and updates the metrics.
 
         An image of weight 2 counts as two images and one of weight 0 is ignored, also in the statistics of the whole
@@ -405,20 +449,22 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         share = backends.mean_over_replicas(ops.sum(weights))
         return ops.divide_no_nan(ops.sum(weights * total), share)
 
-    def unpack(self, data):
+    def unpack(self, data: Any) -> Batch:
         """Returns the data that Keras passes to a step as a `Batch`."""
         return unpack(data, self.conditional)
 
-    def compute_batch_loss(self, batch, training):
+    def compute_batch_loss(self, batch: Batch, training: bool) -> Tensor:
         """Returns `compute_loss` of a `Batch`."""
         y = batch.labels if self.conditional else batch.targets
         return self.compute_loss(batch.images, y, sample_weight=batch.weights, training=training)
 
-    def update_metrics(self, batch):
+    def update_metrics(self, batch: Batch) -> None:
         """Updates the metrics passed to `compile` with a `Batch`."""
         compiled.update(self, batch)
 
-    def updates(self, gradients):
+    def updates(
+        self, gradients: Sequence[Tensor | None]
+    ) -> list[tuple[keras.Optimizer, list[Tensor | None], list[keras.Variable]]]:
         """Returns the updates of each optimizer, a list of `(optimizer, gradients, weights)`.
 
         Args:
@@ -437,12 +483,12 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         return [*updates, (self.optimizer, [known[id(weight)] for weight in weights], weights)]
 
     @property
-    def own_weights(self):
+    def own_weights(self) -> list[keras.Variable]:
         """The weights that the model's optimizer trains: all except the critic's."""
         others = {id(weight) for weight in self.critic.weights} if self.critic is not None else ()
         return [weight for weight in self.trainable_weights if id(weight) not in others]
 
-    def compile(self, *args, **kwargs):
+    def compile(self, *args: Any, **kwargs: Any) -> None:
         """Configures the model as `keras.Model.compile` does, but without `loss`: the objective is the loss.
 
         `metrics` and `weighted_metrics` compare images with their reconstructions from `predict`, in training and in
@@ -458,7 +504,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         compiled.build(self)
         self.optimizer.build(self.own_weights)
 
-    def fit(self, x=None, y=None, *args, **kwargs):
+    def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """Trains the model, as `keras.Model.fit` does.
 
         Raises:
@@ -488,7 +534,9 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
             soundness.restore()
             raise
 
-    def evaluate(self, x=None, y=None, *args, **kwargs):
+    def evaluate(
+        self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any
+    ) -> float | list[float] | dict[str, float]:
         """Measures the loss, its terms and the metrics, as `keras.Model.evaluate` does. `x` is as in `fit`."""
         given = inspect.signature(super().evaluate).bind(x, y, *args, **kwargs).arguments
         given.update(given.pop("kwargs", {}))
@@ -497,7 +545,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         with refusing(given["x"]):
             return super().evaluate(**given)
 
-    def predict(self, x, *args, **kwargs):
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> np.ndarray:
         """Returns the reconstructions, `[n, height, width, channels]`, as `keras.Model.predict` does.
 
         `x` is the same as in `fit`. Targets and weights in it are ignored; a conditional model uses the labels.
@@ -507,23 +555,34 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         with refusing(given["x"]):
             return super().predict(**given)
 
-    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: ArrayLike | None = None,
+        class_weight: dict[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> float | list[float] | dict[str, float]:
         """Takes one step, as `keras.Model.train_on_batch` does."""
         given = {"x": x, "y": y, "sample_weight": sample_weight}
         self.examine(given, class_weight=class_weight, learns=True)
         return super().train_on_batch(**given, return_dict=return_dict)
 
-    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
+    def test_on_batch(
+        self, x: Any, y: Any = None, sample_weight: ArrayLike | None = None, return_dict: bool = False
+    ) -> float | list[float] | dict[str, float]:
         """Measures one batch, as `keras.Model.test_on_batch` does."""
         given = {"x": x, "y": y, "sample_weight": sample_weight}
         self.examine(given)
         return super().test_on_batch(**given, return_dict=return_dict)
 
-    def predict_on_batch(self, x):
+    def predict_on_batch(self, x: Any) -> np.ndarray:
         """Returns the reconstructions of one batch, as `keras.Model.predict_on_batch` does."""
         return super().predict_on_batch(self.examine_for_call(x))
 
-    def input_spec_of(self, for_call=False, class_weight=None):
+    def input_spec_of(
+        self, for_call: bool = False, class_weight: dict[int, float] | None = None
+    ) -> InputSpec:
         """Returns the `InputSpec` of the model.
 
         Args:
@@ -536,11 +595,13 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         return InputSpec(self.image_shape, self.num_classes, noisy, class_weight, inputs_alone=for_call)
 
     @property
-    def removes_noise(self):
+    def removes_noise(self) -> bool:
         """Whether the model is trained on noisy images, and therefore accepts them as input."""
         return self.learned_from_noise or self.corruption != CORRUPTIONS["none"]()
 
-    def examine(self, given, class_weight=None, learns=False):
+    def examine(
+        self, given: dict[str, Any], class_weight: dict[int, float] | None = None, learns: bool = False
+    ) -> None:
         """Checks the arguments `x`, `y` and `sample_weight` and replaces them by the form that the steps expect.
 
         Args:
@@ -567,7 +628,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
             parts = checked_stream(*parts, spec, noticed=noticed, **how), None, None
         given.update(zip(("x", "y", "sample_weight"), parts))
 
-    def examine_for_call(self, x, steps_per_epoch=None):
+    def examine_for_call(self, x: Any, steps_per_epoch: int | None = None) -> Any:
         """Returns the checked inputs of the model from images, a batch in any layout, or a stream."""
         spec = self.input_spec_of(for_call=True)
         x = as_arrays(x)
@@ -575,7 +636,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
             return checked_stream(x, None, None, spec, for_call=True, steps_per_epoch=steps_per_epoch)
         return spec.examine(x).inputs()
 
-    def readable(self, images):
+    def readable(self, images: ArrayLike) -> Tensor:
         """Returns images to encode as float32; raises a ValueError if their values are known and out of range."""
         images = images if hasattr(images, "shape") else as_arrays(images)
         converted = as_images(images, self.image_shape)
@@ -583,7 +644,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
             check_values(images, self.input_spec_of(for_call=True).bounds(Batch(images)))
         return converted
 
-    def readable_inputs(self, inputs):
+    def readable_inputs(self, inputs: Any) -> Any:
         """Returns the inputs of a call as arrays; raises a ValueError if their values are known and invalid."""
         inputs = as_arrays(inputs)
         batch = unpack(inputs, self.conditional)
@@ -592,11 +653,11 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         self.readable(batch.images)
         return inputs
 
-    def learns_from_noise(self):
+    def learns_from_noise(self) -> None:
         """Records that the model is trained on noisy images, and therefore accepts them as input."""
         self.learned_from_noise = True
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: Mapping[str, Any]) -> None:
         """Compiles a loaded model, without the unused loss that earlier versions of this package accepted."""
         given = dict(config)
         self.learned_from_noise |= given.pop("learned_from_noise", False)
@@ -604,7 +665,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         self.compile(**{name: value for name, value in given.items() if name not in ("loss", "loss_weights")})
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Self:
         config = dict(config)
         learned_from_noise = config.pop("learned_from_noise", False)
         model = super().from_config(config, custom_objects)
@@ -612,22 +673,40 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         return model
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[keras.Metric]:
         """The metrics of `compile`, and the loss and its terms in nats per image, averaged over the epoch."""
         given = upstream.compile_metrics(self)
         return [*self.trackers.values(), *([] if given is None else [given])]
 
-    def iteration(self):
+    def iteration(self) -> Tensor:
         """Returns the number of batches trained on, int32."""
         optimizer = getattr(self, "optimizer", None)
         return ops.cast(upstream.batch_counter(optimizer) if optimizer else 0, "int32")
 
-    def noise_counter(self, training):
+    def noise_counter(self, training: bool) -> Tensor:
         """Returns the counter of the noise: the number of steps, or of images in evaluation, and the replica."""
         counter = self.iteration() if training else ops.cast(self.trackers["loss"].count, "int32")
         return counter * backends.num_replicas() + backends.replica_number()
 
-    def summary(self, *args, expand_nested=True, **kwargs):
+    def __repr__(self) -> str:
+        if not hasattr(self, "trackers"):  # within __init__
+            return super().__repr__()
+        return (
+            f"<{type(self).__name__} {self.name}: images {show_shape(self.image_shape)}, latent"
+            f" {show_shape(self.latent_shape)}, objective {registered_name(self.objective, OBJECTIVES)}, likelihood"
+            f" {registered_name(self.likelihood, LIKELIHOODS)}, {self.count_params():,} weights>"
+        )
+
+    def _repr_html_(self) -> str:
+        kinds = {"objective": OBJECTIVES, "likelihood": LIKELIHOODS, "network": NETWORKS}
+        kinds |= {"corruption": CORRUPTIONS, "regularizer": REGULARIZERS}
+        names = {name: registered_name(getattr(self, name), choices) for name, choices in kinds.items()}
+        rows = "".join(
+            f"<tr><th>{name}</th><td>{html.escape(kind)}</td></tr>" for name, kind in names.items()
+        )
+        return f"{html.escape(repr(self))}<table>{rows}</table>"
+
+    def summary(self, *args: Any, expand_nested: bool = True, **kwargs: Any) -> None:
         """Prints a line about the model and then `keras.Model.summary`, with the layers of encoder and decoder."""
         print_line = kwargs.get("print_fn") or print
         chosen = [self.objective, self.likelihood]
@@ -639,7 +718,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         )
         super().summary(*args, expand_nested=expand_nested, **kwargs)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         facts = {"value_range": self.value_range, "label_names": self.label_names}
         regularizer = component_to_json(self.regularizer, REGULARIZERS)
         return {
@@ -667,13 +746,13 @@ class VAE(Autoencoder):
     """A variational autoencoder: `Autoencoder` with the evidence lower bound as its objective."""
 
 
-def draw_from(sampler, count, seed):
+def draw_from(sampler: Any, count: int, seed: int) -> np.ndarray:
     """Returns `count` codes of a fitted sampler. Seed 0 gives the codes of its seeds 0, 1, ..., as in an export."""
     need_tensorflow("a fitted sampler")
     seeds = np.arange(count) + (int(seed) % 2**31 << 32)
     return np.asarray(sampler.sample(seeds), "float32")
 
 
-def is_readable(values):
+def is_readable(values: object) -> bool:
     """Returns whether `values` is an array, or a tensor outside any graph."""
     return isinstance(values, np.ndarray) or backends.is_readable(values)

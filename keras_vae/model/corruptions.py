@@ -79,7 +79,7 @@ def check_share(share):
         raise ValueError(f"corruption.share is {share}: it must lie between 0 and 1 (try 0.25)")
 
 
-CORRUPTIONS = {
+CORRUPTIONS: dict[str, type] = {
     "gaussian": GaussianNoise,
     "mask": Mask,
     "none": NoCorruption,

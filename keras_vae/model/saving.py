@@ -1,16 +1,27 @@
 """Writes a model to a file: the whole model, only its weights, or a program for other runtimes."""
 
+from __future__ import annotations
+
 import importlib.util
 import os
 import warnings
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from keras_vae import presets
 from keras_vae.config.codec import did_you_mean
 from keras_vae.errors import UsageError
 from keras_vae.model.quantization import quantize_layers, quantized_layers
 from keras_vae.model.twin import twin_in
+from keras_vae.runtime.devices import without_notes
 from keras_vae.runtime.lazy import keras
 from keras_vae.runtime.upstream import writes_legacy_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from keras_vae.model.autoencoder import Autoencoder
+
+    Path = str | os.PathLike[str]
 
 # The formats of `keras.Model.export` and the endings of their files. Torch's format needs Keras' torch backend.
 FORMATS = {"tf_saved_model": "", "litert": ".tflite", "onnx": "", "openvino": ".xml"}
@@ -29,7 +40,14 @@ LEGACY = (".h5", ".hdf5")  # of Keras 2
 class Saving:
     """The methods of `keras.Model` for files, adapted to our models."""
 
-    def export(self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs):
+    def export(
+        self,
+        filepath: Path,
+        format: str = "tf_saved_model",
+        verbose: bool | None = None,
+        input_signature: list[Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Writes the reconstruction, `call`, as a program for other runtimes; see `keras.Model.export`.
 
         A SavedModel has the endpoints `serve` and `serving_default`, which take `image`, float32 `[n, height, width,
@@ -50,16 +68,17 @@ class Saving:
         filepath = os.fspath(filepath)
         check_format(format, filepath)
         check_packages(format)
-        super().export(filepath, format, verbose, input_signature or self.input_signature(), **kwargs)
+        with without_notes():
+            super().export(filepath, format, verbose, input_signature or self.input_signature(), **kwargs)
 
-    def input_signature(self):
+    def input_signature(self) -> list[Any]:
         """Returns the input signature of `call` for `keras.Model.export`."""
         images = keras.InputSpec(shape=(None, *self.image_shape), dtype="float32", name="image")
         if not self.conditional:
             return [images]
         return [(images, keras.InputSpec(shape=(None,), dtype="int64", name="label"))]
 
-    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
+    def save(self, filepath: Path, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
         """Saves the whole model as a `.keras` file; see `keras.Model.save`.
 
         Raises:
@@ -69,7 +88,9 @@ class Saving:
             expect_ending(filepath, ".keras", "a whole model is saved")
         return super().save(filepath, overwrite=overwrite, zipped=zipped, **kwargs)
 
-    def save_weights(self, filepath, overwrite=True, max_shard_size=None):
+    def save_weights(
+        self, filepath: Path, overwrite: bool = True, max_shard_size: float | None = None
+    ) -> None:
         """Saves the weights as a `.weights.h5` file; see `keras.Model.save_weights`.
 
         Raises:
@@ -79,7 +100,7 @@ class Saving:
             expect_ending(filepath, WEIGHTS, "weights are saved and loaded")
         return super().save_weights(filepath, overwrite=overwrite, max_shard_size=max_shard_size)
 
-    def load_weights(self, filepath, *args, **kwargs):
+    def load_weights(self, filepath: Path, *args: Any, **kwargs: Any) -> None:
         """Loads the weights of a `.weights.h5` or `.keras` file; see `keras.Model.load_weights`.
 
         Raises:
@@ -89,7 +110,7 @@ class Saving:
             expect_ending(filepath, WEIGHTS, "weights are saved and loaded")
         return super().load_weights(filepath, *args, **kwargs)
 
-    def quantize(self, mode=None, config=None, **kwargs):
+    def quantize(self, mode: str | None = None, config: Any = None, **kwargs: Any) -> None:
         """Quantizes Keras' own dense layers, the only ones that Keras can quantize; see `keras.Model.quantize`.
 
         A compiled model gets a new optimizer at the same step and can be trained further.
@@ -114,14 +135,14 @@ class Saving:
         elif self.compiled:
             self.renew_optimizer()
 
-    def renew_optimizer(self):
+    def renew_optimizer(self) -> None:
         """Gives a compiled model an optimizer for its current weights, at the step of the old one."""
         step = keras.ops.convert_to_numpy(self.optimizer.iterations)
         self.compile_from_config(self.get_compile_config())
         self.optimizer.iterations.assign(step)
 
     @classmethod
-    def from_preset(cls, preset):
+    def from_preset(cls, preset: str | os.PathLike[str]) -> Autoencoder:
         """Returns a trained model. `sample` draws from its recommended sampler, the attribute `sampler`, if it has one.
 
         ```python
@@ -142,9 +163,17 @@ class Saving:
         if not isinstance(model, Saving):
             raise UsageError(f"{folder} contains a {type(model).__name__}: expected an Autoencoder")
         model.sampler = sampler
-        return model
+        return cast("Autoencoder", model)
 
-    def save_to_preset(self, folder, results=None, license=None, data=None, data_license=None, half=False):
+    def save_to_preset(
+        self,
+        folder: str | os.PathLike[str],
+        results: Mapping[str, Any] | None = None,
+        license: str | None = None,
+        data: str | None = None,
+        data_license: str | None = None,
+        half: bool = False,
+    ) -> Path:
         """Writes the model, without its optimizer, and its `sampler` to a new folder for `from_preset`.
 
         The folder has a model card, README.md. It can be uploaded to the Hugging Face Hub as it is.
@@ -165,7 +194,7 @@ class Saving:
         copy = twin_in(self.dtype_policy.name, self)
         return presets.write(folder, copy, self.sampler, results, about, half)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         if writes_legacy_file():  # set by `keras.saving.save_model("x.h5")`
             raise ValueError(
                 "a whole model is saved as .keras: HDF5 files of Keras 2 (.h5) cannot store it (try"
@@ -175,7 +204,7 @@ class Saving:
         return {"quantized": quantized} if quantized else {}
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Self:
         config = dict(config)
         quantized = config.pop("quantized", {})
         model = super().from_config(config, custom_objects)
@@ -183,7 +212,7 @@ class Saving:
         return model
 
 
-def check_format(name, filepath):
+def check_format(name: str, filepath: str) -> None:
     """Raises a ValueError if Keras cannot export to the format `name`, or not to a file of that name."""
     if name not in FORMATS:
         close = did_you_mean(str(name), FORMATS)
@@ -192,7 +221,7 @@ def check_format(name, filepath):
         expect_ending(filepath, FORMATS[name], f"the format {name} is written")
 
 
-def check_packages(name):
+def check_packages(name: str) -> None:
     """Raises an ImportError if a package is missing that writes the format `name`."""
     lacking = [package for package in PACKAGES[name] if importlib.util.find_spec(package) is None]
     if lacking:
@@ -202,7 +231,7 @@ def check_packages(name):
         )
 
 
-def expect_ending(filepath, ending, what):
+def expect_ending(filepath: object, ending: str, what: str) -> None:
     """Raises a ValueError if `filepath` does not have the `ending` of a file for `what`."""
     if not isinstance(filepath, str | os.PathLike) or os.fspath(filepath).endswith(ending):
         return
@@ -211,7 +240,7 @@ def expect_ending(filepath, ending, what):
     raise ValueError(f"filepath is {os.fspath(filepath)!r}: {what} as {ending} (try {stem + ending!r})")
 
 
-def extension_of(filepath):
+def extension_of(filepath: object) -> str:
     """Returns the extension of a path in lower case, with `.weights.h5` as one; empty if it is not a path."""
     if not isinstance(filepath, str | os.PathLike):
         return ""

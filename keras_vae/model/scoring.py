@@ -13,7 +13,9 @@ from keras_vae.samplers.noise import standard_normal
 
 NUM_SAMPLES = 16  # default number of codes per image
 STREAM = 1  # stream of the noise: `sample` draws different numbers with the same seed
-TWINS = weakref.WeakKeyDictionary()  # models of lower precision -> their float32 twins
+TWINS: weakref.WeakKeyDictionary = (
+    weakref.WeakKeyDictionary()
+)  # models of lower precision -> their float32 twins
 
 
 def score(model, images, labels, num_samples, seed):

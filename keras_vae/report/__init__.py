@@ -3,7 +3,9 @@
 Imports: `evaluation`. Begin with `runs.py` (measure, repair, report) and `sections.py`.
 """
 
+import json
 import pathlib
+import shlex
 
 from keras_vae.evaluation.results.file import check
 from keras_vae.report.comparison import (
@@ -14,17 +16,20 @@ from keras_vae.report.comparison import (
     compared_verdicts,
     comparison_plots,
     csv_of,
-    differing,
-    download,
 )
-from keras_vae.report.page import NAME, page, tag, text
+from keras_vae.report.page import NAME, command, download, page, tag, text
 from keras_vae.report.pictures import LADDER, draw_all, ladder_strips, run_plots
+from keras_vae.report.public import presentable, without_paths
 from keras_vae.report.sections import SECTIONS
-from keras_vae.report.tables import glossary, plain
-from keras_vae.report.verdict import header, navigation, plain_words, tiles, verdict_card
+from keras_vae.report.tables import notes, plain
+from keras_vae.report.verdict import header, plain_words, verdict_card
+from keras_vae.report.winner import winner_card
 from keras_vae.runtime.files import whole, write_json
+from keras_vae.runtime.programs import of_this_environment, typed_path
 
 __all__ = ["write_comparison", "write_report"]
+
+PRINTING = '<span class="printed"> Open sections before printing to print them too.</span>'
 
 
 def write_report(folder, results, pictures):
@@ -44,19 +49,17 @@ def write_report(folder, results, pictures):
     write_json(folder / "results.json", results)
     write_json(folder / LADDER, ladder_strips(results, pictures))
     drawn = draw_all(folder / "figures", run_plots(results, pictures))
+    results = presentable(results)
     sections = [section(results, pictures, drawn) for section in SECTIONS]
     sections = [section for section in sections if section]
     title = f"{results.get('run')}: {plain_words(results)}"
     body = frame(
         header(results),
         verdict_card(results, pictures),
-        tiles(results),
-        navigation(sections),
-        *(tag("section", tag("h2", heading), content, id=key) for key, heading, content in sections),
-        tag(
-            "footer",
-            f"Made by keras_vae {text(results.get('keras_vae'), NAME)}. All numbers are in results.json next to this page.",
-        ),
+        onwards(folder, results),
+        *(folded(*section) for section in sections),
+        tag("footer", f"Made by keras_vae {text(results.get('keras_vae'), NAME)}.{PRINTING}"),
+        results=results,
     )
     path = folder / "index.html"
     with whole(path) as temporary:
@@ -73,20 +76,20 @@ def write_comparison(folder, results_list, pictures_list):
         pictures_list: The pictures of each run.
     """
     folder = pathlib.Path(folder)
-    runs = [plain(results) for results in results_list]
+    runs = [presentable(plain(results)) for results in results_list]
     pictures_list = [pictures or {} for pictures in pictures_list]
     table = csv_of(runs)
     with whole(folder / "comparison.csv") as temporary:
         temporary.write_text(table, encoding="utf-8")
     drawn = draw_all(folder / "figures", comparison_plots(runs))
+    csv = download(table, "text/csv", "comparison.csv", "Download all numbers as CSV")
     body = frame(
         tag("header", tag("h1", f"{len(runs)} runs side by side"), compared_facts(runs)),
-        differing(runs),
+        winner_card(runs),
         compared_verdicts(runs),
         tag("section", tag("h2", "The ladders"), compared_ladders(runs, pictures_list), id="ladders"),
         compared_plots(drawn),
-        tag("section", tag("h2", "All numbers"), compared_table(runs), download(table), id="numbers"),
-        tag("section", tag("h2", "What the numbers mean"), glossary({}), id="glossary"),
+        tag("section", tag("h2", "All numbers"), compared_table(runs), tag("p", csv), id="numbers"),
     )
     path = folder / "index.html"
     with whole(path) as temporary:
@@ -94,7 +97,28 @@ def write_comparison(folder, results_list, pictures_list):
     return path
 
 
-def frame(*content):
-    """Returns the body of the page."""
+def onwards(folder, results):
+    """Returns what comes after the verdict: the explorer and the file of the numbers."""
+    table = download(
+        json.dumps(results, indent=1), "application/json", "results.json", "Download results.json"
+    )
+    links = [tag("a", "Open the explorer", id="explorer", hidden="", href="#content"), table]
+    run = folder.parent
+    if not (run / "config.json").is_file():
+        return tag("p", *links, class_="onwards")
+    name = without_paths(shlex.quote(typed_path(run)), results.get("run"))
+    line = f"{of_this_environment('python')} -m keras_vae.serving run {name}"
+    words = tag("p", "Explore the latent space of this run in a browser:", class_="muted")
+    return tag("div", words, command(line), tag("p", *links, class_="onwards"), class_="card explore")
+
+
+def folded(key, heading, content):
+    """Returns a section that opens at a click on its heading or on a link to it."""
+    return tag("details", tag("summary", tag("h2", heading)), content, id=key, class_="part")
+
+
+def frame(*content, results=None):
+    """Returns the body of the page, with the notes on its terms."""
     skip = tag("a", "Skip to the content", class_="skip", href="#content")
-    return skip + tag("main", *content, class_="page", id="content")
+    main = tag("main", *content, class_="page", id="content")
+    return skip + main + notes(results or {}, main)

@@ -9,7 +9,6 @@ from keras_vae.report.page import (
     DASH,
     NAME,
     clean,
-    data_uri,
     name,
     number,
     scrolling,
@@ -50,19 +49,17 @@ def compared_facts(runs):
 
 
 def differing(runs):
-    """Returns a warning if distances of the runs are not comparable, else `""`."""
-    reasons = []
-    for path, words in (
-        ("dataset", "datasets"),
-        ("generation_gap.features.metric_name", "features"),
-        ("generation_gap.n", "numbers of images"),
-    ):
-        if len({str(get(run, path)) for run in runs if get(run, path) is not None}) > 1:
-            reasons.append(words)
-    if not reasons:
-        return ""
-    words = f"These runs were measured with different {' and '.join(reasons)}: their Fréchet distances, KID, density and coverage are not comparable."
-    return tag("div", tag("p", tag("strong", "Careful. "), words), class_="card verdict tone-fair")
+    """Returns what distances of the runs differ in besides the models, and are therefore not comparable: a list."""
+    paths = {
+        "dataset": "datasets",
+        "generation_gap.features.metric_name": "features",
+        "generation_gap.n": "numbers of images",
+    }
+    return [
+        words
+        for path, words in paths.items()
+        if len({str(get(run, path)) for run in runs if get(run, path) is not None}) > 1
+    ]
 
 
 def run_heads(runs):
@@ -106,7 +103,7 @@ def compared_verdicts(runs):
             tag("td", shape(run.get("latent_shape"))),
             tag("td", text(run.get("objective") or DASH, 40)),
             tag("td", verdict_word(run)),
-            tag("td", text(get(run, "verdict.remedy") or DASH, 300)),
+            tag("td", text(get(run, "verdict.remedy") or DASH, 700)),
         )
         for index, run in enumerate(runs)
     )
@@ -293,11 +290,3 @@ def scalars(section, prefix=""):
             yield f"{prefix}{key}", "x".join(map(str, value))
         elif not isinstance(value, list):
             yield f"{prefix}{key}", "" if value is None else value
-
-
-def download(table):
-    """Returns a link that downloads the table as CSV; the data is in the page itself."""
-    return tag(
-        "p",
-        tag("a", "Download all numbers as CSV", href=data_uri(table, "text/csv"), download="comparison.csv"),
-    )

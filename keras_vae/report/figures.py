@@ -4,6 +4,7 @@ Each plot is a function that returns a matplotlib figure and its alternative tex
 `draw` turns it into a PNG, and into an SVG in the colours of the page, light or dark.
 """
 
+import colorsys
 import contextlib
 import io
 import math
@@ -29,18 +30,18 @@ VARIABLES = {
     GREEN: "green",
     PURPLE: "purple",
 }
-# The colours of ten classes, readable on light and dark backgrounds.
+# The colours of ten classes, readable on light and dark backgrounds: those of the explorer (`hue` in static/dom.js).
 CLASSES = [
-    "#4c86c6",
-    "#e0783c",
-    "#3f9f6c",
-    "#c9504f",
-    "#9a72c7",
-    "#9b6f5c",
-    "#d670b0",
-    "#7d868f",
-    "#a8a032",
-    "#2fa3b5",
+    "#4e79c7",
+    "#e8743b",
+    "#19a979",
+    "#945ecf",
+    "#d4406e",
+    "#13a4b4",
+    "#b8962e",
+    "#8a8d91",
+    "#6a9a2d",
+    "#c06bb8",
 ]
 MOST_POINTS = 2000  # in a scatter plot; more would hide each other
 RUNGS = {
@@ -135,10 +136,12 @@ def style(name):
         yield
 
 
-def canvas(width=4.3, height=3.0, **subplots):
-    """Returns a figure of the given size in inches, and its axes."""
+def canvas(width=4.3, height=3.0, ax=None, **subplots):
+    """Returns a new figure of the given size in inches and its axes, or `ax` and its figure."""
     from matplotlib.figure import Figure  # needs neither a display nor pyplot's global state
 
+    if ax is not None:
+        return ax.figure, ax
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(**subplots)
 
@@ -153,11 +156,19 @@ def rung_rows(axes, names):
 
 
 def plain_ticks(axis, log=False):
-    """Formats the ticks of an axis as 10,000 and 0.01. On a logarithmic axis they are at powers of ten."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+    """Formats the ticks of an axis as 10,000 and 0.01.
+
+    On a logarithmic axis they are at powers of ten, over less than two decades also at 2 and 5 times these, and over less
+    than half a decade evenly spaced.
+    """
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
     if log:
-        axis.set_major_locator(LogLocator(numticks=6))
+        axis.axes.autoscale_view()
+        low, high = sorted(axis.get_view_interval())
+        decades = math.log10(high / low) if low > 0 else math.inf
+        subs = (1, 2, 5) if decades < 2 else (1,)
+        axis.set_major_locator(MaxNLocator(4) if decades < 0.5 else LogLocator(subs=subs, numticks=6))
         axis.set_minor_locator(NullLocator())
         axis.set_minor_formatter(NullFormatter())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}".replace("-", MINUS)))
@@ -203,14 +214,14 @@ def rung_colour(rung):
     return {"prior": ORANGE, "reconstruction": BLUE, "posterior": BLUE, "shuffled": PURPLE}.get(rung, GREEN)
 
 
-def distances(gap):
+def distances(gap, ax=None):
     """The Fréchet distance of each rung, on a logarithmic axis."""
     rungs = {name: rung["frechet"] for name, rung in rungs_of(gap).items() if rung.get("frechet") is not None}
     if not rungs or max(rungs.values()) <= 0:
         return None
     smallest = min(value for value in rungs.values() if value > 0)
     left = 10 ** math.floor(math.log10(smallest * 0.7))
-    figure, axes = canvas(height=0.6 + 0.36 * len(rungs))
+    figure, axes = canvas(height=0.6 + 0.36 * len(rungs), ax=ax)
     for row, (name, value) in enumerate(rungs.items()):
         shown = max(value, left)
         axes.hlines(row, left, shown, color=rung_colour(name), linewidth=2)
@@ -429,7 +440,7 @@ def signal_radius(section):
     )
 
 
-def code_map(shown):
+def code_map(shown, ax=None):
     """The codes in two dimensions, coloured by class, with the prior's draws over them."""
     shown = shown or {}
     codes = np.asarray(shown.get("codes", np.empty((0, 2))), "float64")
@@ -437,16 +448,14 @@ def code_map(shown):
         return None
     prior = np.asarray(shown["prior"] if shown.get("prior") is not None else np.empty((0, 2)), "float64")
     labels = None if shown.get("labels") is None else np.asarray(shown["labels"])
-    figure, axes = canvas(height=3.6)
+    figure, axes = canvas(height=3.6, ax=ax)
     kept = (
         np.arange(len(codes))
         if len(codes) <= MOST_POINTS
         else np.linspace(0, len(codes) - 1, MOST_POINTS, dtype=int)
     )
-    colours = BLUE
     names = [] if labels is None else list(np.unique(labels))
-    if labels is not None:
-        colours = [CLASSES[names.index(label) % len(CLASSES)] for label in labels[kept]]
+    colours = BLUE if labels is None else [class_colour(label, names) for label in labels[kept]]
     axes.scatter(*codes[kept, :2].T, c=colours, s=9, alpha=0.75, linewidths=0, rasterized=labels is not None)
     if len(prior):
         axes.scatter(*prior[:500, :2].T, marker="x", s=11, linewidths=0.8, color=INK, alpha=0.6)
@@ -459,27 +468,12 @@ def code_map(shown):
                 color=INK,
                 linewidth=0.9,
             )
-    if 1 < len(names) <= 2 * len(CLASSES):
-        for index, label in enumerate(names):
-            middle = np.median(codes[labels == label, :2], axis=0)
-            axes.annotate(
-                clean(label, 14),
-                middle,
-                ha="center",
-                va="center",
-                fontsize=10,
-                fontweight="bold",
-                color="black",
-                bbox={
-                    "boxstyle": "round,pad=0.25",
-                    "facecolor": CLASSES[index % len(CLASSES)],
-                    "linewidth": 0,
-                },
-            )
     axes.set_aspect("equal", adjustable="datalim")
-    axes.set(xlabel="first direction", ylabel="second direction")
+    axes.set(xlabel=axis_name(shown, 0), ylabel=axis_name(shown, 1))
     plain_ticks(axes.xaxis)
     plain_ticks(axes.yaxis)
+    if 1 < len(names) <= 2 * len(CLASSES):
+        class_names(figure, axes, {label: np.median(codes[labels == label, :2], axis=0) for label in names})
     spread = codes[:, :2].std(0)
     return figure, (
         f"Scatter plot of {len(kept)} codes"
@@ -492,6 +486,70 @@ def code_map(shown):
             else "."
         )
     )
+
+
+def axis_name(shown, number):
+    """Returns the title of an axis of the map, in the explorer's words."""
+    if shown.get("axes") == "latent":
+        return f"latent dim {number + 1}"
+    shares = shown.get("shares")
+    share = "" if shares is None else f": {100 * shares[number]:.0f}% of the variance"
+    return f"principal direction {number + 1}{share}"
+
+
+def class_colour(label, names):
+    """Returns the colour of a class, that of the explorer.
+
+    Args:
+        label: The class, whose number is its place among the colours; other names are numbered in their order.
+        names: All classes.
+    """
+    numbered = np.issubdtype(np.asarray(label).dtype, np.integer) and min(names) >= 0
+    number, count = (int(label), int(max(names)) + 1) if numbered else (list(names).index(label), len(names))
+    if count <= len(CLASSES):
+        return CLASSES[number]
+    rgb = colorsys.hls_to_rgb(number * 137.508 % 360 / 360, 0.55, 0.55)
+    return "#" + "".join(f"{round(255 * part):02x}" for part in rgb)
+
+
+def class_names(figure, axes, places):
+    """Writes the names of classes near their `places`, `[2]` in data coordinates by class, none upon another."""
+    names = list(places)
+    figure.draw_without_rendering()  # fixes the layout, and so the map to pixels
+    points = figure.dpi / 72
+    shown = [clean(label, 14) for label in names]
+    sizes = np.array([[7 * len(words) + 12, 19] for words in shown]) * points * 0.9
+    placed = apart(axes.transData.transform(np.array(list(places.values()))), sizes)
+    for label, words, at in zip(names, shown, axes.transData.inverted().transform(placed)):
+        axes.annotate(
+            words,
+            at,
+            ha="center",
+            va="center",
+            fontsize=9,
+            fontweight="bold",
+            color="black",
+            bbox={"boxstyle": "round,pad=0.2", "facecolor": class_colour(label, names), "linewidth": 0},
+        )
+
+
+def apart(centres, sizes, rounds=300):
+    """Returns the centres, `[n, 2]`, of boxes of the given sizes, `[n, 2]`, moved as little as is needed to part them."""
+    centres = np.array(centres, "float64")
+    centres += 1e-3 * np.arange(len(centres))[:, None]  # two boxes at one place have a direction to part in
+    first, second = np.triu_indices(len(centres), 1)
+    least = (sizes[first] + sizes[second]) / 2
+    for _ in range(rounds):
+        gaps = centres[second] - centres[first]
+        overlaps = least - np.abs(gaps)
+        for pair in np.flatnonzero((overlaps > 0.5).all(axis=1)):
+            axis = int(np.argmin(overlaps[pair]))
+            move = 0.5 * overlaps[pair, axis] * (1 if gaps[pair, axis] >= 0 else -1)
+            centres[first[pair], axis] -= move / 2
+            centres[second[pair], axis] += move / 2
+        if not (overlaps > 0.5).all(axis=1).any():
+            break
+    return centres
 
 
 def path(section):
@@ -517,6 +575,36 @@ def path(section):
         for values, _, _, label in series
     )
     return figure, f"Curves against the angle: {listed}."
+
+
+def history(curves, term, ax=None):
+    """A term of the loss by epoch.
+
+    Args:
+        curves: By label, the values of each epoch, or None.
+        term: The name of the term.
+        ax: The axes to draw into; those of a new figure by default.
+    """
+    curves = {label: known(values) for label, values in curves.items() if values}
+    if not curves:
+        return None
+    figure, axes = canvas(ax=ax)
+    for (label, values), colour in zip(curves.items(), (BLUE, ORANGE)):
+        axes.plot(np.arange(1, len(values) + 1), values, color=colour, label=label)
+    # The first epochs are far above the others, which would become a flat line.
+    settled = np.concatenate([values[len(values) // 10 :] for values in curves.values()])
+    low, high = np.nanmin(settled), np.nanmax(settled)
+    axes.set_ylim(low - 0.05 * (high - low) - 1e-9, high + 0.05 * (high - low) + 1e-9)
+    best = int(np.nanargmin(values))
+    axes.plot(best + 1, values[best], "o", color=colour, markersize=7, label=f"lowest, epoch {best + 1}")
+    axes.set(xlabel="epoch", ylabel=f"{term}, nats per image")
+    axes.legend()
+    plain_ticks(axes.yaxis)
+    listed = ", ".join(
+        f"{label} from {number(float(values[0]))} to {number(float(values[-1]))}"
+        for label, values in curves.items()
+    )
+    return figure, f"{term} by epoch: {listed}, lowest in epoch {best + 1}."
 
 
 def strips(title, rows):
@@ -560,8 +648,8 @@ def against_size(title, unit, lines, log=False):
         for label, points in lines.items()
     }
     lines = {label: points for label, points in lines.items() if points}
-    if not lines:
-        return None
+    if len({size for points in lines.values() for size, _, _ in points}) < 2:
+        return None  # a single size has no trend
     figure, axes = canvas()
     letters = {(size, letter) for points in lines.values() for size, _, letter in points}
     shared = len({size for size, _ in letters}) < len(letters)  # some runs have the same size

@@ -224,6 +224,11 @@ def data_uri(content, kind):
     return f"data:{kind};charset=utf-8;base64,{base64.b64encode(content.encode()).decode()}"
 
 
+def download(content, kind, name, words):
+    """Returns a link that downloads a text as a file; the content is in the page itself."""
+    return tag("a", text(words), href=data_uri(content, kind), download=name, class_="download")
+
+
 def page(title, body):
     """Returns the whole page. `body` is HTML."""
     import jinja2

@@ -3,12 +3,15 @@
 import dataclasses
 import os
 import pathlib
+import time
 
 from keras_vae.config.flags import to_flags
 from keras_vae.errors import UsageError
 from keras_vae.evaluation.subject import load_model
 from keras_vae.runtime.devices import say
-from keras_vae.runtime.programs import typed_path
+from keras_vae.runtime.programs import begun as command_begun
+from keras_vae.runtime.programs import explorer_command, runnable, typed_path
+from keras_vae.runtime.progress import Job
 from keras_vae.training.config import FOUND, DataSettings
 from keras_vae.training.setup import load
 
@@ -20,23 +23,41 @@ def measure_all(settings, runs, given):
     """
     from keras_vae import report
 
+    begun = command_begun() or time.monotonic()
     if not runs:
         results, pictures = measure_files(as_trained(settings, given), given)
         folder = pathlib.Path(settings.output) / "reports" / results["run"]
-        say(*summary(results, report.write_report(folder, results, pictures)))
+        say(*summary(results, report.write_report(folder, results, pictures), begun))
         return
-    measured = [measure_run(settings, run, given) for run in runs]
+    measured = []
+    with Job("evaluation", len(runs)) as job:
+        for run in runs:
+            measured.append(measure_run(settings, run, given, job, begun))
+            begun = time.monotonic()
     if len(runs) > 1:
         folder = runs[0].path.parent / "comparison"
         say(f"side by side: {report.write_comparison(folder, *map(list, zip(*measured)))}")
 
 
-def measure_run(settings, run, given):
-    """Measures one run, repairs its decoder, writes its report and prints the verdict."""
+def measure_run(settings, run, given, job=None, begun=None):
+    """Measures one run, repairs its decoder, writes its report and prints the verdict; returns results and pictures."""
+    from keras_vae.evaluation.sections.clock import job_for
+
+    begun = begun or time.monotonic()
+    with job_for(job, run.path.name) as shown:
+        results, pictures, page = report_run(settings, run, given, shown)
+        shown.pause()
+        say(*summary(results, page, begun, run))
+    return results, pictures
+
+
+def report_run(settings, run, given, job):
+    """Measures one run, repairs its decoder and writes its report; returns results, pictures and the report's page."""
     from keras_vae import report
     from keras_vae.evaluation.conclusion import conclude
     from keras_vae.evaluation.repair import SAMPLERS, Repair, repair
-    from keras_vae.evaluation.sections import measure
+    from keras_vae.evaluation.sections import measure, parts
+    from keras_vae.evaluation.sections.clock import expected_seconds
     from keras_vae.evaluation.subject import from_model
 
     config = run.read_config()
@@ -52,18 +73,18 @@ def measure_run(settings, run, given):
         )
     checksum = run.model_checksum()
     model = load_model(run)
-    measured = measure(from_model(model, run.path.name), dataset, settings, run.path / SAMPLERS)
+    steps = (*parts(settings), *(("repair",) if settings.repair else ()), "report")
+    job.plan(expected_seconds(steps, dataset, settings), run.path.name)
+    measured = measure(from_model(model, run.path.name), dataset, settings, run.path / SAMPLERS, job)
     with run.publishing():
-        asked_for = settings.repair
-        repaired = (
-            repair(run, model, measured, checksum, dataset.label_names or ())
-            if asked_for
-            else Repair("not_asked")
-        )
-        results = conclude(measured, repaired, source_of(settings, given, run, config))
-        page = report.write_report(run.report, results, measured.pictures)
-    say(*summary(results, page))
-    return results, measured.pictures
+        repaired = Repair("not_asked")
+        if settings.repair:
+            with job.part("repair"):
+                repaired = repair(run, model, measured, checksum, dataset.label_names or ())
+        with job.part("report"):
+            results = conclude(measured, repaired, source_of(settings, given, run, config))
+            page = report.write_report(run.report, results, measured.pictures)
+    return results, measured.pictures, page
 
 
 def as_trained(settings, given):
@@ -126,8 +147,8 @@ def subject_of(settings, dataset):
     return from_pair(settings.encoder, settings.decoder, settings, dataset)
 
 
-def summary(results, page):
-    """Returns the printed lines of the verdict."""
+def summary(results, page, begun, run=None):
+    """Returns the printed lines of the verdict, of the cost since `begun`, and of what can be done next."""
     verdict, gap = results["verdict"], results["generation_gap"]
     finding = verdict["findings"][0]
     name = verdict["name"].replace("_", " ") + (
@@ -162,7 +183,12 @@ def summary(results, page):
             f"  {results['exported']} samples from the {results['repair']['sampler']}; the previous version is kept"
         )
     cost = results["cost"]
-    lines.append(f"  {cost['seconds']:.0f} s, {cost['peak_memory_bytes'] / 2**30:.1f} GiB; report: {page}")
+    seconds = time.monotonic() - begun
+    lines.append(
+        f"  {seconds:.0f} s, {cost['peak_memory_bytes'] / 2**30:.1f} GiB; report: {typed_path(page)}"
+    )
+    if run is not None:
+        lines.append(f"  explore it: {explorer_command(run.path)}")
     return lines
 
 
@@ -171,4 +197,4 @@ def steps_in_lines(steps):
     for index, step in enumerate(steps):
         yield f"  {'now:' if index == 0 else '    '} {step['sentence']}"
         if step["command"]:
-            yield f"       {step['command']}"
+            yield f"       {runnable(step['command'])}"

@@ -31,27 +31,32 @@ from keras_vae.report.tables import (
     get,
     get_error,
     get_limits,
-    glossary,
     link,
     matrix,
-    not_computed,
+    not_computed_list,
     rung_title,
     schema,
     table,
     value_of,
     written,
 )
-from keras_vae.report.verdict import VERDICTS, steps
+from keras_vae.report.verdict import VERDICTS, steps, told_look
 
 
 def card(*content):
-    """Returns a card."""
-    return tag("div", *content, class_="card")
+    """Returns a card, or `""` if it would be empty."""
+    return tag("div", *content, class_="card") if any(content) else ""
 
 
 def beside(*contents):
-    """Returns cards side by side, or below each other on narrow screens."""
-    return tag("div", *map(card, contents), class_="two")
+    """Returns cards side by side, or below each other on narrow screens; without the empty ones."""
+    full = [card(content) for content in contents if content]
+    return tag("div", *full, class_="two") if full else ""
+
+
+def filled_section(key, title, introduction, *parts):
+    """Returns a section, or None if there is nothing to introduce."""
+    return (key, title, introduction + "".join(parts)) if any(parts) else None
 
 
 def lead(*words):
@@ -97,6 +102,7 @@ def ladder(results, pictures, drawn):
         + (f" ({text(metric, NAME)})." if metric else ".")
     )
     gaps = table(results, "generation_gap", "The gap", skip=(*figures.RUNGS, "features"))
+    dead = table(results, "completeness", "Completeness", skip=("by_rung",))
     shown = (
         (
             "distances",
@@ -109,16 +115,11 @@ def ladder(results, pictures, drawn):
             " Dead zone: share of samples without a real image near them.",
         ),
     )
-    left_out = [rung for rung in figures.RUNGS if gap and rung not in rungs and not gap.get(rung)]
-    notes = "".join(
-        tag("p", text(rung_title(rung)), ": ", not_computed(results, f"generation_gap.{rung}"))
-        for rung in left_out
-    )
-    made = card(scrolling(ladder_table(results, rungs, images), "The ladder"), notes)
+    made = card(scrolling(ladder_table(results, rungs, images), "The ladder"))
     return (
         "ladder",
         "The ladder",
-        lead(words) + made + cards(drawn, shown) + card(gaps) + spaces(results, pictures),
+        lead(words) + made + cards(drawn, shown) + beside(gaps, dead) + spaces(results, pictures),
     )
 
 
@@ -163,7 +164,8 @@ def told(results, pictures, drawn):
     )
     if results.get("forecast"):
         rest += table(results, "forecast", "Forecast for a learned sampler, made before one is fitted")
-    return "told", "Told apart", lead(words) + "".join(made) + card(rest)
+    look = told_look(results, pictures)
+    return filled_section("told", "Told apart", lead(words), card(look), *made, card(rest))
 
 
 def spaces(results, pictures):
@@ -261,7 +263,7 @@ def rate_distortion(results, pictures, drawn):
     )
     made = card(table(results, "rate_distortion", "On test images"))
     made += card(matrix(results, "reconstruction", "split", "Reconstruction", ("train", "test")))
-    return "rate", "Rate and distortion", lead(words) + made
+    return filled_section("rate", "Rate and distortion", lead(words), made)
 
 
 def latent(results, pictures, drawn):
@@ -278,10 +280,9 @@ def latent(results, pictures, drawn):
             " Flat over thousands of dims: the code is spread so thinly that no single dim appears to be used.",
         ),
     )
-    made = lead("How many directions the codes use, and how far they spread along them.") + cards(
-        drawn, shown
-    )
-    return "latent", "Spectrum of the codes", made + card(table(results, "latent", "Latent space"))
+    words = lead("How many directions the codes use, and how far they spread along them.")
+    numbers = card(table(results, "latent", "Latent space"))
+    return filled_section("latent", "Spectrum of the codes", words, cards(drawn, shown), numbers)
 
 
 def prior(results, pictures, drawn):
@@ -320,15 +321,15 @@ def prior(results, pictures, drawn):
         ),
     )
     numbers = card(table(results, "prior_mismatch", "Prior mismatch"))
-    return "prior", "Codes against the prior", lead(words) + cards(drawn, shown) + numbers
+    return filled_section("prior", "Codes against the prior", lead(words), cards(drawn, shown), numbers)
 
 
 def between(results, pictures, drawn):
     """Interpolation, the path to the prior, unit noise and continuity."""
-    made = lead(
+    words = lead(
         "What the decoder makes of codes between two images, between an image and the prior, and around an image."
     )
-    made += interpolations(pictures)
+    made = interpolations(pictures)
     made += card(matrix(results, "interpolation", "path", "Halfway between two test images", PATHS))
     made += way_to_prior(pictures, drawn)
     made += card(unit_noise(results, pictures))
@@ -343,7 +344,7 @@ def between(results, pictures, drawn):
         made += picture_card(
             list(plane), "The two-dimensional latent, decoded on a grid from -3 to 3", words, size=28
         )
-    return "between", "Between the codes", made
+    return filled_section("between", "Between the codes", words, made)
 
 
 def interpolations(pictures):
@@ -405,7 +406,7 @@ def memory(results, pictures, drawn):
         "Whether the model reconstructs training images better than new ones, and whether samples are copies. No known test"
         " distinguishes copies from blur with certainty, so look at the images as well."
     )
-    made = lead(words)
+    made = ""
     rows = neighbour_rows(pictures)
     if rows:
         sampler = at(pictures, "neighbours.sampler")
@@ -424,7 +425,7 @@ def memory(results, pictures, drawn):
         table(results, "memorisation", "Training images against new ones", skip=("rungs",)),
         matrix(results, "memorisation.rungs", "copying", "Tests of copying"),
     )
-    return "memory", "Memorisation", made
+    return filled_section("memory", "Memorisation", lead(words), made)
 
 
 def further(results, pictures, drawn):
@@ -434,7 +435,9 @@ def further(results, pictures, drawn):
         table(results, path, schema()["properties"][path]["title"])
         for path in ("likelihood", "disentanglement")
     ]
-    return "further", "Likelihood and disentanglement", lead(words) + beside(*made) + scores(results)
+    return filled_section(
+        "further", "Likelihood and disentanglement", lead(words), beside(*made), scores(results)
+    )
 
 
 def scores(results):
@@ -492,19 +495,15 @@ def extended(results, pictures, drawn):
     )
     names = schema()["properties"]["extended"]["properties"]
     drawn_too = ("frechet_by_n", "kid_by_n", "cell_z", "class_survival", "importance")
-    missing = "".join(
-        tag("p", f"{link(f'extended.{key}')}: ", not_computed(results, f"extended.{key}"))
-        for key in drawn_too
-        if not measured.get(key)
-    )
     numbers = [
         table(results, f"extended.{key}", node["title"])
         for key, node in names.items()
         if "properties" in node and key not in drawn_too
     ]
     classes = matrix(results, "extended.class_survival.classes", "survival", "Survival by class")
-    made = lead("Measurements that take minutes and are made on request.") + cards(drawn, shown) + missing
-    return "extended", "Extended", made + card(limits(results)) + beside(*numbers, classes)
+    words = lead("Measurements that take minutes and are made on request.")
+    parts = (cards(drawn, shown), card(limits(results)), beside(*numbers, classes))
+    return filled_section("extended", "Extended", words, *parts)
 
 
 def limits(results):
@@ -521,6 +520,8 @@ def limits(results):
             shown = DASH if value is None else written(value, error, described(f"extended.{path}")[0])
             cells.append(tag("td", shown, class_="num"))
         rows.append(tag("tr", tag("th", text(rung_title(rung), NAME), scope="row"), *cells))
+    if not rows:
+        return ""
     head = tag("thead", tag("tr", tag("td", ""), *heads))
     words = "Distances without the bias of few images, and copying"
     return scrolling(tag("table", tag("caption", words), head, tag("tbody", *rows)), words)
@@ -574,7 +575,7 @@ def making(results, pictures, drawn):
     rows = (
         tag("tr", tag("th", link(path), scope="row"), tag("td", fact(results, path)))
         for path in IDENTITY
-        if results.get(path) is not None or path != "decoder_likelihood"
+        if results.get(path) is not None
     )
     made = tag("table", tag("caption", "The run"), tag("tbody", *rows))
     words = lead(
@@ -586,15 +587,13 @@ def making(results, pictures, drawn):
     return (
         "making",
         "How it was made",
-        words + card(scrolling(made, "The run")) + card(features) + (card(fitted) if fitted else ""),
+        words + card(scrolling(made, "The run")) + card(features) + card(fitted),
     )
 
 
 def fact(results, path):
     """Returns a property of the run as HTML."""
     value = results.get(path)
-    if value is None:
-        return not_computed(results, path)
     if isinstance(value, list):
         return shape(value)
     # A seed is a name, not an amount: it has no commas.
@@ -632,13 +631,10 @@ def settings_of(sampler):
     )
 
 
-def meanings(results, pictures, drawn):
-    """The glossary."""
-    words = (
-        "Every number of this report and of results.json: its meaning, the range of a healthy model, and its value here."
-        " Thresholds are provisional: they were chosen on a few reference runs."
-    )
-    return "glossary", "What the numbers mean", lead(words) + glossary(results)
+def missing(results, pictures, drawn):
+    """The numbers that were not computed, and why."""
+    words = lead("Numbers of results.json that are null.")
+    return filled_section("missing", "Not computed", words, card(not_computed_list(results)))
 
 
 SECTIONS = (
@@ -654,5 +650,5 @@ SECTIONS = (
     extended,
     costs,
     making,
-    meanings,
+    missing,
 )

@@ -1,7 +1,8 @@
-"""Tables and a glossary of the numbers, made from the field descriptions in `keras_vae.evaluation.results`."""
+"""Tables of the numbers and notes on them, made from the field descriptions in `keras_vae.evaluation.results`."""
 
 import functools
 import math
+import re
 
 import numpy as np
 
@@ -124,10 +125,12 @@ def plain(value):
     return str(value).encode("utf-8", "replace").decode()
 
 
-def link(path):
-    """Returns the title of a number, linked to its entry in the glossary."""
+def link(path, words=None):
+    """Returns the title of a number, or other `words`, as a button that opens the note on the number (see `notes`)."""
     node, anchor = described(path)
-    return tag("a", text(node["title"]), href=f"#g-{anchor}")
+    return tag(
+        "button", text(words or node["title"]), type="button", class_="term", popovertarget=f"g-{anchor}"
+    )
 
 
 def value_of(results, path):
@@ -177,38 +180,31 @@ def caption(results, path, words):
 
 
 def table(results, path, words, skip=()):
-    """Returns the numbers of a section as a table: quantity, value and healthy range."""
-    if all(get(results, inner) is None for inner in number_paths(path, skip)):
-        return tag("p", f"{words}: ", not_computed(results, path))
-    head = tag(
-        "thead", tag("tr", *(tag("th", title, scope="col") for title in ("Quantity", "Value", "Healthy")))
-    )
-    rows = "".join(table_rows(results, path, skip))
+    """Returns the computed numbers of a section as a table: quantity, value and, if known, healthy range; or `""`."""
+    found = [inner for inner in number_paths(path, skip) if get(results, inner) is not None]
+    if not found:
+        return ""
+    ranges = any("x-healthy" in described(inner)[0] for inner in found)
+    titles = ("Quantity", "Value", "Healthy") if ranges else ("Quantity", "Value")
+    head = tag("thead", tag("tr", *(tag("th", title, scope="col") for title in titles)))
+    rows = "".join(table_rows(results, path, skip, ranges))
     made = tag("table", caption(results, path, words), head, tag("tbody", rows), class_="numbers")
     return scrolling(made, words)
 
 
-def table_rows(results, path, skip=()):
-    """Yields a row for each number of the section at `path`, then its subsections, each with a heading.
-
-    Numbers that are missing for the same reason share a row at the end.
-    """
-    missing, sections = {}, []
+def table_rows(results, path, skip=(), ranges=True):
+    """Yields a row for each computed number of the section at `path`, then its subsections, each with a heading."""
+    sections = []
     for key in keys_of(path, skip):
         inner = f"{path}.{key}"
-        numbers = number_paths(inner)
-        if numbers and all(get(results, number) is None for number in numbers):
-            missing.setdefault(reason(results, inner), []).append(inner)
-        elif numbers == [inner]:
-            yield row(results, inner)
+        numbers = [number for number in number_paths(inner) if get(results, number) is not None]
+        if numbers == [inner]:
+            yield row(results, inner, ranges)
         elif numbers:
             sections.append(inner)
     for inner in sections:
-        yield tag("tr", tag("th", link(inner), scope="rowgroup", colspan=3), class_="group")
-        yield from table_rows(results, inner)
-    for paths in missing.values():
-        head = tag("th", ", ".join(map(link, paths)), scope="row")
-        yield tag("tr", head, tag("td", not_computed(results, paths[0]), colspan=2))
+        yield tag("tr", tag("th", link(inner), scope="rowgroup", colspan=2 + ranges), class_="group")
+        yield from table_rows(results, inner, ranges=ranges)
 
 
 def keys_of(path, skip=()):
@@ -238,19 +234,16 @@ def is_number(node):
     return not {"array", "object"} & set(np.atleast_1d(node.get("type", "array")))
 
 
-def row(results, path):
-    """Returns the table row of a number."""
-    healthy = described(path)[0].get("x-healthy", "")
-    return tag(
-        "tr",
-        tag("th", link(path), scope="row"),
-        tag("td", value_of(results, path), class_="value"),
-        tag("td", text(healthy), class_="healthy"),
-    )
+def row(results, path, ranges=True):
+    """Returns the table row of a number; with its healthy range if the table has `ranges`."""
+    cells = [tag("td", value_of(results, path), class_="value")]
+    if ranges:
+        cells.append(tag("td", text(described(path)[0].get("x-healthy", "")), class_="healthy"))
+    return tag("tr", tag("th", link(path), scope="row"), *cells)
 
 
 def matrix(results, path, kind, words, names=None):
-    """Returns several entries of one kind as a table, one row per entry.
+    """Returns the computed entries of one kind as a table, one row per entry, without empty columns; or `""`.
 
     Args:
         results: All results.
@@ -259,70 +252,71 @@ def matrix(results, path, kind, words, names=None):
         words: The caption.
         names: The names of the entries to show, in order; by default all.
     """
-    entries = get(results, path)
-    if not isinstance(entries, dict) or not any(
-        isinstance(entries.get(key), dict) for key in names or entries
-    ):
-        return tag("p", f"{words}: ", not_computed(results, path))
+    entries = get(results, path) or {}
+    found = {entry: entries[entry] for entry in names or entries if isinstance(entries.get(entry), dict)}
     properties = schema()["$defs"][kind]["properties"]
     columns = {
         key: node
         for key, node in properties.items()
-        if not is_uncertainty(key, properties) and key not in LEFT_OUT and is_number(node)
+        if not is_uncertainty(key, properties)
+        and key not in LEFT_OUT
+        and is_number(node)
+        and any(values.get(key) is not None for values in found.values())
     }
+    if not columns:
+        return ""
     head = tag("td", "") + "".join(column_head(kind, key) for key in columns)
-    rows = []
-    for entry in names or entries:
-        found = entries.get(entry)
-        label = tag("th", text(entry_title(path, entry), NAME), scope="row")
-        if not isinstance(found, dict):
-            rows.append(
-                tag("tr", label, tag("td", not_computed(results, f"{path}.{entry}"), colspan=len(columns)))
-            )
-            continue
-        cells = (
-            tag(
-                "td",
-                written(found[key], get_error(found, key), node, False, get_limits(found, key)),
-                class_="num",
-            )
-            if found.get(key) is not None
-            else tag(
-                "td",
-                tag("span", DASH, title=f"not computed: {reason(results, f'{path}.{entry}.{key}') or ''}"),
-                class_="num none",
-            )
-            for key, node in columns.items()
+    rows = (
+        tag(
+            "tr",
+            tag("th", text(entry_title(path, entry), NAME), scope="row"),
+            *(matrix_cell(values, key, node) for key, node in columns.items()),
         )
-        rows.append(tag("tr", label, *cells))
-    whys = missing_reasons(results, path, names or list(entries), columns)
+        for entry, values in found.items()
+        if any(values.get(key) is not None for key in columns)
+    )
     made = tag("table", caption(results, path, words), tag("thead", tag("tr", head)), tag("tbody", *rows))
-    return scrolling(made, words) + whys
+    return scrolling(made, words)
+
+
+def matrix_cell(values, key, node):
+    """Returns the cell of a number of an entry."""
+    if values.get(key) is None:
+        return tag("td", DASH, class_="num none")
+    return tag(
+        "td", written(values[key], get_error(values, key), node, False, get_limits(values, key)), class_="num"
+    )
 
 
 def column_head(kind, key, **attributes):
     """Returns a column heading: the title of a property of a schema definition, and its unit."""
     node = schema()["$defs"][kind]["properties"][key]
-    title = tag("a", text(node["title"]), href=f"#g-{kind}.{key}")
+    title = tag("button", text(node["title"]), type="button", class_="term", popovertarget=f"g-{kind}.{key}")
     unit = tag("span", f" {text(node['x-unit'])}", class_="unit") if shows_unit(node) else ""
     return tag("th", title, unit, scope="col", class_="num", **attributes)
 
 
-def missing_reasons(results, path, names, columns):
-    """Returns lines that explain the empty cells of a `matrix`, or `""`."""
-    empty = {}
-    for entry in names:
-        for key, node in columns.items():
-            if (
-                isinstance(at(results, (*parts_of(path), entry)), dict)
-                and at(results, (*parts_of(path), entry, key)) is None
-            ):
-                empty.setdefault(reason(results, f"{path}.{entry}.{key}"), set()).add(node["title"])
-    lines = [
-        f"{DASH} {text(', '.join(sorted(titles)))} not computed" + (f": {text(why)}" if why else "") + "."
-        for why, titles in empty.items()
-    ]
-    return "".join(tag("p", line, class_="none") for line in lines)
+def not_computed_list(results):
+    """Returns a line for each reason why numbers are missing, with their titles, or `""`."""
+    grouped = {}
+    for path, why in (results.get("reasons") or {}).items():
+        name = path.rpartition(".")[2]
+        if why and name != "reason" and name.rpartition("_")[2] not in ("se", *ENDS):
+            grouped.setdefault(why, {})[title_of(path)] = None
+    return "".join(
+        tag("p", tag("strong", text(", ".join(titles))), f": not computed: {text(why)}", class_="none")
+        for why, titles in grouped.items()
+    )
+
+
+def title_of(path):
+    """Returns the title of an entry for its path, or for its last name, under which reasons are given too."""
+    nodes = described_nodes()
+    known = nodes.get(path) or next((node for key, node in nodes.items() if key.endswith(f".{path}")), None)
+    if known is None and "." in path:
+        section, _, entry = path.rpartition(".")
+        return f"{title_of(section)}: {nodes[entry]['title'] if entry in nodes else entry.replace('_', ' ')}"
+    return known["title"] if known else clean(path.replace("_", " "), NAME)
 
 
 def entry_title(path, entry):
@@ -342,23 +336,42 @@ def rung_title(rung):
     return node.get("title", clean(rung, NAME))
 
 
-def glossary(results):
-    """Returns the glossary: every property of the schema, grouped by section, with its value in this run."""
+@functools.lru_cache(maxsize=1)
+def described_nodes():
+    """Returns all schema nodes by their anchors, such as `rate_distortion.rate` and, of a definition, `rung.frechet`."""
     whole_schema = schema()
-    groups = [
-        (
-            "",
-            "The run",
-            None,
-            {key: node for key, node in whole_schema["properties"].items() if "properties" not in node},
-        )
-    ]
-    for key, node in whole_schema["properties"].items():
-        if "properties" in node:
-            groups.append((key, node["title"], node, flattened(node["properties"])))
+    nodes = flattened(whole_schema["properties"])
     for key, node in whole_schema["$defs"].items():
-        groups.append((key, node["title"], node, flattened(node["properties"])))
-    return tag("div", *(glossary_group(results, *group) for group in groups), class_="glossary")
+        nodes[key] = node
+        nodes.update(flattened(node["properties"], f"{key}."))
+    return nodes
+
+
+def notes(results, body):
+    """Returns the notes on the terms in `body`, HTML: each opens at its term, by mouse, touch and keyboard."""
+    used = dict.fromkeys(re.findall(r'popovertarget="g-([^"]+)"', body))
+    return "".join(note(results, anchor, described_nodes()[anchor]) for anchor in used)
+
+
+def note(results, anchor, node):
+    """Returns the note on a number: meaning, healthy range, value in this run and place in results.json."""
+    value = at(results, anchor)  # None for a definition in $defs
+    unit = f", {text(node['x-unit'])}" if shows_unit(node) else ""
+    facts = [f"Healthy: {text(node['x-healthy'])}."] if "x-healthy" in node else []
+    if value is not None and not isinstance(value, dict | list | str):
+        here = written(value, get_error(results, anchor), node, limits=get_limits(results, anchor))
+        facts.append(f"Here: {here}.")
+    return tag(
+        "div",
+        tag("strong", text(node["title"])),
+        tag("span", unit, class_="muted"),
+        tag("p", text(node["description"])),
+        tag("p", " ".join(facts), class_="muted") if facts else "",
+        tag("code", text(anchor)),
+        id=f"g-{anchor}",
+        class_="hint",
+        popover="auto",
+    )
 
 
 def flattened(properties, prefix=""):
@@ -368,34 +381,3 @@ def flattened(properties, prefix=""):
         found[f"{prefix}{key}"] = node
         found.update(flattened(node.get("properties", {}), f"{prefix}{key}."))
     return found
-
-
-def glossary_group(results, key, title, node, properties):
-    """Returns a group of the glossary: a heading and its entries."""
-    entries = []
-    for inner, entry in properties.items():
-        path = f"{key}.{inner}".lstrip(".")
-        value = at(results, path)  # None for a definition in $defs
-        here = ""
-        if value is not None and not isinstance(value, dict | list | str):
-            shown = written(value, get_error(results, path), entry, limits=get_limits(results, path))
-            here = tag("b", f" Here: {shown}.")
-        range_ = f" Healthy: {text(entry['x-healthy'])}." if "x-healthy" in entry else ""
-        unit = f", {text(entry['x-unit'])}" if "x-unit" in entry else ""
-        entries.append(
-            tag(
-                "div",
-                tag(
-                    "dt",
-                    text(entry["title"]),
-                    " ",
-                    tag("code", text(path)),
-                    tag("span", unit, class_="muted", style="font-weight:400"),
-                ),
-                tag("dd", text(entry["description"]), range_, here),
-                id=f"g-{path}",
-            )
-        )
-    about = tag("p", text(node["description"])) if node else ""
-    identity = {"id": f"g-{key}"} if key else {}
-    return tag("div", tag("h3", text(title)), about, tag("dl", *entries), class_="group", **identity)

@@ -4,9 +4,9 @@ import re
 
 import numpy as np
 
-from keras_vae.report.page import DASH, NAME, TIMES, clean, command, name, number, shape, tag, text
+from keras_vae.report.page import NAME, clean, command, name, number, shape, tag, text
 from keras_vae.report.pictures import rows_of
-from keras_vae.report.tables import described, get, link, not_computed, rung_title, value_of
+from keras_vae.report.tables import get, link, rung_title, value_of
 
 # By name of the verdict: plain words, technical term and tone.
 VERDICTS = {
@@ -70,7 +70,7 @@ def plain_words(results):
 
 
 def verdict_card(results, pictures):
-    """Returns the card of the verdict: name, cause, continuity, completeness, images and remedy."""
+    """Returns the card of the verdict: name, cause, continuity, completeness, images, three numbers and the steps."""
     verdict = results.get("verdict") or {}
     findings = verdict.get("findings") or [{}]
     title, kind, tone = VERDICTS.get(
@@ -83,19 +83,20 @@ def verdict_card(results, pictures):
         remedy = tag("p", tag("strong", "What to do")) + remedy
     sure = verdict.get("confidence")
     remedy += tag("p", f"Confidence of this verdict: {text(sure, NAME)}.", class_="muted") if sure else ""
+    words = tag("p", text(findings[0].get("cause")), class_="cause") if findings[0].get("cause") else ""
+    states = tag(
+        "dl",
+        state_line("Continuity", verdict.get("continuity")),
+        state_line("Completeness", verdict.get("completeness")),
+        class_="lines",
+    )
     return tag(
         "div",
         tag("p", text(kind), class_="kind"),
         tag("h2", text(title)),
-        tag("p", text(findings[0].get("cause")), class_="cause") if findings[0].get("cause") else "",
-        tag(
-            "dl",
-            state_line("Continuity", verdict.get("continuity")),
-            state_line("Completeness", verdict.get("completeness")),
-            class_="lines",
-        ),
-        first_look(results, pictures),
-        told_look(results, pictures),
+        tag("div", words, first_look(results, pictures), class_="look"),
+        states,
+        tiles(results),
         tag("div", remedy, class_="remedy") if remedy else "",
         class_=f"card verdict tone-{tone}",
     )
@@ -111,7 +112,7 @@ def steps(found):
         for step in known
         if step.get("sentence")
     ]
-    return "".join(made)
+    return "".join(made) if len(made) < 2 else tag("ol", *(tag("li", step) for step in made), class_="steps")
 
 
 def first_look(results, pictures):
@@ -125,7 +126,7 @@ def first_look(results, pictures):
         for rung in chosen
         if images.get(rung) is not None and len(images[rung])
     ]
-    return rows_of(found, 52) if found else ""
+    return rows_of(found, 48) if found else ""
 
 
 def told_look(results, pictures):
@@ -155,58 +156,49 @@ def marked(images, maps):
     return grey * (1 - 0.7 * heat) + 0.7 * heat * np.array([1, 0, 0], "float32")
 
 
-def told_notes(best):
-    """Returns notes on the classifier's numbers for the prior and the best sampler, by path."""
-    return {
-        "told_apart.prior.auc": "of prior samples; 0.5 is chance",
-        "told_apart.prior.off": "of prior samples resemble hardly any decoded code",
-        "told_apart.repaired_share": f"of the prior's total variation, by the {rung_title(best).lower()}"
-        if best not in (None, "prior")
-        else "of the prior's total variation",
-    }
-
-
-def distance_notes(reconstruction, best):
-    """Returns notes on distances by path, for results without the classifier."""
-    return {
-        "generation_gap.prior.frechet": f"of prior samples; reconstructions {number(reconstruction)}"
-        if reconstruction is not None
-        else "of prior samples",
-        "completeness.dead_zone": "of prior samples resemble no real image",
-        "generation_gap.repaired_fraction": f"of the gap, by the {rung_title(best).lower()}"
-        if best
-        else "of the gap",
-    }
+def numbers_on_top(results):
+    """Yields the candidates for the three numbers, most important first: path, title (or None) and a note."""
+    best = get(results, "generation_gap.best_sampler")
+    fitted = rung_title(best) if best not in (None, "prior") else None
+    if get(results, ("told_apart", "prior", "auc")) is not None:
+        yield (
+            "told_apart.prior.auc",
+            "AUC, samples of the prior",
+            "A classifier distinguishes them from decoded codes: 0.5 is chance, 1 always.",
+        )
+        if fitted:
+            yield (
+                ("told_apart", best, "auc"),
+                f"AUC, {fitted.lower()}",
+                "The same for the best fitted sampler.",
+            )
+    else:
+        yield (
+            "generation_gap.prior.frechet",
+            "Fréchet distance, prior",
+            "Distance of the prior's samples from real images.",
+        )
+        if fitted:
+            unflattered = get(results, "generation_gap.best_frechet") is not None
+            path = "generation_gap.best_frechet" if unflattered else ("generation_gap", best, "frechet")
+            yield path, f"Fréchet distance, {fitted.lower()}", "The same for the best fitted sampler."
+    unexplained = get(results, "reconstruction.test.unexplained")
+    share = "" if unexplained is None else f", {number(unexplained, 'share')} of their variance"
+    yield "reconstruction.test.mse", "Error of reconstructions", f"Mean squared, on held-out images{share}."
+    yield "rate_distortion.elbo", None, "Of held-out images; higher is better."
+    yield "completeness.dead_zone", None, "Share of the prior's samples that resemble no real image."
 
 
 def tiles(results):
-    """Returns the six most important numbers."""
-    per_dim, size = get(results, "rate_distortion.rate_per_dim"), get(results, "latent.size")
-    reconstruction = get(results, "generation_gap.reconstruction.frechet")
-    best = get(results, "generation_gap.best_sampler")
-    notes = {
-        "rate_distortion.rate": f"{number(per_dim)} nats {TIMES} {number(size)} dims"
-        if per_dim is not None and size
-        else "",
-        "prior_mismatch.nats": healthy("prior_mismatch.nats"),
-        **(told_notes(best) if results.get("told_apart") else distance_notes(reconstruction, best)),
-        "latent.participation_ratio": f"used, of {number(size)} dims" if size else "",
-    }
-    cells = []
-    for path, note in notes.items():
-        value = get(results, path)
-        shown = tag("span", value_of(results, path) if value is not None else DASH, class_="value")
-        note = not_computed(results, path) if value is None else text(note, 200)
-        cells.append(tag("div", tag("dt", link(path)), tag("dd", shown), tag("dd", note, class_="note")))
-    return tag("dl", *cells, class_="tiles")
-
-
-def healthy(path):
-    """Returns the range of a healthy model in words."""
-    return f"healthy: {described(path)[0].get('x-healthy', '')}"
-
-
-def navigation(sections):
-    """Returns links to the sections."""
-    links = (tag("li", tag("a", heading, href=f"#{key}")) for key, heading, _ in sections)
-    return tag("nav", tag("ul", *links), aria_label="Sections")
+    """Returns the three most important numbers with their errors, or `""`."""
+    found = [one for one in numbers_on_top(results) if get(results, one[0]) is not None][:3]
+    cells = (
+        tag(
+            "div",
+            tag("dt", link(path, words)),
+            tag("dd", tag("span", value_of(results, path), class_="value")),
+            tag("dd", text(note, 200), class_="note"),
+        )
+        for path, words, note in found
+    )
+    return tag("dl", *cells, class_="tiles") if found else ""

@@ -1,15 +1,19 @@
 """Devices, numeric precision, a quiet start of TensorFlow, and printing."""
 
 import contextlib
+import logging
 import os
 import pathlib
 import sys
 import tempfile
+from typing import Literal, get_args
 
 from keras_vae.errors import UsageError, printable
 from keras_vae.runtime.lazy import keras, tf
+from keras_vae.runtime.progress import notice
 
-PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
+Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
+PRECISIONS = get_args(Precision)
 
 
 @contextlib.contextmanager
@@ -18,7 +22,8 @@ def quiet():
 
     TensorFlow writes its start-up lines before it reads its log level, so the file descriptor is redirected.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # In a notebook even its errors on a missing GPU would be on the screen.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if "ipykernel" in sys.modules else "2")
     sys.stderr.flush()
     saved = os.dup(2)
     with tempfile.TemporaryFile() as aside:
@@ -35,9 +40,21 @@ def quiet():
             os.close(saved)
 
 
+@contextlib.contextmanager
+def without_notes():
+    """Hides TensorFlow's notes on its progress, which notebooks show ("INFO:tensorflow:Assets written to")."""
+    logger = logging.getLogger("tensorflow")
+    level = logger.level
+    logger.setLevel(max(level, logging.WARNING))
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
 def start():
     """Imports TensorFlow and Keras and initializes the devices, without start-up messages."""
-    with quiet():
+    with notice("starting TensorFlow"), quiet():
         need_tensorflow("this command")
         tf.config.list_logical_devices()
         tf.get_logger().setLevel("ERROR")

@@ -1,5 +1,9 @@
 """Image grids as arrays, and figures as PNG files."""
 
+import base64
+import html
+import io
+
 import numpy as np
 
 # Limits of the images in a figure, in inches: a column of single images, or of tall ones, would become too high.
@@ -17,6 +21,23 @@ def grid(rows, gap=1):
     num_rows, num_columns, height, width, channels = padded.shape
     joined = padded.transpose(0, 2, 1, 3, 4).reshape(num_rows * height, num_columns * width, channels)
     return joined[: -gap or None, : -gap or None]
+
+
+def png(image):
+    """Returns the PNG of an image, `[height, width, channels]` in [0, 1]. Channels after grey or RGB are left out."""
+    from PIL import Image
+
+    image = image[..., :3] if image.shape[-1] >= 3 else image[..., 0]
+    file = io.BytesIO()
+    Image.fromarray(np.round(255 * np.clip(image, 0, 1)).astype("uint8")).save(file, "PNG")
+    return file.getvalue()
+
+
+def captioned(words, content):
+    """Returns a line of text above a PNG, given as bytes, for notebooks (HTML)."""
+    source = f"data:image/png;base64,{base64.b64encode(content).decode()}"
+    style = "width: 720px; max-width: 100%; image-rendering: pixelated"
+    return f'{html.escape(words)}<br><img src="{source}" alt="" style="{style}">'
 
 
 def preview(path, originals, reconstructions, samples, title):

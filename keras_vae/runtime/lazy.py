@@ -5,6 +5,7 @@ TensorFlow takes seconds to import. Configuration, help and usage errors use the
 
 import importlib
 import types
+from typing import TYPE_CHECKING
 
 NO_TENSORFLOW = (
     "TensorFlow is not installed: pip install tensorflow, or set KERAS_BACKEND=jax and train with model.fit on JAX"
@@ -28,6 +29,11 @@ class LazyModule(types.ModuleType):
         return value
 
 
-keras = LazyModule("keras")
-ops = LazyModule("keras.ops")
-tf = LazyModule("tensorflow")
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+    from keras import ops
+else:
+    keras = LazyModule("keras")
+    ops = LazyModule("keras.ops")
+    tf = LazyModule("tensorflow")

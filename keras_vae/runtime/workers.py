@@ -1,6 +1,6 @@
 """The workers that train one model together, on one host or several.
 
-The environment variable `TF_CONFIG` lists them, in the format of `tf.distribute` (`docs/scaling.md`).
+The environment variable `TF_CONFIG` lists them, in the format of `tf.distribute` (`docs/guides/many_machines.md`).
 """
 
 import contextlib

@@ -26,7 +26,7 @@ from keras_vae.config.codec import nest
 from keras_vae.errors import UsageError
 from keras_vae.runtime.files import whole
 from keras_vae.runtime.half import halved, widened
-from keras_vae.runtime.programs import program
+from keras_vae.runtime.programs import to_type
 from keras_vae.samplers.codes import Codes
 from keras_vae.samplers.flow import FlowSampler
 from keras_vae.samplers.flow_matching import FlowMatching
@@ -57,7 +57,7 @@ __all__ = [
     "standard_normal",
 ]
 
-SAMPLERS = {
+SAMPLERS: dict[str, type] = {
     "flow": FlowSampler,
     "flow_matching": FlowMatching,
     "gaussian": GaussianSampler,
@@ -108,7 +108,7 @@ def load(path):
         zlib.error,
     ) as error:
         raise UsageError(
-            f"{path} does not contain a sampler: {error} ({program('evaluate')} writes it again)"
+            f"{path} does not contain a sampler: {error} ({to_type('evaluate')} writes it again)"
         ) from error
 
 

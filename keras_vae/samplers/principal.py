@@ -52,6 +52,15 @@ def principal_components(codes, count=256):
     return PrincipalComponents(center, unbiased, directions.astype("float32"))
 
 
+def oriented(directions):
+    """Returns directions, `[d, r]`, each with the sign that makes its largest entry positive.
+
+    The sign of an eigenvector is arbitrary, so maps of the same codes would be mirror images of each other.
+    """
+    largest_entries = np.take_along_axis(directions, np.abs(directions).argmax(axis=0, keepdims=True), axis=0)
+    return directions * np.where(largest_entries < 0, -1, 1).astype(directions.dtype)
+
+
 def first_components(components, count):
     """Returns `components` with at most `count` directions."""
     return components._replace(directions=np.ascontiguousarray(components.directions[:, :count]))

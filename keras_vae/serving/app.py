@@ -1,10 +1,11 @@
 """The web application of the embedded server: TF Serving's REST interface, and the explorer's page at `/`.
 
+    GET  /v1/models                             names of the models
     GET  /v1/models/NAME[/versions/N]           state of the versions
     GET  /v1/models/NAME[/versions/N]/metadata  signatures
     POST /v1/models/NAME[/versions/N]:predict   row ("instances") or columnar ("inputs") format
 
-The explorer is added by `keras_vae.explorer.explorer_routes(app, runs)`. It can use:
+`health.py` has the health probes, and `request_rules.py` the rules that hold for all requests. The explorer is added by `keras_vae.explorer.explorer_routes(app, runs)`. It can use:
 
     app.state.models     dict, name -> `Model`: `model.loaded().predict(signature, {name: array})` -> {name: array}
                          uses the newest version, `model.loaded(1)` is version 1, and `model.exported()` lists all
@@ -16,8 +17,9 @@ import os
 
 from keras_vae.explorer import explorer_routes
 from keras_vae.serving.extra import extra
-from keras_vae.serving.json_tensors import dumps
+from keras_vae.serving.health import LIVE, READY, probe
 from keras_vae.serving.models import Model, Watcher
+from keras_vae.serving.request_rules import add_rules, failure
 from keras_vae.serving.rest import answer
 
 SERVABLES = ("decoder", "encoder")
@@ -39,7 +41,7 @@ def servable_names(runs):
     return [{servable: f"{prefix}-{servable}" for servable in SERVABLES} for prefix in prefixes]
 
 
-def make_app(runs, max_request_bytes=32 << 20, max_batch=1024):
+def make_app(runs, max_request_bytes=32 << 20, max_batch=1024, request_seconds=60.0, cors=()):
     """Returns the FastAPI application that serves `runs`; the newest version of each model is loaded.
 
     The other versions, and versions that are exported later, are loaded while the application runs.
@@ -48,6 +50,8 @@ def make_app(runs, max_request_bytes=32 << 20, max_batch=1024):
         runs: A list of `keras_vae.training.run_folder.Run`.
         max_request_bytes: Longer bodies are rejected with status 413.
         max_batch: Predictions of more rows are rejected with status 400.
+        request_seconds: Requests that have not arrived after this time are ended with status 408.
+        cors: Origins of web pages that may use the server, `*` for all.
 
     Raises:
         UsageError: A run has no exported model, or FastAPI is not installed.
@@ -77,16 +81,25 @@ def make_app(runs, max_request_bytes=32 << 20, max_batch=1024):
     async def v1(request: fastapi.Request):
         body = await read_body(request, max_request_bytes)
         if body is None:
-            content = {"error": f"the request is larger than {max_request_bytes} bytes"}
-            return fastapi.Response(dumps(content), 413, {"Connection": "close"}, "application/json")
+            words = f"the request is larger than {max_request_bytes} bytes"
+            return failure(413, words, {"Connection": "close"})
         path = request.scope.get("raw_path", request.url.path.encode()).decode("ascii", "replace")
         status, content = await threads.to_thread.run_sync(
             answer, models, request.method, path.partition("?")[0], body, max_batch, limiter=at_work
         )
         return fastapi.Response(content, status, media_type="application/json")
 
+    async def health(request: fastapi.Request):
+        found = probe(models, request.url.path)
+        if found is None:
+            raise fastapi.HTTPException(404)
+        return fastapi.Response(found[1], found[0], media_type="application/json")
+
     app.add_api_route("/v1/{rest:path}", v1, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+    for path in (*LIVE, *READY, "/v2/models/{rest:path}"):
+        app.add_api_route(path, health, methods=["GET"])
     explorer_routes(app, runs)
+    add_rules(app, request_seconds, cors)
     return app
 
 

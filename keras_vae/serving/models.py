@@ -159,6 +159,10 @@ class Model:
             raise StatusError("NOT_FOUND", f"Servable not found for request: {asked}")
         return available[number]
 
+    def is_ready(self, number=None):
+        """Returns whether a version, by default any, is loaded."""
+        return any(version and number in (None, key) for key, (_, _, version) in list(self.states.items()))
+
     def status(self, number=None):
         """Returns the state of one version, or of all, newest first, in the form of TF Serving's GetModelStatus."""
         states = dict(self.states)

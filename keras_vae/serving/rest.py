@@ -41,13 +41,17 @@ def route(models, method, path, body, max_batch):
         raise invalid(f"Malformed request: {method} {path}")
     name, number, label, what = found.groups()
     if name is None:
-        raise invalid("Missing model name in request.")
-    name, number = urllib.parse.unquote(name), version_number(number)
+        if path.rstrip("/").lower() != "/v1/models":
+            raise invalid("Missing model name in request.")
+        return json_tensors.dumps({"models": sorted(models)})  # KServe's list; TF Serving has none
+    name = urllib.parse.unquote(name)
+    number = version_number(number, models.get(name))
     if method == "POST" and what.lower() == "predict":
         return predict(models, name, number, label, body, max_batch)
     model = chosen(models, name, number, label, status=method == "GET" and not what)
     if what is None:
-        return json_tensors.dumps(model.status(number))
+        # The last two are what KServe's clients ask; TF Serving's clients ignore them.
+        return json_tensors.dumps({**model.status(number), "name": name, "ready": model.is_ready(number)})
     if method == "GET":
         return json_tensors.dumps(metadata(model, model.loaded(number)))
     raise invalid(
@@ -56,13 +60,17 @@ def route(models, method, path, body, max_batch):
     )
 
 
-def version_number(digits):
-    """Returns the version number in a path, or None if there is none."""
+def version_number(digits, model=None):
+    """Returns the version number in a path, or None for the newest version.
+
+    Version 0 is the newest, as in OpenVINO Model Server, unless the model has a version of that number.
+    """
     if digits is None:
         return None
     if len(digits) > len(str(NEWEST)) or int(digits) > NEWEST:
         raise invalid(f"Failed to convert version: {digits} to numeric.")
-    return int(digits)
+    number = int(digits)
+    return None if number == 0 and (model is None or 0 not in model.states) else number
 
 
 def chosen(models, name, number, label, status=False):

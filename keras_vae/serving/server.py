@@ -6,6 +6,7 @@ import socket
 
 from keras_vae.errors import UsageError
 from keras_vae.serving.extra import extra
+from keras_vae.serving.request_rules import LoopbackNames
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 CONNECTIONS = 256  # further connections are answered with status 503
@@ -35,21 +36,48 @@ def address(listener):
 
 
 def guarded(app, host):
-    """Returns `app`, which on a loopback address responds only to loopback host names.
+    """Returns `app`, which on a loopback address responds only to loopback host names."""
+    return LoopbackNames(app) if host in LOOPBACK else app
 
-    Otherwise a foreign web page in the user's browser could reach it through a host name that resolves to 127.0.0.1.
+
+def punctual(seconds):
+    """Returns uvicorn's HTTP protocol, which closes connections whose next request has no headers after `seconds`.
+
+    uvicorn itself waits for them without a limit, and a few hundred such connections would keep all others out. A
+    connection that is idle between two requests is closed by uvicorn.
     """
-    if host not in LOOPBACK:
-        return app
-    guard = extra("starlette.middleware.trustedhost").TrustedHostMiddleware
-    return guard(app, allowed_hosts=["127.0.0.1", "localhost", "[::1]"], www_redirect=False)
+    protocol = extra("uvicorn.protocols.http.auto").AutoHTTPProtocol
+
+    class Punctual(protocol):
+        expected_after = ()  # the last request, None at first, whose successor's headers are being waited for
+
+        def connection_made(self, transport):
+            super().connection_made(transport)
+            self.expect_headers()
+
+        def data_received(self, data):
+            super().data_received(data)
+            if self.cycle is None or self.cycle.response_complete:  # only the beginning of the headers
+                self.expect_headers()
+
+        def expect_headers(self):
+            if self.expected_after is not self.cycle:  # otherwise the clock runs already
+                self.expected_after = self.cycle
+                self.loop.call_later(seconds, self.close_without_headers, self.cycle)
+
+        def close_without_headers(self, cycle):
+            if self.cycle is cycle and not self.transport.is_closing():
+                self.transport.close()
+
+    return Punctual
 
 
-def serve(app, listener, host):
+def serve(app, listener, host, request_seconds=60.0):
     """Serves requests on `listener` until SIGINT or SIGTERM; pending requests are finished first."""
     uvicorn = extra("uvicorn")
     config = uvicorn.Config(
         guarded(app, host),
+        http=punctual(request_seconds),
         log_level="warning",
         access_log=False,
         lifespan="on",

@@ -5,7 +5,8 @@ import io
 import math
 from dataclasses import dataclass
 
-from keras_vae.config.codec import show, to_json
+from keras_vae.config.codec import in_texts, to_json
+from keras_vae.errors import UsageError
 from keras_vae.evaluation.verdict.facts import Facts
 from keras_vae.model.posteriors import parse_shape
 from keras_vae.report.comparison import COMPARED, harmless, latent_size, scalars
@@ -16,6 +17,7 @@ from keras_vae.sweep.folder import results_of
 from keras_vae.sweep.grid import REPLICATES, Axis, in_words
 from keras_vae.sweep.recommendation import Candidate, recommend
 from keras_vae.training.run_folder import Run
+from keras_vae.training.setup import default_epochs
 
 SCHEMA_VERSION = 1
 NO_AXES = ("name", "output", "data_dir", "download")  # locations are not compared
@@ -74,7 +76,7 @@ def member_of(name, run, settings, error=None):
 
 def of_runs(runs):
     """Returns the axes and the `Member`s of any runs; the axes are the settings that differ."""
-    said = [flat(to_json(run.read_config())) for run in runs]
+    said = [in_texts(to_json(run.read_config())) for run in runs]
     fields = dict.fromkeys(field for settings in said for field in settings if field not in NO_AXES)
     values = {field: list(dict.fromkeys(one[field] for one in said if field in one)) for field in fields}
     axes = tuple(Axis(field, tuple(found)) for field, found in values.items() if len(found) > 1)
@@ -87,18 +89,6 @@ def of_runs(runs):
         )
         for name, run, one in zip(names, runs, said)
     ]
-
-
-def flat(settings, prefix=""):
-    """Returns a configuration's JSON as texts by dotted field; the text of a component's own field is its name."""
-    texts = {}
-    for key, value in settings.items():
-        if isinstance(value, dict):
-            texts[prefix + key] = str(value["kind"])
-            texts |= flat({name: inner for name, inner in value.items() if name != "kind"}, f"{prefix}{key}.")
-        else:
-            texts[prefix + key] = show(tuple(value) if isinstance(value, list) else value)
-    return texts
 
 
 def compare(title, axes, members):
@@ -221,7 +211,7 @@ def way_of(results):
     """Returns what distances depend on besides the model: the images, the features and the number of images."""
     return (
         get(results, "dataset"),
-        get(results, "generation_gap.features.metric_name"),
+        (get(results, "generation_gap.features.metric_name") or "").replace("Frechet", "Fréchet") or None,
         get(results, "generation_gap.n"),
     )
 
@@ -251,7 +241,46 @@ def candidate(words, size, members):
         tuple(map(fault_of, filter(is_unhealthy, evaluated))),
         tuple(auc for results in evaluated if (auc := auc_of_best(results)) is not None),
         any(Facts(results).is_blind for results in evaluated),
+        tuple(fault_of(results) for results in evaluated if not is_usable(results)),
+        advice_of(min(evaluated, key=lambda results: find(results, f"{BEST}.frechet"))),
+        *steps_of(members),
     )
+
+
+def is_usable(results):
+    """Returns whether the verdict allows the use of the model, if need be with its best fitted sampler."""
+    name = get(results, "verdict.name")
+    is_bad = VERDICTS.get(name, ("", "", "none"))[2] == "bad"
+    return not is_bad or (name == "prior_hole" and Facts(results).is_repaired is True)
+
+
+def advice_of(results):
+    """Returns the sentences of the verdict's steps as one text, or None."""
+    steps = get(results, "verdict.steps") or []
+    return " ".join(step["sentence"] for step in steps) or get(results, "verdict.remedy")
+
+
+def steps_of(members):
+    """Returns the optimizer steps of the shortest training and those of a training by default; (None, None) if unknown.
+
+    A training that ended because the held-out loss no longer improved was as long as it had to be.
+    """
+    known = [steps for member in members if (steps := steps_of_run(member)) is not None]
+    return min(known) if known else (None, None)
+
+
+def steps_of_run(member):
+    """Returns the steps of a run and those of a training by default, or None."""
+    try:
+        config, rows = member.run.read_config(), member.run.history_file.read_text().splitlines()
+    except (OSError, UsageError):
+        return None
+    images = get(member.results, "num_train")
+    epochs = len(rows) - 1
+    if not images or (config.patience is not None and epochs < (config.epochs or 0)):
+        return None
+    per_epoch = math.ceil(images / config.batch_size)
+    return epochs * per_epoch, default_epochs(per_epoch) * per_epoch
 
 
 def auc_of_best(results):

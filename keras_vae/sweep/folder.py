@@ -1,13 +1,16 @@
 """A sweep's folder: its grid, its runs, their logs, and the errors of failed runs."""
 
 import contextlib
+import html
 import os
 import pathlib
 
 from keras_vae.errors import UsageError
 from keras_vae.evaluation.results.file import read_results
+from keras_vae.report.verdict import plain_words
 from keras_vae.runtime.files import locked, rename, unfinished, why, write_json
 from keras_vae.runtime.json_file import read_json
+from keras_vae.runtime.programs import typed_path
 from keras_vae.sweep.grid import Grid
 from keras_vae.training.run_folder import Run
 
@@ -70,6 +73,20 @@ class Sweep:
             return cls(path, Grid.from_json(read_json(file)))
         except (KeyError, TypeError, AttributeError) as error:
             raise UsageError(f"{file} was not written by a sweep: {error!r}") from error
+
+    def __repr__(self):
+        names = self.grid.points()
+        return (
+            f"<Sweep {typed_path(self.path)}: {len(names)} runs, {sum(map(self.is_done, names))} evaluated>"
+        )
+
+    def _repr_html_(self):
+        rows = []
+        for name in self.grid.points():
+            results, _ = results_of(self.run(name))
+            words = plain_words(results) if results else self.failures().get(name, "not evaluated")
+            rows.append(f"<tr><td>{html.escape(name)}</td><td>{html.escape(words)}</td></tr>")
+        return f"{html.escape(repr(self))}<table><tr><th>run</th><th>verdict</th></tr>{''.join(rows)}</table>"
 
     grid_file = property(lambda self: self.path / "sweep.json")
     failures_file = property(lambda self: self.path / "failures.json")

@@ -5,6 +5,7 @@ import functools
 import itertools
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from keras_vae.config.codec import StrangerError, option
 from keras_vae.config.flags import parse
@@ -33,7 +34,7 @@ class Trial(Config, Evaluation):
     encoder: None = dataclasses.field(default=None, init=False)
     decoder: None = dataclasses.field(default=None, init=False)
     encoder_outputs: tuple = dataclasses.field(default=(), init=False)
-    spread: str = dataclasses.field(default="auto", init=False)
+    spread: Literal["auto"] = dataclasses.field(default="auto", init=False)
     encoder_range: str = dataclasses.field(default="auto", init=False)
     decoder_range: str = dataclasses.field(default="auto", init=False)
 

@@ -1,5 +1,9 @@
-"""Recommends the smallest latent whose generation is within one standard error of the best."""
+"""Recommends the smallest latent whose generation is within one standard error of the best.
 
+Only settings whose verdicts allow their use compete: a low distance does not make a model with a bad verdict usable.
+"""
+
+import collections
 import math
 import statistics
 from dataclasses import asdict, dataclass
@@ -7,6 +11,7 @@ from dataclasses import asdict, dataclass
 from keras_vae.report.page import measured
 
 SURE = 4  # seeds; a standard error from fewer seeds is uncertain
+MOST_NAMED = 4  # settings in a list
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,10 @@ class Candidate:
         faults: The verdicts in words of runs that are not healthy.
         aucs: The AUC of a classifier between the best sampler's samples and decoded codes, one per seed if measured.
         blind: Whether the features of the distances cannot tell fog from real images here.
+        unusable: The verdicts in words of runs that cannot be used, not even with a fitted sampler.
+        advice: What the verdict of a run says to do, or None.
+        steps: The optimizer steps of its shortest training, or None.
+        enough: The steps of a training by default, or None.
     """
 
     words: str
@@ -34,6 +43,20 @@ class Candidate:
     faults: tuple[str, ...] = ()
     aucs: tuple[float, ...] = ()
     blind: bool = False
+    unusable: tuple[str, ...] = ()
+    advice: str | None = None
+    steps: int | None = None
+    enough: int | None = None
+
+    @property
+    def is_usable(self):
+        """Whether most of its runs can be used."""
+        return 2 * len(self.unusable) < len(self.distances)
+
+    @property
+    def is_short(self):
+        """Whether it was trained for less than half of the steps of a training by default."""
+        return None not in (self.steps, self.enough) and 2 * self.steps < self.enough
 
     @property
     def distance(self):
@@ -53,10 +76,15 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """The recommended setting, the reason and the numbers behind it; without one, all but `reason` are None."""
+    """The recommended setting, the reason and the numbers behind it.
+
+    Without a recommended setting, all but `reason`, `title` and `tone` are None.
+    """
 
     words: str | None
     reason: str
+    title: str | None = None
+    tone: str = "none"
     size: int | None = None
     distance: float | None = None
     error: float | None = None
@@ -76,17 +104,27 @@ def recommend(candidates):
     """Returns the `Recommendation` among candidates that were measured in the same way.
 
     This is the one-standard-error rule of Breiman et al. 1984, section 3.4.3: among candidates whose mean distance is
-    at most the lowest one plus its standard error, the smallest latent, and among these the lowest distance.
+    at most the lowest one plus its standard error, the smallest latent, and among these the lowest distance. Candidates
+    that are not usable do not take part.
     """
     if not candidates:
-        return Recommendation(None, "No run has been evaluated yet, so nothing can be recommended.")
+        words = "No run has been evaluated yet, so nothing can be recommended."
+        return Recommendation(None, words, "Nothing can be recommended yet")
+    tried, candidates = candidates, [candidate for candidate in candidates if candidate.is_usable]
+    if not candidates:
+        title = "None of these settings is usable"
+        return Recommendation(None, " ".join(no_way(tried)), title, "bad")
     best = min(candidates, key=lambda candidate: (candidate.distance, candidate.size))
     threshold = best.distance + (best.error or 0.0)
     close = [candidate for candidate in candidates if candidate.distance <= threshold]
     chosen = min(close, key=lambda candidate: (candidate.size, candidate.distance))
     return Recommendation(
         chosen.words,
-        " ".join(sentences(candidates, best, threshold, close, chosen)),
+        " ".join(
+            [*sentences(candidates, best, threshold, close, chosen), *left_out(tried), *short(candidates)]
+        ),
+        chosen.words,
+        "fair" if chosen.faults or chosen.is_short else "good",
         chosen.size,
         chosen.distance,
         chosen.error,
@@ -153,3 +191,42 @@ def sentences(candidates, best, threshold, close, chosen):
         yield "The best setting has one seed: its error covers the evaluation but not the randomness of training."
     elif len(best.distances) < SURE:
         yield f"A standard error from {len(best.distances)} seeds is itself uncertain."
+
+
+def no_way(candidates):
+    """Yields why none of the candidates is usable, and what to do."""
+    counts = collections.Counter(words for candidate in candidates for words in candidate.unusable)
+    runs = sum(len(candidate.distances) for candidate in candidates)
+    listed = " and ".join(f"{words} ({number} of {runs} runs)" for words, number in counts.most_common())
+    yield f"Their verdicts are: {listed}."
+    best = min(candidates, key=lambda candidate: (candidate.distance, candidate.size))
+    yield f"By distance alone, {best} is first, but the lowest distance among unusable models means little."
+    trained = list(short(candidates))
+    yield from trained
+    if not trained and best.advice:
+        yield f"What to do, by the verdict on {best.words}: {best.advice}"
+
+
+def left_out(candidates):
+    """Yields a sentence on the candidates that do not take part because of their verdicts, if there are any."""
+    named = [
+        f"{candidate.words} ({', '.join(dict.fromkeys(candidate.unusable))})"
+        for candidate in candidates
+        if not candidate.is_usable
+    ]
+    if named:
+        more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+        yield f"Left out because of their verdicts: {'; '.join(named[:MOST_NAMED])}{more}."
+
+
+def short(candidates):
+    """Yields a sentence on trainings of few steps, if there are any."""
+    steps = [candidate.steps for candidate in candidates if candidate.is_short]
+    if not steps:
+        return
+    enough = max(candidate.enough for candidate in candidates if candidate.is_short)
+    few = f"{min(steps):,}" + (f" to {max(steps):,}" if max(steps) > min(steps) else "")
+    yield (
+        f"Training was short: {few} steps, where the default is about {enough:,}. Train longer before you rely on these"
+        " numbers (leave out --epochs)."
+    )

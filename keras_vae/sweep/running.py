@@ -22,7 +22,7 @@ from keras_vae.sweep.slots import Slot
 
 LOOKED_EVERY = 0.2  # seconds between checks of the processes
 TRAINING_SHARE = 0.8  # of a run's time, the rest is evaluation; used for the progress bar only
-EPOCH = re.compile(rb"epoch (\d+)/(\d+):")
+EPOCH = re.compile(rb"epoch (\d+)/(\d+)[:,]")
 LOG_TAIL = 4096  # bytes
 ERROR_LENGTH = 400  # characters
 NAME_LENGTH = 40  # characters beside the bar

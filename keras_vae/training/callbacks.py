@@ -1,7 +1,6 @@
 """Keras callbacks of a training: progress, history, checkpoints, logs and stopping."""
 
 import math
-import os
 import signal
 import sys
 import threading
@@ -15,12 +14,27 @@ from keras_vae.runtime.devices import say
 from keras_vae.runtime.figures import grid
 from keras_vae.runtime.files import writing
 from keras_vae.runtime.lazy import keras, tf
+from keras_vae.runtime.progress import EpochPace, clock, columns, main_stream
 
 CHECKPOINT_SECONDS = (
     15.0  # least time between two checkpoints, because writing one may take as long as a short epoch
 )
 SHOWN_IMAGES = 8
+LINE_SECONDS = 60.0  # between two lines within an epoch, if there is no terminal
+TERMS = "losses"  # TensorBoard's section of the loss and its terms
+NOT_VARIED = ("name", "output", "data_dir", "download")  # settings that are no hyperparameters
 LOGGED_GRIDS = 20  # image grids of a whole training in the TensorBoard logs
+
+
+def judging(logs):
+    """Returns the names in `logs` whose sum is `judged`."""
+    held_out = "val_loss" in logs
+    prefix = "val_" if held_out else ""
+    if f"{prefix}bound" in logs:
+        return (f"{prefix}bound",)
+    if held_out and "val_critic_loss" not in logs:
+        return ("val_loss",)
+    return tuple(name for name in (f"{prefix}distortion", f"{prefix}rate") if name in logs)
 
 
 def judged(logs):
@@ -30,49 +44,68 @@ def judged(logs):
     which changes as it learns, and without held-out images, whose loss depends on the schedule, it is distortion +
     rate.
     """
-    held_out = "val_loss" in logs
-    prefix = "val_" if held_out else ""
-    if f"{prefix}bound" in logs:
-        return logs[f"{prefix}bound"]
-    if held_out and "val_critic_loss" not in logs:
-        return logs["val_loss"]
-    return logs[f"{prefix}distortion"] + logs.get(f"{prefix}rate", 0.0)
+    return sum(logs[name] for name in judging(logs))
 
 
 class EpochProgress(keras.callbacks.Callback):
-    """Shows a bar for the current epoch and a line for each past epoch on standard error.
+    """Shows a bar for the whole training and a line for each past epoch on standard error, with the time left.
 
-    It keeps about twenty lines if there are more epochs. There is no bar if the output is not a terminal.
+    It keeps about twenty lines if there are more epochs. If the output is not a terminal there is no bar, but a line
+    every minute within long epochs.
+
+    Args:
+        patience: The epochs without improvement after which training stops early, or None.
     """
 
-    def __init__(self):
+    def __init__(self, patience=None):
         super().__init__()
-        self.bar = None
+        self.bar, self.pace, self.best = None, None, math.inf
+        self.at_most = "" if patience is None else "at most "
 
     def on_epoch_begin(self, epoch, logs=None):
-        total = self.params["epochs"]
+        total, steps = self.params["epochs"], self.params["steps"]
         self.label = f"epoch {epoch + 1}/{total}"
         self.kept = epoch + 1 == total or epoch % max(1, total // 20) == 0
+        self.pace = self.pace or EpochPace(total, steps)
+        self.pace.begin(epoch, time.monotonic())
+        self.written = time.monotonic()
         self.bar = tqdm(
-            total=self.params["steps"],
+            total=total * steps,
+            initial=epoch * steps,
             desc=self.label,
             leave=False,
             ncols=columns(sys.stderr) - 1,
             nrows=2,  # otherwise tqdm shows nothing in a terminal of unknown size
-            bar_format="{desc} |{bar}| {n_fmt}/{total_fmt}, {remaining} left",
+            bar_format="{desc} |{bar}| {percentage:.0f}%",
             mininterval=0.2,
             disable=not sys.stderr.isatty(),
         )
+        self.first_step = epoch * steps
 
     def on_train_batch_end(self, batch, logs=None):
+        now = time.monotonic()
+        left = self.left(self.pace.step(batch + 1, now))
         if not self.bar.disable:
-            self.bar.set_description_str(f"{self.label}: {shown(logs)}", refresh=False)
-            self.bar.update(batch + 1 - self.bar.n)
+            self.bar.set_description_str(f"{self.label}{left}: {shown(logs)}", refresh=False)
+            self.bar.update(self.first_step + batch + 1 - self.bar.n)
+        elif now - self.written > LINE_SECONDS:
+            self.written = now
+            share = (batch + 1) / self.params["steps"]
+            say(f"{self.label}, {share:.0%} of it{left}: {shown(logs)}", file=main_stream())
 
     def on_epoch_end(self, epoch, logs=None):
         self.close()
+        value = judged(logs) if judging(logs) else math.inf
+        is_best, self.best = value < self.best, min(value, self.best)
+        left = self.pace.end(time.monotonic())
         if self.kept:
-            say(f"{self.label}: {shown(logs)}", file=sys.stderr)
+            best = ", the best so far" if is_best else ""
+            left = self.left(left) if epoch + 1 < self.params["epochs"] else ""
+            say(f"{self.label}{left}: {shown(logs)}{best}", file=main_stream())
+
+    def left(self, seconds):
+        """Returns the time left as words."""
+        return "" if seconds is None else f", {self.at_most}{clock(seconds)} left"
 
     def close(self):
         """Removes the bar, if there is one."""
@@ -81,18 +114,18 @@ class EpochProgress(keras.callbacks.Callback):
             self.bar = None
 
 
-def columns(stream):
-    """Returns the width of the terminal of `stream` in characters; 80 if it is unknown."""
-    try:
-        return os.get_terminal_size(stream.fileno()).columns or 80
-    except (OSError, ValueError):  # not a terminal, or no file descriptor
-        return 80
-
-
 def shown(logs):
-    """Returns the terms of the loss in `logs`, in nats per image, as one text."""
-    names = ("loss", "distortion", "rate", "val_distortion", "val_rate")
-    return "  ".join(f"{name} {float(logs[name]):.2f}" for name in names if name in logs)
+    """Returns the loss in nats per image, what selects the best model, and the held-out terms, as one text.
+
+    Before the first validation these are the terms of the training images.
+    """
+    held_out = "val_distortion" in logs
+    names = (
+        "loss",
+        *judging(logs),
+        *(("val_distortion", "val_rate") if held_out else ("distortion", "rate")),
+    )
+    return "  ".join(f"{name} {float(logs[name]):.2f}" for name in dict.fromkeys(names) if name in logs)
 
 
 class Guard(keras.callbacks.Callback):
@@ -194,38 +227,84 @@ class Keeper(keras.callbacks.Callback):
 
 
 class TensorBoardLog(keras.callbacks.Callback):
-    """Writes scalars and grids of originals, reconstructions and prior samples for TensorBoard."""
+    """Writes scalars, settings, and grids of originals, reconstructions and prior samples for TensorBoard.
 
-    def __init__(self, folder, images):
-        """Takes the images to show, as inputs of the model: with labels if it is conditional."""
+    `NAME/train` and `NAME/validation` in the folder have equal tags, so TensorBoard draws them in one chart. `NAME` holds
+    the settings, as a table and for the tab HParams.
+    """
+
+    def __init__(self, folder, images, name="run", settings=None):
+        """Creates the callback.
+
+        Args:
+            folder: The folder of the logs.
+            images: The images to show, as inputs of the model: with labels if it is conditional.
+            name: The run's name in TensorBoard.
+            settings: The settings of the training, texts by name.
+        """
         super().__init__()
-        self.folder, self.images = str(folder), images
-        self.writer = None
+        self.folder, self.images, self.settings = folder / name, images, settings or {}
+        self.writers = {}
 
     def on_train_begin(self, logs=None):
         with self.writing():
-            self.writer = tf.summary.create_file_writer(self.folder)
+            writer = tf.summary.create_file_writer(str(self.folder))
+            with writer.as_default(step=0):
+                self.write_settings()
+            writer.close()
+        self.writer("train")
+
+    def write_settings(self):
+        """Writes the settings as a table and as hyperparameters."""
+        from tensorboard.plugins.hparams import api
+
+        rows = (f"| {name} | {value.replace('|', '/')} |" for name, value in self.settings.items())
+        tf.summary.text("settings", "\n".join(["| setting | value |", "|---|---|", *rows]))
+        hyperparameters = {
+            name: as_value(value) for name, value in self.settings.items() if name not in NOT_VARIED
+        }
+        api.hparams(hyperparameters, trial_id=self.folder.name)
+
+    def writer(self, split):
+        """Returns the writer of the run of a split."""
+        if split not in self.writers:
+            with self.writing():
+                self.writers[split] = tf.summary.create_file_writer(str(self.folder / split))
+        return self.writers[split]
 
     def writing(self):
         """Turns TensorFlow's errors about a disk into a `WriteError`."""
-        return writing(self.folder, tf.errors.OpError)
+        return writing(str(self.folder), tf.errors.OpError)
 
     def on_epoch_end(self, epoch, logs=None):
-        with self.writing(), self.writer.as_default(step=epoch + 1):
-            for name, value in logs.items():
-                tf.summary.scalar(name, float(value))
+        for name, value in logs.items():
+            split, tag = ("validation", name[4:]) if name.startswith("val_") else ("train", name)
+            with self.writing(), self.writer(split).as_default(step=epoch + 1):
+                tf.summary.scalar(f"{TERMS}/{tag}", float(value))
+        with self.writing(), self.writer("train").as_default(step=epoch + 1):
+            tf.summary.scalar("training/learning_rate", learning_rate(self.model))
             epochs = self.params["epochs"]
             if epoch + 1 == epochs or epoch % max(1, epochs // LOGGED_GRIDS) == 0:
                 tf.summary.image("originals, reconstructions, samples from the prior", self.pictures())
 
     def close(self):
         """Writes the rest of the logs, even if training was stopped."""
-        if self.writer is not None:
+        for writer in self.writers.values():
             with self.writing():
-                self.writer.close()
+                writer.close()
 
     def pictures(self):
         """Returns one image, `[1, height, width, channels]`, with rows of originals, reconstructions and samples."""
         images = self.images[0] if self.model.conditional else self.images
         reconstructions = np.asarray(self.model(self.images))
         return grid([images, reconstructions, np.asarray(self.model.sample(len(images)))])[None]
+
+
+def as_value(text):
+    """Returns a setting's text as a number or a truth value if it is one, so that TensorBoard can sort by it."""
+    if text in ("true", "false"):
+        return text == "true"
+    try:
+        return float(text)
+    except ValueError:
+        return text

@@ -1,5 +1,6 @@
 """The configuration of a run, which the command line sets and `config.json` stores."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -13,7 +14,7 @@ from keras_vae.model.objectives import OBJECTIVES, VariationalBound
 from keras_vae.model.posteriors import parse_shape, show_shape
 from keras_vae.model.priors import PRIORS, StandardNormal
 from keras_vae.model.regularizers import REGULARIZERS, NoRegularizer
-from keras_vae.runtime.devices import PRECISIONS
+from keras_vae.runtime.devices import Precision
 from keras_vae.runtime.json_file import read_json
 
 LARGE = 2**31  # upper limit of counts, because parts of TensorFlow count in 32 bits
@@ -35,7 +36,7 @@ class DataSettings:
     )
     data_dir: str | None = option(None, "folder of prepared data, or of the dataset's own download files")
     download: bool = option(True, "let TensorFlow Datasets download files that are not under data_dir")
-    image_size: tuple | None = option(
+    image_size: int | str | Sequence[int] | None = option(
         None,
         "size to resize images to: 64, or 48x64 (height x width)",
         parse=parse_image_size,
@@ -43,7 +44,7 @@ class DataSettings:
         metavar="SIZE",
     )
     channels: int | None = option(None, "1 for grey, 3 for colour; that of the images by default")
-    range: tuple | None = option(
+    range: str | Sequence[float] | None = option(
         None,
         "values that become 0 and 1, such as 0,4095; determined from the images by default",
         parse=parse_range,
@@ -84,7 +85,7 @@ class Config(DataSettings):
         (), "random changes of training images: flip,crop,rotate,shift,zoom,..."
     )
 
-    latent: tuple = option(
+    latent: int | str | Sequence[int] = option(
         (16,), "shape of the code: 32, or 8x8x1024", parse=parse_shape, show=show_shape, metavar="SHAPE"
     )
     objective: object = option(VariationalBound(), "terms of the loss and their weights", choices=OBJECTIVES)
@@ -120,9 +121,7 @@ class Config(DataSettings):
     patience: int | None = option(
         None, "stop after this many epochs without an improvement of the held-out loss"
     )
-    precision: Literal[PRECISIONS] = option(
-        "auto", "dtype policy of the hidden layers; losses are always float32"
-    )
+    precision: Precision = option("auto", "dtype policy of the hidden layers; losses are always float32")
     seed: int = option(0, "random seed for weights, noise, data order and augmentation")
     deterministic: bool = option(
         False, "make results reproducible bit by bit, also after --resume, as far as TensorFlow can"

@@ -9,7 +9,7 @@ import warnings
 
 import numpy as np
 
-from keras_vae.config.codec import registered_name
+from keras_vae.config.codec import in_texts, registered_name, to_json
 from keras_vae.data import dataset_errors, spread
 from keras_vae.errors import TrainingStopped, WriteError, printable
 from keras_vae.model.objectives import OBJECTIVES
@@ -17,8 +17,11 @@ from keras_vae.model.posteriors import show_shape
 from keras_vae.runtime import devices, workers
 from keras_vae.runtime.devices import say
 from keras_vae.runtime.lazy import keras, tf
-from keras_vae.runtime.programs import command_line, typed_path
+from keras_vae.runtime.programs import begun as command_begun
+from keras_vae.runtime.programs import explorer_command, runnable, to_type, typed_path
+from keras_vae.runtime.progress import notice
 from keras_vae.training import pace
+from keras_vae.training.config import Config
 from keras_vae.training.resuming import describe_kept, is_unfinished, resume, way_on
 from keras_vae.training.run_folder import Follower, Run, State
 from keras_vae.training.setup import build, load, resolve, steps_per_epoch
@@ -31,7 +34,7 @@ LONGEST_NAME = 60  # characters of a dataset's name in the name of a run's folde
 
 
 @workers.together()
-def train(config, run=None):
+def train(config: Config, run: Run | None = None) -> Run:
     """Trains a model in a new run folder or resumes `run`, and exports the best model.
 
     Args:
@@ -45,9 +48,9 @@ def train(config, run=None):
         UsageError, DatasetError: The configuration does not fit the images or the machine.
         TrainingStopped: The loss became NaN, and the best model before that was kept and exported. Also if Ctrl-C was
             pressed during the export, or if the run's folder could not be written to.
-        WorkerLost: Another worker of a distributed training (`docs/scaling.md`) is gone.
+        WorkerLost: Another worker of a distributed training (`docs/guides/many_machines.md`) is gone.
     """
-    begun = time.monotonic()
+    begun = command_begun() or time.monotonic()
     devices.need_tensorflow("train")
     strategy = workers.strategy()
     dataset = load(config)
@@ -77,18 +80,21 @@ def train(config, run=None):
             with dataset_errors():
                 stopped = fit(model, dataset, config, run, state) if unfinished else None
                 if workers.is_chief():
-                    finish(run, dataset, state, begun)
+                    finish(run, config, dataset, state, begun)
         except KeyboardInterrupt:
             raise TrainingStopped(
-                f"stopped by Ctrl-C during the export: complete it with --resume {shlex.quote(str(run.path))}"
+                f"stopped by Ctrl-C during the export: complete it with {way_back(run)}"
             ) from None
         except WriteError as error:
-            raise TrainingStopped(
-                f"{error} (solve this, then continue with --resume {shlex.quote(str(run.path))})"
-            ) from error
+            raise TrainingStopped(f"{error} (solve this, then continue with {way_back(run)})") from error
         if stopped is not None:
             raise TrainingStopped(f"{stopped}; {describe_kept(run, state)}") from stopped
     return run
+
+
+def way_back(run):
+    """Returns the command that resumes `run`."""
+    return to_type("train", "--resume", typed_path(run.path))
 
 
 def described(config, dataset):
@@ -127,8 +133,10 @@ def announce(config, dataset, model, run, state):
     lines.append(
         f"{run.path.name}: {model.count_params():,} weights, {config.epochs} epochs of"
         f" {steps_per_epoch(config, dataset)} steps,"
-        f" {devices.describe(config.precision)}, {pace.describe(model)}{count_workers()}"
+        f" {', '.join(filter(None, (devices.describe(config.precision), pace.describe(model))))}{count_workers()}"
     )
+    if config.patience is not None:
+        lines.append(f"stops early after {config.patience} epochs without improvement")
     lines.append(f"{f'resuming after epoch {state.epoch} in' if state.epoch else 'in'} {run.path}")
     say(*lines)
 
@@ -148,9 +156,10 @@ def fit(model, dataset, config, run, state):
     from keras_vae.training import callbacks
 
     keeper = callbacks.Keeper(run, state, config.patience)
-    guard, progress = callbacks.Guard(), callbacks.EpochProgress()
+    guard, progress = callbacks.Guard(), callbacks.EpochProgress(config.patience)
     shown_split = dataset.test if len(dataset.test) else dataset.train
-    log = callbacks.TensorBoardLog(run.logs, examples(model, shown_split, callbacks.SHOWN_IMAGES))
+    shown_images = examples(model, shown_split, callbacks.SHOWN_IMAGES)
+    log = callbacks.TensorBoardLog(run.logs, shown_images, run.path.resolve().name, in_texts(to_json(config)))
     labels, strategy = model.conditional, model.distribute_strategy
     training = spread(
         lambda share: dataset.train.training_batches(
@@ -184,7 +193,7 @@ def fit(model, dataset, config, run, state):
         sound = isinstance(reason, KeyboardInterrupt)
         keeper.close(sound)
         if sound:
-            say(f"stopped by Ctrl-C: saving the run (continue with --resume {shlex.quote(str(run.path))})")
+            say(f"stopped by Ctrl-C: saving the run (continue with {way_back(run)})")
             return None
         return reason if isinstance(reason, TrainingStopped) else TrainingStopped(too_large(config))
     finally:
@@ -204,39 +213,52 @@ def too_large(config):
     )
 
 
-def finish(run, dataset, state, begun):
-    """Measures the best model, writes its preview and export, and prints where the files are."""
+def finish(run, config, dataset, state, begun):
+    """Measures the best model, writes its preview and export, and prints where the files are and what is next."""
     from keras_vae.export.saved_models import export
+    from keras_vae.training.advice import advice
 
     if not run.model_file.is_file():
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # the model's warnings were shown when it was built
         model = keras.saving.load_model(run.model_file)
-    best = f"epoch {state.best_epoch} of {state.epoch}" if state.epoch else "weights of an unfinished epoch"
-    lines = [f"best model: {best}"]
-    if len(dataset.test):
-        lines.append(
-            describe_test(
-                model.evaluate(
-                    dataset.test.batches(EVALUATION_BATCH, model.conditional), verbose=0, return_dict=True
-                ),
-                model.likelihood.is_density,
+    lines = [f"best model: {describe_best(state)}"]
+    with notice("measuring the best model and exporting it"):
+        if len(dataset.test):
+            terms = model.evaluate(
+                dataset.test.batches(EVALUATION_BATCH, model.conditional), verbose=0, return_dict=True
             )
-        )
-    preview(run, model, dataset, lines[-1])
-    with run.publishing():
-        export(model, run.serving)
+            lines.append(describe_test(terms, model.likelihood.is_density))
+        preview(run, model, dataset, lines[-1])
+        with run.publishing():
+            export(model, run.serving)
     run.write_finished(state)
     say(
         *lines,
+        *(
+            advice(run, config, state, steps_per_epoch(config, dataset))
+            if not is_unfinished(config, state)
+            else ()
+        ),
         f"done in {time.monotonic() - begun:.0f} s: {run.path}",
         f"  {run.preview_file.name:<18} held-out images, their reconstructions, and samples",
         f"  {run.model_file.name:<18} for keras.saving.load_model, after import keras_vae",
         "  serving/           decoder and encoder for TF Serving or tf.saved_model.load",
-        f"  history.csv, logs/ losses by epoch; tensorboard --logdir {shlex.quote(str(run.path))}",
-        f"next: {command_line('evaluate', typed_path(run.path))}",
+        f"  history.csv, logs/ losses by epoch; {runnable(f'tensorboard --logdir {shlex.quote(typed_path(run.logs))}')}",
+        f"next: {to_type('evaluate', typed_path(run.path))}",
+        f"      {explorer_command(run.path)}   (the latent explorer)",
     )
+
+
+def describe_best(state):
+    """Returns the epoch of the best model, and by what it is the best."""
+    from keras_vae.training.callbacks import judging
+
+    if not state.epoch:
+        return "weights of an unfinished epoch"
+    named = " + ".join(judging(state.rows[-1])) if state.rows else "loss"
+    return f"epoch {state.best_epoch} of {state.epoch} (lowest {named}: {state.best:.2f})"
 
 
 def describe_test(terms, is_density):

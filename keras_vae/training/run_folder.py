@@ -1,22 +1,33 @@
 """The run folder: its files, all written atomically, and the checkpoints for resuming."""
 
+from __future__ import annotations
+
 import contextlib
 import csv
 import dataclasses
+import html
 import importlib.metadata
 import os
 import pathlib
 import platform
 import subprocess
 import sys
+from typing import TYPE_CHECKING, Any, Self
 
 from keras_vae.config.codec import to_json
 from keras_vae.errors import Damaged, UsageError
 from keras_vae.runtime import checksums
+from keras_vae.runtime.figures import captioned
 from keras_vae.runtime.files import locked, rename, sweep, unfinished, whole, why, write_json, writing
 from keras_vae.runtime.json_file import read_json
 from keras_vae.runtime.programs import typed_path
 from keras_vae.training.config import read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from keras_vae.model.autoencoder import Autoencoder
+    from keras_vae.training.config import Config
 
 WEIGHTS, STATE = "model.weights.h5", "state.json"  # the files of a checkpoint
 KEPT_CHECKPOINTS = 2  # the newest, and one more in case it cannot be read
@@ -30,14 +41,19 @@ class Run:
         path: The folder.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = pathlib.Path(path)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<Run {typed_path(self.path)}>"
 
+    def _repr_html_(self) -> str:
+        if self.preview_file.is_file():
+            return captioned(repr(self), self.preview_file.read_bytes())
+        return html.escape(repr(self))
+
     @classmethod
-    def create(cls, config, name):
+    def create(cls, config: Config, name: str) -> Self:
         """Creates the folder of a new run, called `name`, with a number appended if that exists.
 
         The folder has its `config.json` from the start, so a killed run can always be resumed.
@@ -62,7 +78,7 @@ class Run:
         raise UsageError(f"{output} has too many runs called {name}: choose a --name")
 
     @contextlib.contextmanager
-    def held(self):
+    def held(self) -> Iterator[None]:
         """Locks the folder for the training of one process. The lock ends with the process.
 
         Raises:
@@ -76,7 +92,7 @@ class Run:
             yield
 
     @classmethod
-    def open(cls, path):
+    def open(cls, path: str | os.PathLike[str]) -> Self:
         """Returns the run in the folder `path`.
 
         Raises:
@@ -89,17 +105,43 @@ class Run:
             )
         return run
 
-    config_file = property(lambda self: self.path / "config.json")
-    history_file = property(lambda self: self.path / "history.csv")
-    model_file = property(lambda self: self.path / "model.keras")
-    preview_file = property(lambda self: self.path / "preview.png")
-    checkpoints = property(lambda self: self.path / "checkpoints")
-    finished_file = property(lambda self: self.checkpoints / "finished.json")
-    logs = property(lambda self: self.path / "logs")
-    serving = property(lambda self: self.path / "serving")
-    report = property(lambda self: self.path / "report")
+    @property
+    def config_file(self) -> pathlib.Path:
+        return self.path / "config.json"
 
-    def read_config(self):
+    @property
+    def history_file(self) -> pathlib.Path:
+        return self.path / "history.csv"
+
+    @property
+    def model_file(self) -> pathlib.Path:
+        return self.path / "model.keras"
+
+    @property
+    def preview_file(self) -> pathlib.Path:
+        return self.path / "preview.png"
+
+    @property
+    def checkpoints(self) -> pathlib.Path:
+        return self.path / "checkpoints"
+
+    @property
+    def finished_file(self) -> pathlib.Path:
+        return self.checkpoints / "finished.json"
+
+    @property
+    def logs(self) -> pathlib.Path:
+        return self.path / "logs"
+
+    @property
+    def serving(self) -> pathlib.Path:
+        return self.path / "serving"
+
+    @property
+    def report(self) -> pathlib.Path:
+        return self.path / "report"
+
+    def read_config(self) -> Config:
         """Returns the run's `Config`; raises a UsageError if the file is damaged."""
         try:
             checksums.check(self.config_file)
@@ -110,7 +152,7 @@ class Run:
         return read_settings(self.config_file)
 
     @contextlib.contextmanager
-    def written(self, file):
+    def written(self, file: pathlib.Path) -> Iterator[pathlib.Path]:
         """Like `whole`, for a file of the run. Records its checksum.
 
         Raises:
@@ -122,12 +164,12 @@ class Run:
             yield temporary
             checksums.note(file, temporary)
 
-    def check_there(self):
+    def check_there(self) -> None:
         """Raises a UsageError if the run's folder is gone. Writing would create a new, incomplete one."""
         if not self.path.is_dir():
             raise UsageError(f"{self.path} was moved or removed: continue at its new path with --resume")
 
-    def fault(self, file):
+    def fault(self, file: pathlib.Path) -> str | None:
         """Returns what is wrong with a file of the run, or None if it is unchanged."""
         try:
             checksums.check(file)
@@ -135,23 +177,23 @@ class Run:
             return str(damage)
         return None
 
-    def trained_on(self):
+    def trained_on(self) -> str | None:
         """Returns the fingerprint of the images that the run was trained on; None if it is unknown."""
         try:
             return read_json(self.path / "environment.json").get("dataset")
         except UsageError:
             return None
 
-    def model_checksum(self):
+    def model_checksum(self) -> str | None:
         """Returns the current checksum of `model.keras`, or None if it does not exist."""
         return checksums.digest(self.model_file) if self.model_file.is_file() else None
 
-    def write_config(self, config):
+    def write_config(self, config: Config) -> None:
         """Writes `config.json`, including defaults."""
         with self.written(self.config_file) as temporary:
             write_json(temporary, to_json(config))
 
-    def write_environment(self, **facts):
+    def write_environment(self, **facts: Any) -> None:
         """Writes `environment.json`: versions, system, commit, command line and `facts`."""
         versions = {}
         for package in PACKAGES:
@@ -169,7 +211,7 @@ class Run:
         with self.written(self.path / "environment.json") as temporary:
             write_json(temporary, environment)
 
-    def write_history(self, rows):
+    def write_history(self, rows: Sequence[dict[str, Any]]) -> None:
         """Writes `history.csv` with a row per epoch and a column per term."""
         columns = list(dict.fromkeys(column for row in rows for column in row))
         with self.written(self.history_file) as temporary, open(temporary, "w", newline="") as file:
@@ -177,21 +219,21 @@ class Run:
             writer.writeheader()
             writer.writerows(rows)
 
-    def write_model(self, model):
+    def write_model(self, model: Autoencoder) -> None:
         """Writes `model.keras`."""
         with self.written(self.model_file) as temporary:
             model.save(temporary)
 
-    def write_finished(self, state):
+    def write_finished(self, state: State) -> None:
         """Records that the preview and export of a complete run are written for `state`."""
         write_json(self.finished_file, {"epoch": state.epoch})
 
-    def write_unfinished(self):
+    def write_unfinished(self) -> None:
         """Records that the preview and export must be written again."""
         with writing(self.finished_file):
             self.finished_file.unlink(missing_ok=True)
 
-    def what_is_missing(self, state):
+    def what_is_missing(self, state: State) -> str | None:
         """Returns which result of a complete run at `state` is missing or damaged, in words, or None."""
         try:
             if read_json(self.finished_file).get("epoch") != state.epoch:
@@ -204,7 +246,7 @@ class Run:
             return str(error)
         return None
 
-    def newest_version(self, servable):
+    def newest_version(self, servable: str) -> pathlib.Path:
         """Returns the folder of the newest export of "decoder" or "encoder"; raises a UsageError without one."""
         versions = [path for path in (self.serving / servable).glob("*") if path.name.isdecimal()]
         if not versions:
@@ -214,19 +256,19 @@ class Run:
         return max(versions, key=lambda path: int(path.name))
 
     @contextlib.contextmanager
-    def publishing(self):
+    def publishing(self) -> Iterator[None]:
         """Lets one process at a time export from this run, so the newest version has the newest model."""
         with writing(self.serving):
             self.serving.mkdir(exist_ok=True)
         with locked(self.serving, wait=True):
             yield
 
-    def sweep(self):
+    def sweep(self) -> None:
         """Removes unfinished files of killed processes."""
         for folder in (self.path, self.checkpoints, *self.serving.glob("*")):
             sweep(folder)
 
-    def write_checkpoint(self, model, state):
+    def write_checkpoint(self, model: Autoencoder, state: State) -> None:
         """Writes weights, optimizer and `state` as a checkpoint, and removes all others except the previous one.
 
         Checkpoints of later epochs are removed too, because they could not be read.
@@ -253,11 +295,11 @@ class Run:
                 # Renamed first, so nobody reads a checkpoint that is half removed.
                 other.rename(old / other.name)
 
-    def list_checkpoints(self):
+    def list_checkpoints(self) -> list[pathlib.Path]:
         """Returns the folders of the checkpoints, newest first."""
         return sorted(self.checkpoints.glob("epoch-*"), reverse=True)
 
-    def restore(self, model):
+    def restore(self, model: Autoencoder) -> tuple[State, list[str]]:
         """Loads the newest readable checkpoint into the compiled `model`.
 
         Returns:
@@ -267,7 +309,7 @@ class Run:
         Raises:
             UsageError: There are checkpoints, but none of them can be read.
         """
-        faults = []
+        faults: list[str] = []
         for folder in self.list_checkpoints():
             try:
                 checksums.check_sealed(folder)
@@ -288,17 +330,18 @@ class Run:
 class Follower(Run):
     """The run's folder for workers other than the chief, which read it but do not write."""
 
-    def held(self):
-        return contextlib.nullcontext()
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        yield
 
-    def write_nothing(self, *args, **kwargs):
+    def write_nothing(self, *args: Any, **kwargs: Any) -> None:
         """Does nothing, because the chief writes."""
 
     sweep = write_config = write_environment = write_history = write_model = write_nothing
     write_finished = write_unfinished = write_checkpoint = write_nothing
 
 
-def check_place(config):
+def check_place(config: Config) -> None:
     """Raises a UsageError if the folder of the run cannot be created."""
     output = pathlib.Path(config.output)
     check_utf_8(output, f"output is {output}", "try another --output")
@@ -311,7 +354,7 @@ def check_place(config):
         raise UsageError(f"{path} exists already: choose another --name, or continue with --resume {path}")
 
 
-def check_utf_8(path, said, way_out):
+def check_utf_8(path: pathlib.Path, said: str, way_out: str) -> None:
     """Raises a UsageError, which begins with `said`, if TensorFlow cannot write below `path`."""
     try:
         str(path.absolute()).encode()
@@ -334,13 +377,13 @@ class State:
     """
 
     epoch: int = 0
-    rows: list = dataclasses.field(default_factory=list)
+    rows: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     best: float | None = None
     best_epoch: int = 0
     fingerprint: str = ""
 
     @classmethod
-    def read(cls, values):
+    def read(cls, values: dict[str, Any]) -> Self:
         """Returns the state in `values`, a dict from a file; raises a ValueError or TypeError if it is invalid."""
         state = cls(**values)
         rows, counts = state.rows, (state.epoch, state.best_epoch)
@@ -353,7 +396,7 @@ class State:
         return state
 
 
-def commit(file=__file__):
+def commit(file: str = __file__) -> str | None:
     """Returns the commit of the checkout that this package runs from, or None if it is not in a checkout.
 
     Only a repository that tracks the code counts. A virtual environment inside another repository does not.
@@ -367,7 +410,7 @@ def commit(file=__file__):
     return asked_of_git(path.parent, "rev-parse", "--verify", "HEAD")
 
 
-def asked_of_git(folder, *words):
+def asked_of_git(folder: pathlib.Path, *words: str) -> str | None:
     """Returns the output of `git` in `folder`, or None if it fails or is not installed.
 
     Environment variables that select another repository, such as those of a hook, are removed.

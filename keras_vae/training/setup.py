@@ -102,8 +102,7 @@ def resolve(config, dataset):
         likelihood = config.likelihood
         if isinstance(likelihood, Automatic):
             likelihood = likelihood.resolve(dataset.train.images(0, LOOKED_AT))
-        steps = steps_per_epoch(config, dataset)
-        enough = min(max(math.ceil(DEFAULT_STEPS / steps), FEWEST_EPOCHS), MOST_EPOCHS)
+        enough = default_epochs(steps_per_epoch(config, dataset))
         return dataclasses.replace(
             config,
             likelihood=likelihood,
@@ -122,6 +121,11 @@ def classes_of(config, dataset):
     if is_conditional(config) and dataset.num_classes and not config.classes:
         return names_of(dataset.label_names, dataset.num_classes)
     return config.classes
+
+
+def default_epochs(steps):
+    """Returns the number of epochs by default, for `steps` optimizer steps per epoch."""
+    return min(max(math.ceil(DEFAULT_STEPS / steps), FEWEST_EPOCHS), MOST_EPOCHS)
 
 
 def steps_per_epoch(config, dataset):

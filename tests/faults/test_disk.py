@@ -78,7 +78,8 @@ def test_a_disk_that_fills_up_stops_a_training_that_goes_on_when_there_is_room(
     filler = fill(disk)
     line = only_line(command.end(), "train.py")
     assert "No space left on device" in line
-    assert line.endswith("(solve this, then continue with --resume run)")
+    assert "(solve this, then continue with " in line
+    assert line.endswith(" --resume run)")
     run = disk / "run"
     check_whole(run)
     assert leftovers(disk) == []
@@ -138,7 +139,7 @@ def test_a_folder_without_the_right_to_write_is_refused_before_anything_is_compu
 def test_a_limit_on_the_size_of_files_stops_a_training_in_one_line(server, tmp_path):
     # Stands for a quota, which only the owner of a disk can set: it is the same refusal by another number.
     line = only_line(server.run("train", *chains.RUN, cwd=tmp_path, largest=30_000), "train.py")
-    assert "File too large (solve this, then continue with --resume " in line
+    assert "File too large (solve this, then continue with " in line
     check_whole(tmp_path / "run")
     assert leftovers(tmp_path) == []
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from keras_vae.data.preparing import cache_folder
 from keras_vae.evaluation.features import choose_features
-from keras_vae.evaluation.sections.clock import Clock
+from keras_vae.evaluation.sections.clock import Clock, expected_seconds, job_for
 from keras_vae.evaluation.sections.completeness import measure_completeness
 from keras_vae.evaluation.sections.continuity import measure_continuity
 from keras_vae.evaluation.sections.copying import measure_copying
@@ -112,7 +112,7 @@ class Measured:
     samplers: dict
 
 
-def measure(subject, dataset, settings, folder=None):
+def measure(subject, dataset, settings, folder=None, job=None):
     """Takes all measurements of a model and returns them as `Measured`.
 
     Args:
@@ -120,22 +120,34 @@ def measure(subject, dataset, settings, folder=None):
         dataset: A `Dataset`.
         settings: An `Evaluation`: `seed`, `features`, `nll_samples`, `samplers`, `extended`.
         folder: The folder of the run's samplers, a path, or None.
+        job: The `Job` that shows the progress, with these measurements planned (`parts`); None for one of its own.
     """
-    sections = {
-        name: section for name, section in SECTIONS.items() if settings.extended or name != "extended"
-    }
-    clock = Clock(["features", "codes", *sections])
-    subject, size = check_subject(subject, dataset)
-    with clock.step("features"):
-        features = choose_features(dataset, settings.features, cache_folder(), settings.seed)
-    with clock.step("codes"):
-        evidence = gather(subject, size, dataset, features, settings, folder)
-    found = {}
-    for name, section in sections.items():
-        with clock.step(name):
-            found[name] = section.measure(evidence, *(found.get(need) for need in section.needs))
+    names = parts(settings)
+    with job_for(job, subject.name) as shown:
+        if job is None:
+            shown.plan(expected_seconds(names, dataset, settings))
+        clock = Clock(shown)
+        subject, size = check_subject(subject, dataset)
+        with clock.step("features"):
+            features = choose_features(dataset, settings.features, cache_folder(), settings.seed)
+        with clock.step("codes"):
+            evidence = gather(subject, size, dataset, features, settings, folder)
+        found = {}
+        for name in names[2:]:
+            section = SECTIONS[name]
+            with clock.step(name):
+                found[name] = section.measure(evidence, *(found.get(need) for need in section.needs))
     release_graphs()
     return joined(evidence, found, clock)
+
+
+def parts(settings):
+    """Returns the names of the steps of `measure`, in order."""
+    return [
+        "features",
+        "codes",
+        *(name for name in SECTIONS if settings.extended or name != "extended"),
+    ]
 
 
 def joined(evidence, found, clock):

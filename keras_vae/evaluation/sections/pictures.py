@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_vae.evaluation.metrics import paths
 from keras_vae.evaluation.sections.found import Found
-from keras_vae.samplers.principal import project
+from keras_vae.samplers.principal import oriented, project
 
 
 def take_pictures(evidence, latent, ladder):
@@ -43,18 +43,27 @@ def take_pictures(evidence, latent, ladder):
 def code_map(evidence, components, prior):
     """Returns codes and prior draws in two dimensions: those of a 2-d latent, else the first principal components."""
     size = evidence.test.mean.shape[1]
+    shares = None
     if size == 2:
         codes, shown, explained = evidence.test.mean, prior, 1.0
     else:
-        directions = components.directions[:, :2]
+        directions = oriented(components.directions[:, :2])
         codes, shown = (
             project(values, components.center, directions) for values in (evidence.test.mean, prior)
         )
         total = float(components.eigenvalues.sum())
         explained = float(components.eigenvalues[:2].sum()) / total if total > 0 else 0.0
+        shares = [float(value) / total if total > 0 else 0.0 for value in (*components.eigenvalues, 0, 0)[:2]]
     if codes.shape[1] < 2:
         codes, shown = (np.pad(values, ((0, 0), (0, 2 - values.shape[1]))) for values in (codes, shown))
-    return {"codes": codes, "labels": evidence.test.labels, "prior": shown, "explained": explained}
+    return {
+        "codes": codes,
+        "labels": evidence.test.labels,
+        "prior": shown,
+        "explained": explained,
+        "shares": shares,
+        "axes": "latent" if size == 2 else "principal",
+    }
 
 
 def plane(evidence, side=21, reach=3.0):

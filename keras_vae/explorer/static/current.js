@@ -2,12 +2,13 @@
 
 import { classControl } from "explorer/classes";
 import { h, number } from "explorer/dom";
+import { liveNumbers } from "explorer/numbers";
 import { paint } from "explorer/pictures";
 
 const NEIGHBOURS = 6;
 
-export function currentCard(session) {
-  const views = session.worlds.map((_, index) => new View(session, index));
+export function currentCard(session, shown) {
+  const views = session.worlds.map((_, index) => new View(session, shown, index));
   const speed = h("span", { class: "muted speed" });
   const card = h("section", { class: "card current", "aria-label": "The code at the cursor" }, classControl(session), ...views.map((view) => view.element), speed);
   session.on("code", () => views.forEach((view) => view.moved()));
@@ -19,20 +20,24 @@ export function currentCard(session) {
 }
 
 class View {
-  constructor(session, index) {
+  session; index; world;
+
+  constructor(session, shown, index) {
     Object.assign(this, { session, index, world: session.worlds[index] });
     const crisp = this.world.image_shape[0] <= 64 ? "crisp" : "";
-    this.canvas = h("canvas", { class: `big ${crisp}`, role: "img", "aria-label": "The decoded image" });
+    const [height, width] = this.world.image_shape;
+    this.canvas = h("canvas", { class: `big ${crisp}`, width, height, role: "img", "aria-label": "The decoded image" });
     this.input = h("canvas", { class: `big ${crisp}`, role: "img", "aria-label": "The image that was encoded" });
     this.given = h("figure", { class: "given", hidden: true }, this.input, h("figcaption", {}, "input"));
     this.caption = h("figcaption", {}, "decoded");
     this.place = h("p", { class: "place", role: "status" });
-    this.numbers = h("dl", { class: "numbers" });
+    this.origin = h("p", { class: "origin" });
+    this.numbers = liveNumbers(session, shown, index);
     this.neighbours = Array.from({ length: NEIGHBOURS }, () => new Neighbour(session, index));
     this.element = h("div", { class: "view" },
-      session.worlds.length > 1 ? h("h3", { text: this.world.name }) : null,
+      session.worlds.length > 1 ? h("h2", { text: this.world.name }) : null,
       h("div", { class: "pair" }, this.given, h("figure", {}, this.canvas, this.caption),
-        h("div", { class: "facts" }, this.place, this.numbers, h("p", { class: "muted small" }, `nearest held-out images${this.world.conditional ? " of the class" : ""}`),
+        h("div", { class: "facts" }, this.origin, this.place, this.numbers.element, h("p", { class: "muted small" }, `held-out images with the nearest codes${this.world.conditional ? ", of the class" : ""}`),
           h("div", { class: "neighbours" }, ...this.neighbours.map((one) => one.element)))));
   }
 
@@ -42,9 +47,9 @@ class View {
     if (!this.given.hidden) paint(this.input, Uint8Array.from(origin.image, (value) => Math.round(255 * value)), world.image_shape);
     this.caption.textContent = this.#what(encoded);
     const shown = [...session.coordinates(index)].slice(0, 3).map((value) => number(value));
-    const place = `(${shown.join(", ")}${world.axes > 3 ? ", …" : ""})`;
-    this.place.textContent = origin.kind === "place" || this.given.hidden ? place : `${origin.name}${origin.label ? `, ${origin.label}` : ""} ${place}`;
-    this.numbers.replaceChildren(...(encoded ? this.#measured(encoded) : []));
+    this.place.textContent = `at (${shown.join(", ")}${world.axes > 3 ? ", …" : ""})`;
+    this.origin.textContent = origin.kind === "place" || this.given.hidden ? "a place on the map" : `${origin.name}${origin.label ? `, label ${origin.label}` : ""}`;
+    this.numbers.moved();
     const close = session.neighbours(index, NEIGHBOURS);
     this.neighbours.forEach((one, place) => one.show(close[place]?.row));
   }
@@ -57,24 +62,20 @@ class View {
     return `${label === null || own === label ? "reconstruction" : "its code decoded"}${as}`;
   }
 
-  #measured({ distortion, rate, label }) {
-    const rows = [], given = label === null ? "" : `, given the label ${this.world.label_names[label]}`;
-    if (distortion !== null) rows.push(["distortion", `−log p(image | code)${given}, at the posterior's mean`, distortion]);
-    if (rate !== null) rows.push(["rate", `KL of the posterior${given} from N(0, I)`, rate]);
-    return rows.flatMap(([name, title, value]) => [h("dt", { text: name, title }), h("dd", { title }, number(value, 1), h("span", { class: "muted", text: " nats" }))]);
-  }
-
   pictured() {
     const { picture } = this.session.current[this.index];
     if (picture) paint(this.canvas, picture, this.world.image_shape);
+    this.numbers.pictured();
   }
 }
 
 /** A button that goes to one of the nearest images; it is reused when the cursor moves. */
 class Neighbour {
+  world; row;
+
   constructor(session, number) {
     Object.assign(this, { world: session.worlds[number], row: undefined });
-    this.canvas = h("canvas", { class: "thumb", role: "img" });
+    this.canvas = h("canvas", { class: "thumb", "aria-hidden": "true" });
     this.name = h("small");
     this.element = h("button", { type: "button", class: "bare", hidden: true, onclick: () => session.pick(this.row, number) }, this.canvas, this.name);
   }

@@ -64,7 +64,7 @@ export function later(work, milliseconds) {
 
 /** A colour of the style sheet in a form that a canvas accepts; `--name` may depend on the theme. */
 export function colour(name) {
-  const probe = h("span", { style: `color: var(--${name}); display: none` });
+  const probe = h("span", { style: `color: var(--${name}); display: none; forced-color-adjust: none` });
   document.body.append(probe);
   const found = getComputedStyle(probe).color;
   probe.remove();

@@ -61,7 +61,7 @@ export function drawingPanel(session) {
       h("button", { type: "button", text: "Invert", title: "Swaps black and white", onclick: () => { image = image.map((value) => 1 - value); give(); } }),
       drawable && h("button", { type: "button", text: "Clear", onclick: () => { image.fill(0); give(); } }),
       drawable && h("button", { type: "button", text: "From the decoded image", title: "Starts from the image that is decoded now", onclick: () => {
-        const { picture } = session.current[0];
+        const { picture } = session.current[session.focus];
         if (picture) { image = Float32Array.from(picture, (value) => value / 255); source = "drawn image"; give(); }
       } }),
       drawable && h("label", { class: "inline" }, "brush ", brush), drawable && h("label", { class: "inline" }, erase, " erase")),

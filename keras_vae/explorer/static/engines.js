@@ -3,6 +3,8 @@
 //   sample(source, first, count)     -> Float32Array, codes of the seeds first, first + 1, ...
 //   encode(image, label)             -> { mean, log_var, image, distortion, rate }     (null if unsupported)
 //   layer(part, name, value, label)  -> { shape: [maps, height, width], data }         (null if unsupported)
+//   density(source, code)            -> the sampler's log density at a code, in nats   (null if unsupported)
+//   mapLayer(name)                   -> a slow layer of the map                        (with a server)
 //   seeds                            the number of seeds, Infinity with a server
 // The functions return promises. The label is null if the model is not conditional.
 
@@ -42,6 +44,8 @@ function fromServer(world) {
       return { ...found, mean: found.mean.data, log_var: found.log_var.data, image: found.image.data };
     },
     layer: async (part, name, value, label) => (await askJson(address("layer", { part, name, ...told(label) }), value)).maps,
+    density: async (source, code) => new Float32Array(await (await ask(address("density", { source }), code)).arrayBuffer())[0],
+    mapLayer: async (name) => (await askJson(`${base}map/${name}`)).layer,
   };
 }
 
@@ -100,6 +104,7 @@ function inBrowser(world) {
       return images;
     },
     sample: async (source, first, count) => stored(world, source, first, count),
+    density: null,
     encode: async (image, label) => {
       const { output, mean = output, log_var = new Float32Array(world.dims).fill(-100) } = encoder.run(labelled(image, channels, label));
       const parameters = decodeOne(mean, label);
@@ -156,5 +161,6 @@ function fromGrid(world) {
     sample: async (source, first, count) => stored(world, source, first % known, count),
     encode: null,
     layer: null,
+    density: null,
   };
 }

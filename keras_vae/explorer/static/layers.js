@@ -1,5 +1,6 @@
 // The networks with one bar per layer, whose height shows the size of its output. A click shows its feature maps.
 
+import { bars } from "explorer/bars";
 import { h, later, latest } from "explorer/dom";
 import { imageOf } from "explorer/session";
 
@@ -11,7 +12,7 @@ export function layersPanel(session, shown) {
   const all = Object.entries(world.layers).flatMap(([part, layers]) => layers.map((layer) => ({ ...layer, part })));
   const most = Math.max(...all.map(({ shape }) => Math.log2(amount(shape) + 1)));
   const describe = ({ part, name, kind, shape, weights }) =>
-    `${part}: ${name}, ${kind}, ${times(shape)} = ${amount(shape).toLocaleString("en")} numbers${weights ? `, ${weights.toLocaleString("en")} weights` : ""}`;
+    `${part}: ${name}, ${kind}, ${shape.length > 1 ? `${times(shape)} = ` : ""}${amount(shape).toLocaleString("en")} numbers${weights ? `, ${weights.toLocaleString("en")} weights` : ""}`;
   let chosen = null;
   const bars = all.map((layer) => {
     const height = 8 + 92 * (Math.log2(amount(layer.shape) + 1) / most), code = layer.name === "mean" || layer.name === "latent";
@@ -35,15 +36,15 @@ export function layersPanel(session, shown) {
     if (!world.engine.layer) { maps.replaceChildren(h("p", { class: "muted", text: "This page contains no network: feature maps are shown in the live explorer." })); return; }
     const decoding = chosen.part === "decoder", label = world.told(session.label);
     const { shape, data } = await world.engine.layer(chosen.part, chosen.name, decoding ? session.code : imageToShow(),
-      decoding ? label : session.current[0].encoded?.label ?? label);
-    draw(maps, shape, data);
+      decoding ? label : session.current[session.focus].encoded?.label ?? label);
+    draw(maps, shape, data, chosen);
   }), 60);
 
   /** The encoder's input: the image that was encoded, or else the decoded image. */
   function imageToShow() {
-    const { picture } = session.current[0];
+    const { picture } = session.current[session.focus];
     if (session.origin.image?.length === world.size) return session.origin.image;
-    return picture ? Float32Array.from(picture, (byte) => byte / 255) : imageOf(world, session.neighbours(0, 1)[0]?.row ?? 0);
+    return picture ? Float32Array.from(picture, (byte) => byte / 255) : imageOf(world, session.neighbours(session.focus, 1)[0]?.row ?? 0);
   }
 
   session.on("picture view", () => {
@@ -54,14 +55,15 @@ export function layersPanel(session, shown) {
   tell(null);
   return h("div", { class: "layers" },
     h("div", { class: "hourglass", role: "group", "aria-label": "Layers of the encoder and the decoder" }, ...bars),
-    h("div", { class: "ends muted small" }, h("span", { text: `image ${times(world.image_shape)}` }), h("span", { text: `code ${times(world.latent_shape)}` }), h("span", { text: `image ${times(world.image_shape)}` })),
+    h("div", { class: "ends muted small" }, ...[`image ${times(world.image_shape)}`, "encoder →", `code ${times(world.latent_shape)}`, "decoder →", `image ${times(world.image_shape)}`].map((text) => h("span", { text }))),
     about, maps);
 }
 
 /** Shows each map from its lowest value (dark) to its highest, and a vector as bars around zero. */
-function draw(place, [count, rows, columns], data) {
-  if (count === 1 && rows === 1) return place.replaceChildren(vector(data));
-  place.replaceChildren(...Array.from({ length: count }, (_, map) => {
+function draw(place, [count, rows, columns], data, { name, shape }) {
+  if (count === 1 && rows === 1) return place.replaceChildren(bars(data, { title: name }));
+  const all = shape[shape.length - 1];
+  place.replaceChildren(h("p", { class: "muted small", text: `${count < all ? `${count} of ${all.toLocaleString("en")}` : count} feature map${all > 1 ? "s" : ""}, each from its lowest value (dark) to its highest (bright)` }), ...Array.from({ length: count }, (_, map) => {
     const values = data.subarray(map * rows * columns, (map + 1) * rows * columns);
     let low = Infinity, high = -Infinity;
     for (const value of values) { low = Math.min(low, value); high = Math.max(high, value); }
@@ -78,15 +80,4 @@ function heat(share) {
   const stops = [[8, 6, 30], [88, 28, 120], [205, 68, 78], [250, 170, 70], [252, 250, 205]], at = share * (stops.length - 1);
   const low = Math.min(Math.floor(at), stops.length - 2), mix = at - low;
   return [0, 1, 2].map((c) => stops[low][c] + (stops[low + 1][c] - stops[low][c]) * mix).concat(255);
-}
-
-function vector(data) {
-  const width = 480, height = 120, canvas = h("canvas", { class: "vector", width, height, role: "img", "aria-label": `${data.length} numbers as bars` }), context = canvas.getContext("2d");
-  const most = Math.max(1e-9, ...data.map(Math.abs)), step = width / data.length;
-  data.forEach((value, i) => {
-    const size = (Math.abs(value) / most) * (height / 2 - 2);
-    context.fillStyle = value > 0 ? "#e8743b" : "#4e79c7";
-    context.fillRect(i * step, value > 0 ? height / 2 - size : height / 2, Math.max(step - (step > 4 ? 1 : 0), 0.5), size);
-  });
-  return canvas;
 }

@@ -22,7 +22,8 @@ export function written(session, shown, map) {
   if (shown.run !== 0) query.set("run", shown.run);
   if (shown.beside !== null) query.set("beside", shown.beside);
   query.set("tab", shown.tab);
-  if (session.origin.kind === "image" && session.origin.number === 0) query.set("image", session.origin.index);
+  if (session.focus !== 0) query.set("focus", session.focus);
+  if (session.origin.kind === "image" && session.origin.number === session.focus) query.set("image", session.origin.index);
   else query.set("at", spelled(session.world, session.code));
   if (session.label !== null) query.set("class", session.label);
   if (session.locks.size) query.set("locks", [...session.locks.keys()].join(" "));
@@ -32,7 +33,7 @@ export function written(session, shown, map) {
   query.set("view", [map.view.x, map.view.y, map.view.span].map(round).join(" "));
   if (shown.tab === "paths") {
     query.set("path", shown.pathKind);
-    query.set("fraction", round(shown.fraction));
+    query.set("fraction", String(round(shown.fraction)));
     for (const [name, code] of Object.entries(shown.ends ?? {})) if (code) query.set(name, spelled(session.world, code));
   }
   if (shown.tab === "samples") { query.set("seed", shown.seed); query.set("temperature", shown.temperature); if (shown.source) query.set("source", shown.source); }
@@ -48,7 +49,7 @@ export function runsOf(hash, count) {
   const known = (value) => value !== null && Number.isInteger(Number(value)) && Number(value) >= 0 && Number(value) < count;
   const run = known(query.get("run")) ? Number(query.get("run")) : 0;
   const beside = known(query.get("beside")) && Number(query.get("beside")) !== run ? Number(query.get("beside")) : null;
-  return { run, beside };
+  return { run, beside, focus: beside !== null && query.get("focus") === "1" ? 1 : 0 };
 }
 
 /** Restores the state of an address; missing or invalid parts are left unchanged. Resolves when an image in it is encoded. */
@@ -58,22 +59,23 @@ export async function restore(hash, session, shown, map) {
   if (has("show")) {
     const words = new Set(query.get("show").split(" "));
     for (const name of ["dead", "tiles", "names", "colours"]) shown[name] = words.has(name);
-    shown.overlays = new Set(Object.keys(world.overlays).filter((name) => words.has(name)));
+    shown.dead &&= !shown.tiles;  // one background at a time
+    shown.overlays = new Set(world.samplers.filter((name) => words.has(name)));
   }
   const only = numbers(query.get("only"))[0];
   if (world.classes && only in world.label_names) shown.only = only;
-  if (query.get("layout") === "tsne" && world.embedding) shown.layout = "tsne";
+  if (query.get("layout") === "tsne" && world.has_embedding) shown.layout = "tsne";
   if (has("path")) shown.pathKind = ["linear", "slerp", "variance preserving"].includes(query.get("path")) ? query.get("path") : shown.pathKind;
   if (has("fraction")) shown.fraction = Math.min(1, Math.max(0, numbers(query.get("fraction"))[0] ?? 0.5));
   const ends = ["A", "B"].filter(has).map((name) => [name, coded(world, query.get(name))]);
   if (ends.length) shown.ends = { A: null, B: null, ...Object.fromEntries(ends) };
   if (has("seed")) shown.seed = Math.max(0, Math.floor(numbers(query.get("seed"))[0] ?? 0));
   if (has("temperature")) shown.temperature = Math.min(1.5, Math.max(0, numbers(query.get("temperature"))[0] ?? 1));
-  if (has("source") && query.get("source") in world.overlays) shown.source = query.get("source");
+  if (has("source") && world.samplers.includes(query.get("source"))) shown.source = query.get("source");
   if (has("layer")) shown.layer = query.get("layer");
   map.home();
   const [x, y, span] = numbers(query.get("view"));
-  if (span > 0) map.view = { x, y, span };
+  if (span > 0) Object.assign(map, { view: { x, y, span }, framed: shown.layout });
   const image = numbers(query.get("image"))[0];
   if (session.labelNames) {  // the label in the link, or else that of the image
     const known = (label) => Number.isInteger(label) && label >= 0 && label < session.labelNames.length;

@@ -1,20 +1,26 @@
 // Builds the page: worlds, session, maps and panels.
 
-import { choice, h, hue, later, say, toggle } from "explorer/dom";
+import { complete, missingLine } from "explorer/background";
+import { choice, h, later, say, toggle } from "explorer/dom";
 import { askJson } from "explorer/engines";
 import { unpacked } from "explorer/packing";
 import { prepared, Session } from "explorer/session";
 import { restore, runsOf, written } from "explorer/links";
+import { labelsLegend, marksLegend, nameOf } from "explorer/legend";
 import { LatentMap } from "explorer/map";
 import { currentCard } from "explorer/current";
 import { slidersPanel } from "explorer/sliders";
+import { stagePanel } from "explorer/stage";
 import { drawingPanel } from "explorer/drawing";
 import { pathsPanel } from "explorer/paths";
 import { samplesPanel } from "explorer/samples";
 import { layersPanel } from "explorer/layers";
+import { themeButton } from "explorer/theme";
+import { tour } from "explorer/tour";
 
+/** @type {[string, string, (session: Session, shown: any) => HTMLElement][]} */
 const PANELS = [
-  ["sliders", "Sliders", slidersPanel], ["draw", "Draw", drawingPanel], ["paths", "Paths", pathsPanel],
+  ["sliders", "Sliders", slidersPanel], ["stage", "One pass", stagePanel], ["draw", "Draw", drawingPanel], ["paths", "Paths", pathsPanel],
   ["samples", "Samples", samplesPanel], ["layers", "Network", layersPanel],
 ];
 
@@ -32,7 +38,7 @@ async function start() {
   const loaded = new Map();
   const load = async (number) => { if (!loaded.has(number)) loaded.set(number, prepared(await facts(number))); return loaded.get(number); };
   async function open() {
-    const asked = location.hash ? runsOf(location.hash.slice(1), names.length) : { run: 0, beside: names.length > 1 ? 1 : null };
+    const asked = location.hash ? runsOf(location.hash.slice(1), names.length) : { run: 0, beside: names.length > 1 ? 1 : null, focus: 0 };
     const numbers = [asked.run, ...(asked.beside === null ? [] : [asked.beside])];
     app.setAttribute("aria-busy", "true");
     page.hash = location.hash;
@@ -40,7 +46,6 @@ async function start() {
     app.setAttribute("aria-busy", "false");
   }
   window.addEventListener("hashchange", () => { if (location.hash !== page.hash) guarded(open); });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => page.redraw?.());
   page.reopen = (hash) => { location.hash = hash; };
   await open();
 }
@@ -56,18 +61,19 @@ async function guarded(work) {
 }
 
 async function build(names, asked, worlds) {
-  const session = new Session(worlds), [world] = worlds;
+  const session = new Session(worlds, asked.focus), { world } = session;
   const shown = {
-    ...asked, tab: "sliders", tabs: PANELS.map(([key]) => key), overlays: new Set(), dead: true, tiles: false, names: true, colours: true, only: null,
-    layout: "axes", path: null, pathKind: "linear", fraction: 0.5, ends: null, seed: 0, temperature: 1, source: null, sampled: null, layer: null,
+    ...asked, tabs: PANELS.map(([key]) => key), ...opening(world), dead: true, tiles: false, names: true, colours: true, only: null,
+    layout: "axes", path: null, pathKind: "linear", fraction: 0.5, ends: null, seed: 0, temperature: 1, source: world.recommended, sampled: null, layer: null,
   };
   const maps = worlds.map((_, number) => new LatentMap(session, number, shown));
   const panels = PANELS.map(([key, title, make]) => [key, title, h("div", { role: "tabpanel", id: `panel-${key}`, "aria-labelledby": `tab-${key}`, class: "panel" }, make(session, shown))]);
-  const tabs = panels.map(([key, title]) => h("button", { type: "button", role: "tab", id: `tab-${key}`, "aria-controls": `panel-${key}`, text: title, onclick: () => { shown.tab = key; changed(); } }));
+  const tabs = panels.map(([key, title]) => h("button", { type: "button", role: "tab", id: `tab-${key}`, "aria-controls": `panel-${key}`, text: title, onclick: () => { shown.tab = key; changed(); if (matchMedia("(max-width: 56rem)").matches) document.getElementById(`panel-${key}`).scrollIntoView({ block: "nearest" }); } }));
   const tabList = h("div", { role: "tablist", "aria-label": "Tools", class: "tabs", onkeydown: (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!step) return;
-    const at = (shown.tabs.indexOf(shown.tab) + step + tabs.length) % tabs.length;
+    const now = shown.tabs.indexOf(shown.tab), last = tabs.length - 1;
+    const at = { ArrowRight: now < last ? now + 1 : 0, ArrowLeft: now ? now - 1 : last, Home: 0, End: last }[event.key];
+    if (at === undefined) return;
+    event.preventDefault();
     shown.tab = shown.tabs[at];
     changed();
     tabs[at].focus();
@@ -80,48 +86,83 @@ async function build(names, asked, worlds) {
       tabs[index].setAttribute("aria-selected", String(key === shown.tab));
       tabs[index].tabIndex = key === shown.tab ? 0 : -1;
     });
+    fillToolbar(toolbar, shown, worlds, maps, changed);
     session.tell("view");
     remember();
   }
   let restored = false;  // until then the address is not overwritten with half of its own state
   const remember = later(() => {
     if (!restored || !app.contains(tabList) || location.hash !== page.hash) return;  // another state is requested or shown
-    history.replaceState(null, "", `#${written(session, shown, maps[0])}`);
+    history.replaceState(null, "", `#${written(session, shown, maps[session.focus])}`);
     page.hash = location.hash;
   }, 200);
   session.on("code choice", remember);
   maps.forEach((map) => { map.moved = remember; });
 
-  fillToolbar(toolbar, shown, world, maps, changed);
+  fillToolbar(toolbar, shown, worlds, maps, changed);
+  const guide = tour(), current = currentCard(session, shown);
   app.replaceChildren(
-    header(names, asked, worlds),
+    header(names, asked, worlds, guide),
+    guide.box,
     h("main", { class: worlds.length > 1 ? "two" : "" },
       h("section", { class: "maps-area", "aria-label": "Map of the codes" },
         toolbar,
         h("div", { class: "maps-row" }, ...maps.map((map) => h("figure", { class: "card map-card" },
-          worlds.length > 1 ? h("figcaption", { class: "map-title" }, h("strong", { text: map.world.name }), h("span", { class: "muted", text: deadShare(map.world) })) : null, map.element))),
-        legend(session, shown, changed)),
-      h("div", { class: "side" }, currentCard(session),
-        h("section", { class: "card tools-card" }, tabList, ...panels.map(([, , panel]) => panel)))),
+          worlds.length > 1 ? h("figcaption", { class: "map-title" }, h("strong", { text: map.world.name }), shareLine(session, map.world)) : null, map.element))),
+        worlds.length > 1 ? current : null, missingLine(session), marksLegend(session, shown), labelsLegend(session, shown, changed)),
+      h("div", { class: "side" }, worlds.length > 1 ? null : current,
+        h("section", { class: "card tools-card" }, focusControl(session, asked), tabList, ...panels.map(([, , panel]) => panel)))),
     h("footer", { class: "muted small" }, "Drag on the map to decode. Scroll or pinch to zoom, drag with shift to move the map, click a point to select its image. Keys on the focused map: arrows, +, − and 0."));
   page.redraw = () => session.tell("view");
-  const restoring = restore(location.hash.slice(1), session, shown, maps[0]);
-  fillToolbar(toolbar, shown, world, maps, changed);
+  page.arrived = () => session.tell("layers");
+  const restoring = restore(location.hash.slice(1), session, shown, maps[session.focus]);
   session.tell("restored");
   changed();
   await restoring;
   restored = true;
   remember();
+  guide.begin();
+  complete(worlds, () => page.arrived());
 }
 
-const deadShare = (world) => world.verdict?.blind ? "The features behind the dead zones cannot tell fog from real images here: judge by the images" : `${Math.round(100 * world.dead_zones.share)}% of the samples from ${world.variational ? "the prior" : "N(0, I)"} fall into dead zones${world.conditional ? ", over all classes" : ""}`;
+/** What is shown first: where the verdict is a prior hole, the hole. */
+function opening(world) {
+  if (world.verdict?.name !== "prior_hole" || !world.recommended) return { tab: "sliders", overlays: new Set() };
+  return { tab: "samples", overlays: new Set(["prior", world.recommended]) };
+}
 
-function header(names, asked, worlds) {
-  const [world] = worlds, theme = h("button", { type: "button", class: "quiet", text: "Light or dark", onclick: () => {
-    const dark = getComputedStyle(document.documentElement).colorScheme === "dark" || (!document.documentElement.style.colorScheme && matchMedia("(prefers-color-scheme: dark)").matches);
-    document.documentElement.style.colorScheme = dark ? "light" : "dark";
-    page.redraw();
-  } });
+/** Which of two runs the tools work on. */
+function focusControl(session, asked) {
+  if (session.worlds.length < 2) return null;
+  const buttons = session.worlds.map((world, number) => toggle(world.name, number === session.focus, () => {
+    const query = new URLSearchParams(location.hash.slice(1));
+    for (const part of ["at", "image", "locks", "A", "B", "layer", "view", "source"]) query.delete(part);
+    query.set("focus", number);
+    query.set("run", asked.run);
+    query.set("beside", asked.beside);
+    page.reopen(query.toString());
+  }));
+  return h("div", { class: "focus", role: "group", "aria-label": "Run that the tools work on" }, h("span", { class: "small muted", text: "tools for" }), ...buttons);
+}
+
+function shareLine(session, world) {
+  const line = h("span", { class: "muted" }), update = () => { line.textContent = deadShare(world); };
+  session.on("layers", update);
+  update();
+  return line;
+}
+
+/** The dead zone of the prior's samples: the report's number if there is one, else the page's own. */
+function deadShare(world) {
+  if (world.verdict?.blind) return BLIND;
+  const share = world.dead_share ?? world.dead_zones?.share;
+  if (share === undefined || share === null) return "";
+  return `${Math.round(100 * Math.max(share, 0))}% of the samples from ${world.variational ? "the prior" : "N(0, I)"} fall into dead zones${world.conditional ? ", over all classes" : ""}`;
+}
+const BLIND = "The features behind the dead zones cannot tell fog from real images here: judge by the images";
+
+function header(names, asked, worlds, guide) {
+  const world = worlds[asked.focus], theme = themeButton(() => page.redraw?.());
   const pick = (key) => (value) => {
     const query = new URLSearchParams({ run: asked.run, ...(asked.beside === null ? {} : { beside: asked.beside }), [key]: value });
     if (value === "none") query.delete("beside");
@@ -133,48 +174,48 @@ function header(names, asked, worlds) {
     h("label", { class: "inline" }, "beside ", choice("Run beside it", [["none", "nothing"], ...runs.filter(([key]) => Number(key) !== asked.run)], asked.beside === null ? "none" : String(asked.beside), pick("beside"))));
   return h("header", {},
     h("div", { class: "title" }, h("h1", { text: names.length > 1 ? "Latent explorer" : world.name }),
-      h("p", { class: "muted", text: `${world.dataset}, latent ${world.latent}, ${world.objective.replaceAll("_", " ")}` }), chooser, theme),
+      h("p", { class: "muted", text: `${world.dataset}, latent ${world.latent}, ${world.objective.replaceAll("_", " ")}` }), chooser, guide.start, theme),
     ...worlds.map((one) => verdict(one, worlds.length > 1)));
 }
 
 function verdict(world, named) {
   const lead = named ? h("strong", { text: `${world.name} ` }) : null;
-  if (!world.verdict) return h("p", { class: "verdict tone-none" }, lead, h("span", { class: "muted", text: `Not measured yet: ${world.evaluate} writes a report with a verdict. Here, ${deadShare(world)}.` }));
+  if (!world.verdict) return h("p", { class: "verdict tone-none" }, lead, h("span", { class: "muted", text: `Not measured yet: ${world.evaluate} writes a report with a verdict.` }));
   const { title, tone, cause, remedy, confidence } = world.verdict;
   return h("div", { class: `verdict tone-${["good", "fair", "bad"].includes(tone) ? tone : "none"}` },
     h("p", {}, lead, h("b", { text: title }), confidence ? h("span", { class: "muted", text: ` (confidence: ${confidence})` }) : null, " ",
       world.report ? h("a", { href: world.report, target: "_blank", rel: "noopener", text: "the report" }) : null),
-    cause || remedy ? h("p", { class: "muted small", text: [cause, remedy].filter(Boolean).join(" ") }) : null);
+    cause || remedy ? h("details", { class: "muted small" }, h("summary", { text: "why, and what to do" }), [cause, remedy].filter(Boolean).join(" ")) : null);
 }
 
-function fillToolbar(bar, shown, world, maps, changed) {
-  const flip = (name) => (on) => { shown[name] = on; changed(); };
+/** The buttons of the map's layers; those that the current display cannot show are disabled. */
+function fillToolbar(bar, shown, worlds, maps, changed) {
+  const at = [...bar.querySelectorAll("button, select")].indexOf(document.activeElement), [world] = worlds;
+  const flat = shown.layout === "tsne" ? "not on t-SNE, whose places have no codes" : null;
+  const flip = (name) => (on) => {
+    shown[name] = on;
+    if (on && name === "tiles") shown.dead = false;  // one background at a time
+    if (on && name === "dead") shown.tiles = false;
+    changed();
+  };
   const overlay = (name) => (on) => { shown.overlays[on ? "add" : "delete"](name); changed(); };
+  const button = (text, on, change, title, off = null) => {
+    const made = toggle(text, on && !off, change, off ? `${title}; ${off}` : title);
+    made.disabled = Boolean(off);
+    return made;
+  };
+  const samplers = [...new Set(worlds.flatMap((one) => one.samplers))];
   bar.replaceChildren(...[
     h("div", { class: "group" },
-      toggle("dead zones", shown.dead, flip("dead"), "Shades the parts of the map whose decoded images are farther from every held-out image than 95% of the reconstructions"),
-      toggle("pictures", shown.tiles, flip("tiles"), "Shows decoded images all over the map"),
+      button("dead zones", shown.dead, flip("dead"), "Shades the parts of the map whose decoded images are farther from every held-out image than 95% of the reconstructions", flat),
+      button("pictures", shown.tiles, flip("tiles"), "Shows decoded images all over the map", flat),
       world.classes && toggle("labels", shown.names, flip("names")),
       world.classes && toggle("colours", shown.colours, flip("colours"))),
-    h("div", { class: "group" }, ...Object.keys(world.overlays).map((name) =>
-      toggle(`${name === "prior" ? "×" : "+"} ${name.replaceAll("_", " ")}`, shown.overlays.has(name), overlay(name), name === "prior" ? `400 samples from ${world.standard ? "N(0, I)" : "the model's own prior"}` : "400 samples from the density fitted to the codes"))),
-    world.embedding && choice("Layout of the map", [["axes", "axes"], ["tsne", "t-SNE"]], shown.layout, (name) => { shown.layout = name; maps.forEach((map) => map.home()); changed(); }),
+    h("div", { class: "group" }, ...samplers.map((name) =>
+      button(`${name === "prior" ? "×" : "+"} ${name.replaceAll("_", " ")}`, shown.overlays.has(name), overlay(name), `400 samples of ${nameOf(world, name)}`, flat))),
+    worlds.some((one) => one.has_embedding) && choice("Layout of the map", [["axes", "axes"], ["tsne", "t-SNE"]], shown.layout, (name) => { shown.layout = name; maps.forEach((map) => map.home()); changed(); }),
   ].filter(Boolean));
-
-}
-
-/** The labels with their colours; a click on one shows only its images. */
-function legend(session, shown, changed) {
-  const { world } = session;
-  if (!world.classes || world.label_names.length > 40) return h("div");
-  const buttons = world.label_names.map((name, label) => h("button", { type: "button", class: "chip", "aria-pressed": "false", title: `Show only ${name}`, onclick: () => {
-    shown.only = shown.only === label ? null : label;
-    mark();
-    changed();
-  } }, h("i", { style: `background: ${hue(label, world.label_names.length)}` }), name));
-  const mark = () => buttons.forEach((button, label) => button.setAttribute("aria-pressed", String(shown.only === label)));
-  session.on("restored", mark);
-  return h("div", { class: "legend", "aria-label": "Labels" }, ...buttons);
+  if (at >= 0) bar.querySelectorAll("button, select")[at]?.focus();
 }
 
 guarded(start);

@@ -9,6 +9,12 @@ const NEAR = 11;  // pixels within which a point is selected
 const MOST_TILES = 400, FEWER_TILES = 100, LARGE_IMAGE = 64 * 64 * 3;
 
 export class LatentMap {
+  session; number; shown; world;
+  moved = null;  // called when the view has changed
+  ink = null; tiles = null; shade = {}; middles = {};
+  view = { x: 0, y: 0, span: 1 }; framed = ""; width = 0; height = 0; ratio = 1;
+  gesture = null; hovered = -1;
+
   /** A map of world `number` of a session; `shown` contains the choices of the page, which all maps share. */
   constructor(session, number, shown) {
     Object.assign(this, { session, number, shown, world: session.worlds[number] });
@@ -20,12 +26,15 @@ export class LatentMap {
     const zoom = h("div", { class: "zoom" }, button("−", "Zoom out", () => this.zoom(0.7)), button("+", "Zoom in", () => this.zoom(1.4)), button("all", "Show all", () => this.showAll()));
     this.element = h("div", { class: "map" }, this.below, this.above, zoom, this.tip);
     this.pointers = new Map();
-    this.tiles = null;
     this.home();
     this.#listen();
     this.retile = later(latest(() => this.#makeTiles()), 160);
     session.on("code", () => this.drawAbove());
     session.on("view", () => this.draw());
+    session.on("layers", () => {
+      if (this.embedded && this.framed !== "tsne") this.home();
+      this.draw();
+    });
     new ResizeObserver(() => this.#resize()).observe(this.element);
   }
 
@@ -48,6 +57,7 @@ export class LatentMap {
       left -= room; right += room; bottom -= room; top += room;
     }
     this.view = { x: (left + right) / 2, y: (bottom + top) / 2, span: Math.max(right - left, top - bottom) };
+    this.framed = this.embedded ? "tsne" : "axes";
   }
 
   get scale() { return Math.min(this.width, this.height) / this.view.span; }
@@ -73,8 +83,8 @@ export class LatentMap {
     const { codes } = this.world.embedding, { dims, axes } = this.world;
     const close = nearest(this.points, 2, [x, y], 5);
     const code = averaged(close, (row) => codes.data.subarray(row * dims, (row + 1) * dims), dims);
-    if (this.number === 0) this.session.setCode(Float32Array.from(code));
-    else this.session.place(1, [...project(this.world, code)].slice(0, axes));
+    if (this.number === this.session.focus) this.session.setCode(Float32Array.from(code));
+    else this.session.place(this.number, [...project(this.world, code)].slice(0, axes));
   }
 
   // Drawing.
@@ -104,7 +114,7 @@ export class LatentMap {
     const ink = this.ink = { text: colour("ink"), muted: colour("muted"), line: colour("line"), paper: colour("card"), dead: colour("dead"), mark: colour("accent") };
     if (!this.embedded) {
       if (this.shown.tiles) this.#drawTiles(context);
-      if (this.shown.dead && !this.shown.tiles) this.#drawDead(context, ink);
+      if (this.shown.dead && !this.shown.tiles && this.world.dead_zones) this.#drawDead(context, ink);
       this.#drawGrid(context, ink);
     }
     this.#drawPoints(context);
@@ -114,7 +124,6 @@ export class LatentMap {
   }
 
   #drawDead(context, ink) {
-    this.shade ??= {};
     const label = this.world.told(this.session.label) ?? 0;
     const shade = (this.shade[`${label} ${ink.dead}`] ??= shadeOf(this.world.dead_zones.distances, label, ink.dead));
     const [left, right, bottom, top] = this.world.bounds;
@@ -134,26 +143,61 @@ export class LatentMap {
     for (let x = Math.ceil(left / step) * step; x <= right; x += step) {
       const [at] = this.toScreen(x, 0);
       line(context, at, 0, at, this.height, Math.abs(x) < step / 2 ? 0.9 : 0.35);
-      if (at > 30 && at < this.width - 30) { context.textAlign = "center"; context.fillText(written(x, digits), at, this.height - 6); }
+      if (at > 30 && at < this.width - 30) { context.textAlign = "center"; this.#write(context, written(x, digits), at, this.height - 6); }
     }
     for (let y = Math.ceil(bottom / step) * step; y <= top; y += step) {
       const [, at] = this.toScreen(0, y);
       line(context, 0, at, this.width, at, Math.abs(y) < step / 2 ? 0.9 : 0.35);
-      if (at > 12 && at < this.height - 22) { context.textAlign = "left"; context.fillText(written(y, digits), 6, at - 3); }
+      if (at > 12 && at < this.height - 22) { context.textAlign = "left"; this.#write(context, written(y, digits), 6, at - 3); }
     }
+    this.#titleAxes(context);
     if (this.world.variational && this.world.standard) {  // 1, 2 and 3 standard deviations of N(0, I)
       const [x, y] = this.#origin(), [atX, atY] = this.toScreen(x, y);
-      context.strokeStyle = ink.muted;
-      context.setLineDash([2, 4]);
       for (const radius of [1, 2, 3]) {
-        context.globalAlpha = 0.75;
+        context.globalAlpha = this.shown.tiles ? 1 : 0.75;
         context.beginPath();
         context.arc(atX, atY, radius * this.scale, 0, 2 * Math.PI);
+        this.#onPictures(context);
+        context.strokeStyle = this.shown.tiles ? ink.text : ink.muted;
+        context.setLineDash([2, 4]);
         context.stroke();
+        context.setLineDash([]);
       }
-      context.setLineDash([]);
       context.globalAlpha = 1;
     }
+  }
+
+  /** Text that is readable on pictures too. */
+  #write(context, text, x, y) {
+    context.strokeStyle = this.ink.paper;
+    context.lineWidth = this.shown.tiles ? 4 : 2;
+    context.lineJoin = "round";
+    context.strokeText(text, x, y);
+    context.fillText(text, x, y);
+    context.strokeStyle = this.ink.line;
+    context.lineWidth = 1;
+  }
+
+  /** A rim in the colour of the paper below the current path, if pictures are behind it. */
+  #onPictures(context) {
+    if (!this.shown.tiles) return;
+    const { lineWidth } = context;
+    context.strokeStyle = this.ink.paper;
+    context.lineWidth = lineWidth + 2;
+    context.stroke();
+    context.lineWidth = lineWidth;
+  }
+
+  #titleAxes(context) {
+    const title = (axis) => `${this.world.axisName(axis)}: ${Math.round(100 * this.world.shares[axis])}% of the variance`;
+    context.textAlign = "right";
+    this.#write(context, title(0), this.width - 8, this.height - 20);
+    if (this.world.axes < 2) return;
+    context.save();
+    context.translate(this.width > 520 ? 40 : 34, 10);
+    context.rotate(-Math.PI / 2);
+    this.#write(context, title(1), 0, 0);
+    context.restore();
   }
 
   #origin() {
@@ -184,9 +228,8 @@ export class LatentMap {
   }
 
   #drawOverlay(context, source) {
-    const overlay = this.world.overlays[source];
+    const overlay = this.world.overlays?.[source]?.places;
     if (!overlay) return;
-    context.strokeStyle = source === "prior" ? this.ink.text : this.ink.mark;
     context.lineWidth = 1.4;
     context.globalAlpha = 0.8;
     context.beginPath();
@@ -196,6 +239,8 @@ export class LatentMap {
       if (source === "prior") { context.moveTo(x - arm, y - arm); context.lineTo(x + arm, y + arm); context.moveTo(x + arm, y - arm); context.lineTo(x - arm, y + arm); }
       else { context.moveTo(x - arm - 1, y); context.lineTo(x + arm + 1, y); context.moveTo(x, y - arm - 1); context.lineTo(x, y + arm + 1); }
     }
+    this.#onPictures(context);
+    context.strokeStyle = source === "prior" ? this.ink.text : this.ink.mark;
     context.stroke();
     context.globalAlpha = 1;
   }
@@ -204,8 +249,7 @@ export class LatentMap {
   #drawNames(context, ink) {
     const { classes, label_names: names } = this.world;
     if (!classes || names.length > 20) return;
-    this.middles ??= {};
-    const middles = (this.middles[this.shown.layout] ??= names.map((_, label) => middle(this, classes, label)));
+    const middles = (this.middles[this.embedded] ??= names.map((_, label) => middle(this, classes, label)));
     context.font = "600 14px system-ui, sans-serif";
     context.textAlign = "center";
     context.textBaseline = "middle";
@@ -264,8 +308,8 @@ export class LatentMap {
     if (!this.width || !this.ink) return;
     const context = this.#clear(this.above), { code, encoded } = this.session.current[this.number], { ink } = this;
     const [x, y] = this.toScreen(...this.placeOf(code));
-    if (this.shown.path && this.number === 0) this.#drawPath(context, this.shown.path);
-    for (const [source, codes] of Object.entries(this.number === 0 ? this.shown.sampled ?? {} : {})) {
+    if (this.shown.path && this.number === this.session.focus) this.#drawPath(context, this.shown.path);
+    for (const [source, codes] of Object.entries(this.number === this.session.focus ? this.shown.sampled ?? {} : {})) {
       context.fillStyle = source === "prior" ? ink.text : ink.mark;
       for (const one of codes) disc(context, ...this.toScreen(...this.placeOf(one)), 4, ink.paper);
     }
@@ -327,7 +371,9 @@ export class LatentMap {
   }
 
   #listen() {
-    const { above } = this, at = (event, box = above.getBoundingClientRect()) => [event.clientX - box.left, event.clientY - box.top];
+    const { above } = this;
+    /** @type {(event: MouseEvent, box?: DOMRect) => [number, number]} */
+    const at = (event, box = above.getBoundingClientRect()) => [event.clientX - box.left, event.clientY - box.top];
     let held;  // the map's place when a drag began: measuring it at each move would need two page layouts per frame
     above.addEventListener("pointerdown", (event) => {
       above.setPointerCapture(event.pointerId);
@@ -421,6 +467,7 @@ function averaged(close, valueOf, size) {
 
 function middle(map, classes, label) {
   let x = 0, y = 0, count = 0;
+  /** @type {[number, number][]} */
   const own = [];
   for (let i = 0; i < classes.length; i++) if (classes[i] === label) { const [px, py] = map.point(i); own.push([px, py]); x += px; y += py; count++; }
   if (!count) return null;

@@ -62,8 +62,9 @@ export const PATHS = {
 /** A sample at a temperature: its distance from the mean of its distribution is multiplied by the temperature. */
 export const cooled = (code, mean, temperature) => code.map((value, i) => mean[i] + temperature * (value - mean[i]));
 
-/** Rows of `rows` (a flat array of `width` numbers each) nearest to `point`, among those with `counts(row)`. */
-export function nearest(rows, width, point, count, counts = () => true) {
+/** Rows of `rows` (a flat array of `width` numbers each) nearest to `point`, among those with `counts(row)`.
+ *  @param {(row: number) => boolean} counts */
+export function nearest(rows, width, point, count, counts = (row) => true) {
   const best = [];
   for (let row = 0; row * width < rows.length; row++) {
     if (!counts(row)) continue;

@@ -23,7 +23,7 @@ export function toImageData(image, [height, width, channels], offset = 0) {
 
 /** A canvas that shows image number `index` of several. */
 export function thumbnail(images, index, shape, attributes = {}) {
-  const canvas = h("canvas", { class: "thumb", role: "img", ...attributes });
+  const canvas = h("canvas", { class: "thumb", ...(attributes["aria-label"] ? { role: "img" } : { "aria-hidden": "true" }), ...attributes });
   return paint(canvas, images, shape, index * shape[0] * shape[1] * shape[2]);
 }
 

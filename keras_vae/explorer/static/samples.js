@@ -7,9 +7,9 @@ import { thumbnail } from "explorer/pictures";
 const COUNT = 16;
 
 export function samplesPanel(session, shown) {
-  const { world } = session, fitted = Object.keys(world.overlays).filter((name) => name !== "prior");
-  if (!fitted.includes(shown.source)) shown.source = fitted[0] ?? null;
-  const boards = Object.fromEntries(["prior", "fitted"].map((side) => [side, h("div", { class: "board" })]));
+  const { world } = session, fitted = world.samplers.filter((name) => name !== "prior");
+  if (!fitted.includes(shown.source)) shown.source = world.recommended;
+  const boards = Object.fromEntries(["prior", "fitted"].map((side) => [side, h("div", { class: "board" }, h("span", { class: "muted small", text: "being drawn…" }))]));
   const cool = h("output", { class: "value" });
   const temperature = h("input", { type: "range", min: 0, max: 1.5, step: 0.05, "aria-label": "Temperature", oninput: () => { shown.temperature = Number(temperature.value); refresh(); } });
   const seed = h("input", { type: "number", min: 0, max: 1e9, step: 1, "aria-label": "First seed", onchange: () => { shown.seed = Math.max(0, Math.floor(Number(seed.value)) || 0); refresh(); } });
@@ -19,8 +19,10 @@ export function samplesPanel(session, shown) {
     const sampled = {};
     for (const [side, source] of [["prior", "prior"], ["fitted", shown.source]]) {
       if (!source) continue;
-      const drawn = await world.engine.sample(source, shown.seed, COUNT), mean = world.sampler_means[source].data;
-      const codes = Array.from({ length: COUNT }, (_, i) => cooled(drawn.subarray(i * world.dims, (i + 1) * world.dims), mean, shown.temperature));
+      const mean = world.overlays?.[source].mean.data;
+      if (!mean && shown.temperature !== 1) { boards[side].replaceChildren(h("p", { class: "muted small", text: "The mean of this distribution is being computed." })); continue; }
+      const drawn = await world.engine.sample(source, shown.seed, COUNT), each = Array.from({ length: COUNT }, (_, i) => drawn.slice(i * world.dims, (i + 1) * world.dims));
+      const codes = mean ? each.map((code) => cooled(code, mean, shown.temperature)) : each;
       const images = await world.engine.decode(stacked(codes, world.dims), COUNT, world.told(session.label));
       sampled[source] = codes;
       boards[side].replaceChildren(...codes.map((code, i) => h("button", { type: "button", class: "bare", "aria-label": `Go to sample ${shown.seed + i}`, title: `seed ${shown.seed + i}`,
@@ -39,7 +41,7 @@ export function samplesPanel(session, shown) {
   }
 
   const source = choice("Fitted density", fitted.map((name) => [name, name.replaceAll("_", " ")]), shown.source, (name) => { shown.source = name; refresh(); });
-  session.on("view restored", () => {
+  session.on("view restored layers", () => {
     if (shown.tab === "samples") { if (shown.source) source.value = shown.source; refresh(); }
     else if (shown.sampled) { shown.sampled = null; session.tell("code"); }
   });
@@ -49,7 +51,7 @@ export function samplesPanel(session, shown) {
       h("button", { type: "button", text: "‹", "aria-label": "Previous seeds", onclick: step(-COUNT) }), h("button", { type: "button", text: "›", "aria-label": "Next seeds", onclick: step(COUNT) }),
       h("label", { class: "inline" }, "temperature ", temperature), cool),
     h("div", { class: "sides" },
-      h("div", {}, h("h3", {}, h("span", { class: "mark prior", text: "●" }), world.variational ? " the prior" : " N(0, I), not used in training"), boards.prior),
-      h("div", {}, h("h3", {}, h("span", { class: "mark", text: "●" }), " ", fitted.length > 1 ? source : shown.source ? `${shown.source.replaceAll("_", " ")}, fitted to the codes` : "no density was fitted"), boards.fitted)),
+      h("div", {}, h("h2", {}, h("span", { class: "mark prior", text: "●" }), world.variational ? " the prior" : " N(0, I), not used in training"), boards.prior),
+      h("div", {}, h("h2", {}, h("span", { class: "mark", text: "●" }), " ", fitted.length > 1 ? source : shown.source ? `${shown.source.replaceAll("_", " ")}, fitted to the codes` : "no density was fitted"), boards.fitted)),
     h("p", { class: "muted small", text: "The dots on the map are these samples. At temperature T, the distance of each sample from the mean of its distribution is multiplied by T." }));
 }

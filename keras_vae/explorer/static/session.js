@@ -1,9 +1,12 @@
-// The state of the page: one current code for each world, its origin, and the label that it is decoded with.
+// The state of the page: one current code for each world, its origin, and the label that it is decoded with. The tools
+// work on one of the worlds, the one in focus.
 // Everything else listens to events, session.on(name, listener):
 //   code    the current code has changed (the images follow, see `picture`)
 //   picture the decoded image is available
 //   view    the display has changed
+//   layers  a slow layer of a map is being computed or has arrived, see `background.js`
 
+import { missing } from "explorer/background";
 import { latest } from "explorer/dom";
 import { engineOf } from "explorer/engines";
 import { moved, nearest, project } from "explorer/maths";
@@ -11,7 +14,7 @@ import { moved, nearest, project } from "explorer/maths";
 /** Completes a world's facts: flat arrays, sizes and the engine. */
 export function prepared(facts) {
   const world = { ...facts };
-  for (const key of ["center", "directions", "scales", "coordinates"]) world[key] = facts[key].data;
+  for (const key of ["center", "directions", "scales", "coordinates", "shares"]) world[key] = facts[key].data;
   world.dims = facts.center.shape[0];
   world.axes = facts.directions.shape[0];
   world.count = facts.images.shape[0];
@@ -27,6 +30,7 @@ export function prepared(facts) {
   world.axisName = (axis) => (world.dims <= 2 ? `z${"₁₂"[axis]}` : `axis ${axis + 1}`);
   world.told = (label) => (world.conditional ? Math.min(label, world.label_names.length - 1) : null);  // the label for the engine's functions
   world.labelOf = (index) => (world.classes ? world.label_names[world.classes[index]] ?? "" : "");
+  world.missing = missing(world);
   world.engine = engineOf(world);
   return world;
 }
@@ -36,16 +40,18 @@ export const imageOf = (world, index) =>
   Float32Array.from(world.pictures.subarray(index * world.size, (index + 1) * world.size), (value) => value / 255);
 
 export class Session {
-  constructor(worlds) {
+  constructor(worlds, focus = 0) {
     this.worlds = worlds;
+    this.focus = focus;
     this.listeners = {};
     this.current = worlds.map((world) => ({ code: world.mean, picture: null, encoded: null }));
     this.origin = { kind: "place" };  // or the encoded image: { kind: "image", index } or { kind: "given", image, name }
     this.labelNames = worlds.find((world) => world.conditional)?.label_names ?? null;
     this.label = this.labelNames ? 0 : null;  // the label that codes are decoded with in every conditional world
-    this.locks = new Map();  // axis -> its locked coordinate in the first world
+    this.locks = new Map();  // axis -> its locked coordinate in the world in focus
     this.milliseconds = null;
     this.decodeAll = latest(() => this.#decode());
+    this.giving = latest((image, origin) => this.#give(image, origin));
   }
 
   on(names, listener) {
@@ -56,16 +62,17 @@ export class Session {
     for (const listener of this.listeners[name] ?? []) listener();
   }
 
-  get world() { return this.worlds[0]; }
-  get code() { return this.current[0].code; }
-  coordinates(number = 0) { return project(this.worlds[number], this.current[number].code); }
+  get world() { return this.worlds[this.focus]; }
+  get code() { return this.current[this.focus].code; }
+  get other() { return this.worlds.length > 1 ? 1 - this.focus : null; }
+  coordinates(number = this.focus) { return project(this.worlds[number], this.current[number].code); }
 
-  /** Sets the code of the first world. The second one's cursor moves to the corresponding place on its map, or to `beside`. */
+  /** Sets the code of the world in focus. The other one's cursor moves to the corresponding place on its map, or to `beside`. */
   setCode(code, { encoded = null, beside = null, origin = { kind: "place" } } = {}) {
     const kept = this.#locked(code), asked = kept === code;
     this.origin = asked ? origin : { kind: "place" };
-    this.current[0] = { ...this.current[0], code: kept, encoded: asked ? encoded : null };
-    if (asked && beside) this.current[1] = { ...this.current[1], ...beside };
+    this.current[this.focus] = { ...this.current[this.focus], code: kept, encoded: asked ? encoded : null };
+    if (asked && beside) this.current[this.other] = { ...this.current[this.other], ...beside };
     else if (this.worlds.length > 1) this.#follow();
     this.tell("code");
     this.decodeAll();
@@ -94,14 +101,14 @@ export class Session {
 
   /** Moves the cursor of world `number` to coordinates, and the other cursor along with it. */
   place(number, coordinates) {
-    if (number === 0) return this.setCoordinates(coordinates);
-    this.setCoordinates(this.#carried(coordinates, this.worlds[1], this.world));
+    if (number === this.focus) return this.setCoordinates(coordinates);
+    this.setCoordinates(this.#carried(coordinates, this.worlds[number], this.world));
   }
 
   #follow() {
-    const [first, second] = this.worlds;
-    const coordinates = this.#carried(this.coordinates(0), first, second);
-    this.current[1] = { ...this.current[1], code: moved(second, second.mean, coordinates), encoded: null };
+    const { other } = this, second = this.worlds[other];
+    const coordinates = this.#carried(this.coordinates(), this.world, second);
+    this.current[other] = { ...this.current[other], code: moved(second, second.mean, coordinates), encoded: null };
   }
 
   /** The same number of standard deviations from the mean of the codes, axis by axis. */
@@ -111,22 +118,22 @@ export class Session {
   }
 
   /** Goes to the code of test image `index` of world `number`. */
-  pick(index, number = 0) {
+  pick(index, number = this.focus) {
     const world = this.worlds[number], image = imageOf(world, index);
     return this.give(image, { kind: "image", index, number, name: `held-out image ${index}`, label: world.labelOf(index), own: world.classes?.[index] });
   }
 
   /** Encodes an image in every world that accepts it, with its own label if it has one, and goes to its code. */
   give(image, origin) {
-    this.giving ??= latest((image, origin) => this.#give(image, origin));
     return this.giving(image, origin);
   }
 
   async #give(image, origin) {
-    const [first, beside] = await Promise.all(this.worlds.map((world, number) => this.#placed(world, number, image, origin)));
+    const found = await Promise.all(this.worlds.map((world, number) => this.#placed(world, number, image, origin)));
+    const first = found[this.focus], beside = found[this.other];
     if (first) this.setCode(first.code, { encoded: first.encoded, beside, origin: { ...origin, image } });
     else if (beside) {
-      const [to, from] = this.worlds;
+      const to = this.world, from = this.worlds[this.other];
       this.setCode(moved(to, this.code, this.#carried(project(from, beside.code), from, to)), { beside, origin: { ...origin, image } });
     }
   }

@@ -2,6 +2,7 @@
 
 import { h, later, latest, number } from "explorer/dom";
 import { moved, stacked } from "explorer/maths";
+import { normal } from "explorer/measures";
 import { still } from "explorer/pictures";
 
 const REACH = 3;  // standard deviations in each direction
@@ -37,7 +38,7 @@ export function slidersPanel(session, shown) {
 }
 
 function row(session, axis) {
-  const { world } = session, name = world.axisName(axis);
+  const { world } = session, name = world.axisName(axis), share = `${Math.round(100 * world.shares[axis])}% of the variance of the codes`;
   const low = world.means[axis] - REACH * world.scales[axis], high = world.means[axis] + REACH * world.scales[axis];
   const value = h("output", { class: "value" }), strip = h("div", { class: "strip", "aria-hidden": "true" });
   const slider = h("input", { type: "range", min: low, max: high, step: (high - low) / 400, "aria-label": name, oninput: () => {
@@ -59,8 +60,5 @@ function row(session, axis) {
     const locked = String(session.locks.has(axis));
     if (lock.getAttribute("aria-pressed") !== locked) lock.setAttribute("aria-pressed", locked);
   }
-  return { axis, low, high, strip, update, element: h("div", { class: "slider" }, h("label", { text: name }), h("div", { class: "track" }, strip, slider), value, lock) };
+  return { axis, low, high, strip, update, element: h("div", { class: "slider" }, h("label", { text: name, title: share }), h("div", { class: "track" }, strip, slider), value, lock) };
 }
-
-/** A sample from N(0, 1) (Box and Muller 1958). */
-const normal = () => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());

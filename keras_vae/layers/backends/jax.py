@@ -1,10 +1,16 @@
 """JAX: steps that are functions from state to state, each compiled as one program, over however many devices."""
 
+from __future__ import annotations
+
 import itertools
+from typing import TYPE_CHECKING, Any
 
 import jax
 
 from keras_vae.runtime.lazy import keras
+
+if TYPE_CHECKING:
+    from keras_vae.runtime.tensor import Tensor
 
 SEED_DTYPE = "uint32"
 
@@ -18,12 +24,12 @@ class JaxSteps:
     """
 
     @property
-    def metrics_variables(self):
+    def metrics_variables(self) -> list[keras.Variable]:
         """The metrics' state, and what else is handed through: the critic's optimizer's."""
         critics = [] if self.critic is None else self.critic_optimizer.variables
         return [*super().metrics_variables, *critics]
 
-    def train_step(self, state, data):
+    def train_step(self, state: tuple, data: Any) -> tuple[dict[str, Tensor], tuple]:
         """Takes one optimizer step on the mean over the batch of the objective's loss, and a critic's with it."""
         batch = self.unpack(data)
         trained = self.trainable_variables
@@ -41,7 +47,7 @@ class JaxSteps:
                 apply(*update)
             return self.get_metrics_result(), values_of((trained, *others), scope)
 
-    def test_step(self, state, data):
+    def test_step(self, state: tuple, data: Any) -> tuple[dict[str, Tensor], tuple]:
         """Measures one batch, with noise that depends on how many images were measured before it."""
         batch = self.unpack(data)
         variables = self.trainable_variables, self.non_trainable_variables, self.metrics_variables
@@ -50,7 +56,7 @@ class JaxSteps:
             self.update_metrics(batch)
             return self.get_metrics_result(), values_of(variables, scope)
 
-    def predict_step(self, state, data):
+    def predict_step(self, state: tuple, data: Any) -> tuple[Tensor, tuple]:
         """Returns the reconstructions of a batch, and the state."""
         return super().predict_step(state, (self.unpack(data).inputs(),))
 

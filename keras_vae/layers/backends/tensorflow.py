@@ -1,9 +1,15 @@
 """TensorFlow: steps that change variables, replicated by `tf.distribute`."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, Any
 
 from keras_vae.runtime import upstream
 from keras_vae.runtime.lazy import tf
+
+if TYPE_CHECKING:
+    from keras_vae.runtime.tensor import Tensor
 
 SEED_DTYPE = "int32"
 WEIGHTS_FOR_XLA = 1_000_000
@@ -12,7 +18,7 @@ WEIGHTS_FOR_XLA = 1_000_000
 class TensorFlowSteps(upstream.NoSymbolicBuild):
     """What `fit` and `evaluate` do with a batch."""
 
-    def train_step(self, data):
+    def train_step(self, data: Any) -> dict[str, Tensor]:
         """Takes one optimizer step on the mean over the (global) batch of the objective's loss.
 
         A critic takes its own step at the same time, on the same batch. No term reaches what it is not to train, so
@@ -30,14 +36,14 @@ class TensorFlowSteps(upstream.NoSymbolicBuild):
             apply(optimizer, gradients, weights)
         return for_all_workers(self.get_metrics_result())
 
-    def test_step(self, data):
+    def test_step(self, data: Any) -> dict[str, Tensor]:
         """Measures one batch, with noise that depends on how many images were measured before it."""
         batch = self.unpack(data)
         self.compute_batch_loss(batch, training=False)
         self.update_metrics(batch)
         return for_all_workers(self.get_metrics_result())
 
-    def predict_step(self, data):
+    def predict_step(self, data: Any) -> Tensor:
         """Returns the reconstructions of a batch."""
         return super().predict_step((self.unpack(data).inputs(),))
 

@@ -26,7 +26,7 @@ from keras_vae.model.likelihoods.ms_ssim import MultiScaleSimilarity
 
 __all__ = ["LIKELIHOODS", "Automatic", "Likelihood"]
 
-LIKELIHOODS = {
+LIKELIHOODS: dict[str, type[Likelihood]] = {
     "bernoulli": Bernoulli,
     "continuous_bernoulli": ContinuousBernoulli,
     "discretized_logistic": DiscretizedLogistic,

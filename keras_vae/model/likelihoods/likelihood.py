@@ -16,7 +16,7 @@ class Likelihood(Owner):
             one level, the bits are underestimated. None if the likelihood is not a density.
     """
 
-    bin_width = EIGHT_BIT
+    bin_width: float | None = EIGHT_BIT
 
     @property
     def is_density(self):

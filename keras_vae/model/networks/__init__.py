@@ -19,4 +19,4 @@ from keras_vae.model.networks.residual import Residual
 
 __all__ = ["ACTIVATIONS", "NETWORKS", "Plan", "groups"]
 
-NETWORKS = {"convolutional": Convolutional, "mlp": Perceptron, "residual": Residual}
+NETWORKS: dict[str, type] = {"convolutional": Convolutional, "mlp": Perceptron, "residual": Residual}

@@ -21,6 +21,7 @@ from keras_vae.model.objectives.importance_weighted import (
     PartiallyImportanceWeighted,
 )
 from keras_vae.model.objectives.moments import CodesCovariance, MeansCovariance
+from keras_vae.model.objectives.objective import Objective
 from keras_vae.model.objectives.quantized import VectorQuantized
 from keras_vae.model.objectives.regularized import (
     RegularizedGradientPenalty,
@@ -30,7 +31,7 @@ from keras_vae.model.objectives.regularized import (
 from keras_vae.model.objectives.total_correlation import BetaTCVAE
 from keras_vae.model.objectives.variational import BetaVAE, VariationalBound
 
-OBJECTIVES = {
+OBJECTIVES: dict[str, type[Objective]] = {
     "adversarial_autoencoder": AdversarialAutoencoder,
     "autoencoder": PlainAutoencoder,
     "beta_tcvae": BetaTCVAE,

@@ -85,7 +85,7 @@ class FactorVAE(Adversarial):
     formula: ClassVar = "D + R + gamma TC(z), TC by a critic"
     paper: ClassVar = "Kim and Mnih 2018"
     good_for: ClassVar = "independent dimensions with less loss of detail than beta-VAE"
-    terms: ClassVar = ("distortion", "rate", "total_correlation", "critic_loss")
+    terms: ClassVar[tuple[str, ...]] = ("distortion", "rate", "total_correlation", "critic_loss")
 
     gamma: float = field(default=35.0, metadata={"help": "weight of the total correlation; 0 is the VAE"})
 
@@ -127,7 +127,7 @@ class AdversarialAutoencoder(Adversarial):
     paper: ClassVar = "Makhzani et al. 2016"
     good_for: ClassVar = "codes without noise that follow any prior that can be sampled"
     latent: ClassVar = Point()
-    terms: ClassVar = ("distortion", "encoder_loss", "critic_loss")
+    terms: ClassVar[tuple[str, ...]] = ("distortion", "encoder_loss", "critic_loss")
 
     critic_widths: tuple[int, ...] = field(
         default=(1000, 1000), metadata={"help": "units of each hidden layer of the critic"}

@@ -16,7 +16,7 @@ class PlainAutoencoder(Objective):
     good_for: ClassVar = "compression; generation only with a fitted sampler"
 
     latent: ClassVar = Point()
-    terms: ClassVar = ("distortion",)
+    terms: ClassVar[tuple[str, ...]] = ("distortion",)
     prior: ClassVar = "none"
 
     def __call__(self, model, step):

@@ -30,7 +30,7 @@ class InfoVAE(Annealed):
     good_for: ClassVar = "informative codes that still fill the prior; small latents"
 
     prior: ClassVar = "standard"
-    terms: ClassVar = ("distortion", "rate", "discrepancy")
+    terms: ClassVar[tuple[str, ...]] = ("distortion", "rate", "discrepancy")
     kernel: ClassVar = staticmethod(gaussian_kernel)
 
     alpha: float = field(default=0.0, metadata={"help": "weight of the information in the code, at most 1"})
@@ -73,7 +73,7 @@ class WassersteinMMD(Annealed):
 
     latent: ClassVar = Point()
     prior: ClassVar = "standard"
-    terms: ClassVar = ("distortion", "discrepancy")
+    terms: ClassVar[tuple[str, ...]] = ("distortion", "discrepancy")
     kernel: ClassVar = staticmethod(inverse_multiquadratic)
 
     weight: float = field(

@@ -21,7 +21,7 @@ class PlanarFlow(VariationalBound):
     paper: ClassVar = "Rezende and Mohamed 2015"
     good_for: ClassVar = "small latents whose posteriors are bent or have two modes"
     kind: ClassVar = "planar"
-    width: ClassVar = 1  # a planar step has no network
+    width = 1  # a planar step has no network
 
     depth: int = field(default=10, metadata={"help": "number of steps of the flow"})
 

@@ -25,8 +25,8 @@ class ImportanceWeighted(Objective):
     formula: ClassVar = "-log mean of k weights w = p(x|z) p(z) / q(z|x)"
     paper: ClassVar = "Burda et al. 2016"
     good_for: ClassVar = "a higher likelihood; non-Gaussian posteriors"
-    terms: ClassVar = ("bound", "distortion", "rate")
-    counts: ClassVar = ("num_samples",)
+    terms: ClassVar[tuple[str, ...]] = ("bound", "distortion", "rate")
+    counts: ClassVar[tuple[str, ...]] = ("num_samples",)
 
     num_samples: int = field(default=5, metadata={"help": "number of codes per image, k"})
 

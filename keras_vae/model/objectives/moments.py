@@ -25,7 +25,7 @@ class MeansCovariance(Annealed):
     good_for: ClassVar = "disentanglement; small latents"
 
     prior: ClassVar = "standard"
-    terms: ClassVar = ("distortion", "rate", "covariance")
+    terms: ClassVar[tuple[str, ...]] = ("distortion", "rate", "covariance")
 
     off_diagonal: float = field(default=10.0, metadata={"help": "weight of the squared covariances"})
     diagonal: float = field(default=100.0, metadata={"help": "weight of (variance - 1)^2"})

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from keras_vae.model.posteriors import DiagonalGaussian
+from keras_vae.model.posteriors.latent import Latent
 
 
 class Objective:
@@ -23,8 +24,8 @@ class Objective:
     paper: ClassVar = ""
     good_for: ClassVar = ""
 
-    latent: ClassVar = DiagonalGaussian()
-    terms: ClassVar = ("distortion", "rate")
+    latent: ClassVar[Latent] = DiagonalGaussian()
+    terms: ClassVar[tuple[str, ...]] = ("distortion", "rate")
     prior: ClassVar = "any"
     conditional: ClassVar = False
     corruption: ClassVar = "none"

@@ -24,7 +24,7 @@ class VectorQuantized(Objective):
     paper: ClassVar = "van den Oord et al. 2017"
     good_for: ClassVar = "sharp reconstructions; discrete codes for a strong prior"
 
-    terms: ClassVar = ("distortion", "rate", "commitment", "perplexity", "dead_codes")
+    terms: ClassVar[tuple[str, ...]] = ("distortion", "rate", "commitment", "perplexity", "dead_codes")
 
     codebook: int = field(default=512, metadata={"help": "number of entries in the codebook"})
     commitment: float = field(

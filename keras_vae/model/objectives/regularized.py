@@ -22,7 +22,7 @@ class Regularized(Objective):
 
     paper: ClassVar = "Ghosh et al. 2020"
     latent: ClassVar = Point()
-    terms: ClassVar = ("distortion", "code_penalty", "decoder_penalty")
+    terms: ClassVar[tuple[str, ...]] = ("distortion", "code_penalty", "decoder_penalty")
     prior: ClassVar = "none"
 
     code_weight: float = field(default=0.0064, metadata={"help": "weight of half the code's squared norm"})
@@ -102,7 +102,7 @@ class RegularizedSpectral(Regularized):
     good_for: ClassVar = (
         "kernels of bounded norm without a weight to choose; best with `--network.normalization batch`"
     )
-    terms: ClassVar = ("distortion", "code_penalty")
+    terms: ClassVar[tuple[str, ...]] = ("distortion", "code_penalty")
 
     def constrain(self, decoder):
         """Returns the decoder with kernels of norm 1, and a constraint that keeps the norm under any optimizer."""

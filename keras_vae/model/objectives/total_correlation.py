@@ -33,7 +33,13 @@ class BetaTCVAE(Annealed):
     good_for: ClassVar = "disentanglement with less distortion than beta-VAE"
 
     prior: ClassVar = "standard"
-    terms: ClassVar = ("distortion", "rate", "information", "total_correlation", "dimensionwise")
+    terms: ClassVar[tuple[str, ...]] = (
+        "distortion",
+        "rate",
+        "information",
+        "total_correlation",
+        "dimensionwise",
+    )
 
     alpha: float = field(default=1.0, metadata={"help": "weight of the information between image and code"})
     beta: float = field(default=6.0, metadata={"help": "weight of the total correlation"})

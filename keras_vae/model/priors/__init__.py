@@ -14,9 +14,10 @@ N(0, I), for which the rate of a Gaussian posterior has a closed form.
 
 from keras_vae.model.priors.flow import FlowPrior
 from keras_vae.model.priors.mixture import MixturePrior, VampPrior
+from keras_vae.model.priors.prior import Prior
 from keras_vae.model.priors.standard import StandardNormal
 
-PRIORS = {
+PRIORS: dict[str, type[Prior]] = {
     "standard": StandardNormal,
     "mixture": MixturePrior,
     "vamp": VampPrior,

@@ -7,10 +7,10 @@ loss, change the decoder's input in training, or bound the codes. `docs/easy_lat
 from keras_vae.model.regularizers.equivariance import Equivariance
 from keras_vae.model.regularizers.noise import CodeNoise
 from keras_vae.model.regularizers.normalized import NormalizedCodes
-from keras_vae.model.regularizers.regularizer import NoRegularizer
+from keras_vae.model.regularizers.regularizer import NoRegularizer, Regularizer
 from keras_vae.model.regularizers.spectral import SpectralPenalty
 
-REGULARIZERS = {
+REGULARIZERS: dict[str, type[Regularizer]] = {
     "equivariance": Equivariance,
     "noise": CodeNoise,
     "none": NoRegularizer,

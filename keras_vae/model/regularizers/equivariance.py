@@ -26,7 +26,7 @@ class Equivariance(Regularizer):
     """
 
     name: ClassVar = "equivariance"
-    terms: ClassVar = ("equivariance",)
+    terms: ClassVar[tuple[str, ...]] = ("equivariance",)
 
     weight: float = field(default=0.25, metadata={"help": "weight of the distortion of transformed images"})
     scales: tuple[float, ...] = field(

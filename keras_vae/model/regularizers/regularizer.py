@@ -17,7 +17,7 @@ class Regularizer:
     """
 
     name: ClassVar = ""
-    terms: ClassVar = ()
+    terms: ClassVar[tuple[str, ...]] = ()
 
     def check(self, model):
         """Raises a ValueError if the regularizer cannot be used with the objective or the latent of `model`."""

@@ -22,7 +22,7 @@ class SpectralPenalty(Regularizer):
     """
 
     name: ClassVar = "spectral"
-    terms: ClassVar = ("high_frequencies",)
+    terms: ClassVar[tuple[str, ...]] = ("high_frequencies",)
 
     weight: float = field(default=100.0, metadata={"help": "penalty in nats per image at a share of 1"})
     cutoff: float = field(

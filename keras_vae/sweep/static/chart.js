@@ -1,7 +1,7 @@
 // A plot of points with error bars, optionally joined: scales, ticks, and a tooltip for the nearest point.
 
 import { h } from "explorer/dom";
-import { round } from "sweep/numbers";
+import { alike, round } from "sweep/numbers";
 
 const MARGIN = { left: 62, right: 18, top: 14, bottom: 46 };
 const NEAR = 36; // pixels within which a point is selected
@@ -24,7 +24,7 @@ function scale(values, log, from, to) {
   return { place, low: log ? Math.exp(low) : low, high: log ? Math.exp(high) : high, log };
 }
 
-/** Round numbers within a scale, three to seven. */
+/** Round numbers within a scale, three to nine. */
 export function ticks({ low, high, log }) {
   if (log && high / low > 4) {
     const all = [], sparse = [];
@@ -35,8 +35,8 @@ export function ticks({ low, high, log }) {
       }
     return all.length > 8 && sparse.length > 2 ? sparse : all;
   }
-  const rough = (high - low) / 6, power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 2.5, 5, 10].find((digit) => digit * power >= rough) * power;
+  const rough = (high - low) / 8, power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].find((digit) => digit * power >= rough) * power;
   const found = [];
   for (let index = Math.ceil(low / step); index * step <= high; index++) found.push(Number((index * step).toPrecision(12)));
   return found;
@@ -151,11 +151,12 @@ export function chart(plot) {
 
 function axes(drawing, plot, scales, width, height) {
   const bottom = height - MARGIN.bottom, right = width - MARGIN.right;
-  for (const value of ticks(scales.y)) {
+  const levels = ticks(scales.y), written = alike(levels, plot.y.unit);
+  for (const [index, value] of levels.entries()) {
     const at = scales.y.place(value);
     drawing.append(
       svg("line", { x1: MARGIN.left, x2: right, y1: at, y2: at, class: "grid" }),
-      svg("text", { x: MARGIN.left - 8, y: at + 4, "text-anchor": "end" }, round(value, plot.y.unit)));
+      svg("text", { x: MARGIN.left - 8, y: at + 4, "text-anchor": "end" }, written[index]));
   }
   let free = -Infinity;
   const named = plot.x.ticks || new Map(ticks(scales.x).map((value) => [value, round(value, plot.x.unit)]));

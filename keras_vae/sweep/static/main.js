@@ -15,10 +15,9 @@ function header() {
 }
 
 function recommendation(found) {
-  const said = found.words ? "good" : "none";
   const of = data.recommendations.length > 1 ? `Recommendation for ${found.dataset} (${found.metric}, n = ${found.n})` : "Recommendation";
-  return h("div", { class: `card verdict tone-${said}` }, h("p", { class: "kind", text: of }),
-    h("h2", { text: found.words || "Nothing can be recommended yet" }), h("p", { class: "cause", text: found.reason.replaceAll(" ± ", "\u00a0±\u00a0") }));
+  return h("div", { class: `card verdict tone-${found.tone}` }, h("p", { class: "kind", text: of }),
+    h("h2", { text: found.title }), h("p", { class: "cause", text: found.reason.replaceAll(" ± ", "\u00a0±\u00a0") }));
 }
 
 function incomplete() {

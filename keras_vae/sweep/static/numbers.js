@@ -28,6 +28,16 @@ export function round(value, unit = null) {
   return minus(text) + (unit === "share" ? "%" : "");
 }
 
+/** The ticks of an axis: evenly spaced values have equal decimals. */
+export function alike(values, unit = null) {
+  const texts = values.map((value) => round(value, unit)), gaps = values.slice(1).map((value, index) => value - values[index]);
+  const even = gaps.length > 0 && Math.max(...gaps) - Math.min(...gaps) < 1e-6 * Math.max(...gaps);
+  if (!even || unit === "bytes" || texts.some((text) => text.includes("e"))) return texts;
+  const decimals = Math.max(...texts.map((text) => (text.replace("%", "").split(".")[1] || "").length));
+  const scale = unit === "share" ? 100 : 1, end = unit === "share" ? "%" : "";
+  return values.map((value) => minus((scale * value).toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals })) + end);
+}
+
 /** A mean with its standard error. */
 export function withError({ mean, error, n }, unit = null) {
   const uncertain = error === null ? "" : ` ± ${short(error, unit, 2)}`;
