@@ -15,7 +15,7 @@ from keras_vae.runtime.files import rename, unfinished, write_json, writing
 from keras_vae.runtime.half import halve_weights
 from keras_vae.runtime.json_file import quote, read_json
 from keras_vae.runtime.lazy import keras
-from keras_vae.samplers import SAMPLERS, load, save
+from keras_vae.samplers import SAMPLERS, PixelCNN, load, save
 
 MODEL, WEIGHTS = ("config.json", "metadata.json", "model.weights.h5"), "model.weights.h5"
 PRESET, SAMPLER, RESULTS, CARD = "preset.json", "sampler.npz", "results.json", "README.md"
@@ -77,7 +77,8 @@ def write(folder, model, sampler=None, results=None, about=None, half=False):
             os.replace(new / WEIGHTS, temporary / WEIGHTS)
             halve_weights(temporary / WEIGHTS, new / WEIGHTS)
         if sampler is not None:
-            save(sampler, new / SAMPLER, half)
+            # Draws of a codebook's entries are discrete: rounding would give other images for some seeds.
+            save(sampler, new / SAMPLER, half and not isinstance(sampler, PixelCNN))
         if results:
             write_json(new / RESULTS, results)
         write_json(new / PRESET, dataclasses.asdict(about))
