@@ -1,6 +1,7 @@
 """Presets: written, read, found, downloaded by a stub of the Hub's client, and turned into runs."""
 
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -270,6 +271,36 @@ def test_a_sampler_of_another_shape_is_refused(model, folder):
     keras_vae.samplers.save(other, unsealed(folder) / "sampler.npz")
     with pytest.raises(UsageError, match=r"sampler\.npz is not the gaussian of this model"):
         keras_vae.VAE.from_preset(folder)
+
+
+class Bomb:
+    """An object whose pickle makes a folder when it is loaded."""
+
+    def __reduce__(self):
+        return os.mkdir, ("ran",)
+
+
+FOREIGN = (
+    {"module": "os", "class_name": "mkdir", "config": {"path": "ran"}},
+    {"module": "builtins", "class_name": "exec", "config": {"source": "import os; os.mkdir('ran')"}},
+    {"class_name": "__lambda__", "config": {"value": ["4wEAAAA=", None, None]}},
+    {"module": "keras.layers", "class_name": "TFSMLayer", "config": {"filepath": "serving/decoder/1"}},
+)
+
+
+def test_pickles_and_code_in_a_preset_are_not_run(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    own = json.loads((unsealed(folder) / "config.json").read_text())
+    for part in FOREIGN:
+        for config in (part, {**own, "config": {**own["config"], "dtype": part}}):
+            (folder / "config.json").write_text(json.dumps(config))
+            with pytest.raises(UsageError, match="cannot be loaded"):
+                keras_vae.VAE.from_preset(folder)
+    bombs = np.array([Bomb()], object)
+    np.savez(folder / "sampler.npz", sampler="gaussian", latent_shape=bombs)
+    with pytest.raises(UsageError, match="does not contain a sampler"):
+        keras_vae.VAE.from_preset(folder)
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_model_that_is_none_of_ours_is_refused(folder):
