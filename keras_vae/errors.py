@@ -73,6 +73,11 @@ class TimedOut(ServingError, TimeoutError):
     """The server did not answer in time."""
 
 
+def first_line(error):
+    """Returns the first line of an exception's message, or the name of its class if it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def printable(text):
     """Returns `text` with control characters and line ends escaped, as Python writes them."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)

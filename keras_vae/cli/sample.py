@@ -8,8 +8,7 @@ from keras_vae.config.flags import command, parse
 from keras_vae.errors import UsageError
 from keras_vae.runtime import devices
 from keras_vae.runtime.files import writing
-from keras_vae.training.preset_runs import recommended_sampler
-from keras_vae.training.run_folder import Run
+from keras_vae.training.preset_runs import recommended_sampler, run_at
 
 MOST = 1024  # images in a picture
 
@@ -70,10 +69,7 @@ def model_of(text):
 
     if presets.is_known(text):
         return Autoencoder.from_preset(text)
-    try:
-        run = Run.open(text)
-    except UsageError as error:
-        raise UsageError(f"{error} {presets.unknown(text)}") from error
+    run = run_at(text)
     model = load_model(run)
     model.sampler = recommended_sampler(run)
     return model

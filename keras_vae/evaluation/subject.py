@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_vae.config.codec import registered_name
-from keras_vae.errors import UsageError
+from keras_vae.errors import UsageError, first_line
 from keras_vae.evaluation.ranges import DECODER_RANGES, ENCODER_RANGES, Ranges, check_range
 from keras_vae.export.saved_models import DESCRIPTION, Description, float32_twin, read_prior
 from keras_vae.model.likelihoods import LIKELIHOODS, Bernoulli, LearnedGaussian, OptimalGaussian
@@ -569,9 +569,9 @@ def readable(load, path):
     try:
         return load(path)
     except Exception as error:
-        sentence = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UsageError(
-            f"{path} cannot be loaded: {sentence} (a SavedModel, written by model.export, needs no custom classes)"
+            f"{path} cannot be loaded: {first_line(error)} (a SavedModel, written by model.export, needs no custom"
+            " classes)"
         ) from error
 
 

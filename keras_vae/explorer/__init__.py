@@ -5,8 +5,9 @@
     static_page(worlds)             the same page as one HTML file, with the networks computed in the browser
 
 The page consists of JavaScript modules, `static/`, without a build step. All data of a run that are computed in advance
-are a `World`, and are kept with the run (`kept.py`). Everything else is computed on demand by an engine, of which there are three (`static/engines.js`): this
-package behind HTTP, the networks in the browser, or a grid of images for networks that the browser cannot compute.
+are a `World`, and are kept with the run (`kept.py`). Everything else is computed on demand by one of three engines
+(`static/engines.js`): this package behind HTTP, the networks in the browser, or a grid of images for networks that the
+browser cannot compute.
 
 Imports: `report`, `evaluation`. Begin with `world.py` and `static/main.js`.
 """

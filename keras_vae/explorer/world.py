@@ -21,7 +21,7 @@ from keras_vae.report.page import NAME, clean
 from keras_vae.report.verdict import VERDICTS, plain_words
 from keras_vae.runtime.lazy import tf
 from keras_vae.runtime.programs import command_line, typed_path
-from keras_vae.samplers import SAMPLERS, Codes, Mixture
+from keras_vae.samplers import Codes, Mixture, name_of
 from keras_vae.samplers import load as load_sampler
 from keras_vae.samplers.principal import oriented, principal_components, project
 from keras_vae.training.setup import load as load_dataset
@@ -217,11 +217,7 @@ class World:
     def density(self, source, codes):
         """Returns the log density of `codes`, `[n, d]`, under the sampler `source`, in nats; None if it is costly."""
         sampler = self.samplers[source]
-        name = (
-            "prior"
-            if source == "prior"
-            else next(key for key, kind in SAMPLERS.items() if type(sampler) is kind)
-        )
+        name = "prior" if source == "prior" else name_of(sampler)
         if name not in EXACT or isinstance(self.model.latent, Codebook):
             return None
         shaped = np.asarray(codes, "float32").reshape(-1, *self.model.latent_shape)

@@ -156,7 +156,7 @@ class Saving:
                 `pip install 'keras-vae[hub]'`.
 
         Raises:
-            UsageError: There is no such preset, or its files are missing, damaged or unsafe.
+            UsageError: The preset does not exist, or its files are missing, damaged or unsafe.
         """
         folder = presets.find(preset)
         model, sampler = presets.read(folder)

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from keras_vae.config.codec import did_you_mean
-from keras_vae.errors import UsageError
+from keras_vae.errors import UsageError, first_line
 from keras_vae.presets.folder import FILES, PRESET
 
 HUB = "hf://"
@@ -37,7 +37,7 @@ def find(text):
     """Returns the folder of the preset `text`: a name, the path of a folder, or `hf://user/repository[@revision]`.
 
     Raises:
-        UsageError: There is no such preset, or it cannot be downloaded.
+        UsageError: No preset has this name, path or address, or it cannot be downloaded.
     """
     text = os.fspath(text)
     if text.startswith(HUB):
@@ -72,8 +72,7 @@ def download(address):
             library_name="keras_vae",
         )
     except Exception as error:  # the client has dozens of types, of its own and of its HTTP library
-        sentence = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UsageError(f"{address} cannot be downloaded: {sentence}") from error
+        raise UsageError(f"{address} cannot be downloaded: {first_line(error)}") from error
     if not is_preset(folder):
         raise UsageError(
             f"{address} is not a preset: {PRESET} is missing (a Keras model: keras.saving.load_model(address))"

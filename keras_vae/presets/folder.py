@@ -8,14 +8,14 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from keras_vae.errors import UsageError
+from keras_vae.errors import UsageError, first_line
 from keras_vae.presets.card import card
 from keras_vae.runtime import checksums
 from keras_vae.runtime.files import rename, unfinished, write_json, writing
 from keras_vae.runtime.half import halve_weights
 from keras_vae.runtime.json_file import quote, read_json
 from keras_vae.runtime.lazy import keras
-from keras_vae.samplers import SAMPLERS, PixelCNN, load, save
+from keras_vae.samplers import PixelCNN, load, name_of, save
 
 MODEL, WEIGHTS = ("config.json", "metadata.json", "model.weights.h5"), "model.weights.h5"
 PRESET, SAMPLER, RESULTS, CARD = "preset.json", "sampler.npz", "results.json", "README.md"
@@ -68,7 +68,7 @@ def write(folder, model, sampler=None, results=None, about=None, half=False):
     """
     path = Path(folder)
     results = {name: value for name, value in (results or {}).items() if name in ESSENTIAL}
-    about = dataclasses.replace(about or About(), sampler=sampler and sampler_name(sampler), half=half)
+    about = dataclasses.replace(about or About(), sampler=sampler and name_of(sampler), half=half)
     with writing(path), unfinished(path.absolute().parent) as temporary:
         new = temporary / "new"
         model.save(new, zipped=False)
@@ -87,11 +87,6 @@ def write(folder, model, sampler=None, results=None, about=None, half=False):
         if not rename(new, path):
             raise UsageError(f"{path} exists already: choose another folder")
     return path
-
-
-def sampler_name(sampler):
-    """Returns the name of a sampler in `SAMPLERS`."""
-    return next(name for name, kind in SAMPLERS.items() if kind is type(sampler))
 
 
 def read_facts(folder):
@@ -119,10 +114,9 @@ def read(folder):
     except UsageError:
         raise
     except Exception as error:
-        sentence = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UsageError(f"{folder} cannot be loaded: {sentence}") from error
+        raise UsageError(f"{folder} cannot be loaded: {first_line(error)}") from error
     fits = sampler is None or tuple(sampler.latent_shape) == getattr(model, "latent_shape", None)
-    if not fits or (name and name != sampler_name(sampler)):
+    if not fits or (name and name != name_of(sampler)):
         raise UsageError(f"{folder} cannot be loaded: {SAMPLER} is not the {name} of this model")
     return model, sampler
 

@@ -18,7 +18,7 @@ from keras_vae.report.page import (
     text,
 )
 from keras_vae.report.pictures import cards, in_order
-from keras_vae.report.tables import get, link, reason, rung_title, value_of
+from keras_vae.report.tables import best_distance_path, get, link, reason, rung_title, value_of
 from keras_vae.report.verdict import VERDICTS
 
 # The numbers of each run in the comparison, by section.
@@ -155,12 +155,9 @@ def comparison_plots(runs):
     def points(path):
         return [(latent_size(run), get(run, path), letter(index)) for index, run in enumerate(runs)]
 
-    def best(run):
-        unflattered = get(run, "generation_gap.best_frechet")
-        rung = ("generation_gap", get(run, "generation_gap.best_sampler"), "frechet")
-        return get(run, rung) if unflattered is None else unflattered
-
-    repaired = [(latent_size(run), best(run), letter(index)) for index, run in enumerate(runs)]
+    repaired = [
+        (latent_size(run), get(run, best_distance_path(run)), letter(index)) for index, run in enumerate(runs)
+    ]
     distances = {
         "the prior": points("generation_gap.prior.frechet"),
         "best sampler": repaired,

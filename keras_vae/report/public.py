@@ -5,7 +5,7 @@ import re
 # An absolute path of at least two parts, in quotes (then with any characters) or not.
 QUOTED = re.compile(r"(?P<quote>['\"])(?P<path>/[^'\"\n/]+/[^'\"\n]*)(?P=quote)")
 BARE = re.compile(r"(?<![\w.<:/~-])(?P<path>/[\w.@%+~-]+/[\w.@%+=:,~/-]*[\w@%+~-])")
-PLACE = "path/to/"  # stands for the folders above what is named
+PLACE = "path/to/"  # in the place of the folders that are left out
 
 
 def presentable(results):

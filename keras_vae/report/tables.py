@@ -82,6 +82,17 @@ def at(tree, path):
     return tree
 
 
+def best_distance_path(results, otherwise=None):
+    """Returns the path of the Fréchet distance of the best sampler.
+
+    Older results have only that of its rung, or of the rung `otherwise` if they name no best sampler.
+    """
+    path = "generation_gap.best_frechet"
+    if get(results, path) is not None:
+        return path
+    return "generation_gap", get(results, "generation_gap.best_sampler") or otherwise, "frechet"
+
+
 def get_error(results, path):
     """Returns the standard error of the number at a path, or None."""
     *section, name = parts_of(path)
@@ -349,8 +360,8 @@ def described_nodes():
 
 def notes(results, body):
     """Returns the notes on the terms in `body`, HTML: each opens at its term, by mouse, touch and keyboard."""
-    used = dict.fromkeys(re.findall(r'popovertarget="g-([^"]+)"', body))
-    return "".join(note(results, anchor, described_nodes()[anchor]) for anchor in used)
+    used, nodes = dict.fromkeys(re.findall(r'popovertarget="g-([^"]+)"', body)), described_nodes()
+    return "".join(note(results, anchor, nodes[anchor]) for anchor in used)
 
 
 def note(results, anchor, node):

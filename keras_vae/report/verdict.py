@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_vae.report.page import NAME, clean, command, name, number, shape, tag, text
 from keras_vae.report.pictures import rows_of
-from keras_vae.report.tables import get, link, rung_title, value_of
+from keras_vae.report.tables import best_distance_path, get, link, rung_title, value_of
 
 # By name of the verdict: plain words, technical term and tone.
 VERDICTS = {
@@ -179,9 +179,8 @@ def numbers_on_top(results):
             "Distance of the prior's samples from real images.",
         )
         if fitted:
-            unflattered = get(results, "generation_gap.best_frechet") is not None
-            path = "generation_gap.best_frechet" if unflattered else ("generation_gap", best, "frechet")
-            yield path, f"Fréchet distance, {fitted.lower()}", "The same for the best fitted sampler."
+            title = f"Fréchet distance, {fitted.lower()}"
+            yield best_distance_path(results), title, "The same for the best fitted sampler."
     unexplained = get(results, "reconstruction.test.unexplained")
     share = "" if unexplained is None else f", {number(unexplained, 'share')} of their variance"
     yield "reconstruction.test.mse", "Error of reconstructions", f"Mean squared, on held-out images{share}."

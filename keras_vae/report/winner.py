@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from keras_vae.report.comparison import differing, letter
 from keras_vae.report.page import measured, tag, text
-from keras_vae.report.tables import get
+from keras_vae.report.tables import best_distance_path, get, get_error
 from keras_vae.report.verdict import VERDICTS
 
 SURE = 1.96  # standard errors of a difference that is not chance, at 5%
@@ -28,14 +28,10 @@ def contestants(runs):
     """Returns the `Contestant`s among runs, the lowest distance first."""
     found = []
     for index, run in enumerate(runs):
-        best = get(run, "generation_gap.best_sampler")
-        path = "generation_gap.best_frechet"
-        if get(run, path) is None:  # an older version
-            path = ("generation_gap", best or "prior", "frechet")
-        distance = get(run, path)
-        error = get(run, f"{path}_se") if isinstance(path, str) else get(run, (*path[:-1], f"{path[-1]}_se"))
-        if distance is not None:
-            found.append(Contestant(letter(index), distance, error, get(run, "verdict.name")))
+        path = best_distance_path(run, otherwise="prior")
+        if (distance := get(run, path)) is not None:
+            error, verdict = get_error(run, path), get(run, "verdict.name")
+            found.append(Contestant(letter(index), distance, error, verdict))
     return sorted(found, key=lambda one: one.distance)
 
 
@@ -47,7 +43,7 @@ def is_clear(better, worse):
 
 
 def winner_card(runs):
-    """Returns the card with the winner, or with the reason why there is none."""
+    """Returns the card that names the winner, or says why no run wins."""
     title, words, tone = winner(runs)
     return tag(
         "div",
@@ -59,7 +55,7 @@ def winner_card(runs):
 
 
 def winner(runs):
-    """Returns a title, an explanation and a tone: the winner, a tie, or why there is no answer."""
+    """Returns a title, an explanation and a tone, which say who wins, that runs tie, or why they cannot be compared."""
     reasons = differing(runs)
     if reasons:
         words = (

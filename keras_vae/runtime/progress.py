@@ -223,7 +223,7 @@ def notice(words):
     progress = Progress(words)
     if shown:
         progress.in_line = True
-        progress.write("\r" + words[: width(progress.stream)].ljust(width(progress.stream)))
+        progress.overwrite(words)
     try:
         yield
     finally:

@@ -73,17 +73,22 @@ SAMPLERS: dict[str, type] = {
 FITTED = tuple(name for name, kind in SAMPLERS.items() if kind not in (PriorSampler, UniformSampler))
 
 
+def name_of(sampler):
+    """Returns the name of a sampler in `SAMPLERS`."""
+    (name,) = (name for name, kind in SAMPLERS.items() if type(sampler) is kind)
+    return name
+
+
 def save(sampler, path, half=False):
     """Writes `sampler`, one of `SAMPLERS`, to the file `path` atomically, as an NPZ archive without pickles.
 
     `half` stores large arrays, such as directions and the weights of networks, in half precision (`halved`).
     """
-    (name,) = (name for name, kind in SAMPLERS.items() if type(sampler) is kind)
     fields = {field.name: getattr(sampler, field.name) for field in dataclasses.fields(sampler)}
     arrays = {name: halved(value) if half else value for name, value in flatten(fields)}
     # NumPy would add a suffix to a file name.
     with whole(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, sampler=name, **arrays)
+        np.savez(file, sampler=name_of(sampler), **arrays)
 
 
 def load(path):

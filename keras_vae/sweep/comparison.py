@@ -16,11 +16,11 @@ from keras_vae.runtime.files import whole, write_json
 from keras_vae.sweep.folder import results_of
 from keras_vae.sweep.grid import REPLICATES, Axis, in_words
 from keras_vae.sweep.recommendation import Candidate, recommend
+from keras_vae.training.config import LOCATIONS
 from keras_vae.training.run_folder import Run
 from keras_vae.training.setup import default_epochs
 
 SCHEMA_VERSION = 1
-NO_AXES = ("name", "output", "data_dir", "download")  # locations are not compared
 BEST = "generation_gap.best"  # the rung of the run's best sampler
 RUNGS = {
     BEST: "best sampler",
@@ -77,7 +77,7 @@ def member_of(name, run, settings, error=None):
 def of_runs(runs):
     """Returns the axes and the `Member`s of any runs; the axes are the settings that differ."""
     said = [in_texts(to_json(run.read_config())) for run in runs]
-    fields = dict.fromkeys(field for settings in said for field in settings if field not in NO_AXES)
+    fields = dict.fromkeys(field for settings in said for field in settings if field not in LOCATIONS)
     values = {field: list(dict.fromkeys(one[field] for one in said if field in one)) for field in fields}
     axes = tuple(Axis(field, tuple(found)) for field, found in values.items() if len(found) > 1)
     names = [run.path.resolve().name for run in runs]

@@ -15,14 +15,14 @@ from keras_vae.runtime.figures import grid
 from keras_vae.runtime.files import writing
 from keras_vae.runtime.lazy import keras, tf
 from keras_vae.runtime.progress import EpochPace, clock, columns, main_stream
+from keras_vae.training.config import LOCATIONS
 
 CHECKPOINT_SECONDS = (
     15.0  # least time between two checkpoints, because writing one may take as long as a short epoch
 )
 SHOWN_IMAGES = 8
-LINE_SECONDS = 60.0  # between two lines within an epoch, if there is no terminal
+LINE_SECONDS = 60.0  # between two lines within an epoch, outside of a terminal
 TERMS = "losses"  # TensorBoard's section of the loss and its terms
-NOT_VARIED = ("name", "output", "data_dir", "download")  # settings that are no hyperparameters
 LOGGED_GRIDS = 20  # image grids of a whole training in the TensorBoard logs
 
 
@@ -50,8 +50,7 @@ def judged(logs):
 class EpochProgress(keras.callbacks.Callback):
     """Shows a bar for the whole training and a line for each past epoch on standard error, with the time left.
 
-    It keeps about twenty lines if there are more epochs. If the output is not a terminal there is no bar, but a line
-    every minute within long epochs.
+    Of many epochs, about twenty have a line. Outside of a terminal there is no bar: a long epoch has a line every minute.
 
     Args:
         patience: The epochs without improvement after which training stops early, or None.
@@ -261,7 +260,7 @@ class TensorBoardLog(keras.callbacks.Callback):
         rows = (f"| {name} | {value.replace('|', '/')} |" for name, value in self.settings.items())
         tf.summary.text("settings", "\n".join(["| setting | value |", "|---|---|", *rows]))
         hyperparameters = {
-            name: as_value(value) for name, value in self.settings.items() if name not in NOT_VARIED
+            name: as_value(value) for name, value in self.settings.items() if name not in LOCATIONS
         }
         api.hparams(hyperparameters, trial_id=self.folder.name)
 

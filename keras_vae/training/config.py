@@ -160,6 +160,10 @@ FIRST_KEYS = {"dataset", "data_dir", "download", "image_size", "channels", "limi
 FOUND = ("range", "classes", "data_rules")
 
 
+# Where things are, and what a run is called: two runs that differ in these alone have equal settings.
+LOCATIONS = ("name", "output", "data_dir", "download")
+
+
 def read_settings(path):
     """Returns the `Config` in the JSON file `path`; raises a UsageError that names the file.
 

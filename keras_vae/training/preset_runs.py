@@ -30,10 +30,7 @@ def open_run(text, output="saved_models"):
     if os.path.isfile(os.path.join(text, "config.json")) and not presets.is_preset(text):
         return Run.open(text)
     if not presets.is_known(text):
-        try:
-            return Run.open(text)
-        except UsageError as error:
-            raise UsageError(f"{error} {presets.unknown(text)}") from error
+        return run_at(text)
     folder, name = presets.find(text), presets.name_of(text)
     if not is_folder_name(name):
         raise UsageError(f"{text} has no name for a run: rename the folder")
@@ -48,6 +45,14 @@ def open_run(text, output="saved_models"):
     unpack(folder, path, made_from)
     devices.say(f"preset {name}: {typed_path(path)}")
     return Run.open(path)
+
+
+def run_at(text):
+    """Returns the run in the folder `text`; raises a UsageError, which lists the presets too, if it is not one."""
+    try:
+        return Run.open(text)
+    except UsageError as error:
+        raise UsageError(f"{error} {presets.unknown(text)}") from error
 
 
 def fingerprint(folder):

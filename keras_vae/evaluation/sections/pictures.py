@@ -43,16 +43,14 @@ def take_pictures(evidence, latent, ladder):
 def code_map(evidence, components, prior):
     """Returns codes and prior draws in two dimensions: those of a 2-d latent, else the first principal components."""
     size = evidence.test.mean.shape[1]
-    shares = None
     if size == 2:
-        codes, shown, explained = evidence.test.mean, prior, 1.0
+        codes, shown, shares = evidence.test.mean, prior, None
     else:
         directions = oriented(components.directions[:, :2])
         codes, shown = (
             project(values, components.center, directions) for values in (evidence.test.mean, prior)
         )
         total = float(components.eigenvalues.sum())
-        explained = float(components.eigenvalues[:2].sum()) / total if total > 0 else 0.0
         shares = [float(value) / total if total > 0 else 0.0 for value in (*components.eigenvalues, 0, 0)[:2]]
     if codes.shape[1] < 2:
         codes, shown = (np.pad(values, ((0, 0), (0, 2 - values.shape[1]))) for values in (codes, shown))
@@ -60,7 +58,7 @@ def code_map(evidence, components, prior):
         "codes": codes,
         "labels": evidence.test.labels,
         "prior": shown,
-        "explained": explained,
+        "explained": 1.0 if shares is None else sum(shares),
         "shares": shares,
         "axes": "latent" if size == 2 else "principal",
     }

@@ -5,7 +5,7 @@ import { h, number } from "explorer/dom";
 export const MOST_BARS = 64;
 const SVG = "http://www.w3.org/2000/svg";
 
-/** A figure of the numbers `values` at the positions `shown` (all, or the first ones), of which `most` is as high as a bar gets. */
+/** A figure of the numbers `values`, at the positions `shown` only. A number as large as `most` has a full bar. */
 export function bars(values, { title, name = "", shown = first(values.length), most = null, positive = false }) {
   const each = shown.map((i) => values[i]), top = most ?? Math.max(1e-9, ...each.map(Math.abs)), width = 100 / each.length;
   const drawing = document.createElementNS(SVG, "svg");

@@ -9,7 +9,7 @@ for (const box of document.querySelectorAll(".command")) {
   box.append(button);
 }
 
-// A note opens below its term, or above it if there is no room.
+// A note opens below its term, or above it near the lower edge.
 let term = null;
 for (const button of document.querySelectorAll(".term")) button.addEventListener("click", () => { term = button; });
 for (const note of document.querySelectorAll(".hint")) note.addEventListener("toggle", (event) => {
