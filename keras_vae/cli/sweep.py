@@ -10,7 +10,6 @@ import textwrap
 
 from keras_vae.config.flags import Parser, command, parse
 from keras_vae.errors import DatasetError, UsageError
-from keras_vae.sweep.comparison import of_runs, of_sweep, write_comparison
 from keras_vae.sweep.folder import Sweep
 from keras_vae.sweep.grid import LONGEST_NAME, Axis, Grid, Trial, plain
 from keras_vae.sweep.one_run import PROG
@@ -190,6 +189,8 @@ def counted(number):
 
 def compared(sweep):
     """Writes the comparison of a sweep; returns it and the page's path."""
+    from keras_vae.sweep.comparison import of_sweep, write_comparison
+
     return write_comparison(sweep.path, sweep.path.resolve().name, *of_sweep(sweep))
 
 
@@ -213,6 +214,8 @@ def compare_folders(folders, config):
     if len(folders) == 1 and os.path.isfile(os.path.join(folders[0], "sweep.json")):
         comparison, page = compared(Sweep.open(folders[0]))
     else:
+        from keras_vae.sweep.comparison import of_runs, write_comparison
+
         runs = {run.path.resolve(): run for folder in folders for run in runs_in(folder)}
         target = pathlib.Path(config.output) / (config.name or "compared")
         comparison, page = write_comparison(target, counted(len(runs)), *of_runs(list(runs.values())))

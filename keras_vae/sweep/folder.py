@@ -7,7 +7,6 @@ import pathlib
 
 from keras_vae.errors import UsageError
 from keras_vae.evaluation.results.file import read_results
-from keras_vae.report.verdict import plain_words
 from keras_vae.runtime.files import locked, rename, unfinished, why, write_json
 from keras_vae.runtime.json_file import read_json
 from keras_vae.runtime.programs import typed_path
@@ -81,6 +80,8 @@ class Sweep:
         )
 
     def _repr_html_(self):
+        from keras_vae.report.verdict import plain_words
+
         rows = []
         for name in self.grid.points():
             results, _ = results_of(self.run(name))
