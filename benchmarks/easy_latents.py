@@ -119,7 +119,7 @@ def measure(variant, arguments, seed, dataset):
             sampler = SAMPLERS[name](latent_shape=model.latent_shape).fit(known)
         fitting[name] = time.monotonic() - begun
         sets[name] = np.asarray(model.decode(np.asarray(sampler.sample(FIRST_SEED + np.arange(half)))))
-    scored, _ = tell_apart(decoded[:half], sets, seed)
+    scored = tell_apart(decoded[:half], sets, seed)
     found = {name: told_apart(one.folds) for name, one in scored.items()}
     share, directions = spectrum_of(known.mean)
     return {

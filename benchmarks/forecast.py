@@ -123,7 +123,7 @@ def measure(name, variant, arguments, dataset):
             more = {"labels": labels} if key == "flow_matching" else {}
             fitted = samplers[key] = sampler.fit(known, **more)
         sets[key] = np.asarray(model.decode(np.asarray(fitted.sample(FIRST_SEED + np.arange(third)))))
-    scored, _ = tell_apart(decoded[:third], sets, 0)
+    scored = tell_apart(decoded[:third], sets, 0)
     found = {key: told_apart(one.folds) for key, one in scored.items()}
     error = float(np.square(held_out - decoded).sum(axis=(1, 2, 3)).mean())
     return {

@@ -2,8 +2,8 @@
 
 Trains and evaluates the sixty models of `benchmarks/study/photographs.py`, one at a time, the animals first, and of each
 set of images every condition once before any comes twice, so that a part of the list says something already. DIR gets of
-each model NAME.keras and NAME.png, the rungs of its ladder as pictures; benchmarks/results/photographs/ gets its results,
-rounded. What is there already is not made again, so the program can be stopped and started. At the end it prints the
+each training NAME.keras and of each model NAME.png, the rungs of its ladder as pictures; benchmarks/results/photographs/ gets its results,
+rounded. Conditions that are made of the same VAE share one training. What is there already is not made again, so the program can be stopped and started. At the end it prints the
 tables of docs/latent_size.md. `--tables` prints them alone, of the results that there are.
 """
 
@@ -11,6 +11,7 @@ import argparse
 import json
 import pathlib
 import time
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -116,7 +117,7 @@ def make(plant, folder, images):
         folder: Of the models.
         images: Where the images are, or None for those that need no folder.
     """
-    file = folder / f"{file_name(plant)}.keras"
+    file = folder / f"{file_name(replace(plant, condition='trained', made='', amount=0))}.keras"
     begun = time.monotonic()
     model, dataset = read_or_trained(plant, file, images)
     print(f"{plant.name}: trained, {time.monotonic() - begun:.0f} s", flush=True)
@@ -124,7 +125,7 @@ def make(plant, folder, images):
     # What is tested is the verdict: no kind of it asks what a learned sampler reaches.
     settings = Evaluation(repair_minutes=0.0)
     measured = measure(model_of(given).subject(dataset, settings), dataset, settings)
-    draw_rungs(file.with_suffix(".png"), measured.pictures)
+    draw_rungs(folder / f"{file_name(plant)}.png", measured.pictures)
     RESULTS.mkdir(parents=True, exist_ok=True)
     write_fixture(result_of(plant), plant, conclude(measured, Repair("program")))
 

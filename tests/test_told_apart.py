@@ -25,7 +25,7 @@ def squares(count, side=8, size=3, seed=0):
 
 
 def found(reference, sets, **options):
-    scored, _ = tell_apart(reference, sets, **options)
+    scored = tell_apart(reference, sets, **options)
     return {name: told_apart(one.folds) for name, one in scored.items()}
 
 
@@ -67,7 +67,7 @@ def test_the_same_seed_gives_the_same_scores():
 
 
 def test_few_images_are_told_apart_by_statistics_alone():
-    scored, _ = tell_apart(squares(40), {"same": squares(40, seed=1), "larger": squares(40, size=6, seed=2)})
+    scored = tell_apart(squares(40), {"same": squares(40, seed=1), "larger": squares(40, size=6, seed=2)})
     told = {name: told_apart(one.folds) for name, one in scored.items()}
     assert scored["larger"].classifier == "statistics"
     assert told["larger"].auc > 0.95
@@ -136,9 +136,9 @@ def test_maps_peak_in_planted_local_defects():
     places = generator.integers(0, 12, (600, 2))
     for image, (top, left) in zip(broken, places, strict=True):
         image[top : top + 4, left : left + 4] = generator.integers(0, 2, (4, 4, 1))
-    scored, scorers = tell_apart(clean, {"broken": broken})
+    scored = tell_apart(clean, {"broken": broken})
     rows = scored["broken"].places[0][1][:60]
-    maps = occlusion_maps(lambda images: scorers[0]("broken", images), broken[rows], clean.mean(axis=0))
+    maps = occlusion_maps(scored["broken"].scorers[0], broken[rows], clean.mean(axis=0))
     peaks = [np.unravel_index(np.argmax(one), one.shape) for one in maps]
     inside = [
         top <= row < top + 4 and left <= column < left + 4
@@ -160,7 +160,7 @@ def test_what_cannot_be_told_apart_is_0_5_within_its_interval():
 
 def test_a_small_set_does_not_cost_the_others_the_network():
     sets = {"few": squares(60, seed=1), "many": squares(600, size=4, seed=2)}
-    scored, _ = tell_apart(squares(600), sets)
+    scored = tell_apart(squares(600), sets)
     assert scored["few"].classifier == "statistics"
     assert told_apart(scored["many"].folds).auc > 0.9
 
@@ -168,7 +168,7 @@ def test_a_small_set_does_not_cost_the_others_the_network():
 @pytest.mark.long
 def test_a_label_that_the_reference_lacks_is_known():
     images = squares(600, seed=4)
-    scored, _ = tell_apart(
+    scored = tell_apart(
         images, {"other": squares(600, seed=5)}, labels=(np.zeros(600), {"other": np.full(600, 7)})
     )
     assert np.isfinite(told_apart(scored["other"].folds).auc)
@@ -195,7 +195,7 @@ def test_folds_in_strata_do_not_put_the_auc_below_a_half():
         )
         for known in values:
             strata = (sizes, {"same": sizes}) if known else None
-            scored, _ = tell_apart(one, {"same": two}, seed=seed, strata=strata)
+            scored = tell_apart(one, {"same": two}, seed=seed, strata=strata)
             values[known].append(told_apart(scored["same"].folds).auc)
     error = np.std(values[True]) / np.sqrt(30)
     assert abs(np.mean(values[True]) - 0.5) < 3 * error

@@ -13,6 +13,7 @@ from scipy.stats import beta, rankdata
 
 from keras_vae.evaluation.metrics.estimate import Estimate
 
+FOLDS = 2  # of a division of the images
 CONFIDENCE = 0.95  # of the lower bound of the total variation
 RARE, RARER = 0.05, 0.01  # share of the reference in the region where samples count as off
 ENOUGH_FOR_RARER = 1000  # images in each set
@@ -49,7 +50,7 @@ class TwoSampleTest:
         off_se: Its standard error.
         missing: The share of the reference in a region with at most this percentage of the samples.
         missing_se: Its standard error.
-        n: The number of images of the smaller set, over all folds.
+        n: The number of images of the smaller set.
     """
 
     auc: float
@@ -64,15 +65,17 @@ class TwoSampleTest:
 
 
 def told_apart(folds):
-    """Returns the `TwoSampleTest` of a list of `Fold`.
+    """Returns the `TwoSampleTest` of a list of `Fold`: `FOLDS` of each division of the same images.
 
-    The AUC is computed within each fold and averaged, because scores of different classifiers have no common scale. Its
+    Estimates are averaged over all divisions; the bound of the total variation is that of the first. The AUC is computed within each fold and averaged, because scores of different classifiers have no common scale. Its
     error is the mean of the folds' errors, as if they were fully correlated. Near 0.5 they are: each fold's classifier
     learns the random properties of the other fold, so both AUCs deviate in the same direction (Bengio and Grandvalet
     2004, "No unbiased estimator of the variance of K-fold cross-validation").
     """
     areas, errors = zip(*(area_and_error(fold.reference, fold.samples) for fold in folds))
-    n = min(sum(len(fold.reference) for fold in folds), sum(len(fold.samples) for fold in folds))
+    once = folds[:FOLDS]
+    others, samples = (sum(len(getattr(fold, key)) for fold in once) for key in ("reference", "samples"))
+    n = min(others, samples)
     rare = RARER if n >= ENOUGH_FOR_RARER else RARE
     off = np.mean([beyond(fold.samples, fold.reference, rare) for fold in folds])
     missing = np.mean([beyond(-fold.reference, -fold.samples, rare) for fold in folds])
@@ -80,11 +83,11 @@ def told_apart(folds):
         auc=float(np.mean(areas)),
         auc_se=float(np.mean(errors)),
         tv=tv(folds),
-        tv_low=total_variation_low(folds),
+        tv_low=total_variation_low(once),
         off=float(off),
-        off_se=share_error(off, sum(len(fold.samples) for fold in folds), n, rare),
+        off_se=share_error(off, samples, n, rare),
         missing=float(missing),
-        missing_se=share_error(missing, sum(len(fold.reference) for fold in folds), n, rare),
+        missing_se=share_error(missing, others, n, rare),
         n=n,
     )
 
@@ -148,14 +151,14 @@ def repaired_share(best, worst, seed=0):
     """Returns the share of the total variation distance of `worst` that `best` removes: 1 - tv(best) / tv(worst).
 
     Args:
-        best, worst: Lists of `Fold`, in which row i of `reference` is the same image.
+        best, worst: Lists of `Fold`, in which row i of `reference` is the same image. Only the first division is used.
         seed: Seed of the bootstrap, which draws the same reference images for both.
 
     Returns:
         (value, standard error, lower and upper end of the 95% interval); None if tv(worst) is within its error of 0, or
         so close to 0 in some resample that the ratio has no usable error.
     """
-    generator = np.random.default_rng(seed)
+    generator, best, worst = np.random.default_rng(seed), best[:FOLDS], worst[:FOLDS]
     known = np.array([tv(best), tv(worst)])
     drawn = np.array([resampled(best, worst, generator) for _ in range(RESAMPLES)])
     deviation = drawn[:, 1].std(ddof=1)

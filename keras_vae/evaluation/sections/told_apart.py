@@ -6,14 +6,13 @@ Reconstructions and decoded posterior draws are compared with other real images,
 """
 
 import dataclasses
-import functools
 
 import numpy as np
 
 from keras_vae.evaluation.classifiers import block_means, halved, tell_apart
 from keras_vae.evaluation.metrics.estimate import Estimate
 from keras_vae.evaluation.metrics.planted_sets import shuffled_blocks
-from keras_vae.evaluation.metrics.two_sample import difference, repaired_share, told_apart
+from keras_vae.evaluation.metrics.two_sample import FOLDS, difference, repaired_share, told_apart
 from keras_vae.evaluation.occlusion import occlusion_maps
 from keras_vae.evaluation.sections.codes import in_batches, some
 from keras_vae.evaluation.sections.found import Found, missing
@@ -61,13 +60,11 @@ class ToldApart:
 
     Attributes:
         scored: `Scored` by rung.
-        scorers: For each fold a function (rung, images) -> scores.
         reference: The decoded posterior draws.
         images: The images of each rung.
     """
 
     scored: dict
-    scorers: list
     reference: np.ndarray
     images: dict
 
@@ -77,13 +74,13 @@ class ToldApart:
         Returns:
             {"most": `[k, h, w, c]`, "maps": occlusion maps of these, `[k, h, w]`, "least": `[k, h, w, c]`}.
         """
-        scored, score = self.scored[rung], functools.partial(self.scorers[0], rung)
+        scored = self.scored[rung]
         images = self.images[rung][scored.places[0][1]]
         order = np.argsort(-scored.folds[0].samples, kind="stable")
         most, least = images[order[:SHOWN]], images[order[::-1][:SHOWN]]
         return {
             "most": most,
-            "maps": occlusion_maps(score, most, self.reference.mean(axis=0)),
+            "maps": occlusion_maps(scored.scorers[0], most, self.reference.mean(axis=0)),
             "least": least,
         }
 
@@ -104,14 +101,13 @@ class ToldApart:
 
 
 def crossed(folds, names):
-    """Returns the AUC on each fold of the sampler that is best on the other folds, averaged, an `Estimate`."""
+    """Returns the AUC on each fold of the sampler that is best on the rest of its division, averaged, an `Estimate`."""
     by_fold = {name: [told_apart([fold]) for fold in folds[name]] for name in names}
-    count, picked = len(folds["prior"]), []
-    for fold in range(count):
-        others = {
-            name: np.mean([part.auc for place, part in enumerate(by_fold[name]) if place != fold])
-            for name in names
-        }
+    picked = []
+    for fold in range(len(folds["prior"])):
+        first = fold - fold % FOLDS
+        rest = [place for place in range(first, first + FOLDS) if place != fold]
+        others = {name: np.mean([by_fold[name][place].auc for place in rest]) for name in names}
         picked.append(by_fold[min(others, key=others.get)][fold])
     return Estimate(*(float(np.mean([getattr(part, key) for part in picked])) for key in ("auc", "auc_se")))
 
@@ -172,20 +168,25 @@ def samplers_against_draws(evidence, rungs, fitted, n):
         "posterior": (again, told_again),
         "planted": (planted, told_again),
         "training": (draws, told),
-        "shuffled": (rungs.images["shuffled"][:n], own),
-        **{rung: (rungs.images[rung][:n], own) for rung in (*fitted, "prior")},
+        **{rung: (rungs.images[rung][:n], own) for rung in ("shuffled", "prior", *fitted)},
     }
-    return compare(evidence, rungs.images[name][:n], own, sets)
+    return compare(evidence, rungs.images[name][:n], own, sets, fitted)
 
 
-def compare(evidence, reference, own, sets):
-    """Returns the `ToldApart` of `sets`, (images, labels) by name, against `reference`, and the results by name."""
+def compare(evidence, reference, own, sets, fitted):
+    """Returns the `ToldApart` of `sets`, (images, labels) by name, against `reference`, and the results by name.
+
+    The sets named in `fitted` have a network of their own: what is said of the prior does not depend on them.
+    """
+    reference = small(reference)
     images = {name: small(pixels) for name, (pixels, _) in sets.items()}
-    strata = own, {name: told for name, (_, told) in sets.items()}
-    labels = strata if evidence.subject.num_classes else None
-    scored, scorers = tell_apart(small(reference), images, evidence.seed, labels, strata)
-    kept = ToldApart(scored, scorers, small(reference), images)
-    return kept, {name: entry(found) for name, found in scored.items()}
+    scored = {}
+    for names in ([name for name in sets if name not in fitted], [name for name in sets if name in fitted]):
+        strata = own, {name: sets[name][1] for name in names}
+        labels = strata if evidence.subject.num_classes else None
+        chosen = {name: images[name] for name in names}
+        scored |= tell_apart(reference, chosen, evidence.seed, labels, strata) if names else {}
+    return ToldApart(scored, reference, images), {name: entry(found) for name, found in scored.items()}
 
 
 def entry(scored):
@@ -220,8 +221,8 @@ def against_training_draws(evidence, rungs, fitted, n):
     """
     draws, told = training_draws(evidence, n)
     labels = evidence.test.labels_of(n)
-    sets = {f"{rung}_training": (rungs.images[rung][:n], labels) for rung in (*fitted, "prior")}
-    return compare(evidence, draws, told, sets)[1]
+    sets = {f"{rung}_training": (rungs.images[rung][:n], labels) for rung in ("prior", *fitted)}
+    return compare(evidence, draws, told, sets, [f"{rung}_training" for rung in fitted])[1]
 
 
 def decoder_against_images(evidence, rungs, n):
@@ -245,7 +246,7 @@ def decoder_against_images(evidence, rungs, n):
             if min(reference.shape[1:3]) < 2 * SMALLEST_SIDE:
                 break
             reference, sets = halved(reference), {name: halved(images) for name, images in sets.items()}
-        scored, _ = tell_apart(reference, sets, evidence.seed, strata=strata)
+        scored = tell_apart(reference, sets, evidence.seed, strata=strata)
         found |= {f"{name}{ending}": entry(scores) for name, scores in scored.items()}
     return found
 
