@@ -34,6 +34,9 @@ from keras_vae.training import setup
 
 RESULTS = pathlib.Path(__file__).parent / "results" / "photographs"
 SETS = ("animals", "sprites", "mnist")  # in this order
+HELD_OUT = (
+    1000  # test images, and as many for validation: half of what an evaluation compares, at half of its time
+)
 LARGER = 3  # pixels of the PNG for each of an image
 LEFT_ERROR = 0.05  # of the lower bound of a share
 LEVELS = ("high", "medium", "low")
@@ -122,6 +125,8 @@ def make(plant, folder, images):
     model, dataset = read_or_trained(plant, file, images)
     print(f"{plant.name}: trained, {time.monotonic() - begun:.0f} s", flush=True)
     given, dataset = made_of(plant, model, dataset)
+    held_out = {split: getattr(dataset, split).take(HELD_OUT) for split in ("validation", "test")}
+    dataset = replace(dataset, **held_out)
     # What is tested is the verdict: no kind of it asks what a learned sampler reaches.
     settings = Evaluation(repair_minutes=0.0)
     measured = measure(model_of(given).subject(dataset, settings), dataset, settings)
