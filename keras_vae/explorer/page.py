@@ -9,6 +9,7 @@ from keras_vae.errors import UsageError
 from keras_vae.explorer.dead_zones import grid_codes, labels_of
 from keras_vae.explorer.network import CannotCompute, computable
 from keras_vae.explorer.packing import to_text
+from keras_vae.explorer.replay import replay_of
 from keras_vae.explorer.world import LAYERS
 from keras_vae.report.single_page import filled, inlined
 
@@ -45,6 +46,7 @@ def static_facts(world):
     facts = {
         **world.facts,
         **{name: world.layer(name) for name in LAYERS},
+        "replay": replay_of(world),
         "report": None,
         "codes": {name: world.sample(name, range(world.seeds)) for name in world.sampler_names},
     }
