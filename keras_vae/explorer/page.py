@@ -12,6 +12,7 @@ from keras_vae.explorer.packing import to_text
 from keras_vae.explorer.replay import replay_of
 from keras_vae.explorer.world import LAYERS
 from keras_vae.report.single_page import filled, inlined
+from keras_vae.runtime.programs import to_type, typed_path
 
 STATIC = pathlib.Path(__file__).parent / "static"
 TEMPLATE = STATIC / "index.html"
@@ -69,7 +70,8 @@ def picture_grid(world, codes, why):
     if len(labels) > 1 and side < fewest:
         raise UsageError(
             f"{world.run.path}: the browser cannot compute the model ({why}), and images for each of its"
-            f" {len(labels)} labels are too large for one file (show it live: python -m keras_vae.serving run)"
+            f" {len(labels)} labels are too large for one file (show it live:"
+            f" {to_type('serve', 'run', typed_path(world.run.path))})"
         )
     side = min(max(side, fewest), most)
 
