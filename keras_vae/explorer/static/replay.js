@@ -72,7 +72,7 @@ class Player {
   }
 
   #start() {
-    if (this.at >= this.last) this.at = 0;
+    if (this.at >= this.last) this.go(0);
     let before = performance.now();
     this.play.textContent = "Pause";
     const step = (now) => {
