@@ -457,8 +457,14 @@ def test_confidence_follows_the_power_of_the_classifier():
     entry = {"auc": 0.5, "auc_se": 0.01, "off": 0.01, "off_se": 0.01, "tv_low": 0.0, "missing": 0.01}
     results["told_apart"] = {name: dict(entry) for name in ("prior", "posterior", "planted")}
     assert judge(results)["confidence"] == "medium"  # the planted control was not seen
+    assert "a fifth" in judge(results)["confidence_reason"]
+    assert "images of each kind" not in judge(results)["confidence_reason"]
+    few = judge({**results, "generation_gap": {**results["generation_gap"], "n": 180}})
+    assert few["confidence"] == "low"
+    assert few["confidence_reason"].endswith(", and only 180 images of each kind were compared")
     results["told_apart"]["planted"]["auc"] = 0.58
     assert judge(results)["confidence"] == "high"
+    assert judge(results)["confidence_reason"] is None
     results["told_apart"]["posterior"]["auc"] = 0.58  # something is seen where there is nothing
     assert judge(results)["confidence"] == "medium"
 

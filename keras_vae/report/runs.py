@@ -150,7 +150,7 @@ def subject_of(settings, dataset):
 def summary(results, page, begun, run=None):
     """Returns the printed lines of the verdict, of the cost since `begun`, and of what can be done next."""
     verdict, gap = results["verdict"], results["generation_gap"]
-    finding = verdict["findings"][0]
+    finding, doubt = verdict["findings"][0], verdict.get("confidence_reason")
     name = verdict["name"].replace("_", " ") + (
         f": {verdict['sub_verdict'].replace('_', ' ')}" if verdict["sub_verdict"] else ""
     )
@@ -164,6 +164,7 @@ def summary(results, page, begun, run=None):
         *steps_in_lines(verdict["steps"]),
         f"  {verdict['continuity']}",
         f"  {verdict['completeness']}",
+        *([f"  confidence: {verdict['confidence']}, because {doubt}"] if doubt else []),
         *(f"  also {other}" for other in others),
     ]
     if gap.get("features"):

@@ -81,8 +81,11 @@ def verdict_card(results, pictures):
     remedy = steps(verdict)
     if remedy:
         remedy = tag("p", tag("strong", "What to do")) + remedy
-    sure = verdict.get("confidence")
-    remedy += tag("p", f"Confidence of this verdict: {text(sure, NAME)}.", class_="muted") if sure else ""
+    sure, doubt = verdict.get("confidence"), verdict.get("confidence_reason")
+    because = f", because {text(doubt)}" if doubt else ""
+    remedy += (
+        tag("p", f"Confidence of this verdict: {text(sure, NAME)}{because}.", class_="muted") if sure else ""
+    )
     words = tag("p", text(findings[0].get("cause")), class_="cause") if findings[0].get("cause") else ""
     states = tag(
         "dl",
