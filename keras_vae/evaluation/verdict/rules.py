@@ -318,13 +318,16 @@ def smoother_steps(facts):
 
 
 def steps_that_blur(facts):
-    """Holds if the image jumps and reconstructions are poor: a decoder that jumps can make only few different images."""
-    return jumps(facts) if blurry(facts) else None
+    """Holds if the image jumps and reconstructions are poor: a decoder that jumps can make only few different images.
+
+    How often it makes each of them decides how well samples can be told apart, so a patchy prior says little here.
+    """
+    return jumps(facts) if facts.is_blurred and not facts.prior_is_poor else None
 
 
 def discontinuous(facts):
-    """Holds if the image jumps but reconstructions are good."""
-    return None if blurry(facts) else jumps(facts)
+    """Holds if the image jumps and nothing above says so."""
+    return None if steps_that_blur(facts) else jumps(facts)
 
 
 def healthy(facts):
