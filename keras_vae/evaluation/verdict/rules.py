@@ -335,9 +335,17 @@ def healthy(facts):
     return Finding(
         "healthy",
         f"The model reconstructs, and samples of {facts.prior_in_words} decode to realistic images.",
-        samples_evidence(facts) + mismatch_evidence(facts),
+        samples_evidence(facts) + mismatch_evidence(facts) + left_out(facts),
         "These measurements show no fault.",
         tuple(repair_steps(facts)) or (Remedy("Use it."),),
+    )
+
+
+def left_out(facts):
+    """Returns how much of the images reconstructions leave out, as a sentence: a healthy model may be soft."""
+    left = facts.get("reconstruction", "test", "unexplained")
+    return (
+        "" if left is None else f" Reconstructions leave {percent(left)} of the images' variance unexplained."
     )
 
 
