@@ -270,6 +270,7 @@ def test_results_are_strict_json_as_the_schema_says_with_a_reason_for_every_null
     check(results_of(kind))
 
 
+@pytest.mark.long
 def test_samplers_that_were_asked_for_are_measured_and_the_usual_ones_say_why_not():
     results = check(evaluate(small_vae(), dataset_of(300), samplers=("vamp", "pixel_cnn")))
     gap = results["generation_gap"]
@@ -310,6 +311,7 @@ class Copying:
         return tf.gather(self.kept, np.asarray(seeds) % len(self.kept))
 
 
+@pytest.mark.long
 def test_a_sampler_that_copies_training_images_repairs_nothing(monkeypatch):
     for name in ("gaussian", "mixture"):
         monkeypatch.setitem(samplers.SAMPLERS, name, Copying)

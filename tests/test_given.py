@@ -145,6 +145,7 @@ def mixed_otherwise(encoder, decoder):
 @pytest.mark.parametrize(
     "form", [lambda *pair: pair, Pair, Object, functions, nested, flat, mixed, mixed_otherwise]
 )
+@pytest.mark.long
 def test_a_foreign_model_is_the_same_in_every_form(form):
     encoder, decoder = halves(sampled=True)
     found = subject(form(encoder, decoder))

@@ -5,12 +5,12 @@ import types
 import numpy as np
 import pytest
 
-from keras_vae.evaluation.classifiers import as_images, halved, statistics, tell_apart
+from keras_vae.evaluation.classifiers import DIVISIONS, as_images, halved, statistics, tell_apart
 from keras_vae.evaluation.metrics.estimate import Estimate
-from keras_vae.evaluation.metrics.two_sample import Fold, difference, repaired_share, told_apart
+from keras_vae.evaluation.metrics.two_sample import FOLDS, Fold, difference, repaired_share, told_apart
 from keras_vae.evaluation.occlusion import occlusion_maps
 from keras_vae.evaluation.sections.generation_gap import choose_sampler
-from keras_vae.evaluation.sections.told_apart import ChosenByClassifier
+from keras_vae.evaluation.sections.told_apart import ChosenByClassifier, compare
 
 RANDOM = np.random.default_rng(5)
 
@@ -200,3 +200,27 @@ def test_folds_in_strata_do_not_put_the_auc_below_a_half():
     error = np.std(values[True]) / np.sqrt(30)
     assert abs(np.mean(values[True]) - 0.5) < 3 * error
     assert np.mean(values[False]) < 0.5 - 3 * error
+
+
+@pytest.mark.parametrize("count", [60, pytest.param(600, marks=pytest.mark.long)])
+def test_what_is_said_of_the_prior_does_not_depend_on_the_samplers(count, monkeypatch):
+    monkeypatch.setattr("keras_vae.evaluation.classifiers.MOST_EPOCHS", 2)
+    evidence = types.SimpleNamespace(seed=3, subject=types.SimpleNamespace(num_classes=0))
+    sets = {"prior": (squares(count, size=4, seed=1), None), "mixture": (squares(count, seed=2), None)}
+    alone = compare(evidence, squares(count), None, {"prior": sets["prior"]}, [])[1]
+    for first in (sets, dict(reversed(sets.items()))):
+        assert compare(evidence, squares(count), None, first, ["mixture"])[1]["prior"] == alone["prior"]
+
+
+def test_few_images_are_divided_several_times_which_steadies_the_area():
+    reference = squares(80)
+    samples = np.concatenate([squares(60, seed=1), squares(20, size=4, seed=2)])
+    values = [[], []]
+    for seed in range(12):
+        folds = tell_apart(reference, {"other": samples}, seed)["other"].folds
+        assert len(folds) == DIVISIONS * FOLDS
+        assert told_apart(folds).n == 80
+        for found, part in zip(values, (folds[:FOLDS], folds), strict=True):
+            found.append(told_apart(part).auc)
+    one, several = (np.std(found) for found in values)
+    assert several < 0.8 * one

@@ -77,6 +77,7 @@ def test_exports_leave_no_graphs_behind(tmp_path):
     assert left_behind(lambda: export(model, tmp_path)) == [0, 0, 0]
 
 
+@pytest.mark.long
 def test_evaluations_leave_no_graphs_behind():
     model, data = small_model(), load_dataset("digits", limit=64)
     assert left_behind(lambda: evaluate(model, data)) == [0, 0, 0]
