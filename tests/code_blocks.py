@@ -81,7 +81,8 @@ CHECKED = {
     ],
     "docs/guides/repair.md": [
         WHEEL,
-        Run("tests/test_docs.py::test_the_guide_on_repair_draws_from_flow_matching"),
+        Run("tests/test_docs.py::test_the_guide_on_repair_draws_from_fitted_samplers"),
+        Run("tests/test_docs.py::test_the_guide_on_repair_draws_from_fitted_samplers"),
     ],
     "docs/guides/serve.md": [
         NotRun("needs Docker; tests/test_serving_prepare.py writes the files"),

@@ -185,11 +185,13 @@ def test_the_guide_from_pytorch_gives_a_subject():
 
 
 @pytest.mark.long
-def test_the_guide_on_repair_draws_from_flow_matching():
+def test_the_guide_on_repair_draws_from_fitted_samplers(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     names = {"__name__": "page"}
     for block in code_of("guides/repair.md"):
         exec(compile(block, "repair.md", "exec"), names)
     assert np.shape(names["pictures"]) == (16, 8, 8, 1)
+    assert np.array_equal(names["again"].sample(range(4)), names["sampler"].sample(range(4)))
 
 
 @pytest.mark.long

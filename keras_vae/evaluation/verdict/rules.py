@@ -318,13 +318,16 @@ def smoother_steps(facts):
 
 
 def steps_that_blur(facts):
-    """Holds if the image jumps and reconstructions are poor: a decoder that jumps can make only few different images."""
-    return jumps(facts) if blurry(facts) else None
+    """Holds if the image jumps and reconstructions are poor: a decoder that jumps can make only few different images.
+
+    How often it makes each of them decides how well samples can be told apart, so a patchy prior says little here.
+    """
+    return jumps(facts) if facts.is_blurred and not facts.prior_is_poor else None
 
 
 def discontinuous(facts):
-    """Holds if the image jumps but reconstructions are good."""
-    return None if blurry(facts) else jumps(facts)
+    """Holds if the image jumps and nothing above says so."""
+    return None if steps_that_blur(facts) else jumps(facts)
 
 
 def healthy(facts):
@@ -332,9 +335,17 @@ def healthy(facts):
     return Finding(
         "healthy",
         f"The model reconstructs, and samples of {facts.prior_in_words} decode to realistic images.",
-        samples_evidence(facts) + mismatch_evidence(facts),
+        samples_evidence(facts) + mismatch_evidence(facts) + left_out(facts),
         "These measurements show no fault.",
         tuple(repair_steps(facts)) or (Remedy("Use it."),),
+    )
+
+
+def left_out(facts):
+    """Returns how much of the images reconstructions leave out, as a sentence: a healthy model may be soft."""
+    left = facts.get("reconstruction", "test", "unexplained")
+    return (
+        "" if left is None else f" Reconstructions leave {percent(left)} of the images' variance unexplained."
     )
 
 
