@@ -43,10 +43,21 @@ def answer(command, backend, until):
         return {"error": "not started: the time was over"}
     try:
         return run(command, env={**os.environ, "KERAS_BACKEND": backend}, timeout=left)
-    except subprocess.TimeoutExpired:
-        return {"error": "stopped: the time was over"}
+    except subprocess.TimeoutExpired as stopped:
+        return {**said_before(stopped.stdout), "error": "stopped: the time was over"}
     except (SystemExit, json.JSONDecodeError) as error:
         return {"error": str(error)[-2000:]}
+
+
+def said_before(output):
+    """Returns the last answer in the `output` of a process that was stopped, which answers after each precision."""
+    text = output.decode(errors="replace") if isinstance(output, bytes) else output or ""
+    for line in reversed(text.splitlines()):
+        try:
+            return json.loads(line)
+        except json.JSONDecodeError:  # cut off
+            continue
+    return {}
 
 
 def rows_of(backend, case, found, ceilings):

@@ -213,13 +213,12 @@ def memory():
     return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else peak_memory()
 
 
-def measured(make, precision, counts, seconds):
-    """Returns what is measured of a `Point` with each of `counts` steps a call, and the best of them."""
-    point = make(precision)
+def measured(make, counts, seconds):
+    """Returns what is measured of the `Point` that `make()` returns: with each of `counts` steps a call, the best one's."""
+    point = make()
     tried = {count: seconds_of(point.calls(count), seconds) / count for count in counts}
     together = min(tried, key=tried.get)
     return {
-        "precision": precision,
         "together": together,
         "tried": {str(count): value for count, value in tried.items()},
         "seconds_a_step": tried[together],
@@ -244,17 +243,16 @@ def main():
     make = cases.get(arguments.case) or functools.partial(autoencoder, arguments.case)
     counts, found, failed = arguments.together, [], {}
     for precision in arguments.precisions:
+        make_in = functools.partial(make, precision, arguments.quick)
         try:
-            found.append(
-                measured(functools.partial(make, quick=arguments.quick), precision, counts, arguments.seconds)
-            )
+            found.append({"precision": precision, **measured(make_in, counts, arguments.seconds)})
+            counts = [found[-1]["together"]]
         except (
             Exception
         ) as error:  # one precision that a backend lacks does not keep the others from being measured
             failed[precision] = f"{type(error).__name__}: {error}"[:500]
-            continue
-        counts = [found[-1]["together"]]
-    report(points=found, failed=failed, device=(accelerators() or ["CPU"])[0], backend=BACKEND)
+        # Said each time: the process may be stopped before the next one.
+        report(points=found, failed=failed, device=(accelerators() or ["CPU"])[0], backend=BACKEND)
 
 
 if __name__ == "__main__":
