@@ -1,18 +1,23 @@
-"""Runs of a sweep without the training, for tests of what executes them. Workers of Dask import this module."""
+"""Runs of a sweep without the training, for tests of what executes them.
+
+Workers of Dask import this module, so it imports neither Keras nor TensorFlow.
+"""
 
 import os
 import pathlib
+import shutil
 import sys
 import threading
 import time
 
 import distributed
-from sweep_runs import leave, results_of
 
 import keras_vae_commands  # noqa: F401  (so that keras_vae does not import Keras)
 from keras_vae.sweep import execution
 from keras_vae.sweep.folder import Sweep
 from keras_vae.sweep.one_run import claimed, end_with_the_sweep
+
+RESULTS = "results-of-all.json"  # in the sweep's folder: what each run leaves
 
 
 def pretended_run(folder, name):
@@ -27,7 +32,9 @@ def pretended_run(folder, name):
             raise SystemExit("it cannot work")
         while not (sweep.path / "go").exists():
             time.sleep(0.02)
-        leave(sweep.run(name), results_of(name, 2, 0.1))
+        sweep.run(name).report.mkdir(parents=True)
+        shutil.copy(sweep.path / RESULTS, sweep.run(name).report / "results.json")
+        (sweep.run(name).report / "index.html").touch()
         say(sweep, "ended", name)
 
 
