@@ -153,6 +153,28 @@ def test_a_scheduler_that_does_not_answer_ends_with_one_line(monkeypatch):
         chosen("tcp://127.0.0.1:9", None)
 
 
+def test_a_sweep_whose_scheduler_is_lost_ends_with_one_line_and_its_runs_end(sweep, tmp_path):
+    file = tmp_path / "scheduler.json"
+    where = ["--scheduler-file", str(file), "--no-dashboard"]
+    commands = [["scheduler", "--port", "0", *where], ["worker", "--nthreads", "1", *where]]
+    scheduler, worker = (subprocess.Popen([sys.executable, "-m", "dask", *words]) for words in commands)
+    try:
+        wait_for(file.exists)
+        with chosen(str(file), None) as opened, distributed.Client(scheduler_file=str(file)) as client:
+            client.register_plugin(Pretend())
+            with concurrent.futures.ThreadPoolExecutor() as threads:
+                running = threads.submit(run_all, sweep, opened, lambda: None)
+                ((_, process),) = begun(sweep, 1)
+                scheduler.kill()
+                with pytest.raises(UsageError, match="the connection to the scheduler is lost; resume with"):
+                    running.result(PATIENCE)
+        wait_for(lambda: not is_alive(process))
+    finally:
+        scheduler.kill()
+        worker.terminate()
+        worker.wait(PATIENCE)
+
+
 STUBS = {
     "srun": """#!/bin/sh\n"$@" & "$@" & wait\n""",
     "keras-vae": f"""#!{sys.executable}
