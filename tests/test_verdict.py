@@ -4,6 +4,7 @@ import copy
 import json
 import pathlib
 import shlex
+import types
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from keras_vae.evaluation.settings import Evaluation
 from keras_vae.evaluation.verdict import Source, judge
 from keras_vae.evaluation.verdict.steps import PHRASES
 from keras_vae.runtime.files import write_json
+from keras_vae.training.advice import epochs_of
 from keras_vae.training.config import Config
 from keras_vae.training.run_folder import Run
 
@@ -457,8 +459,14 @@ def test_confidence_follows_the_power_of_the_classifier():
     entry = {"auc": 0.5, "auc_se": 0.01, "off": 0.01, "off_se": 0.01, "tv_low": 0.0, "missing": 0.01}
     results["told_apart"] = {name: dict(entry) for name in ("prior", "posterior", "planted")}
     assert judge(results)["confidence"] == "medium"  # the planted control was not seen
+    assert "a fifth" in judge(results)["confidence_reason"]
+    assert "images of each kind" not in judge(results)["confidence_reason"]
+    few = judge({**results, "generation_gap": {**results["generation_gap"], "n": 180}})
+    assert few["confidence"] == "low"
+    assert few["confidence_reason"].endswith(", and only 180 images of each kind were compared")
     results["told_apart"]["planted"]["auc"] = 0.58
     assert judge(results)["confidence"] == "high"
+    assert judge(results)["confidence_reason"] is None
     results["told_apart"]["posterior"]["auc"] = 0.58  # something is seen where there is nothing
     assert judge(results)["confidence"] == "medium"
 
@@ -498,3 +506,45 @@ def test_where_the_encoder_overfits_the_sampler_is_judged_by_draws_of_training_i
     verdict = judge(results)
     assert "The encoder causes part of this" in verdict["findings"][0]["evidence"]
     assert "this is a repair" in verdict["remedy"]
+
+
+def test_blurred_reconstructions_are_named_beside_a_hole():
+    features = {"generation_gap__features": {"name": "classifier"}}
+    blind = {"classifier": {"blind": True}}
+    poor = told(0.97, off=0.8, spaces=blind, **features)
+    poor_names = [found["name"] for found in poor["findings"]]
+    assert poor_names == ["prior_hole"]
+    assert "reconstructs but cannot generate" in poor["findings"][0]["symptom"]
+    quarter = {"told_apart__reconstruction_quarter": {"auc": 0.99, "auc_se": 0.01}}
+    blurred = told(0.97, off=0.8, spaces=blind, **features, **quarter)
+    assert [found["name"] for found in blurred["findings"]] == ["prior_hole", "blurry"]
+    assert "its reconstructions are blurred" in blurred["findings"][0]["symptom"]
+
+
+@pytest.mark.parametrize(
+    ("epochs", "best", "said"),
+    [
+        (29, 28, "stopped after 29 of 79 epochs: continue it"),
+        (29, 21, None),  # the held-out loss had stopped falling
+        (79, 79, "for 158 epochs"),
+        (79, 40, None),
+    ],
+)
+def test_longer_training_is_advised_if_it_can_help(epochs, best, said):
+    source = Source(("a",), "runs/a/config.json", Config(epochs=79), epochs=epochs, best_epoch=best)
+    scales = {"prior_mismatch__nats": 9.0, "prior_mismatch__marginal_nats": 9.0, "latent__directions": 16}
+    verdict = judge(results_of("correlated", **scales), source)
+    sentences = " ".join(step["sentence"] for finding in verdict["findings"] for step in finding["steps"])
+    assert verdict["sub_verdict"] == "mis_scaled"
+    assert (said in sentences) if said else ("epochs" not in sentences)
+    if said and "stopped" in said:
+        assert "--resume runs/a" in all_text(verdict)
+
+
+def test_the_epochs_of_a_run_are_those_of_its_history(tmp_path):
+    (tmp_path / "history.csv").write_text("epoch,loss,val_loss,extra\n1,9,8,\n2,8,6.5,1\n3,7,,\n")
+    assert epochs_of(types.SimpleNamespace(history_file=tmp_path / "history.csv")) == {
+        "epochs": 3,
+        "best_epoch": 2,
+    }
+    assert epochs_of(types.SimpleNamespace(history_file=tmp_path / "none.csv")) == {}

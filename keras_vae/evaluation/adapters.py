@@ -362,6 +362,8 @@ def source_of(given, data, settings, asked=()):
         given: A `Given`.
         data, settings, asked: As in `dataset_of`.
     """
+    from keras_vae.training.advice import epochs_of
+
     if given.run is None:
         return UNKNOWN
     images = set(asked) & {field.name for field in dataclasses.fields(DataSettings)}
@@ -373,6 +375,7 @@ def source_of(given, data, settings, asked=()):
         config_file=typed_path(given.run.config_file),
         config=given.run.read_config(),
         data=(*named, *to_flags(settings, images)),
+        **epochs_of(given.run),
     )
 
 

@@ -129,6 +129,7 @@ def data_fields(given):
 def source_of(settings, given, run, config):
     """Returns the `Source` of the measured model: a run, or the files of `settings` (`run` is their run, if any)."""
     from keras_vae.evaluation.verdict import Source
+    from keras_vae.training.advice import epochs_of
 
     measured = () if settings.encoder or run is None else (typed_path(run.path),)
     known = set(data_fields(given))
@@ -137,6 +138,7 @@ def source_of(settings, given, run, config):
         config_file=None if run is None else typed_path(run.config_file),
         config=config,
         data=tuple(to_flags(settings, {name for name in given if name.partition(".")[0] in known})),
+        **epochs_of(run),
     )
 
 
@@ -150,7 +152,7 @@ def subject_of(settings, dataset):
 def summary(results, page, begun, run=None):
     """Returns the printed lines of the verdict, of the cost since `begun`, and of what can be done next."""
     verdict, gap = results["verdict"], results["generation_gap"]
-    finding = verdict["findings"][0]
+    finding, doubt = verdict["findings"][0], verdict.get("confidence_reason")
     name = verdict["name"].replace("_", " ") + (
         f": {verdict['sub_verdict'].replace('_', ' ')}" if verdict["sub_verdict"] else ""
     )
@@ -164,16 +166,17 @@ def summary(results, page, begun, run=None):
         *steps_in_lines(verdict["steps"]),
         f"  {verdict['continuity']}",
         f"  {verdict['completeness']}",
+        *([f"  confidence: {verdict['confidence']}, because {doubt}"] if doubt else []),
         *(f"  also {other}" for other in others),
     ]
-    if gap.get("features"):
+    if gap.get("features") and not is_blind(results):
         rungs = ", ".join(
             f"{rung} {values['frechet']:.3g}"
             for rung, values in gap.items()
             if isinstance(values, dict) and values.get("frechet") is not None
         )
         lines.append(f"  {gap['features']['metric_name']}, n = {gap['n']:,}: {rungs}")
-    if forecast := results.get("forecast"):
+    if (forecast := results.get("forecast")) and "flow_matching" not in (results.get("samplers") or {}):
         lines.append(
             "  forecast for flow_matching after a minute: its samples are told from decoded codes in"
             f" {forecast['auc']:.0%} of pairs ({forecast['auc_low']:.0%} to {forecast['auc_high']:.0%})"
@@ -190,6 +193,12 @@ def summary(results, page, begun, run=None):
     if run is not None:
         lines.append(f"  explore it: {explorer_command(run.path)}")
     return lines
+
+
+def is_blind(results):
+    """Returns whether the features of the distances cannot tell fog from real images."""
+    name = results["generation_gap"]["features"]["name"]
+    return bool(((results.get("spaces") or {}).get(name) or {}).get("blind"))
 
 
 def steps_in_lines(steps):

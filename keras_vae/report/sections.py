@@ -303,9 +303,9 @@ def prior(results, pictures, drawn):
         ),
         (
             "norms",
-            "<strong>Length.</strong> The classic test compares the lengths of codes and of prior draws. It cannot detect a"
-            " hole: mu² + sigma² is 1 per dim in any converged model, so both lie on the same shell, however different"
-            " their directions are.",
+            "<strong>Length.</strong> The classic test compares the lengths of codes and of prior draws. It shows only"
+            " codes of the wrong scale. In a converged model mu² + sigma² is 1 per number, so both lie on the same shell,"
+            " however different their directions are: equal lengths do not rule out a hole.",
         ),
         (
             "mismatch",

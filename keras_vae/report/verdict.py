@@ -66,6 +66,9 @@ def unwrapped(sentence):
 def plain_words(results):
     """Returns the verdict in plain words."""
     key = get(results, "verdict.name")
+    blurred = any(found.get("name") == "blurry" for found in get(results, "verdict.findings") or [])
+    if key == "prior_hole" and blurred:
+        return "It cannot generate, and it reconstructs poorly"
     return VERDICTS.get(key, (clean(key, NAME),))[0]
 
 
@@ -73,16 +76,17 @@ def verdict_card(results, pictures):
     """Returns the card of the verdict: name, cause, continuity, completeness, images, three numbers and the steps."""
     verdict = results.get("verdict") or {}
     findings = verdict.get("findings") or [{}]
-    title, kind, tone = VERDICTS.get(
-        verdict.get("name"), (clean(verdict.get("name"), NAME), "verdict", "none")
-    )
+    _, kind, tone = VERDICTS.get(verdict.get("name"), ("", "verdict", "none"))
     sub = findings[0].get("sub_verdict")
     kind = f"Verdict: {kind}" + (f", {clean(sub, NAME).replace('_', ' ')}" if sub else "")
     remedy = steps(verdict)
     if remedy:
         remedy = tag("p", tag("strong", "What to do")) + remedy
-    sure = verdict.get("confidence")
-    remedy += tag("p", f"Confidence of this verdict: {text(sure, NAME)}.", class_="muted") if sure else ""
+    sure, doubt = verdict.get("confidence"), verdict.get("confidence_reason")
+    because = f", because {text(doubt)}" if doubt else ""
+    remedy += (
+        tag("p", f"Confidence of this verdict: {text(sure, NAME)}{because}.", class_="muted") if sure else ""
+    )
     words = tag("p", text(findings[0].get("cause")), class_="cause") if findings[0].get("cause") else ""
     states = tag(
         "dl",
@@ -93,7 +97,7 @@ def verdict_card(results, pictures):
     return tag(
         "div",
         tag("p", text(kind), class_="kind"),
-        tag("h2", text(title)),
+        tag("h2", text(plain_words(results))),
         tag("div", words, first_look(results, pictures), class_="look"),
         states,
         tiles(results),

@@ -1,5 +1,8 @@
 """What a finished training says about its budget: once, with the command that trains on."""
 
+import csv
+import math
+
 from keras_vae.runtime.programs import to_type, typed_path
 from keras_vae.training.callbacks import judged, judging
 
@@ -20,6 +23,25 @@ def advice(run, config, state, steps):
         return []
     said = reason(state, steps)
     return [] if said is None else [said, f"train on: {command(run, config, state)}"]
+
+
+def epochs_of(run):
+    """Returns {"epochs": how many were trained, "best_epoch": the best of them} of a `Run` or None; {} if unknown."""
+    if run is None:
+        return {}
+    try:
+        with open(run.history_file, newline="", encoding="utf-8") as file:
+            rows = [
+                {name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)
+            ]
+        values = [judged(row) if judging(row) else math.inf for row in rows]
+    except (OSError, TypeError, ValueError):
+        return {}
+    return (
+        {"epochs": len(values), "best_epoch": 1 + values.index(min(values))}
+        if any(map(math.isfinite, values))
+        else {}
+    )
 
 
 def reason(state, steps):

@@ -58,7 +58,7 @@ class EpochProgress(keras.callbacks.Callback):
 
     def __init__(self, patience=None):
         super().__init__()
-        self.bar, self.pace, self.best = None, None, math.inf
+        self.bar, self.pace, self.best, self.best_epoch = None, None, math.inf, 0
         self.at_most = "" if patience is None else "at most "
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -95,12 +95,23 @@ class EpochProgress(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self.close()
         value = judged(logs) if judging(logs) else math.inf
-        is_best, self.best = value < self.best, min(value, self.best)
+        if value < self.best:
+            self.best, self.best_epoch = value, epoch + 1
         left = self.pace.end(time.monotonic())
         if self.kept:
-            best = ", the best so far" if is_best else ""
+            best = self.of_the_best(epoch + 1)
             left = self.left(left) if epoch + 1 < self.params["epochs"] else ""
             say(f"{self.label}{left}: {shown(logs)}{best}", file=main_stream())
+
+    def of_the_best(self, epoch):
+        """Returns which epoch was the best so far, `""` if that is unknown."""
+        if not self.best_epoch:
+            return ""
+        return (
+            ", the best so far"
+            if self.best_epoch == epoch
+            else f"; best: {self.best:.2f}, epoch {self.best_epoch}"
+        )
 
     def left(self, seconds):
         """Returns the time left as words."""

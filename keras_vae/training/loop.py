@@ -239,7 +239,7 @@ def finish(run, config, dataset, state, begun):
         *(
             advice(run, config, state, steps_per_epoch(config, dataset))
             if not is_unfinished(config, state)
-            else ()
+            else (f"stopped after {state.epoch} of {config.epochs} epochs; train on: {way_back(run)}",)
         ),
         f"done in {time.monotonic() - begun:.0f} s: {run.path}",
         f"  {run.preview_file.name:<18} held-out images, their reconstructions, and samples",

@@ -165,15 +165,15 @@ class GenerationGapResults(Section, title="Generation gap", extra="allow"):
     )
     prior: Rung | None = measure("Prior", "Samples of the prior: what the model generates as it was trained.")
     repaired_fraction: float | None = measure(
-        "Repaired share",
+        "Repaired share of the distance",
         "Share of the gap that the best ex-post sampler closes without retraining. It exceeds 100% if the sampler is"
         " better than the reconstructions.",
         "share",
         "above 70%",
     )
-    repaired_fraction_se: float | None = standard_error("Repaired share")
-    repaired_fraction_low: float | None = limit("Repaired share", "lower")
-    repaired_fraction_high: float | None = limit("Repaired share", "upper")
+    repaired_fraction_se: float | None = standard_error("Repaired share of the distance")
+    repaired_fraction_low: float | None = limit("Repaired share of the distance", "lower")
+    repaired_fraction_high: float | None = limit("Repaired share of the distance", "upper")
     best_sampler: str | None = measure(
         "Best sampler",
         "The sampler whose samples the classifier distinguishes least from posterior draws (or that has the lowest"
@@ -330,14 +330,14 @@ class ToldApartResults(Section, title="Told apart", extra="allow"):
     )
     best_auc_se: float | None = standard_error("AUC of the best sampler")
     repaired_share: float | None = measure(
-        "Repaired share",
+        "Repaired share of the total variation",
         "1 minus the total variation of the best ex-post sampler divided by that of N(0, I). Null if the latter is"
         " within its error of 0. It can slightly exceed 100% by chance if the sampler cannot be told apart.",
         "share",
     )
-    repaired_share_se: float | None = standard_error("Repaired share")
-    repaired_share_low: float | None = limit("Repaired share", "lower")
-    repaired_share_high: float | None = limit("Repaired share", "upper")
+    repaired_share_se: float | None = standard_error("Repaired share of the total variation")
+    repaired_share_low: float | None = limit("Repaired share of the total variation", "lower")
+    repaired_share_high: float | None = limit("Repaired share of the total variation", "upper")
     seconds: float | None = seconds()
 
 

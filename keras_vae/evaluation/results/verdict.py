@@ -71,7 +71,12 @@ class VerdictResults(Section, title="Verdict"):
     )
     confidence: Literal["high", "medium", "low"] = measure(
         "Confidence",
-        "How sure the verdict is: lower with few images, without labels, or near a threshold.",
+        "How sure the verdict is: lower with few images, or if the classifier does not detect the planted control.",
+    )
+    confidence_reason: str | None = measure(
+        "Reason of the confidence",
+        "Why the confidence is not high; null if it is, and in results of older versions.",
+        optional=True,
     )
 
 

@@ -16,7 +16,7 @@ WITHOUT_MEANING = "meaningless (every code decodes to the same image)"
 
 
 def judge(results, source=UNKNOWN):
-    """Returns the verdict on `results`, a dict: name, findings, remedy, continuity, completeness and confidence.
+    """Returns the verdict on `results`, a dict: name, findings, remedy, continuity, completeness, and confidence with its reason.
 
     Args:
         results: As in results.json, after the repair and without a verdict.
@@ -24,7 +24,7 @@ def judge(results, source=UNKNOWN):
     """
     facts = Facts(results, source)
     findings = findings_of(facts)
-    main = findings[0].as_dict()
+    main, unsure = findings[0].as_dict(), doubts(facts, findings[0])
     return {
         "name": main["name"],
         "sub_verdict": main["sub_verdict"],
@@ -34,7 +34,8 @@ def judge(results, source=UNKNOWN):
         "remedy": main["remedy"],
         "command": main["command"],
         "steps": main["steps"],
-        "confidence": confidence(facts, findings[0]),
+        "confidence": ("high", "medium", "low")[min(len(unsure), 2)],
+        "confidence_reason": ", and ".join(unsure) or None,
     }
 
 
@@ -78,17 +79,17 @@ def completeness(facts):
     return f"completeness: {word} ({percent(facts.dead_zone)} of the prior's samples resemble no real image{rare})"
 
 
-def confidence(facts, main):
-    """Returns the confidence of the verdict: `high`, `medium` or `low`."""
-    level = 2
+def doubts(facts, main):
+    """Returns what makes the verdict less certain: phrases, each of which lowers the confidence by one level."""
+    found = []
     if facts.auc is not None:
-        level -= not facts.has_power
-        level -= main.name == "blurry" and not facts.is_blind and not facts.has_passed
+        if not facts.has_power:
+            found.append("the classifier did not detect images of which a fifth had been altered on purpose")
+        if main.name == "blurry" and not facts.is_blind and not facts.has_passed:
+            found.append("it was not tested whether the distances can see blur here")
     elif facts.get("generation_gap", "features", "name") != "classifier":
-        level -= 1  # other features penalise blur more than unrealistic images
-    if (facts.get("generation_gap", "n") or 0) < ENOUGH_IMAGES and main.name not in (
-        "insufficient_data",
-        "collapsed",
-    ):
-        level -= 1
-    return ("low", "medium", "high")[max(level, 0)]
+        found.append("without labels, distances penalise blur more than unrealistic images")
+    n = facts.get("generation_gap", "n") or 0
+    if n < ENOUGH_IMAGES and main.name not in ("insufficient_data", "collapsed"):
+        found.append(f"only {n:,} images of each kind were compared")
+    return found

@@ -249,6 +249,12 @@ class Facts:
         known = self.recommended is not None and self.size is not None
         return known and self.recommended < self.size and not self.has_codebook
 
+    @property
+    def fills_its_vector(self):
+        """Whether the latent is a vector whose codes would not fit into a smaller one."""
+        known = None not in (self.recommended, self.size) and not self.has_codebook
+        return known and len(self.get("latent_shape") or ()) == 1 and self.recommended >= self.size
+
 
 def called(name, registry):
     """Returns a component's class, or None if unknown. Older results contain the name of the class."""

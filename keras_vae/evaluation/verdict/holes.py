@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from keras_vae.evaluation.verdict.facts import above, below
-from keras_vae.evaluation.verdict.steps import train_again
+from keras_vae.evaluation.verdict.steps import Remedy, train_again
 from keras_vae.evaluation.verdict.thresholds import THRESHOLDS
 from keras_vae.evaluation.verdict.words import number, percent
 from keras_vae.model.objectives import OBJECTIVES
@@ -75,7 +75,7 @@ def hole_of_densities(facts):
         and above(facts.mismatch, 0)
         and (marginal >= THRESHOLDS.scale_share * facts.mismatch)
     ):
-        return Hole("mis_scaled", scale_cause(facts, marginal), train_again(facts, longer(facts)))
+        return Hole("mis_scaled", scale_cause(facts, marginal), train_on(facts))
     if mismatched:
         return Hole("correlated", correlated_cause(facts, marginal), smaller_steps(facts))
     return Hole(
@@ -188,7 +188,20 @@ def learn_the_variance(facts):
     return train_again(facts, {"likelihood": "gaussian_optimal"}, "It learns the decoder's variance.")
 
 
+def train_on(facts):
+    """Returns the step that trains for longer, in a list: `[]` if the held-out loss had stopped falling."""
+    source = facts.source
+    if source.is_unfinished and not source.has_stalled:
+        done = (
+            f"The training was stopped after {source.epochs} of {source.config.epochs} epochs: continue it."
+        )
+        return [Remedy(done, source.resuming())]
+    return train_again(facts, longer(facts))
+
+
 def longer(facts):
-    """Returns the change that doubles the number of epochs."""
+    """Returns the change that doubles the number of epochs; `{}` if that many were not trained, or would not help."""
     config = facts.source.config
+    if facts.source.is_unfinished or facts.source.has_stalled:
+        return {}
     return {"epochs": 2 * config.epochs if config is not None and config.epochs else LONGER}

@@ -22,6 +22,10 @@ from keras_vae.evaluation.verdict.words import number, percent
 AUGMENTED = ("shift", "rotate", "zoom")
 WARMUP = 2000  # steps
 HALF = 0.4  # share of unrealistic samples above which the others are not called "most"
+BLUR_CAUSE = (
+    "The model explains too little of an image: the latent or the decoder is too small, training was too short, or the"
+    " assumed noise is too large."
+)
 FIXED_SCALE = ("gaussian", "Gaussian", "laplace", "Laplace")  # likelihoods with a fixed scale
 
 
@@ -198,18 +202,37 @@ def blurry(facts):
             else ", and samples are no worse."
         ),
         blur_evidence(facts),
-        "The model explains too little of an image: the decoder is too small, training was too short, or the assumed noise"
-        " is too large.",
-        tuple(train_again(facts, {**larger(facts), **longer(facts)})),
+        BLUR_CAUSE,
+        blur_steps(facts),
     )
 
 
+def blurred_too(facts):
+    """Holds if reconstructions are poor beside a worse fault of the samples."""
+    if not facts.is_blurred or blurry(facts):
+        return None
+    return Finding(
+        "blurry",
+        "Reconstructions are blurred. A fitted sampler does not change that: its samples are as blurred as they are.",
+        blur_evidence(facts),
+        BLUR_CAUSE,
+        blur_steps(facts),
+    )
+
+
+def blur_steps(facts):
+    """Returns the steps against blurred reconstructions."""
+    return tuple(train_again(facts, {**larger(facts), **longer(facts)}))
+
+
 def larger(facts):
-    """Returns the changes that let a decoder explain more: a learned variance, and wider networks."""
+    """Returns the changes that let a model explain more: a learned variance, wider networks, and a latent that is not full."""
     changes, config = {"likelihood": "gaussian_optimal"}, facts.source.config
     if config is not None and hasattr(config.network, "channels"):
         widths = config.network.channels(facts.get("image_shape"))
         changes["network.widths"] = ",".join(str(2 * width) for width in widths)
+    if facts.fills_its_vector:
+        changes["latent"] = 2 * facts.size
     return changes
 
 
@@ -218,9 +241,14 @@ def prior_hole(facts):
     if not facts.prior_is_poor:
         return None
     found, prior = hole(facts), facts.prior_in_words
+    able = (
+        "cannot generate, and its reconstructions are blurred"
+        if facts.is_blurred
+        else "reconstructs but cannot generate"
+    )
     return Finding(
         "prior_hole",
-        f"The model reconstructs but cannot generate: samples of {prior} do not decode to realistic images.",
+        f"The model {able}: samples of {prior} do not decode to realistic images.",
         samples_evidence(facts) + mismatch_evidence(facts),
         found.cause,
         hole_steps(facts, found),
@@ -290,13 +318,16 @@ def smoother_steps(facts):
 
 
 def steps_that_blur(facts):
-    """Holds if the image jumps and reconstructions are poor: a decoder that jumps can make only few different images."""
-    return jumps(facts) if blurry(facts) else None
+    """Holds if the image jumps and reconstructions are poor: a decoder that jumps can make only few different images.
+
+    How often it makes each of them decides how well samples can be told apart, so a patchy prior says little here.
+    """
+    return jumps(facts) if facts.is_blurred and not facts.prior_is_poor else None
 
 
 def discontinuous(facts):
-    """Holds if the image jumps but reconstructions are good."""
-    return None if blurry(facts) else jumps(facts)
+    """Holds if the image jumps and nothing above says so."""
+    return None if steps_that_blur(facts) else jumps(facts)
 
 
 def healthy(facts):
@@ -320,6 +351,7 @@ RULES = (
     prior_hole,
     patchy,
     discontinuous,
+    blurred_too,
 )
 # After these the other numbers are meaningless: distances of a decoder that ignores its code, or of few images.
 FINAL = ("insufficient_data", "collapsed")
