@@ -157,7 +157,13 @@ def test_a_sweep_whose_scheduler_is_lost_ends_with_one_line_and_its_runs_end(swe
     file = tmp_path / "scheduler.json"
     where = ["--scheduler-file", str(file), "--no-dashboard"]
     commands = [["scheduler", "--port", "0", *where], ["worker", "--nthreads", "1", *where]]
-    scheduler, worker = (subprocess.Popen([sys.executable, "-m", "dask", *words]) for words in commands)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "tests"))),
+    }  # of Pretend
+    scheduler, worker = (
+        subprocess.Popen([sys.executable, "-m", "dask", *words], env=environment) for words in commands
+    )
     try:
         wait_for(file.exists)
         with chosen(str(file), None) as opened, distributed.Client(scheduler_file=str(file)) as client:
@@ -189,7 +195,8 @@ with distributed.Client(scheduler_file=sys.argv[-1]) as client:
 def test_the_slurm_script_of_the_guide_starts_a_cluster(tmp_path):
     """The script as it is in the guide; two commands stand in for Slurm's `srun` and for the sweep."""
     page = (ROOT / "docs/guides/many_machines.md").read_text(encoding="utf-8")
-    (script,) = (block.partition("```")[0] for block in page.split("```sh\n") if "dask scheduler" in block)
+    _, *blocks = page.split("```sh\n")
+    (script,) = (text for text in (block.partition("```")[0] for block in blocks) if "dask scheduler" in text)
     for name, text in STUBS.items():
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)

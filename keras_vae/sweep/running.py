@@ -23,13 +23,13 @@ ERROR_LENGTH = 400  # characters
 NAME_LENGTH = 40  # characters beside the bar
 
 
-def run_all(sweep, scheduler, after_each):
+def run_all(sweep, scheduler, after_some):
     """Runs all of the sweep's trials that are not done.
 
     Args:
         sweep: A `Sweep`.
         scheduler: A `Scheduler`.
-        after_each: Called without arguments whenever a run has ended.
+        after_some: Called without arguments whenever runs have ended, once for all that have ended meanwhile.
 
     Raises:
         UsageError: The connection to the scheduler is lost.
@@ -42,11 +42,13 @@ def run_all(sweep, scheduler, after_each):
     with progress_bar(len(names), len(names) - len(waiting)) as bar:
         while pending:
             concurrent.futures.wait(pending, LOOKED_EVERY, concurrent.futures.FIRST_COMPLETED)
-            for future in [future for future in pending if future.done()]:
+            ended = [future for future in pending if future.done()]
+            for future in ended:
                 name = pending.pop(future)
                 with tqdm.external_write_mode():
                     say(f"[{len(names) - len(pending)}/{len(names)}] {name}: {conclude(sweep, name, future)}")
-                after_each()
+            if ended:
+                after_some()
             if not bar.disable:
                 show(bar, sweep, {name: log_starts[name] for name in pending.values()})
 
