@@ -1,4 +1,4 @@
-"""`python -m keras_vae.sweep`: trains and evaluates a grid of settings, resumes one, or compares runs."""
+"""`keras-vae sweep`: trains and evaluates a grid of settings, resumes one, or compares runs."""
 
 import json
 import os
@@ -10,6 +10,7 @@ import textwrap
 
 from keras_vae.config.flags import Parser, command, parse
 from keras_vae.errors import DatasetError, UsageError
+from keras_vae.runtime.programs import program
 from keras_vae.sweep.folder import Sweep
 from keras_vae.sweep.grid import LONGEST_NAME, Axis, Grid, Trial, plain
 from keras_vae.sweep.one_run import PROG
@@ -78,7 +79,7 @@ def understood(words, axes):
         return parse(
             Trial,
             grid.words(grid.first()),
-            prog=f"python -m {PROG}",
+            prog=program("sweep"),
             description=DESCRIPTION,
             epilog=EXAMPLES,
             extra=add_arguments,
