@@ -121,6 +121,7 @@ def test_a_run_that_fails_is_noted_and_the_others_go_on(sweep, running):
     assert sorted(name for name, _ in said(sweep, "ended")) == ["latent-2", "latent-8"]
 
 
+@pytest.mark.long
 def test_a_run_whose_machine_asks_it_to_end_is_started_again(sweep, running):
     (name, process), *_ = begun(sweep, 2)
     os.kill(process, signal.SIGTERM)  # as a Slurm job at its time limit
@@ -153,6 +154,7 @@ def test_a_scheduler_that_does_not_answer_ends_with_one_line(monkeypatch):
         chosen("tcp://127.0.0.1:9", None)
 
 
+@pytest.mark.long
 def test_a_sweep_whose_scheduler_is_lost_ends_with_one_line_and_its_runs_end(sweep, tmp_path):
     file = tmp_path / "scheduler.json"
     where = ["--scheduler-file", str(file), "--no-dashboard"]
@@ -192,6 +194,7 @@ with distributed.Client(scheduler_file=sys.argv[-1]) as client:
 }
 
 
+@pytest.mark.long
 def test_the_slurm_script_of_the_guide_starts_a_cluster(tmp_path):
     """The script as it is in the guide; two commands stand in for Slurm's `srun` and for the sweep."""
     page = (ROOT / "docs/guides/many_machines.md").read_text(encoding="utf-8")
@@ -210,7 +213,7 @@ def test_the_slurm_script_of_the_guide_starts_a_cluster(tmp_path):
     try:
         assert process.stdout.readline() == "[1, 1] ['sweep', '--over']\n"
     finally:
-        os.killpg(process.pid, signal.SIGTERM)  # as Slurm at the end of a job
+        os.killpg(process.pid, signal.SIGKILL)
         process.communicate(timeout=PATIENCE)
 
 
