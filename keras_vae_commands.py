@@ -73,6 +73,11 @@ def sweep():
     run("sweep")
 
 
+def run_of_sweep(folder, name, cwd):
+    """Executes one run of a sweep in a process of its own; a task of a Dask worker, which does not need TensorFlow."""
+    return importlib.import_module("keras_vae.sweep.cluster").on_worker(folder, name, cwd)
+
+
 if __name__ == "__main__":
     sys.modules["keras_vae_commands"] = sys.modules["__main__"]
     main()

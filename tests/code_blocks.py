@@ -71,7 +71,14 @@ CHECKED = {
     "docs/guides/explore.md": [SERVER],
     "docs/guides/first_run.md": [WHEEL],
     "docs/guides/from_pytorch.md": [Run("tests/test_docs.py::test_the_guide_from_pytorch_gives_a_subject")],
-    "docs/guides/many_machines.md": [HOSTS, HOSTS, HOSTS, HOSTS, DATA],
+    "docs/guides/many_machines.md": [
+        HOSTS,
+        HOSTS,
+        HOSTS,
+        HOSTS,
+        Run("tests/test_sweep_cluster.py::test_the_slurm_script_of_the_guide_starts_a_cluster"),
+        DATA,
+    ],
     "docs/guides/presets.md": [
         PRESETS,
         Run("tests/test_presets.py::test_the_programs_of_the_guide_run"),
