@@ -101,7 +101,7 @@ def understood(name, words):
         words, kind = words[1:], {"run": serve.Serve, "prepare": serve.Canary}[words[0]]
     else:
         kinds = {"evaluate": evaluate.Evaluation, "explore": explore.Exported, "sample": sample.Sampled}
-        kind = {"train": train.Config, "score": score.Scored, **kinds}[name]
+        kind = {"train": train.Config, "score": score.Ranking, **kinds}[name]
     parse(kind, words, **({"extra": train.add_arguments} if name == "train" else runs))
 
 

@@ -30,7 +30,7 @@ CAUTION = (
 
 
 @dataclass(frozen=True)
-class Scored:
+class Ranking:
     """The list to write."""
 
     false_alarms: float = option(
@@ -75,12 +75,13 @@ def add_arguments(parser):
 def main(argv=None):
     """Runs the command; exits with 2 if the input is bad."""
     parsed = parse(
-        Scored,
+        Ranking,
         argv,
         prog="keras-vae score",
         description=DESCRIPTION,
         epilog=f"{EXAMPLES}\npresets: {', '.join(presets.known())}, hf://user/repository\n",
         extra=add_arguments,
+        short=("false_alarms", "threshold", "data_dir", "out"),
     )
     asked = parsed.config
     if {"threshold", "false_alarms"} <= parsed.given:

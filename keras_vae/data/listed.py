@@ -1,5 +1,7 @@
 """Images with the names of their files, all in the order of their names: none is left out as a copy, none held out."""
 
+import dataclasses
+import functools
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,9 +99,7 @@ def listed(paths, prepared):
     arrays = [path for path in paths if path.lower().endswith(ARRAYS) and not os.path.isdir(path)]
     files = [path for path in paths if path not in arrays]
     parts = ([_of_files(files, prepared)] if files else []) + [_of_array(path, prepared) for path in arrays]
-    together = Listed(
-        *(sum((getattr(part, name) for part in parts), start) for name, start in _EMPTY.items())
-    )
+    together = functools.reduce(_joined, parts, Listed())
     if not together.names:
         skipped = together.skipped
         raise DatasetError(
@@ -108,7 +108,10 @@ def listed(paths, prepared):
     return together
 
 
-_EMPTY = {"names": [], "words": [], "stores": [], "skipped": (), "notes": ()}
+def _joined(first, second):
+    """Returns the images of two `Listed`, one after the other."""
+    fields = [field.name for field in dataclasses.fields(Listed)]
+    return Listed(*(getattr(first, name) + getattr(second, name) for name in fields))
 
 
 def _of_files(paths, prepared):
