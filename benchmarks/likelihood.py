@@ -22,6 +22,7 @@ from tqdm import tqdm
 import keras_vae
 from keras_vae.evaluation.metrics.importance import importance_weighted
 from keras_vae.export.saved_models import twin_in
+from keras_vae.layers.precision import choose_precision
 from keras_vae.runtime import devices
 from keras_vae.runtime.lazy import keras, tf
 from keras_vae.training.run_folder import Run
@@ -66,7 +67,7 @@ def main():
         help="of the networks; auto: bfloat16 where it is fast",
     )
     arguments = parser.parse_args()
-    precision = devices.choose_precision(arguments.precision)
+    precision = choose_precision(arguments.precision)
     for path in arguments.runs:
         begun = time.monotonic()
         run = Run.open(path)

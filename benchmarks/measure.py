@@ -73,9 +73,9 @@ def can_import(python, *modules):
         return False
 
 
-def run(command):
-    """Returns what a contender answers: the last line of its output, JSON."""
-    done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True)
+def run(command, **options):
+    """Returns what a contender answers: the last line of its output, JSON. `options` are those of `subprocess.run`."""
+    done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, **options)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-3000:]}")
     return json.loads(done.stdout.splitlines()[-1])

@@ -24,13 +24,22 @@ def wait(values):
     return float(ops.convert_to_numpy(ops.cast(values[0, 0], "float32")))
 
 
+def accelerators():
+    """Returns the names of the devices that are not CPUs."""
+    if keras.backend.backend() == "torch":  # of which Keras does not list the devices
+        import torch
+
+        return [f"gpu:{number}" for number in range(torch.cuda.device_count())]
+    return [device for device in keras.distribution.list_devices() if not device.lower().startswith("cpu")]
+
+
 def main():
     """Measures and reports; float16 on a GPU alone, where there is one at hand."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=4096, help="rows and columns of the matrices")
     parser.add_argument("--seconds", type=float, default=2.0, help="for each")
     arguments = parser.parse_args()
-    gpus = [device for device in keras.distribution.list_devices() if not device.lower().startswith("cpu")]
+    gpus = accelerators()
     dtypes = ("float32", "bfloat16", "float16") if gpus else ("float32", "bfloat16")
     report(
         device=gpus[0] if gpus else "CPU",

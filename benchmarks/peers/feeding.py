@@ -11,6 +11,7 @@ from peers.task import LEARNING_RATE, generated_images, report, timed, whole_bat
 import keras_vae
 from keras_vae.data import Annotations, LoadOptions, in_memory
 from keras_vae.errors import DatasetError
+from keras_vae.layers.precision import choose_precision
 from keras_vae.runtime import devices
 
 BATCH, REPEATS = 128, 3
@@ -27,7 +28,7 @@ def dataset_of(arguments):
 
 def model_of(data):
     """Returns what eats: keras.io's network of 28x28 grey images, keras_vae's default one of all others."""
-    precision = devices.choose_precision("auto")
+    precision = choose_precision("auto")
     if data.image_shape == IMAGE_SHAPE:
         return build("keras_io", precision)
     model = keras_vae.VAE(data.image_shape, latent=32, dtype=precision)

@@ -5,6 +5,7 @@ from likelihood import measure
 from peers.own_networks import build
 from peers.task import generated_images, likelihood_arguments, report, timed
 
+from keras_vae.layers.precision import choose_precision
 from keras_vae.runtime import devices
 
 
@@ -12,7 +13,7 @@ def main():
     """Measures and reports; the network is not trained, which costs the same."""
     arguments = likelihood_arguments(__doc__, devices.PRECISIONS)
     devices.start()
-    precision = devices.choose_precision(arguments.precision)
+    precision = choose_precision(arguments.precision)
     model = build(arguments.network, precision)
     images = generated_images(arguments.images).astype("float32") / np.float32(255)
     measure(model, images[:50], arguments.samples, seed=0)

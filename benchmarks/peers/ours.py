@@ -8,6 +8,7 @@ from peers.own_networks import build
 from peers.task import generated_images, report_training, timed, training_arguments, whole_batches
 
 from keras_vae.data import Annotations, LoadOptions, in_memory
+from keras_vae.layers.precision import choose_precision
 from keras_vae.runtime import devices
 from keras_vae.training import pace
 
@@ -44,7 +45,7 @@ def main():
     devices.start()
     batch = NETWORKS[arguments.network].batch
     data = in_memory("generated", generated_images(), LoadOptions(), Annotations())
-    precision = devices.choose_precision(arguments.precision)
+    precision = choose_precision(arguments.precision)
     model = build(arguments.network, precision)
     bare = BareSteps(model, tf.constant(data.train.images(0, batch)), arguments.steps)
     times = EpochTimes(between=bare)

@@ -13,7 +13,6 @@ from peers.keras_networks import features_of, logits_of
 from peers.networks import IMAGE_SHAPE, NETWORKS
 from peers.task import LEARNING_RATE
 
-import keras_vae
 from keras_vae.layers.kernels import layers as faster
 from keras_vae.model.likelihoods import Bernoulli
 from keras_vae.model.networks import ends
@@ -39,11 +38,11 @@ class Peer:
         return keras.Model(codes, ends.parameters(logits, likelihood), name="decoder")
 
 
-keras_vae.NETWORKS["peer"] = Peer  # the name that it is saved under
-
-
 def build(name, precision):
     """Returns the model with the network `name`, compiled."""
+    import keras_vae
+
+    keras_vae.NETWORKS["peer"] = Peer  # the name that it is saved under
     model = keras_vae.VAE(
         IMAGE_SHAPE, NETWORKS[name].latent, "vae", Bernoulli(binarize="none"), Peer(name), dtype=precision
     )

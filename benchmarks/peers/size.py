@@ -8,6 +8,7 @@ from peers.task import LEARNING_RATE, generated_images, report, report_training,
 
 import keras_vae
 from keras_vae.data import Annotations, LoadOptions, in_memory
+from keras_vae.layers.precision import choose_precision
 from keras_vae.model.posteriors import parse_shape
 from keras_vae.runtime import devices
 from keras_vae.training import pace
@@ -25,7 +26,7 @@ def main():
     parser.add_argument("--evaluate", action="store_true", help="evaluate in the place of training")
     arguments = parser.parse_args()
     devices.start()
-    precision = devices.choose_precision("auto")
+    precision = choose_precision("auto")
     if arguments.folder:
         data = keras_vae.load_dataset(arguments.folder, image_size=arguments.size)
     else:

@@ -5,12 +5,11 @@ import math
 
 import keras
 import numpy as np
+from peers import parts
 from peers.keras_networks import EpochTimes, num_trained
 from peers.networks import IMAGE_SHAPE, NETWORKS
-from peers.own_networks import build
 from peers.task import LEARNING_RATE, generated_images, report_training
 
-import keras_vae
 from keras_vae.model.networks.residual import Residual
 from keras_vae.training import pace
 
@@ -21,30 +20,62 @@ CHOICES = (*NETWORKS, *SIZES)
 
 
 def made(name, precision):
-    """Returns the compiled model, the shape of its images and its batch."""
+    """Returns the compiled model, the shape of its images and its batch; on PyTorch a `parts.Plain` of its networks."""
+    shape = IMAGE_SHAPE if name in NETWORKS else (SIZES[name], SIZES[name], 3)
+    batch = NETWORKS[name].batch if name in NETWORKS else BATCH
+    if keras.backend.backend() == "torch":
+        return plain(name, shape, precision), shape, batch
+    from peers.own_networks import build
+
     if name in NETWORKS:
-        return build(name, precision), IMAGE_SHAPE, NETWORKS[name].batch
-    shape = (SIZES[name], SIZES[name], 3)
+        return build(name, precision), shape, batch
+    import keras_vae  # which PyTorch cannot
+
     model = keras_vae.VAE(shape, LATENT, network=WIDE, likelihood="bernoulli", dtype=precision)
     model.compile(keras.optimizers.Adam(LEARNING_RATE))
-    return model, shape, BATCH
+    return model, shape, batch
+
+
+def plain(name, shape, precision):
+    """Returns the networks `name` as a compiled model that Keras alone trains."""
+    from peers.own_networks import Peer
+
+    from keras_vae.model.likelihoods import Bernoulli
+    from keras_vae.model.posteriors import DiagonalGaussian
+
+    network, latent = (Peer(name), NETWORKS[name].latent) if name in NETWORKS else (WIDE, LATENT)
+    encoder = network.encoder(shape, (latent,), DiagonalGaussian(), precision)
+    decoder = network.decoder(shape, (latent,), Bernoulli(binarize="none"), precision)
+    model = parts.Plain(encoder, decoder, dtype=precision)
+    model.compile(keras.optimizers.Adam(LEARNING_RATE))
+    return model
 
 
 def bytes_moved(model, batch, itemsize):
-    """Returns the fewest bytes that a step moves through the device's memory.
+    """Returns the fewest bytes that a step moves through the device's memory: `bytes_of` and `bytes_of_adam`."""
+    return bytes_of([model.encoder, model.decoder], batch, itemsize, passes=3) + bytes_of_adam(model)
 
-    Of each convolution and dense layer what comes in is read, for the forward pass and for the gradient by the kernel,
-    and its gradient written; what goes out is written, and its gradient read twice. Adam reads four float32 a weight and writes
-    three. All else might be done on the way.
+
+def bytes_of(networks, batch, itemsize, passes):
+    """Returns the fewest bytes of the maps around the convolutions and dense layers of `networks`.
+
+    In a training step, of three passes, what comes into a layer is read, for the forward pass and for the gradient by
+    the kernel, and its gradient written; what goes out is written, and its gradient read twice. Of one pass forward what
+    comes in is read, and what goes out is written. All else might be done on the way.
     """
-    layers = [layer for network in (model.encoder, model.decoder) for layer in network.layers]
+    layers = [layer for network in networks for layer in network.layers]
     maps = sum(
         math.prod(tensor.shape[1:])
         for layer in layers
         if hasattr(layer, "kernel")
         for tensor in (layer.input, layer.output)
     )
-    return 3 * maps * batch * itemsize + 7 * 4 * num_trained(model)
+    return passes * maps * batch * itemsize
+
+
+def bytes_of_adam(model):
+    """Returns the bytes of Adam's step, which reads four float32 a weight and writes three."""
+    return 7 * 4 * num_trained(model)
 
 
 def main():

@@ -106,7 +106,7 @@ def run_command(argv):
     from keras_vae.explorer import prepare as prepare_explorer
     from keras_vae.serving.app import make_app
 
-    devices.say("loading the exported models, which takes up to a minute if they are large")
+    devices.say("loading the exported models, which takes up to a minute if they are large", file=sys.stderr)
     app = make_app(
         runs, settings.max_request_bytes, settings.max_batch, settings.request_seconds, settings.cors
     )

@@ -17,7 +17,7 @@ import numpy as np
 from keras_vae.data.progress import notice
 from keras_vae.errors import DatasetError
 from keras_vae.runtime import upstream
-from keras_vae.runtime.files import locked
+from keras_vae.runtime.files import cache_folder, locked
 
 PROBE_SECONDS = 3
 
@@ -69,11 +69,6 @@ def image_feature(name, builder):
         held = ", ".join(named) or type(features).__name__
         raise DatasetError(f"{name} has no uint8 image feature (it has {held}): choose a dataset of images")
     return image
-
-
-def cache_folder():
-    """Returns the user's cache folder for this package, which may not exist yet."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "keras_vae"
 
 
 def is_writable(folder):

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from keras_vae.data.preparing import cache_folder
 from keras_vae.errors import UsageError
 from keras_vae.evaluation.features import choose_features
 from keras_vae.evaluation.metrics.manifold import dead_zone, distances_to
 from keras_vae.evaluation.sections.codes import held_out, in_batches
+from keras_vae.runtime.files import cache_folder
 
 CELLS, CELLS_OF_LARGE, FEWEST_CELLS = 40, 24, 8  # per side; fewer for large images or many labels
 LARGE = 64 * 64

@@ -10,11 +10,11 @@ import json
 import pathlib
 
 from keras_vae.config.codec import to_json
-from keras_vae.data.preparing import cache_folder, is_writable
+from keras_vae.data.preparing import is_writable
 from keras_vae.errors import WriteError
 from keras_vae.explorer.packing import to_text, unpacked
 from keras_vae.runtime.checksums import digest
-from keras_vae.runtime.files import whole
+from keras_vae.runtime.files import cache_folder, whole
 
 VERSION = 1  # increase it when the computation of a kept value changes in a module that is not in COMPUTED_BY
 COMPUTED_BY = ("world.py", "dead_zones.py", "network.py")

@@ -19,7 +19,7 @@ from keras_vae.errors import TrainingStopped
 from keras_vae.layers import backends
 from keras_vae.layers import basic as layers
 from keras_vae.model import compiled
-from keras_vae.model.batches import images_at_once, in_batches
+from keras_vae.model.batches import filled, in_batches, rows_at_once
 from keras_vae.model.checks import check_classes, check_image_shape, check_label_names, widened
 from keras_vae.model.components import component, component_to_json
 from keras_vae.model.corruptions import CORRUPTIONS
@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     Seed: TypeAlias = int | keras.random.SeedGenerator | Tensor
 
 # Outside these bounds the model warns. Using means instead of sums changes the weight of the rate by 10 to 100 times.
+CODES_AT_ONCE = 2048  # rows that a fitted sampler draws at a time: its networks keep all layers' results
 LOW_BETA, HIGH_BETA = 0.5, 2.0
 LOW_SIGMA, HIGH_SIGMA = 0.01, 0.5
 
@@ -248,7 +249,7 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
             return function(values, labels)
         if labels is not None and self.conditional:
             labels = self.class_numbers(labels, count)
-        return in_batches(function, images_at_once(self.dims.pixels), values, labels)
+        return in_batches(function, rows_at_once(self), values, labels)
 
     def log_weights(
         self, observed: ArrayLike, count: int, seed: Seed, labels: ArrayLike | None = None
@@ -290,6 +291,9 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
 
         A conditional model uses `labels`, `[count]` or one for all images; by default each class in turn.
 
+        Many images are decoded in batches, into memory that is as large as the result. Then no gradient leads from them
+        to the weights: `decode` has it.
+
         Raises:
             ValueError: `count` is negative or not an integer, or does not match the labels.
         """
@@ -299,7 +303,12 @@ class Autoencoder(backends.Steps, Saving, keras.Model):
         if self.conditional and labels is None:
             labels = ops.arange(count) % self.num_classes
         codes = self.prior.draw(count, seed) if self.sampler is None else draw_from(self.sampler, count, seed)
-        return self.decode(codes, labels)
+        at_once = rows_at_once(self)
+        if count <= at_once or not is_readable(codes):
+            return self.decode(codes, labels)
+        if self.conditional:
+            labels = self.class_numbers(labels, count)
+        return filled(self.decode, at_once, codes, labels)
 
     def score(
         self,
@@ -750,7 +759,8 @@ def draw_from(sampler: Any, count: int, seed: int) -> np.ndarray:
     """Returns `count` codes of a fitted sampler. Seed 0 gives the codes of its seeds 0, 1, ..., as in an export."""
     need_tensorflow("a fitted sampler")
     seeds = np.arange(count) + (int(seed) % 2**31 << 32)
-    return np.asarray(sampler.sample(seeds), "float32")
+    parts = [seeds[start : start + CODES_AT_ONCE] for start in range(0, max(count, 1), CODES_AT_ONCE)]
+    return np.concatenate([np.asarray(sampler.sample(part), "float32") for part in parts])
 
 
 def is_readable(values: object) -> bool:

@@ -1,15 +1,66 @@
 """Computes functions of many rows in batches, so memory does not grow with the number of rows."""
 
+import math
+
+import numpy as np
+
+from keras_vae.layers import backends
 from keras_vae.runtime.lazy import keras, ops
 
 # A network's feature maps take about 130 bytes per value of an image: 140 MB for this many.
 VALUES_AT_ONCE = 2**20
 MOST_AT_ONCE = 256  # images; larger batches are not faster
+# Keras keeps the results of all layers until a call ends. Those of a residual network are ten times as large as usual.
+RESULTS_AT_ONCE = 2**25  # numbers of all layers together, 128 MiB
+ALIGNMENT = 64  # bytes, as TensorFlow and JAX require of memory that they share
 
 
-def images_at_once(values):
-    """Returns how many images with this number of `values` go through a network at a time."""
-    return max(1, min(MOST_AT_ONCE, VALUES_AT_ONCE // values))
+def images_at_once(values, results=0):
+    """Returns how many images go through a network at a time.
+
+    Args:
+        values: The numbers of an image.
+        results: The numbers that the network's layers together make of an image, as far as they are known.
+    """
+    return max(1, min(MOST_AT_ONCE, VALUES_AT_ONCE // values, RESULTS_AT_ONCE // max(results, 1)))
+
+
+def rows_at_once(model):
+    """Returns how many images or codes go through the encoder or the decoder of `model` at a time."""
+    return images_at_once(model.dims.pixels, max(map(results_of, (model.encoder, model.decoder))))
+
+
+def results_of(network):
+    """Returns the numbers that the layers of `network` together make of an image, as far as Keras knows."""
+    count = 0
+    for layer in getattr(network, "layers", ()):
+        try:
+            results = keras.tree.flatten(layer.output)
+        except (AttributeError, ValueError):  # it was never called on a symbolic tensor
+            continue
+        count += sum(math.prod(size or 1 for size in result.shape[1:]) for result in results)
+    return count
+
+
+def filled(function, at_once, *arrays):
+    """Returns `function(*arrays)` as `in_batches` does, but with one result, each batch of which is written into it.
+
+    Joining batches takes twice the memory of the result. On a CPU this takes it once. No gradient passes.
+    """
+    count, result = arrays[0].shape[0], None
+    for start in range(0, count, at_once):
+        part = ops.convert_to_numpy(function(*(rows(array, start, at_once, count) for array in arrays)))
+        result = aligned((count, *part.shape[1:]), part.dtype) if result is None else result
+        result[start : start + at_once] = part
+    return backends.shared(result)
+
+
+def aligned(shape, dtype):
+    """Returns a new array whose memory TensorFlow and JAX can share."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    memory = np.empty(size + ALIGNMENT, "uint8")
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 def in_batches(function, at_once, *arrays):

@@ -6,7 +6,7 @@ import weakref
 import numpy as np
 
 from keras_vae.layers.densities import log_mean_exp
-from keras_vae.model.batches import images_at_once, in_batches
+from keras_vae.model.batches import in_batches, rows_at_once
 from keras_vae.model.twin import twin_in
 from keras_vae.runtime.lazy import keras, ops
 from keras_vae.samplers.noise import standard_normal
@@ -32,7 +32,7 @@ def score(model, images, labels, num_samples, seed):
         noise = noise_of(seeds, num_samples, model.latent_shape) if shared is None else shared
         return scores(model, images, noise, labels)
 
-    return in_batches(of_batch, images_at_once(model.dims.pixels), images, labels, seeds)
+    return in_batches(of_batch, rows_at_once(model), images, labels, seeds)
 
 
 def scores(model, images, noise, labels=None):

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import pathlib
+import platform
 import sys
 import tempfile
 from typing import Literal, get_args
@@ -87,37 +88,29 @@ def say(*lines, file=None):
         os.close(nowhere)
 
 
-def choose_precision(asked):
-    """Returns the name of the dtype policy for `asked`, one of `PRECISIONS`.
-
-    "auto" selects bfloat16 if the device multiplies matrices in it, float16 on older GPUs (Keras then scales the loss)
-    and float32 otherwise. On a CPU, float16 was measured to be 50 times slower than float32, and bfloat16 is faster
-    only with the matrix unit AMX.
-
-    Raises:
-        ValueError: float16 is requested on a CPU.
-    """
-    gpus = tf.config.list_physical_devices("GPU")
-    if asked == "mixed_float16" and not gpus:
-        raise ValueError(
-            "precision is mixed_float16, which is about 50 times slower than float32 without a GPU"
-            " (try --precision auto)"
-        )
-    if asked != "auto":
-        return asked
-    if gpus:
-        capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
-        return "mixed_bfloat16" if capability >= (8, 0) else "mixed_float16"
-    return "mixed_bfloat16" if "amx_bf16" in cpu_flags() else "float32"
+def cpu_name():
+    """Returns the processor's name, or of systems that do not tell it the architecture."""
+    names = [line.split(":", 1)[1].strip() for line in cpu_lines() if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def cpu_flags():
     """Returns the names of the processor's features; an empty set if the system does not list them."""
+    lines = [line for line in cpu_lines() if line.startswith(("flags", "Features"))]  # of x86, of ARM
+    return {flag for line in lines for flag in line.split(":", 1)[1].split()}
+
+
+def cpu_lines():
+    """Returns what the system says about its processors, lines; an empty list if it does not."""
     try:
-        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+        return pathlib.Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        return set()
-    return {flag for line in lines if line.startswith("flags") for flag in line.split(":")[1].split()}
+        return []
+
+
+def usable_cores():
+    """Returns the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def strategy():

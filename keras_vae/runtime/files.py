@@ -1,4 +1,4 @@
-"""Atomic writes of files, and folders that one process at a time works in."""
+"""Atomic writes of files, folders that one process at a time works in, and the user's cache folder."""
 
 import contextlib
 import errno
@@ -14,6 +14,11 @@ from keras_vae.errors import WriteError
 UNFINISHED = ".writing-"
 # Error codes of a rename if another process has just taken the name.
 TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
+
+
+def cache_folder():
+    """Returns the user's cache folder for this package, which may not exist yet."""
+    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "keras_vae"
 
 
 @contextlib.contextmanager

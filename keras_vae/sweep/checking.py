@@ -12,11 +12,11 @@ import json
 import sys
 
 from keras_vae.config.flags import command
-from keras_vae.data.preparing import cache_folder
 from keras_vae.data.progress import progress
 from keras_vae.errors import DatasetError, FeatureError, UsageError
 from keras_vae.evaluation.features import choose_features
 from keras_vae.runtime import devices
+from keras_vae.runtime.files import cache_folder
 from keras_vae.runtime.lazy import keras
 from keras_vae.sweep.grid import Grid, refuse
 from keras_vae.training.config import DataSettings

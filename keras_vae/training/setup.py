@@ -10,9 +10,10 @@ import numpy as np
 from keras_vae.data import load_dataset
 from keras_vae.data.classes import names_of
 from keras_vae.errors import DatasetError, UsageError
+from keras_vae.layers.precision import Choice, choose, choose_precision
 from keras_vae.model.likelihoods import Automatic
 from keras_vae.model.posteriors import latent_shape
-from keras_vae.runtime import devices
+from keras_vae.runtime import workers
 from keras_vae.runtime.devices import say
 from keras_vae.runtime.lazy import keras, tf
 from keras_vae.training import pace
@@ -108,12 +109,22 @@ def resolve(config, dataset):
             likelihood=likelihood,
             latent=latent_shape(config.latent, dataset.image_shape),
             epochs=config.epochs or enough,
-            precision=devices.choose_precision(config.precision),
+            precision=precision_of(config),
             range=dataset.value_range,
             classes=classes_of(config, dataset),
         )
     except ValueError as error:
         raise UsageError(error) from error
+
+
+def precision_of(config):
+    """Returns the precision of `config`, or what the machine of the chief is fast at; says why if that was measured."""
+    if config.precision != "auto":
+        return choose_precision(config.precision)
+    choice = choose("auto") if workers.is_chief() else Choice("")
+    if choice.reason:
+        say(choice.reason)
+    return workers.gather(choice.policy)[0]
 
 
 def classes_of(config, dataset):

@@ -11,7 +11,7 @@ import numpy as np
 from keras_vae.data import rules
 from keras_vae.data.dataset import Annotations, annotated_digests, make_dataset
 from keras_vae.data.image_size import describe_fit
-from keras_vae.data.preparing import cache_folder, image_feature, is_writable, prepared_builder, quiet
+from keras_vae.data.preparing import image_feature, is_writable, prepared_builder, quiet
 from keras_vae.data.progress import progress
 from keras_vae.data.resize import cover, with_channels
 from keras_vae.data.splits import SPLITS, combined_digest, content_digests
@@ -19,7 +19,7 @@ from keras_vae.data.stores import MappedImages, MemoryImages
 from keras_vae.errors import Damaged, DatasetError
 from keras_vae.runtime.checksums import check_sealed, seal
 from keras_vae.runtime.devices import say
-from keras_vae.runtime.files import rename, unfinished, why
+from keras_vae.runtime.files import cache_folder, rename, unfinished, why
 from keras_vae.runtime.lazy import tf
 
 DEFAULT_SIZE = (64, 64)  # for images of different sizes, and for datasets that are large at their own size

@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from keras_vae.data.preparing import cache_folder
 from keras_vae.evaluation.features import choose_features
 from keras_vae.evaluation.sections.clock import Clock, expected_seconds, job_for
 from keras_vae.evaluation.sections.completeness import measure_completeness
@@ -39,6 +38,7 @@ from keras_vae.evaluation.sections.scores import measure_scores
 from keras_vae.evaluation.sections.spaces import measure_spaces
 from keras_vae.evaluation.sections.told_apart import measure_told_apart
 from keras_vae.evaluation.subject import check_subject, prior_name
+from keras_vae.runtime.files import cache_folder
 from keras_vae.runtime.upstream import release_graphs
 
 __all__ = ["SECTIONS", "Measured", "Section", "measure"]

@@ -106,4 +106,37 @@ def mean_over_replicas(values):
     return values
 
 
+def gradient_step(function, weights):
+    """Returns a function that computes the gradients of the sum of `function()` by `weights` and waits for them."""
+
+    @jax.jit
+    @jax.grad
+    def gradients(values):
+        with holding((weights,), (values,)):
+            return function().sum().astype("float32")
+
+    return lambda: jax.block_until_ready(gradients([weight.value for weight in weights]))
+
+
+def shared(array):
+    """Returns an array of `array`, on a CPU with its memory, which is aligned and nobody else's."""
+    return jax.numpy.asarray(array)
+
+
+def gpu_capability():
+    """Returns the compute capability of the first GPU, (0, 0) if it has none, or None without a GPU."""
+    gpus = [device for device in jax.devices() if device.platform == "gpu"]
+    if not gpus:
+        return None
+    try:
+        return tuple(int(part) for part in gpus[0].compute_capability.split("."))
+    except (AttributeError, ValueError):  # of another maker than NVIDIA
+        return (0, 0)
+
+
+def describe():
+    """Returns the version of JAX, whose threads its flags set."""
+    return f"jax {jax.__version__}"
+
+
 Steps = JaxSteps

@@ -120,4 +120,35 @@ def mean_over_replicas(values):
     return tf.distribute.get_replica_context().all_reduce("mean", values)
 
 
+def gradient_step(function, weights):
+    """Returns a function that computes the gradients of the sum of `function()` by `weights` and waits for them."""
+
+    def step():
+        with tf.GradientTape() as tape:
+            total = tf.reduce_sum(function())
+        return [gradient.numpy() for gradient in tape.gradient(total, [weight.value for weight in weights])]
+
+    return step
+
+
+def shared(array):
+    """Returns a tensor with the memory of `array`, which is aligned and nobody else's; `tf.constant` would copy it."""
+    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+
+
+def gpu_capability():
+    """Returns the compute capability of the first GPU, (0, 0) if it has none, or None without a GPU."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return None
+    return tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
+
+
+def describe():
+    """Returns the version of TensorFlow, and the threads of an operation, of which 0 is as many as cores."""
+    return (
+        f"tensorflow {tf.version.VERSION}, {tf.config.threading.get_intra_op_parallelism_threads()} threads"
+    )
+
+
 Steps = TensorFlowSteps
