@@ -15,6 +15,7 @@ COMMANDS = {
     "train": ("keras_vae.cli.train", "train a model"),
     "evaluate": ("keras_vae.cli.evaluate", "measure whether it can generate, say why not, and repair it"),
     "sample": ("keras_vae.cli.sample", "write a picture of samples of a preset or a run"),
+    "score": ("keras_vae.cli.score", "rank images by how unusual they are, and raise alarms"),
     "explore": ("keras_vae.cli.explore", "write the latent explorer of a run as one HTML file"),
     "serve": ("keras_vae.cli.serve", "serve a run over REST, or prepare it for TF Serving"),
     "sweep": ("keras_vae.cli.sweep", "train and evaluate a grid of settings, and compare runs"),
@@ -70,6 +71,11 @@ def evaluate():
 def sweep():
     """Runs `python -m keras_vae.sweep`."""
     run("sweep")
+
+
+def run_of_sweep(folder, name, cwd):
+    """Executes one run of a sweep in a process of its own; a task of a Dask worker, which does not need TensorFlow."""
+    return importlib.import_module("keras_vae.sweep.cluster").on_worker(folder, name, cwd)
 
 
 if __name__ == "__main__":

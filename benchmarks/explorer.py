@@ -4,7 +4,8 @@ Opens the page of a run in headless Chromium, live (from the embedded server, wh
 the cursor around the map, a new place in each of the browser's animation frames. Prints the animation frames a second,
 in how many of them a newly decoded picture was painted, and the processor time a picture that the page's main thread
 and the server took. Before that, prints how long the live page takes to open, the first time (remove the folder
-`explorer` in the run before) and the second, when its map is kept with the run. Give a run of MNIST-sized images. A busy machine changes the first two figures and not the others.
+`explorer` in the run before) and the second, when its map is kept with the run; and the size of the file and the time that it
+takes to open. Give a run of MNIST-sized images. A busy machine changes the first two figures and not the others.
 
     python benchmarks/explorer.py saved_models/mnist-vae-32
     python benchmarks/explorer.py saved_models/mnist-vae-32 --tab samples --seconds 20
@@ -153,6 +154,8 @@ def main():
         file = pathlib.Path(folder) / "explorer.html"
         static = ["-m", "keras_vae.explorer", arguments.run, "--static", "--output", file]
         subprocess.run([sys.executable, *static], check=True, stdout=subprocess.DEVNULL)
+        print(f"one file: {file.stat().st_size / 1e6:.2f} MB", flush=True)
+        opening(page, file.as_uri())
         drag(page, file.as_uri() + state, arguments.seconds)
         chromium.close()
 

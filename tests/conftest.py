@@ -19,9 +19,19 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "long: takes long, and runs with --long only")
 
 
+def pytest_report_header(config):
+    """Says that long tests are left out."""
+    if not config.getoption("--long"):
+        return "long tests: left out, unless -k or a name chooses nothing else (--long runs them all)"
+    return None
+
+
+@pytest.hookimpl(trylast=True)  # after -k
 def pytest_collection_modifyitems(config, items):
-    """Leaves out the long tests, unless they are asked for by `--long` or one by one by their names."""
+    """Leaves out the long tests, unless they are asked for: by `--long`, by their names, or by a -k that finds no others."""
     if config.getoption("--long") or any("::" in argument for argument in config.args):
+        return
+    if config.getoption("keyword") and all(item.get_closest_marker("long") for item in items):
         return
     left_out = [item for item in items if item.get_closest_marker("long")]
     items[:] = [item for item in items if not item.get_closest_marker("long")]

@@ -1,3 +1,4 @@
+import inspect
 import itertools
 import subprocess
 import sys
@@ -12,8 +13,10 @@ from keras_vae.data import (
     ImageFolder,
     Sprites,
     TensorFlowDatasets,
+    built_in,
     find_source,
     load_dataset,
+    preparing,
 )
 from keras_vae.data.augment import AUGMENTATIONS, augment_batch, check_augmentations
 from keras_vae.data.resize import fit, with_channels
@@ -193,6 +196,36 @@ def test_text_finds_the_source_it_means(tmp_path, monkeypatch):
 
 def test_every_source_has_defaults():
     assert [type(source()) for source in DATASETS.values()] == list(DATASETS.values())
+
+
+@pytest.mark.parametrize("name", built_in())
+def test_a_source_that_needs_no_data_gives_images_in_splits_that_are_the_same_twice(name):
+    parameters = inspect.signature(DATASETS[name]).parameters
+    source = DATASETS[name](**({"size": 300} if "size" in parameters else {}))
+    first, second = load_dataset(source), load_dataset(source)
+    assert first.fingerprint == second.fingerprint
+    seen = []
+    for split, again in zip(*((each.train, each.validation, each.test) for each in (first, second))):
+        images = split.images()
+        assert images.shape == (len(split), *first.image_shape)
+        assert images.dtype == np.float32
+        assert len(split)
+        assert 0 <= images.min() < images.max() <= 1
+        np.testing.assert_array_equal(images, again.images())
+        for rows, high in ((split.labels, first.num_classes), (split.factors, first.factor_sizes)):
+            assert rows is None or (len(rows) == len(split) and rows.min() >= 0 and np.all(rows < high))
+        seen.append({image.tobytes() for image in images})
+    train, validation, test = seen
+    assert not train & (validation | test)
+    assert not validation & test
+    assert load_dataset(source, image_size=16, channels=3).image_shape == (16, 16, 3)
+
+
+def test_a_mistyped_name_is_compared_with_the_sources_that_are_built_in(monkeypatch):
+    monkeypatch.setitem(DATASETS, "rings", Digits)
+    assert built_in() == ["digits", "sprites", "rings"]
+    monkeypatch.setattr(preparing, "_catalogue", lambda: ["bridge", "mnist"])
+    assert "did you mean rings or bridge?" in str(preparing._unknown("ring"))
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)

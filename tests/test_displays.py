@@ -44,6 +44,16 @@ def test_codes_are_those_of_the_evaluation(results, axes):
     assert "in 2 classes" in display.alt_
 
 
+def test_the_axes_of_codes_say_how_much_of_the_variance_they_have(results, axes):
+    shown = {"codes": np.eye(4), "shares": [0.416, 0.2], "axes": "principal"}
+    keras_vae.CodesDisplay.from_results(EvaluationResults(dict(results), {"map": shown})).plot(axes)
+    assert axes.get_xlabel() == "principal direction 1: 42% of the variance"
+    assert axes.get_ylabel() == "principal direction 2: 20% of the variance"
+    shown |= {"shares": None, "axes": "latent"}
+    keras_vae.CodesDisplay.from_results(EvaluationResults(dict(results), {"map": shown})).plot(axes)
+    assert axes.get_xlabel() == "latent dim 1"
+
+
 def test_the_history_is_that_of_the_run(tmp_path, axes):
     rows = "epoch,loss,val_loss\n1,9,8\n2,5,\n3,4,6\n"
     (tmp_path / "history.csv").write_text(rows)

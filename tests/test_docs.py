@@ -15,6 +15,7 @@ import keras_vae
 import keras_vae_commands
 from keras_vae.cli import catalogue
 from keras_vae.config.flags import parse
+from keras_vae.data import built_in
 from keras_vae.errors import UsageError
 from keras_vae.evaluation.results.schema import results_schema
 from keras_vae.evaluation.settings import Evaluation
@@ -87,7 +88,7 @@ def commands_in(text):
 
 def understood(name, words):
     """Parses the words of a command as the command does."""
-    from keras_vae.cli import evaluate, explore, sample, serve, sweep, train
+    from keras_vae.cli import evaluate, explore, sample, score, serve, sweep, train
 
     if name == "sweep":
         options = sweep.Parser(prog="sweep", add_help=False, allow_abbrev=False)
@@ -100,7 +101,7 @@ def understood(name, words):
         words, kind = words[1:], {"run": serve.Serve, "prepare": serve.Canary}[words[0]]
     else:
         kinds = {"evaluate": evaluate.Evaluation, "explore": explore.Exported, "sample": sample.Sampled}
-        kind = {"train": train.Config, **kinds}[name]
+        kind = {"train": train.Config, "score": score.Ranking, **kinds}[name]
     parse(kind, words, **({"extra": train.add_arguments} if name == "train" else runs))
 
 
@@ -184,11 +185,13 @@ def test_the_guide_from_pytorch_gives_a_subject():
 
 
 @pytest.mark.long
-def test_the_guide_on_repair_draws_from_flow_matching():
+def test_the_guide_on_repair_draws_from_fitted_samplers(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     names = {"__name__": "page"}
     for block in code_of("guides/repair.md"):
         exec(compile(block, "repair.md", "exec"), names)
     assert np.shape(names["pictures"]) == (16, 8, 8, 1)
+    assert np.array_equal(names["again"].sample(range(4)), names["sampler"].sample(range(4)))
 
 
 @pytest.mark.long
@@ -250,6 +253,15 @@ def test_the_guide_on_anomalies_finds_them_and_is_served_the_same_scores(tmp_pat
     np.testing.assert_allclose(names["served"], scores, atol=1e-3)
 
 
+def test_the_page_on_images_and_the_help_have_every_built_in_source():
+    page = (ROOT / "docs" / "guides" / "your_images.md").read_text(encoding="utf-8")
+    words = keras_vae.Config.__dataclass_fields__["dataset"].metadata["help"].split(", ")
+    assert built_in()
+    for name in built_in():
+        assert re.search(rf"^\| `{name}` \|", page, re.MULTILINE), f"{name} needs a row in your_images.md"
+        assert name in words
+
+
 def test_the_page_of_components_has_the_catalogue_of_the_registries():
     text = (ROOT / "docs" / "components.md").read_text(encoding="utf-8")
     assert catalogue.catalogue() in text, (
@@ -261,6 +273,8 @@ def test_the_page_of_components_has_the_catalogue_of_the_registries():
 def test_an_objective_has_its_line_in_the_table(name):
     kind = keras_vae.OBJECTIVES[name]
     assert kind.formula
-    assert re.search(r"(19|20)\d\d$", kind.paper)
+    assert kind.paper == "none" or re.search(r"(19|20)\d\d$", kind.paper), (
+        f'{kind.__name__}.paper is {kind.paper!r}: it must end in the year of the paper, or be "none"'
+    )
     assert kind.good_for
     assert kind.__doc__.strip()

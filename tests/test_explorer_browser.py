@@ -16,10 +16,13 @@ from PIL import Image
 from keras_vae import Autoencoder
 from keras_vae.evaluation.metrics import paths
 from keras_vae.explorer import World, explorer_routes, static_page
+from keras_vae.explorer import page as page_module
 from keras_vae.explorer.network import FeatureMaps, graph
 from keras_vae.explorer.packing import to_text
+from keras_vae.explorer.replay import replay_of
 from keras_vae.model.likelihoods import LIKELIHOODS
 from keras_vae.model.networks import NETWORKS
+from keras_vae.training.replay import read as read_replay
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 PATIENCE = 30  # seconds
@@ -982,3 +985,81 @@ def test_without_scripts_the_page_says_one_thing(browser, site):
     page.goto(site)
     assert page.locator("body").inner_text().strip() == "The explorer needs JavaScript."
     context.close()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["two", "conditional"])
+def test_the_replay_shows_codes_samples_and_losses_of_an_epoch(name, explorer, site, worlds):
+    world = worlds[name]
+    kept, found = read_replay(world.run), replay_of(world)
+    history, extent = found["curves"], found["bounds"]
+    explorer.open(f"{site}#run={list(worlds).index(name)}&tab=replay")
+    explorer.page.wait_for_selector(".replayed")
+    for frame, epoch in ((1, 1), (0, 0), (len(kept["epochs"]) - 1, 12)):
+        explorer.slide("Epoch", frame)
+        samples = kept["samples"][frame]
+        for place in (0, 5):
+            sample = samples[place]
+            explorer.shows(".replayed .board canvas", lambda shown=sample: shown, place, tolerance=0)
+        dots = assert_dots(explorer, kept["codes"][frame].astype(float), kept["labels"], extent)
+        said = explorer.page.locator(".replay output").inner_text()
+        assert said == (f"epoch {epoch}" if epoch else "before training")
+        words = explorer.page.locator("[data-loss=distortion]").inner_text().replace("\N{MINUS SIGN}", "-")
+        wanted = [f"{history[key][epoch - 1]:.2f}" for key in ("distortion", "val_distortion")]
+        assert [part for part in words.split() if part[-1].isdigit()] == (wanted if epoch else [])
+    assert dots >= 3
+    explorer.resolve()
+    assert explorer.state()["epoch"] == "12"
+
+
+HUES = ("4e79c7", "e8743b", "19a979", "945ecf", "d4406e", "13a4b4", "b8962e", "8a8d91", "6a9a2d", "c06bb8")
+
+
+def assert_dots(explorer, codes, labels, extent):
+    """Asserts that the canvas has a dot in the colour of its label at each code that no later dot covers."""
+    left, right, bottom, top = extent
+    size = explorer.page.locator(".plane").evaluate("canvas => canvas.width")
+    places = np.stack([(codes[:, 0] - left) / (right - left), (top - codes[:, 1]) / (top - bottom)], axis=1)
+    at = np.floor(places * size).astype(int)
+    covered = [(np.hypot(*(at[row + 1 :] - at[row]).T) < 9).any() for row in range(len(at))]
+    rows = np.flatnonzero(((at >= 0) & (at < size)).all(axis=1) & ~np.array(covered))
+    seen = explorer.page.locator(".plane").evaluate(
+        """(canvas, at) => { const context = canvas.getContext("2d");
+        return at.map(([x, y]) => [...context.getImageData(x, y, 1, 1).data]); }""",
+        at[rows].tolist(),
+    )
+    hues = [[int(HUES[labels[row]][part : part + 2], 16) for part in (0, 2, 4)] for row in rows]
+    worst = np.abs(np.array(seen)[:, :3] - hues).max(axis=1)
+    assert worst.max() <= 50  # an earlier dot may shine through
+    return len(rows)
+
+
+def test_play_moves_the_replay_and_stops_at_the_end(explorer, site):
+    explorer.open(f"{site}#run=0&tab=replay")
+    explorer.page.wait_for_selector(".replayed")
+    drawn = lambda: explorer.page.locator(".plane").evaluate("canvas => canvas.toDataURL()")  # noqa: E731
+    before = drawn()
+    explorer.page.get_by_role("button", name="Play").click()
+    explorer.page.get_by_role("button", name="Pause").click()
+    explorer.page.wait_for_timeout(300)
+    paused = drawn()
+    assert paused != before
+    explorer.page.wait_for_timeout(300)
+    assert drawn() == paused
+    explorer.page.get_by_role("button", name="Play").click()
+    explorer.page.wait_for_function("document.querySelector('.replay button').textContent === 'Play'")
+    assert drawn() == before
+
+
+def test_the_replay_is_in_one_file_too_and_an_old_run_says_that_it_kept_none(explorer, worlds, tmp_path):
+    world, file = worlds["two"], tmp_path / "page.html"
+    kept = read_replay(world.run)
+    file.write_text(static_page([world]), encoding="utf-8")
+    explorer.open(f"{file.as_uri()}#tab=replay&epoch=1")
+    explorer.shows(".replayed .board canvas", lambda: kept["samples"][1, 3], 3, tolerance=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page_module, "replay_of", lambda world: {"why": "This run kept no replay."})
+        file.write_text(static_page([world]), encoding="utf-8")
+    explorer.page.goto("about:blank")
+    explorer.open(f"{file.as_uri()}#tab=replay")
+    explorer.page.get_by_text("This run kept no replay.").wait_for()

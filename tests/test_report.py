@@ -16,7 +16,7 @@ import pytest
 
 from keras_vae import report
 from keras_vae.evaluation.results.schema import results_schema
-from keras_vae.report.figures import CLASSES, against_size, apart, class_colour, code_map, draw
+from keras_vae.report.figures import CLASSES, against_size, apart, class_colour, code_map, draw, kl_spectrum
 from keras_vae.report.page import asset, clean, measured, number
 from keras_vae.report.public import without_paths
 from keras_vae.report.verdict import numbers_on_top, tiles
@@ -1146,3 +1146,12 @@ def test_the_error_sets_the_decimals(value, error, unit, expected):
 def test_long_text_is_cut_and_control_characters_go():
     assert clean("a\x00b\x1bc\ud800") == "abc?"
     assert len(clean("n" * 100, 20)) == 20
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_line_of_an_active_dimension_is_in_the_plot_of_rates_that_are_far_below_it(tmp_path):
+    from PIL import Image
+
+    draw(tmp_path / "kl.png", kl_spectrum, {"kl_spectrum": [1.6e-5, 9e-6, 3e-6], "size": 3})
+    with Image.open(tmp_path / "kl.png") as image:
+        assert image.height < image.width  # text outside the axes would make it high

@@ -83,7 +83,7 @@ def test_it_listens_on_loopback_alone_and_answers_to_no_other_name(run):
         )
         assert again.returncode == 2
         assert again.stderr == (
-            f"python -m keras_vae.serving: error: cannot listen on 127.0.0.1:{port}: Address already in use"
+            f"keras-vae serve: error: cannot listen on 127.0.0.1:{port}: Address already in use"
             " (try another --port)\n"
         )
 

@@ -8,6 +8,7 @@ import os
 import resource
 import subprocess
 import sys
+import threading
 
 import pytest
 from sweep_runs import leave, results_of, swept
@@ -18,8 +19,10 @@ from keras_vae.sweep import slots as places
 from keras_vae.sweep.comparison import candidates, compare, is_usable, of_runs, of_sweep, way_of
 from keras_vae.sweep.folder import Sweep
 from keras_vae.sweep.grid import Axis, Grid, Trial, names_of
+from keras_vae.sweep.one_run import claimed
 from keras_vae.sweep.recommendation import Candidate, recommend
 from keras_vae.sweep.running import why_failed
+from keras_vae.sweep.schedulers import chosen
 from keras_vae.training.run_folder import Run
 
 
@@ -127,6 +130,11 @@ BAD = {
     ),
     "nothing": (["--dataset", "digits"], "nothing is swept"),
     "jobs": (["--over", "latent=2,8", "--jobs", "0"], "--jobs is 0"),
+    "scheduler": (["--over", "latent=2,8", "--scheduler", "lokal"], "expected local, an address such as tcp"),
+    "cluster_jobs": (
+        ["--over", "latent=2,8", "--scheduler", "tcp://a:1", "--jobs", "2"],
+        "--jobs is 2, but the runs of --scheduler tcp://a:1 are counted by its workers",
+    ),
     "no_sweep": (["elsewhere"], "elsewhere is not a sweep"),
     "changed": (["elsewhere", "--epochs", "3"], "the settings of a resumed sweep cannot change"),
     "no_runs": (["--compare", "."], "contains no run"),
@@ -155,7 +163,15 @@ def test_help_has_everything_within_a_second_and_without_tensorflow(tmp_path):
     process = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert (process.returncode, process.stderr) == (0, "")
-    for flag in ("--over", "--jobs", "--compare", "--latent", "--nll_samples", "--objective.beta"):
+    for flag in (
+        "--over",
+        "--jobs",
+        "--scheduler",
+        "--compare",
+        "--latent",
+        "--nll_samples",
+        "--objective.beta",
+    ):
         assert flag in process.stdout
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.5
 
@@ -180,6 +196,32 @@ def test_a_sweep_is_held_by_one_process(tmp_path):
         Sweep.open(sweep.path).held(),
     ):
         pass
+
+
+def test_two_processes_do_not_work_on_the_same_run(tmp_path, capsys):
+    (tmp_path / "log").touch()
+    entered = threading.Event()
+
+    def second():
+        with claimed(tmp_path / "log"):
+            entered.set()
+
+    with claimed(tmp_path / "log"):
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert not entered.wait(0.5)
+    assert entered.wait(60)
+    thread.join()
+    assert capsys.readouterr().out == "waiting for another process that works on this run\n"
+
+
+def test_a_cluster_without_dask_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    monkeypatch.delitem(sys.modules, "keras_vae.sweep.cluster", raising=False)
+    with pytest.raises(
+        UsageError, match=r"needs Dask, which is not installed: pip install 'keras-vae\[cluster\]'"
+    ):
+        chosen("tcp://127.0.0.1:9", None)
 
 
 def test_a_run_that_was_killed_or_refused_says_so():

@@ -13,7 +13,8 @@ import time
 import pytest
 from sweep_runs import swept
 
-from keras_vae.sweep.running import run_all, uninterrupted
+from keras_vae.sweep.running import run_all
+from keras_vae.sweep.schedulers import local
 from keras_vae.sweep.slots import Slot
 
 GOOD, FAILING = "learning_rate-0.003", "learning_rate-1e30"
@@ -152,28 +153,15 @@ def test_ctrl_c_in_the_moment_in_which_a_run_begins_ends_that_run_too(tmp_path, 
     sweep = swept(tmp_path / "sweep")
     monkeypatch.setattr(type(sweep), "is_done", lambda *_: False)
     monkeypatch.setattr(subprocess, "Popen", begin_and_interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        run_all(sweep, [Slot()], lambda: None)
+    with pytest.raises(KeyboardInterrupt), local([Slot()]) as scheduler:
+        run_all(sweep, scheduler, lambda: None)
     assert [process.poll() for process in begun] == [-signal.SIGTERM]
-
-
-def test_ctrl_c_waits_for_the_end_of_what_must_not_be_interrupted():
-    done = []
-
-    def interrupted_halfway():
-        with uninterrupted():
-            signal.raise_signal(signal.SIGINT)
-            done.append(1)
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted_halfway()
-    assert done == [1]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_runs_that_are_done_are_not_run_again(tmp_path, monkeypatch):
     sweep = swept(tmp_path / "sweep")
     monkeypatch.setattr(subprocess, "Popen", None)
     ended = []
-    run_all(sweep, [Slot()], lambda: ended.append(1))
+    with local([Slot()]) as scheduler:
+        run_all(sweep, scheduler, lambda: ended.append(1))
     assert ended == []

@@ -288,6 +288,29 @@ def test_collapse_takes_a_decoder_that_makes_nothing_of_the_code_and_a_rate_that
     assert "with the objective" not in verdict["remedy"]  # it is a conditional VAE already
 
 
+def test_a_warm_up_comes_with_as_many_epochs_as_it_needs():
+    # 1,437 images in batches of 64 are 23 steps an epoch: 3,000 steps, for a warm-up of 2,000, are 131 epochs.
+    for epochs, said in ((2, "--objective.warmup 2000 --epochs 131"), (131, "--objective.warmup 2000")):
+        source = Source(
+            config_file="run/config.json", config=Config(epochs=epochs), epochs=epochs, best_epoch=epochs
+        )
+        verdict = judge(results_of("collapsed", num_train=1437), source)
+        assert said in verdict["command"]
+        assert ("--epochs" in verdict["command"]) == (epochs == 2)
+
+
+def test_more_than_all_of_the_variance_is_worse_than_the_mean_image():
+    for left, said in (
+        (1.47, "147% of the training images' variance remains unexplained: rec"),
+        (0.99, "99%"),
+    ):
+        evidence = judge(results_of("collapsed", reconstruction__train__unexplained=left))["findings"][0][
+            "evidence"
+        ]
+        assert said in evidence
+        assert ("worse than the mean image" in evidence) == (left > 1)
+
+
 def test_a_map_is_told_that_its_places_do_not_agree_and_nobody_that_dimensions_are_too_many():
     verdict = judge(results_of("spread_code"))
     assert verdict["sub_verdict"] == "spread_code"

@@ -1,4 +1,4 @@
-"""`python -m keras_vae.explorer`: writes the explorer of one or two runs as an HTML file, and files for TensorBoard."""
+"""`keras-vae explore`: writes the explorer of one or two runs as an HTML file, and files for TensorBoard."""
 
 import shlex
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from keras_vae.config.flags import command, parse
 from keras_vae.errors import DatasetError, UsageError
 from keras_vae.runtime import devices
 from keras_vae.runtime.files import whole
+from keras_vae.runtime.programs import program
 from keras_vae.training.preset_runs import open_run
 
 DESCRIPTION = "Writes the latent explorer of one run, or of two side by side, for use without a server."
@@ -31,13 +32,13 @@ class Exported:
     )
 
 
-@command("keras_vae.explorer", bad_input=(DatasetError,))
+@command("keras-vae explore", bad_input=(DatasetError,))
 def main(argv=None):
     """Runs the command; exits with 0, 2 (bad input) or 1 (a bug)."""
     parsed = parse(
         Exported,
         argv,
-        prog="keras_vae.explorer",
+        prog=program("explore"),
         description=DESCRIPTION,
         epilog=EXAMPLES,
         extra=lambda parser: parser.add_argument(

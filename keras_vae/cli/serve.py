@@ -1,4 +1,4 @@
-"""Serves exported runs: `python -m keras_vae.serving prepare RUN` and `... run RUN`."""
+"""Serves exported runs: `keras-vae serve prepare RUN` and `keras-vae serve run RUN`."""
 
 import re
 import shlex
@@ -9,13 +9,14 @@ from keras_vae.config.codec import did_you_mean, option
 from keras_vae.config.flags import command, parse
 from keras_vae.errors import UsageError
 from keras_vae.runtime import devices
+from keras_vae.runtime.programs import program
 from keras_vae.serving.prepare import Canary, prepare
 from keras_vae.training.preset_runs import open_run
 
-PROG = "python -m keras_vae.serving"
-HELP = f"""\
-usage: {PROG} prepare RUN [options]
-       {PROG} run RUN [RUN ...] [options]
+PROG = "keras-vae serve"
+HELP = """\
+usage: {program} prepare RUN [options]
+       {program} run RUN [RUN ...] [options]
 
 Serves the decoder and the encoder of a trained run.
 
@@ -60,7 +61,7 @@ def main(argv=None):
     """Runs a subcommand; exits with 2 if the input is bad."""
     argv = sys.argv[1:] if argv is None else argv
     if not argv or argv[0] in ("-h", "--help"):
-        print(HELP, end="")
+        print(HELP.format(program=program("serve")), end="")
         return
     if argv[0] not in COMMANDS:
         raise UsageError(f"{argv[0]!r} is not one of {', '.join(COMMANDS)}{did_you_mean(argv[0], COMMANDS)}")
@@ -72,7 +73,7 @@ def prepare_command(argv):
     parsed = parse(
         Canary,
         argv,
-        prog=f"{PROG} prepare",
+        prog=f"{program('serve')} prepare",
         description="Writes the files that TF Serving needs into RUN/serving.",
         extra=lambda parser: parser.add_argument("run", metavar="RUN", help="the run's folder"),
     )
@@ -91,7 +92,7 @@ def run_command(argv):
     parsed = parse(
         Serve,
         argv,
-        prog=f"{PROG} run",
+        prog=f"{program('serve')} run",
         description="Serves TF Serving's REST interface, and the explorer, on this machine.",
         extra=lambda parser: parser.add_argument(
             "runs", metavar="RUN", nargs="+", help="a run's folder or a preset"
@@ -105,6 +106,7 @@ def run_command(argv):
     from keras_vae.explorer import prepare as prepare_explorer
     from keras_vae.serving.app import make_app
 
+    devices.say("loading the exported models, which takes up to a minute if they are large", file=sys.stderr)
     app = make_app(
         runs, settings.max_request_bytes, settings.max_batch, settings.request_seconds, settings.cors
     )

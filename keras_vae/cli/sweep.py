@@ -1,4 +1,4 @@
-"""`python -m keras_vae.sweep`: trains and evaluates a grid of settings, resumes one, or compares runs."""
+"""`keras-vae sweep`: trains and evaluates a grid of settings, resumes one, or compares runs."""
 
 import json
 import os
@@ -10,9 +10,11 @@ import textwrap
 
 from keras_vae.config.flags import Parser, command, parse
 from keras_vae.errors import DatasetError, UsageError
+from keras_vae.runtime.programs import program
 from keras_vae.sweep.folder import Sweep
 from keras_vae.sweep.grid import LONGEST_NAME, Axis, Grid, Trial, plain
 from keras_vae.sweep.one_run import PROG
+from keras_vae.sweep.schedulers import LOCAL, chosen
 from keras_vae.sweep.slots import find_places
 from keras_vae.training.run_folder import Run, check_place
 from keras_vae.training.setup import check_paths
@@ -27,6 +29,8 @@ examples:
   python -m keras_vae.sweep --over objective.beta=1,4 --objective beta_vae
   python -m keras_vae.sweep --over "network.widths=16,32;32,64" --jobs 2
   python -m keras_vae.sweep saved_models/SWEEP                  resume a sweep that was stopped or had failures
+  python -m keras_vae.sweep --over seed=0,1,2 --scheduler tcp://HOST:8786 --output /shared/runs
+                                                                on a Dask cluster (docs/guides/many_machines.md)
   python -m keras_vae.sweep --compare saved_models/A saved_models/B
                                                                 compare any runs, without training
 
@@ -57,12 +61,15 @@ def main(argv=None):
         if len(folders) > 1:
             raise UsageError(f"{len(folders)} folders are given: resume one sweep at a time")
         if axes or parsed.given:
-            raise UsageError("the settings of a resumed sweep cannot change: give only the folder and --jobs")
-        work(Sweep.open(folders[0]), own.jobs)
+            raise UsageError(
+                "the settings of a resumed sweep cannot change: give only the folder, --jobs and --scheduler"
+            )
+        work(Sweep.open(folders[0]), chosen(own.scheduler, own.jobs))
     else:
         if not axes:
             raise UsageError("nothing is swept: give --over FIELD=VALUE,VALUE (try --over latent=2,8,32)")
-        work(new_sweep(Grid(tuple(words), axes), parsed.config, own.yes, own.jobs), own.jobs)
+        scheduler = chosen(own.scheduler, own.jobs)
+        work(new_sweep(Grid(tuple(words), axes), parsed.config, own.yes, own.jobs), scheduler)
 
 
 def understood(words, axes):
@@ -72,7 +79,7 @@ def understood(words, axes):
         return parse(
             Trial,
             grid.words(grid.first()),
-            prog=f"python -m {PROG}",
+            prog=program("sweep"),
             description=DESCRIPTION,
             epilog=EXAMPLES,
             extra=add_arguments,
@@ -100,6 +107,13 @@ def add_options(parser):
     )
     parser.add_argument(
         "--jobs", type=int, metavar="N", help="number of parallel runs (default: one per GPU, else 1)"
+    )
+    parser.add_argument(
+        "--scheduler",
+        default=LOCAL,
+        metavar="ADDRESS",
+        help="where runs are executed: local (default), or a Dask scheduler's tcp://HOST:PORT or scheduler file; its"
+        " workers write to --output, which all machines have to share",
     )
     parser.add_argument("--resume", metavar="FOLDER", help="resume this sweep, like FOLDER alone")
     parser.add_argument(
@@ -153,18 +167,18 @@ def default_name(config, grid):
     return plain("-".join(["sweep", dataset or type(source).__name__.lower(), *swept]))[:LONGEST_NAME]
 
 
-def work(sweep, jobs):
-    """Runs the remaining trials of the sweep, compares all, and exits with 1 if a run failed."""
+def work(sweep, scheduler):
+    """Runs the remaining trials of the sweep by the scheduler, compares all, and exits with 1 if a run failed."""
     from keras_vae.runtime.devices import say
     from keras_vae.sweep.running import run_all
 
-    places = find_places(jobs)
     names = sweep.grid.trials()  # all are checked: the file may come from another version or be edited
     left = [name for name in names if not sweep.is_done(name)]
     with sweep.held():
-        say(f"{sweep.path}: {counted(len(names))}, {len(names) - len(left)} done, {len(places)} in parallel")
         try:
-            run_all(sweep, places, lambda: compared(sweep))
+            with scheduler as opened:
+                say(f"{sweep.path}: {counted(len(names))}, {len(names) - len(left)} done, {opened.words}")
+                run_all(sweep, opened, lambda: compared(sweep))
         except KeyboardInterrupt:
             done = sum(map(sweep.is_done, names))
             raise UsageError(

@@ -1,5 +1,6 @@
 """Trains an autoencoder and exports its decoder and encoder: `python train.py`."""
 
+import contextlib
 import dataclasses
 import os
 
@@ -49,11 +50,19 @@ def main(argv=None):
         config, run = read_command_line(argv)
         workers.join()
         devices.start()
-        train(config, run)
+        train(config, run, finished)
     except (TrainingStopped, WorkerLost) as stopped:
         raise UsageError(stopped) from stopped
     except KeyboardInterrupt:
         raise UsageError("stopped by Ctrl-C before training began") from None
+
+
+def finished(run, model, dataset):
+    """Computes what the explorer of a trained run opens with."""
+    from keras_vae.explorer import keep
+
+    with contextlib.suppress(UsageError, DatasetError):  # the explorer says it when it is opened
+        keep(run, model, dataset)
 
 
 def read_command_line(argv):

@@ -1,7 +1,7 @@
 """Images to train on: one interface to built-in sets, folders, arrays and TensorFlow Datasets.
 
 `load_dataset("mnist")` gives a `Dataset` of three `Split`s. A new source is a frozen dataclass, whose fields
-become flags and JSON, with one method `load(options) -> Dataset`, and a line in `DATASETS`.
+become flags and JSON, with one method `load(options) -> Dataset`, and here its import and its line in `DATASETS`.
 
 Imports: `runtime`. Begin with `dataset.py`, and with a short source: `sources/digits.py`.
 """
@@ -9,6 +9,7 @@ Imports: `runtime`. Begin with `dataset.py`, and with a short source: `sources/d
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = [
     "load_dataset",
     "find_source",
+    "built_in",
     "DATASETS",
     "Digits",
     "Sprites",
@@ -70,6 +72,15 @@ DATASETS: dict[str, type[ImageSource]] = {
     "arrays": Arrays,
     "tfds": TensorFlowDatasets,
 }
+
+
+def built_in() -> list[str]:
+    """Returns the names of the sources that need no data of the user's: those without the fields `path` and `name`."""
+    return [
+        name
+        for name, kind in DATASETS.items()
+        if not {"path", "name"} & set(inspect.signature(kind).parameters)
+    ]
 
 
 def find_source(text: str) -> ImageSource:

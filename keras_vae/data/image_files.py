@@ -11,6 +11,7 @@ import functools
 import io
 import os
 import stat
+import threading
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -190,7 +191,7 @@ def _checked(seen, size, channels):
     """Returns the `CheckedFile`s of `seen`; files that TensorFlow cannot decode are left to Pillow."""
     columns = [[getattr(one, name) for one in seen] for name in ("contents", "decoder", "shape")]
     try:
-        digests, shapes = (found.numpy() for found in _decode_to_shapes(tuple(size), channels)(*columns))
+        digests, shapes = (found.numpy() for found in _shapes_of(columns, tuple(size), channels))
     except tf.errors.InvalidArgumentError:
         if len(seen) > 1:
             return [checked for one in seen for checked in _checked([one], size, channels)]
@@ -220,9 +221,23 @@ def _shared(shape):
     return shape
 
 
+def _shapes_of(columns, size, channels):
+    """Returns the digests and the decoders' shapes of files, from contents, decoders and Pillow's shapes.
+
+    Threads that come together wait for the first: TensorFlow would count each as another tracing and warn.
+    """
+    with _tracing:
+        decode = _decode_to_shapes(size, channels)
+    with tf.device("CPU:0"):
+        return decode(*map(tf.constant, columns, (tf.string, tf.int32, tf.int32)))
+
+
+_tracing = threading.Lock()
+
+
 @functools.cache
 def _decode_to_shapes(size, channels):
-    """Returns the graph function from contents, decoders and Pillow's shapes to digests and the decoders' shapes."""
+    """Returns the graph from contents, decoders and Pillow's shapes to digests and the decoders' shapes."""
 
     def decode(contents, decoder, shape):
         decoders = _decoders(contents, size, channels)
@@ -243,7 +258,7 @@ def _decode_to_shapes(size, channels):
             shapes = tf.map_fn(lambda row: decode(*row), columns, fn_output_signature=signature)
             return _digest(columns[0]), shapes
 
-    return shapes_of
+    return shapes_of.get_concrete_function()
 
 
 class FileImages:

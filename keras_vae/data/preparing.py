@@ -20,7 +20,6 @@ from keras_vae.runtime import upstream
 from keras_vae.runtime.files import cache_folder, locked
 
 PROBE_SECONDS = 3
-BUILT_IN = ("digits", "sprites")  # suggested if a mistyped name is close to them
 
 
 def prepared_builder(name, data_dir, download):
@@ -128,7 +127,9 @@ def _unknown(name):
         )
     if re.search(r"[/\\.~]", name):
         return DatasetError(f"{name}: there is no such file or folder")
-    close = difflib.get_close_matches(name, [*BUILT_IN, *_catalogue()], 3)
+    from keras_vae.data import built_in  # which imports this module
+
+    close = difflib.get_close_matches(name, [*built_in(), *_catalogue()], 3)
     hint = f"did you mean {' or '.join(close)}?" if close else "see its catalogue"
     return DatasetError(
         f"{name!r} is not a folder, and TensorFlow Datasets has no dataset of this name: {hint}"

@@ -2,6 +2,7 @@
 
     explorer_routes(app, runs)      adds the live page to a FastAPI application
     prepare(app)                    computes what the page opens with, before it is requested
+    keep(run, model, dataset)       computes the same after a training
     static_page(worlds)             the same page as one HTML file, with the networks computed in the browser
 
 The page consists of JavaScript modules, `static/`, without a build step. All data of a run that are computed in advance
@@ -15,6 +16,6 @@ Imports: `report`, `evaluation`. Begin with `world.py` and `static/main.js`.
 from keras_vae.explorer.live import explorer_routes, prepare
 from keras_vae.explorer.page import static_page
 from keras_vae.explorer.projector import write_projector
-from keras_vae.explorer.world import World
+from keras_vae.explorer.world import World, keep
 
-__all__ = ["World", "explorer_routes", "prepare", "static_page", "write_projector"]
+__all__ = ["World", "explorer_routes", "keep", "prepare", "static_page", "write_projector"]

@@ -25,13 +25,18 @@ class Kept:
 
     def __init__(self, run):
         self.run, self.key = run, dependencies(run)
+        self.samplers = samplers_of(run)
 
-    def __call__(self, name, compute):
-        """Returns the kept value `name`, made of dicts, lists, plain values and arrays, or computes and keeps it."""
-        found = self.read(name)
+    def __call__(self, name, compute, of_samplers=False):
+        """Returns the kept value `name`, made of dicts, lists, plain values and arrays, or computes and keeps it.
+
+        Only values `of_samplers` depend on the run's fitted samplers.
+        """
+        key = checksum([self.key, self.samplers]) if of_samplers else self.key
+        found = self.read(name, key)
         if found is None:
             found = compute()
-            self.write(name, found)
+            self.write(name, key, found)
         return found
 
     def folders(self):
@@ -40,41 +45,50 @@ class Kept:
         alias = hashlib.sha256(str(path).encode("utf-8", "surrogateescape")).hexdigest()[:16]
         return path / "explorer", cache_folder() / "explorer" / alias
 
-    def read(self, name):
+    def read(self, name, key):
         """Returns a kept value, or None if it is missing, damaged or outdated."""
         for folder in self.folders():
             try:
                 head, _, content = (folder / f"{name}.json").read_text(encoding="utf-8").partition("\n")
-                if head == self.head(content):
+                if head == head_of(key, content):
                     return unpacked(json.loads(content))
             except (OSError, ValueError):
                 continue
         return None
 
-    def write(self, name, value):
+    def write(self, name, key, value):
         """Keeps a value; if neither folder can be written to, it is computed again the next time."""
         content = to_text(value)
         for folder in filter(is_writable, self.folders()):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 with whole(folder / f"{name}.json") as temporary:
-                    temporary.write_text(f"{self.head(content)}\n{content}", encoding="utf-8")
+                    temporary.write_text(f"{head_of(key, content)}\n{content}", encoding="utf-8")
                 return
             except (OSError, WriteError):
                 continue
 
-    def head(self, content):
-        """Returns the first line of a file with this content."""
-        return f"{self.key} {hashlib.sha256(content.encode()).hexdigest()}"
+
+def head_of(key, content):
+    """Returns the first line of a file with this content."""
+    return f"{key} {hashlib.sha256(content.encode()).hexdigest()}"
+
+
+def samplers_of(run):
+    """Returns the checksums of a run's fitted samplers by file name."""
+    return {path.name: digest(path) for path in sorted((run.path / "samplers").glob("*.npz"))}
+
+
+def checksum(value):
+    """Returns the checksum of `value`, made of dicts, lists and plain values."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def dependencies(run):
-    """Returns the checksum of model, settings, samplers and data files of a run, and of the code that computes."""
+    """Returns the checksum of model, settings and data files of a run, and of the code that computes."""
     config = run.read_config()
-    samplers = {path.name: digest(path) for path in sorted((run.path / "samplers").glob("*.npz"))}
     code = [VERSION, *(digest(pathlib.Path(__file__).with_name(name)) for name in COMPUTED_BY)]
-    used = [code, run.model_checksum(), to_json(config), samplers, data_files(config.dataset)]
-    return hashlib.sha256(json.dumps(used, sort_keys=True, default=str).encode()).hexdigest()
+    return checksum([code, run.model_checksum(), to_json(config), data_files(config.dataset)])
 
 
 def data_files(dataset):

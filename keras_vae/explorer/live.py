@@ -5,6 +5,7 @@
     GET  /explorer/report/N/...                 the report of run N
     GET  /explorer/api/runs                     the runs' names
     GET  /explorer/api/N/world                  data of run N with which the page opens (`World.facts`)
+    GET  /explorer/api/N/replay                 the training replay (`keras_vae.explorer.replay`)
     GET  /explorer/api/N/map/LAYER              a slow layer of its map (`World.layer`), when it is computed
     POST /explorer/api/N/decode                 float32 codes -> uint8 images
     POST /explorer/api/N/encode                 a float32 image -> code, reconstruction, distortion, rate
@@ -28,6 +29,7 @@ from keras_vae.errors import DatasetError, UsageError
 from keras_vae.explorer.network import FeatureMaps
 from keras_vae.explorer.packing import to_text
 from keras_vae.explorer.page import STATIC, live_page
+from keras_vae.explorer.replay import replay_of
 from keras_vae.explorer.world import LAYERS, World
 
 MOST_ROWS = 512  # codes per request
@@ -43,7 +45,7 @@ class Lively:
 
     def __init__(self, run):
         self.world, self.maps, self.texts, self.is_ready = World(run), None, {}, False
-        self.locks = {name: threading.Lock() for name in ("facts", "maps", "ready", *LAYERS)}
+        self.locks = {name: threading.Lock() for name in ("facts", "maps", "ready", "replay", *LAYERS)}
 
     def once(self, name, compute):
         """Returns `compute()` as JSON, computed once."""
@@ -200,6 +202,10 @@ def explorer_routes(app, runs):
         number = whole_number(request.path_params["number"], "the run")
         return as_json(await run_in_threadpool(find(number).facts, number))
 
+    async def replay(request):
+        one = asked(request)
+        return as_json(await run_in_threadpool(one.once, "replay", lambda: replay_of(one.world)))
+
     async def map_layer(request):
         one, name = asked(request), request.path_params["layer"]
         if name not in LAYERS:
@@ -266,6 +272,7 @@ def explorer_routes(app, runs):
         ("GET", "/explorer/report/{number}/{name:path}", report),
         ("GET", "/explorer/api/runs", names),
         ("GET", "/explorer/api/{number}/world", world),
+        ("GET", "/explorer/api/{number}/replay", replay),
         ("GET", "/explorer/api/{number}/map/{layer}", map_layer),
         ("POST", "/explorer/api/{number}/decode", decode),
         ("POST", "/explorer/api/{number}/density", density),

@@ -9,8 +9,10 @@ from keras_vae.errors import UsageError
 from keras_vae.explorer.dead_zones import grid_codes, labels_of
 from keras_vae.explorer.network import CannotCompute, computable
 from keras_vae.explorer.packing import to_text
+from keras_vae.explorer.replay import replay_of
 from keras_vae.explorer.world import LAYERS
 from keras_vae.report.single_page import filled, inlined
+from keras_vae.runtime.programs import to_type, typed_path
 
 STATIC = pathlib.Path(__file__).parent / "static"
 TEMPLATE = STATIC / "index.html"
@@ -45,6 +47,7 @@ def static_facts(world):
     facts = {
         **world.facts,
         **{name: world.layer(name) for name in LAYERS},
+        "replay": replay_of(world),
         "report": None,
         "codes": {name: world.sample(name, range(world.seeds)) for name in world.sampler_names},
     }
@@ -67,7 +70,8 @@ def picture_grid(world, codes, why):
     if len(labels) > 1 and side < fewest:
         raise UsageError(
             f"{world.run.path}: the browser cannot compute the model ({why}), and images for each of its"
-            f" {len(labels)} labels are too large for one file (show it live: python -m keras_vae.serving run)"
+            f" {len(labels)} labels are too large for one file (show it live:"
+            f" {to_type('serve', 'run', typed_path(world.run.path))})"
         )
     side = min(max(side, fewest), most)
 

@@ -1,7 +1,10 @@
 """The data of a run that the page shows before any interaction."""
 
 import functools
+import io
 import math
+import pathlib
+import tempfile
 import warnings
 
 import numpy as np
@@ -23,7 +26,9 @@ from keras_vae.runtime.lazy import tf
 from keras_vae.runtime.programs import command_line, typed_path
 from keras_vae.samplers import Codes, Mixture, name_of
 from keras_vae.samplers import load as load_sampler
+from keras_vae.samplers import save as save_sampler
 from keras_vae.samplers.principal import oriented, principal_components, project
+from keras_vae.training.replay import shown
 from keras_vae.training.setup import load as load_dataset
 
 MOST_IMAGES, FEWEST_IMAGES, IMAGE_BUDGET = 1500, 60, 3 << 20  # images on the map; bytes of images in a page
@@ -84,8 +89,7 @@ class World:
     @functools.cached_property
     def shown(self):
         """The split that is shown."""
-        splits = (self.dataset.test, self.dataset.validation, self.dataset.train)
-        return next(split for split in splits if len(split))
+        return shown(self.dataset)
 
     @functools.cached_property
     def images(self):
@@ -188,29 +192,37 @@ class World:
         loaded = {
             path.stem: load_sampler(path) for path in sorted((self.run.path / "samplers").glob("*.npz"))
         }
-        shape = self.model.latent_shape
+        shape = tuple(self.map["latent_shape"])
         return {name: one for name, one in loaded.items() if tuple(one.latent_shape) == shape}
 
     @functools.cached_property
     def sampler_names(self):
         """The names of `samplers`: the prior, and the fitted ones, or a mixture if the evaluation has fitted none."""
-        mixture = [] if isinstance(self.model.latent, Codebook) else ["mixture"]
-        return ["prior", *(self.fitted or mixture)]
+        return ["prior", *self.kept("samplers", self.fitted_names, of_samplers=True)]
+
+    def fitted_names(self):
+        """Returns the names of the samplers other than the prior."""
+        mixture = [] if self.map["is_codebook"] else ["mixture"]
+        return list(self.fitted or mixture)
 
     @functools.cached_property
     def samplers(self):
         """Samplers of codes by name."""
         fitted = dict(self.fitted)
         if "mixture" in self.sampler_names and not fitted:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # about few codes; the map shows them anyway
-                fitted["mixture"] = Mixture(self.model.latent_shape).fit(self.training_codes)
+            fitted["mixture"] = from_bytes(self.kept("mixture", self.mixture))
         return {"prior": self.model.prior.sampler(), **fitted}
+
+    def mixture(self):
+        """Returns a mixture fitted to the training codes, as the bytes of its file."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # about few codes; the map shows them anyway
+            return to_bytes(Mixture(self.model.latent_shape).fit(self.training_codes))
 
     @property
     def recommended(self):
         """The fitted sampler that the report recommends, or else the most flexible one; None without a fitted one."""
-        names = self.map["samplers"][1:]
+        names = self.sampler_names[1:]
         best = self.report.get("best_sampler")
         return best if best in names else min(names, key=flexibility, default=None)
 
@@ -231,7 +243,9 @@ class World:
     @functools.cached_property
     def overlays(self):
         """What the map shows of each sampler, see `overlay`, by name."""
-        return self.kept("overlays", lambda: {name: self.overlay(name) for name in self.sampler_names})
+        return self.kept(
+            "overlays", lambda: {name: self.overlay(name) for name in self.sampler_names}, of_samplers=True
+        )
 
     def overlay(self, source):
         """Returns places of samples on the map, `[n, 2]`, the sampler's mean, and mean and deviation of log densities."""
@@ -379,6 +393,7 @@ class World:
             "name": self.name,
             **self.map,
             **self.principal,
+            "samplers": self.sampler_names,
             "verdict": self.verdict,
             "dead_share": self.report.get("dead_share"),
             "recommended": self.recommended,
@@ -391,7 +406,7 @@ class World:
         return self.kept("map", self.map_facts)
 
     def map_facts(self):
-        """Returns the part of `facts` that depends only on model, settings, samplers and data."""
+        """Returns the part of `facts` that depends only on model, settings and data."""
         return {
             "dataset": self.dataset.name,
             "image_shape": list(self.model.image_shape),
@@ -410,10 +425,24 @@ class World:
             "coordinates": self.coordinates,
             "scales": self.scales,
             "bounds": self.bounds,
-            "samplers": self.sampler_names,
+            "is_codebook": isinstance(self.model.latent, Codebook),
             "has_embedding": self.has_embedding,
             "layers": layer_facts(self.model),
         }
+
+
+def keep(run, model, dataset):
+    """Computes and keeps what the page opens with, so that it opens quickly the first time too.
+
+    Args:
+        run: The `Run` of a training that has ended.
+        model: The model in its `model.keras`.
+        dataset: The `Dataset` that it was trained on.
+    """
+    world = World(run)
+    world.dataset = dataset
+    world.model = model if model.dtype_policy.name == "float32" else float32_twin(model)
+    world.facts  # noqa: B018
 
 
 def principal_axes(codes):
@@ -439,6 +468,19 @@ def embedded(codes):
     perplexity = min(30, len(codes) // 3)
     points = TSNE(init="pca", perplexity=perplexity, random_state=0, max_iter=500).fit_transform(codes)
     return {"points": points.astype("float32"), "codes": codes}
+
+
+def to_bytes(sampler):
+    """Returns a sampler's file as uint8 `[n]`."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "sampler.npz"
+        save_sampler(sampler, path)
+        return np.fromfile(path, "uint8")
+
+
+def from_bytes(content):
+    """Returns the sampler of a file that is given as uint8 `[n]`."""
+    return load_sampler(io.BytesIO(content.tobytes()))
 
 
 def flexibility(name):

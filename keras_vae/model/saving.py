@@ -153,7 +153,7 @@ class Saving:
         Args:
             preset: The name of a preset (docs/guides/presets.md lists them), the path of a folder that `save_to_preset`
                 has written, or an address on the Hugging Face Hub, `"hf://user/repository"`, which needs
-                `pip install 'keras-vae[hub]'`.
+                `pip install --editable '.[hub]'`.
 
         Raises:
             UsageError: The preset does not exist, or its files are missing, damaged or unsafe.

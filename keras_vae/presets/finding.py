@@ -61,7 +61,7 @@ def download(address):
         import huggingface_hub
     except ImportError:
         raise UsageError(
-            f"{address} needs huggingface_hub, which is not installed: pip install 'keras-vae[hub]'"
+            f"{address} needs huggingface_hub, which is not installed: pip install --editable '.[hub]'"
         ) from None
     repository, _, revision = address.removeprefix(HUB).partition("@")
     try:

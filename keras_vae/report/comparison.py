@@ -99,17 +99,30 @@ def compared_verdicts(runs):
     rows = (
         tag(
             "tr",
-            tag("th", tag("strong", letter(index)), " ", name(clean(run.get("run"), 60)), scope="row"),
-            tag("td", shape(run.get("latent_shape"))),
-            tag("td", text(run.get("objective") or DASH, 40)),
-            tag("td", verdict_word(run)),
-            tag("td", text(get(run, "verdict.remedy") or DASH, 700)),
+            tag(
+                "th",
+                tag("strong", letter(index)),
+                " ",
+                name(clean(run.get("run"), 60)),
+                scope="row",
+                role="rowheader",
+            ),
+            tag("td", shape(run.get("latent_shape")), role="cell", data_label="Latent"),
+            tag("td", text(run.get("objective") or DASH, 40), role="cell", data_label="Objective"),
+            tag("td", verdict_word(run), role="cell", data_label="Verdict"),
+            tag("td", text(get(run, "verdict.remedy") or DASH, 700), role="cell", data_label="What to do"),
+            role="row",
         )
         for index, run in enumerate(runs)
     )
     titles = ("Run", "Latent", "Objective", "Verdict", "What to do")
-    head = tag("thead", tag("tr", *(tag("th", title, scope="col") for title in titles)))
-    made = tag("table", tag("caption", "The runs"), head, tag("tbody", *rows), class_="verdicts")
+    head = tag(
+        "thead",
+        tag("tr", *(tag("th", title, scope="col", role="columnheader") for title in titles), role="row"),
+        role="rowgroup",
+    )
+    body = tag("tbody", *rows, role="rowgroup")  # the roles stay where a phone shows rows as blocks
+    made = tag("table", tag("caption", "The runs"), head, body, class_="verdicts", role="table")
     return tag("div", scrolling(made, "The runs"), class_="card")
 
 

@@ -98,20 +98,34 @@ class CodesDisplay(Display):
         codes: `[n, 2]`.
         prior: `[n, 2]`, or None.
         labels: `[n]`, or None.
+        shares: The share of the codes' variance along each of the two axes, or None.
+        axes: "latent" if the axes are the two numbers of the codes, else "principal".
     """
 
     size = (6.0, 5.0)
 
     def __init__(
-        self, codes: ArrayLike, prior: ArrayLike | None = None, labels: ArrayLike | None = None
+        self,
+        codes: ArrayLike,
+        prior: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        shares: Sequence[float] | None = None,
+        axes: str = "principal",
     ) -> None:
         self.codes, self.prior, self.labels = codes, prior, labels
+        self.shares, self.axes = shares, axes
 
     @classmethod
     def from_results(cls, results: EvaluationResults) -> Self:
         """Returns the display of what `evaluate` returned. A results.json has no codes."""
         shown = getattr(results, "pictures", {}).get("map") or {}
-        return cls(shown.get("codes", np.empty((0, 2))), shown.get("prior"), shown.get("labels"))
+        return cls(
+            shown.get("codes", np.empty((0, 2))),
+            shown.get("prior"),
+            shown.get("labels"),
+            shown.get("shares"),
+            shown.get("axes", "principal"),
+        )
 
     def draw(self, ax: Axes) -> tuple[Any, str] | None:
         return figures.code_map(vars(self), ax)

@@ -324,7 +324,7 @@ def kl_spectrum(latent):
         "0.01 nats", (1, 0.01), (-2, 4), ("axes fraction", "data"), "offset points", ha="right", color=MUTED
     )
     axes.set_yscale("log")
-    axes.set_ylim(min(values.min(), 0.01) * 0.6, values.max() * 2)
+    axes.set_ylim(min(values.min(), 0.01) * 0.6, max(values.max(), 0.01) * 2)
     axes.set(xlabel="latent dim, by rate", ylabel="rate, nats")
     count_axis(axes, len(values))
     plain_ticks(axes.yaxis, log=True)

@@ -83,11 +83,11 @@ def unfinished(parent):
 
 
 @contextlib.contextmanager
-def locked(folder, wait=False):
-    """Locks `folder` against other processes while the block runs. The lock ends with its process.
+def locked(path, wait=False):
+    """Locks `path` against other processes while the block runs. The lock ends with its process.
 
     Args:
-        folder: An existing folder.
+        path: An existing folder or file. NFS locks files only, among all machines, and only if they can be written.
         wait: Whether to wait until another process releases the lock.
 
     Yields:
@@ -98,7 +98,7 @@ def locked(folder, wait=False):
     with contextlib.suppress(ImportError, OSError):
         import fcntl
 
-        descriptor = os.open(folder, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY if os.path.isdir(path) else os.O_RDWR)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             mine = True

@@ -50,7 +50,7 @@ class DecoderClient:
 
     Raises:
         ValueError: The URL has another scheme, or the range is invalid.
-        UsageError: A package is missing (`pip install 'keras-vae[serving]'`).
+        UsageError: A package is missing (`pip install --editable '.[serving]'`).
     """
 
     def __init__(

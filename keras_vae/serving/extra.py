@@ -11,4 +11,4 @@ def extra(module):
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         missing = error.name.partition(".")[0]
-        raise UsageError(f"{missing} is not installed: pip install 'keras-vae[serving]'") from error
+        raise UsageError(f"{missing} is not installed: pip install --editable '.[serving]'") from error

@@ -104,7 +104,7 @@ class Sweep:
     @contextlib.contextmanager
     def held(self):
         """Locks the sweep for this process; raises a `UsageError` if another process has locked it."""
-        with locked(self.path) as mine:
+        with locked(self.grid_file) as mine:
             if mine is False:
                 raise UsageError(f"{self.path} is in use by another process: wait for it, or stop it first")
             yield

@@ -17,7 +17,9 @@ from keras_vae.training.config import Config
 NOT_SWEPT = {
     "name": "runs are named after what varies",
     "output": "runs are saved in the sweep's folder",
-    **dict.fromkeys(("over", "jobs", "resume", "compare", "yes"), "it applies to the sweep as a whole"),
+    **dict.fromkeys(
+        ("over", "jobs", "scheduler", "resume", "compare", "yes"), "it applies to the sweep as a whole"
+    ),
 }
 LONGEST_NAME = 120  # characters of a folder's name, without a number that is appended
 REPLICATES = "seed"  # the axis whose values repeat a setting

@@ -4,6 +4,7 @@ This is a process of its own, so that its memory is freed and a crash does not e
 sweep ends, which holds the other end of its standard input.
 """
 
+import contextlib
 import os
 import sys
 import threading
@@ -12,6 +13,7 @@ from keras_vae.config.flags import command
 from keras_vae.errors import DatasetError, FeatureError, TrainingStopped, UsageError
 from keras_vae.report.runs import measure_run
 from keras_vae.runtime import devices
+from keras_vae.runtime.files import locked
 from keras_vae.sweep.folder import Sweep
 from keras_vae.training.loop import train
 from keras_vae.training.run_folder import Run
@@ -25,6 +27,29 @@ def main():
     folder, name = sys.argv[1:]
     threading.Thread(target=end_with_the_sweep, daemon=True).start()
     sweep = Sweep.open(folder)
+    with claimed(sweep.log(name)):
+        if not sweep.is_done(name):
+            train_and_measure(sweep, name)
+
+
+@contextlib.contextmanager
+def claimed(log):
+    """Locks the log of a run while the block runs, so that no two processes on any machines work on the run.
+
+    A cluster may start a run again while its first process is still at work, on a machine that it has lost. The lock
+    ends with its process. It is one of a file because network drives lock no folders.
+    """
+    with locked(log) as mine:
+        if mine is not False:
+            yield
+            return
+    devices.say("waiting for another process that works on this run")
+    with locked(log, wait=True):
+        yield
+
+
+def train_and_measure(sweep, name):
+    """Trains and evaluates the run `name`."""
     trial = sweep.grid.trial(sweep.grid.points()[name])
     devices.start()
     try:

@@ -5,13 +5,13 @@ import os
 import pathlib
 import urllib.parse
 
-from keras_vae.explorer.page import STATIC as EXPLORER
 from keras_vae.report.page import asset
 from keras_vae.report.single_page import filled, inlined
 from keras_vae.report.verdict import VERDICTS
 from keras_vae.sweep.ladders import read_ladder
 
 STATIC = pathlib.Path(__file__).parent / "static"
+EXPLORER = pathlib.Path(__file__).parents[1] / "explorer/static"  # the room itself imports Keras
 
 
 def comparison_page(comparison, table, members, folder):

@@ -1,106 +1,56 @@
-"""Runs the remaining trials of a sweep, as many at once as there are slots, and shows the progress."""
+"""Runs the remaining trials of a sweep on a scheduler, and shows the progress."""
 
-import contextlib
-import os
+import concurrent.futures
 import re
 import shutil
-import signal
-import subprocess
 import sys
-import threading
 import time
-from dataclasses import dataclass
 
 from tqdm import tqdm
 
+from keras_vae.errors import UsageError
 from keras_vae.evaluation.results.file import read_results
 from keras_vae.report.tables import get
 from keras_vae.runtime.devices import say
-from keras_vae.runtime.files import writing
+from keras_vae.sweep.execution import size, tail
 from keras_vae.sweep.one_run import PROG
-from keras_vae.sweep.slots import Slot
 
-LOOKED_EVERY = 0.2  # seconds between checks of the processes
+LOOKED_EVERY = 0.5  # seconds between looks at the runs
+LATEST = 70.0  # seconds: a network drive may show a file that another machine has written as late as this
 TRAINING_SHARE = 0.8  # of a run's time, the rest is evaluation; used for the progress bar only
 EPOCH = re.compile(rb"epoch (\d+)/(\d+)[:,]")
-LOG_TAIL = 4096  # bytes
 ERROR_LENGTH = 400  # characters
 NAME_LENGTH = 40  # characters beside the bar
-PATIENCE = 10.0  # seconds for a process to end after it has been asked to
 
 
-@dataclass
-class Work:
-    """A run in progress."""
-
-    name: str
-    place: Slot
-    process: subprocess.Popen
-    begun: float
-    log_start: int  # bytes in its log from earlier starts
-
-
-def run_all(sweep, places, after_each):
-    """Runs all of the sweep's trials that are not done, one per slot at a time.
+def run_all(sweep, scheduler, after_some):
+    """Runs all of the sweep's trials that are not done.
 
     Args:
         sweep: A `Sweep`.
-        places: `Slot`s.
-        after_each: Called without arguments whenever a run has ended.
+        scheduler: A `Scheduler`.
+        after_some: Called without arguments whenever runs have ended, once for all that have ended meanwhile.
 
     Raises:
-        KeyboardInterrupt: On Ctrl-C, after the processes have been ended.
+        UsageError: The connection to the scheduler is lost.
+        KeyboardInterrupt: On Ctrl-C. The scheduler then ends the runs that are at work.
     """
     names = list(sweep.grid.points())
     waiting = [name for name in names if not sweep.is_done(name)]
-    free, working, ended = list(places), [], len(names) - len(waiting)
-    bar = progress_bar(len(names), ended)
-    try:
-        while waiting or working:
-            while waiting and free:
-                with uninterrupted():  # otherwise a process that has just started might never be ended
-                    working.append(start(sweep, waiting.pop(0), free.pop(0)))
-            time.sleep(LOOKED_EVERY)
-            for work in [work for work in working if work.process.poll() is not None]:
-                working.remove(work)
-                free.append(work.place)
-                ended += 1
+    log_starts = {name: size(sweep.log(name)) for name in waiting}
+    pending = {scheduler.submit(sweep.path, name): name for name in waiting}
+    with progress_bar(len(names), len(names) - len(waiting)) as bar:
+        while pending:
+            concurrent.futures.wait(pending, LOOKED_EVERY, concurrent.futures.FIRST_COMPLETED)
+            ended = [future for future in pending if future.done()]
+            for future in ended:
+                name = pending.pop(future)
                 with tqdm.external_write_mode():
-                    say(f"[{ended}/{len(names)}] {work.name}: {conclude(sweep, work)}")
-                after_each()
-            bar.n = ended + sum(share_done(sweep, work) for work in working)
-            bar.set_description_str(in_short(working), refresh=False)
-            bar.refresh()
-    finally:
-        with uninterrupted():
-            stop(working)
-        bar.close()
-
-
-@contextlib.contextmanager
-def uninterrupted():
-    """Defers Ctrl-C until the end of the block.
-
-    Other threads than the main thread are never interrupted by Ctrl-C.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came = []
-    handler = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_DFL if handler is None else handler)
-    if came:
-        signal.raise_signal(signal.SIGINT)
-
-
-def in_short(working):
-    """Returns a short description of the runs in progress, leaving space for the progress bar."""
-    names = [work.name for work in working]
-    others = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    return "".join(names[:1])[:NAME_LENGTH] + others
+                    say(f"[{len(names) - len(pending)}/{len(names)}] {name}: {conclude(sweep, name, future)}")
+            if ended:
+                after_some()
+            if not bar.disable:
+                show(bar, sweep, {name: log_starts[name] for name in pending.values()})
 
 
 def progress_bar(total, done):
@@ -117,35 +67,53 @@ def progress_bar(total, done):
     )
 
 
-def start(sweep, name, place):
-    """Starts a run and returns the `Work`."""
-    with writing(sweep.logs):
-        sweep.logs.mkdir(exist_ok=True)
-    sweep.note(name, None)
-    with writing(sweep.log(name)), open(sweep.log(name), "ab") as log:
-        log_start = log.tell()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "keras_vae.sweep.one_run", str(sweep.path), name],
-            stdin=subprocess.PIPE,  # closed when this process ends, which ends the run
-            stdout=log,
-            stderr=log,
-            env=place.environment(),
-            start_new_session=True,  # Ctrl-C reaches only the sweep
-        )
-    with contextlib.suppress(OSError):  # it has already ended; `conclude` reports why
-        place.pin(process)
-    return Work(name, place, process, time.monotonic(), log_start)
+def show(bar, sweep, log_starts):
+    """Shows the runs that are not done; those that have begun are known by their logs, wherever they are executed."""
+    begun = {name: start for name, start in log_starts.items() if size(sweep.log(name)) > start}
+    shares = [share_done(tail(sweep.log(name), start)) for name, start in begun.items()]
+    bar.n = bar.total - len(log_starts) + sum(shares)
+    bar.set_description_str(in_short(list(begun)), refresh=False)
+    bar.refresh()
 
 
-def conclude(sweep, work):
+def in_short(names):
+    """Returns a short description of the runs in progress, leaving space for the progress bar."""
+    others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return "".join(names[:1])[:NAME_LENGTH] + others
+
+
+def share_done(said):
+    """Returns the share of a run that is done, from the last epoch in the end of its log."""
+    epochs = EPOCH.findall(said)
+    return TRAINING_SHARE * int(epochs[-1][0]) / int(epochs[-1][1]) if epochs else 0.0
+
+
+def conclude(sweep, name, future):
     """Records how a run has ended and returns a line about it."""
-    seconds = f"{time.monotonic() - work.begun:.0f} s"
-    if sweep.is_done(work.name):
-        verdict = get(read_results(sweep.run(work.name).report / "results.json"), "verdict.name")
-        return f"{str(verdict).replace('_', ' ')}, {seconds}"
-    error = why_failed(work.process.returncode, tail(sweep.log(work.name), work.log_start))
-    sweep.note(work.name, error)
-    return f"FAILED after {seconds}: {error}"
+    if future.cancelled():
+        raise UsageError(
+            f"the connection to the scheduler is lost; resume with python -m {PROG} {sweep.path} --scheduler ADDRESS"
+        )
+    if error := future.exception():
+        why = str(error) if isinstance(error, UsageError) else f"{type(error).__name__}: {error}"
+        sweep.note(name, why[:ERROR_LENGTH])
+        return f"FAILED: {why[:ERROR_LENGTH]}"
+    ended = future.result()
+    if ended.code == 0 and appears(sweep, name):
+        sweep.note(name, None)
+        verdict = get(read_results(sweep.run(name).report / "results.json"), "verdict.name")
+        return f"{str(verdict).replace('_', ' ')}, {ended.seconds:.0f} s"
+    why = why_failed(ended.code, ended.said)
+    sweep.note(name, why)
+    return f"FAILED after {ended.seconds:.0f} s: {why}"
+
+
+def appears(sweep, name):
+    """Returns whether the run is done, and waits for files that another machine has just written."""
+    deadline = time.monotonic() + LATEST
+    while not sweep.is_done(name) and time.monotonic() < deadline:
+        time.sleep(LOOKED_EVERY)
+    return sweep.is_done(name)
 
 
 def why_failed(code, said):
@@ -155,28 +123,3 @@ def why_failed(code, said):
     lines = [line.strip() for line in said.decode(errors="replace").splitlines() if line.strip()]
     last = lines[-1] if lines else f"it ended with code {code} and no output"
     return last.removeprefix(f"{PROG}: error: ")[:ERROR_LENGTH]
-
-
-def share_done(sweep, work):
-    """Returns the share of a run that is done, from the last epoch in its log."""
-    epochs = EPOCH.findall(tail(sweep.log(work.name), work.log_start))
-    return TRAINING_SHARE * int(epochs[-1][0]) / int(epochs[-1][1]) if epochs else 0.0
-
-
-def tail(path, start=0):
-    """Returns the last `LOG_TAIL` bytes of a file, not before `start`."""
-    with open(path, "rb") as file:
-        file.seek(max(start, os.path.getsize(path) - LOG_TAIL))
-        return file.read()
-
-
-def stop(working):
-    """Ends the processes of all `working` runs, which can continue later from their last checkpoints."""
-    for work in working:
-        work.process.terminate()
-    for work in working:
-        try:
-            work.process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            work.process.kill()
-            work.process.wait()

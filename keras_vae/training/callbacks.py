@@ -183,9 +183,9 @@ class Keeper(keras.callbacks.Callback):
     end, so short epochs are not slowed down and a killed run loses only seconds.
     """
 
-    def __init__(self, run, state, patience=None):
+    def __init__(self, run, state, patience=None, replay=None):
         super().__init__()
-        self.run, self.state, self.patience = run, state, patience
+        self.run, self.state, self.patience, self.replay = run, state, patience, replay
         self.best_weights = None  # weights that are better than those in model.keras, or None
         self.written = time.monotonic()
 
@@ -213,15 +213,20 @@ class Keeper(keras.callbacks.Callback):
         """
         if self.state.best is None and sound and math.isfinite(largest_weight(self.model)):
             self.best_weights = self.model.get_weights()
-        self.write_best()
-        self.run.write_history(self.state.rows)
+        self.write_records()
 
     def write(self):
-        """Writes the best model, the history and a checkpoint, in this order, so a kill leaves a consistent run."""
-        self.write_best()
-        self.run.write_history(self.state.rows)
+        """Writes the best model, the records and a checkpoint, in this order, so a kill leaves a consistent run."""
+        self.write_records()
         self.run.write_checkpoint(self.model, self.state)
         self.written = time.monotonic()
+
+    def write_records(self):
+        """Writes the best model, the history and the replay."""
+        self.write_best()
+        self.run.write_history(self.state.rows)
+        if self.replay is not None:
+            self.replay.write()
 
     def write_best(self):
         """Writes `model.keras` if there are better weights than it has."""

@@ -5,7 +5,15 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from keras_vae.config.codec import option, read_config, resolve, settings
-from keras_vae.data import DATASETS, Digits, check_augmentations, find_source, parse_image_size, rules
+from keras_vae.data import (
+    DATASETS,
+    Digits,
+    built_in,
+    check_augmentations,
+    find_source,
+    parse_image_size,
+    rules,
+)
 from keras_vae.data.value_range import check_range, parse_range, show_range
 from keras_vae.model.corruptions import CORRUPTIONS, NoCorruption
 from keras_vae.model.likelihoods import LIKELIHOODS, Automatic
@@ -30,7 +38,7 @@ class DataSettings:
 
     dataset: object = option(
         Digits(),
-        "digits, sprites, a TensorFlow Datasets name (mnist), a folder of images, or an .npz or .npy file",
+        f"{', '.join(built_in())}, a TensorFlow Datasets name (mnist), a folder of images, or an .npz or .npy file",
         choices=DATASETS,
         fallback=find_source,
     )

@@ -1,11 +1,14 @@
 """Trains a model into a run folder: `train(config)`."""
 
+from __future__ import annotations
+
 import dataclasses
 import math
 import pathlib
 import shlex
 import time
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,6 +29,12 @@ from keras_vae.training.resuming import describe_kept, is_unfinished, resume, wa
 from keras_vae.training.run_folder import Follower, Run, State
 from keras_vae.training.setup import build, load, resolve, steps_per_epoch
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from keras_vae.data import Dataset
+    from keras_vae.model.autoencoder import Autoencoder
+
 EVALUATION_BATCH = 256
 PREVIEW_COLUMNS, PREVIEW_ROWS = 16, 6
 SHOWN_SKIPPED = 10
@@ -34,12 +43,17 @@ LONGEST_NAME = 60  # characters of a dataset's name in the name of a run's folde
 
 
 @workers.together()
-def train(config: Config, run: Run | None = None) -> Run:
+def train(
+    config: Config,
+    run: Run | None = None,
+    finished: Callable[[Run, Autoencoder, Dataset], None] | None = None,
+) -> Run:
     """Trains a model in a new run folder or resumes `run`, and exports the best model.
 
     Args:
         config: A `Config`.
         run: A `Run` to resume, or None.
+        finished: A function of the run, its best model and the dataset, called once these are complete, or None.
 
     Returns:
         The `Run`.
@@ -80,7 +94,7 @@ def train(config: Config, run: Run | None = None) -> Run:
             with dataset_errors():
                 stopped = fit(model, dataset, config, run, state) if unfinished else None
                 if workers.is_chief():
-                    finish(run, config, dataset, state, begun)
+                    finish(run, config, dataset, state, begun, finished)
         except KeyboardInterrupt:
             raise TrainingStopped(
                 f"stopped by Ctrl-C during the export: complete it with {way_back(run)}"
@@ -153,9 +167,11 @@ def fit(model, dataset, config, run, state):
     Returns:
         The `TrainingStopped` that ended the training, or None after the last epoch or Ctrl-C.
     """
-    from keras_vae.training import callbacks
+    from keras_vae.training import callbacks, replay
 
-    keeper = callbacks.Keeper(run, state, config.patience)
+    chief = workers.is_chief()
+    recorder = replay.Recorder(run, replay.shown(dataset), len(dataset.train), state.epoch)
+    keeper = callbacks.Keeper(run, state, config.patience, recorder if chief else None)
     guard, progress = callbacks.Guard(), callbacks.EpochProgress(config.patience)
     shown_split = dataset.test if len(dataset.test) else dataset.train
     shown_images = examples(model, shown_split, callbacks.SHOWN_IMAGES)
@@ -184,7 +200,7 @@ def fit(model, dataset, config, run, state):
             epochs=config.epochs,
             validation_data=validation,
             validation_steps=validation_steps,
-            callbacks=[guard, progress, keeper, log] if workers.is_chief() else [guard, keeper],
+            callbacks=[guard, progress, recorder, keeper, log] if chief else [guard, keeper],
             verbose=0,
             shuffle=False,
         )
@@ -213,7 +229,7 @@ def too_large(config):
     )
 
 
-def finish(run, config, dataset, state, begun):
+def finish(run, config, dataset, state, begun, finished=None):
     """Measures the best model, writes its preview and export, and prints where the files are and what is next."""
     from keras_vae.export.saved_models import export
     from keras_vae.training.advice import advice
@@ -233,7 +249,9 @@ def finish(run, config, dataset, state, begun):
         preview(run, model, dataset, lines[-1])
         with run.publishing():
             export(model, run.serving)
-    run.write_finished(state)
+        run.write_finished(state)
+        if finished is not None:
+            finished(run, model, dataset)
     say(
         *lines,
         *(

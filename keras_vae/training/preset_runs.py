@@ -55,6 +55,17 @@ def run_at(text):
         raise UsageError(f"{error} {presets.unknown(text)}") from error
 
 
+def training_of(text):
+    """Returns the `Config` of the training of a preset or a run, None if unknown, and its images' fingerprint or None."""
+    if not presets.is_known(text):
+        run = run_at(text)
+        return run.read_config(), run.trained_on()
+    facts = presets.read_facts(presets.find(text))
+    if facts.training is None:
+        return None, facts.fingerprint
+    return from_json(Config, {**facts.training, "name": None, "output": "saved_models"}), facts.fingerprint
+
+
 def fingerprint(folder):
     """Returns the checksum of a preset's weights."""
     weights = pathlib.Path(folder) / presets.WEIGHTS

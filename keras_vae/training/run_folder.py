@@ -14,6 +14,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from keras_vae.config.codec import to_json
 from keras_vae.errors import Damaged, UsageError
 from keras_vae.runtime import checksums
@@ -122,6 +124,10 @@ class Run:
         return self.path / "preview.png"
 
     @property
+    def replay_file(self) -> pathlib.Path:
+        return self.path / "replay.npz"
+
+    @property
     def checkpoints(self) -> pathlib.Path:
         return self.path / "checkpoints"
 
@@ -223,6 +229,11 @@ class Run:
         """Writes `model.keras`."""
         with self.written(self.model_file) as temporary:
             model.save(temporary)
+
+    def write_replay(self, **arrays: Any) -> None:
+        """Writes `replay.npz`, see `keras_vae.training.replay`."""
+        with self.written(self.replay_file) as temporary:
+            np.savez(temporary, **arrays)
 
     def write_finished(self, state: State) -> None:
         """Records that the preview and export of a complete run are written for `state`."""
@@ -338,7 +349,7 @@ class Follower(Run):
         """Does nothing, because the chief writes."""
 
     sweep = write_config = write_environment = write_history = write_model = write_nothing
-    write_finished = write_unfinished = write_checkpoint = write_nothing
+    write_replay = write_finished = write_unfinished = write_checkpoint = write_nothing
 
 
 def check_place(config: Config) -> None:

@@ -6,7 +6,7 @@ import os
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -188,6 +188,45 @@ def _by_first_rules(path, root, found, closed, size, channels):
 def holds_images(path):
     """Whether there is a file with an image extension in the folder `path` or below it."""
     return next(_walk(os.fspath(path)), None) is not None
+
+
+def read_files(paths, prepared):
+    """Returns the `Listing` of all images of folders and files, with their paths as names, and the notes on them.
+
+    No image is left out as a copy of another. Every file that cannot be read is in `skipped`, whatever its name.
+
+    Args:
+      paths: Texts.
+      prepared: The size, channels and ranges to prepare them with, `keras_vae.data.listed.Prepared`.
+    """
+    names, closed = [], []
+    for text in paths:
+        below, refused = _paths_of(text, prepared.rules)
+        names += below
+        closed += refused
+    *size, channels = prepared.image_shape
+    found = _check("", list(dict.fromkeys(names)), size, channels, prepared.rules)
+    found.skipped[:0] = closed
+    if not found.names:
+        return found, ()
+    notes = describe_fit(set(found.shapes), size)
+    if channels == 1 and not all(found.grey):
+        notes += (
+            f"{found.grey.count(False):,} of {len(found.grey):,} images have colours: they become grey",
+        )
+    asked = prepared.asked or (prepared.found if any(found.deep) else None)
+    store, _, range_notes = _scale(found, paths[0], asked)
+    names = [_shown(name) for name in found.names]
+    return replace(found, store=store, names=names), notes + range_notes
+
+
+def _paths_of(text, version):
+    """Returns the paths of the images in a folder and below it, or of one file, and "path: reason" of closed folders."""
+    start = os.path.expanduser(text)
+    _, names, closed = _find(start, version)
+    if not os.path.isdir(start):
+        return [start], []
+    return [os.path.join(start, name) for name in names], [os.path.join(start, place) for place in closed]
 
 
 def _find(text, version):

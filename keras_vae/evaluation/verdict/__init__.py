@@ -12,7 +12,7 @@ from keras_vae.evaluation.verdict.words import number, percent
 
 __all__ = ["Facts", "Source", "THRESHOLDS", "judge"]
 ENOUGH_IMAGES = 500  # per rung; fewer lower the confidence
-WITHOUT_MEANING = "meaningless (every code decodes to the same image)"
+WITHOUT_MEANING = "meaningless (the codes of all images decode to nearly the same image)"
 
 
 def judge(results, source=UNKNOWN):

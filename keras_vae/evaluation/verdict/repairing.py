@@ -10,7 +10,8 @@ IS_REPAIRED = {
     None: "better, but too few images to tell whether it is a repair",
 }
 LATER = {
-    "files": "No decoder was exported because the model was given as files, not as a run folder.",
+    "files": "No decoder was exported because the model was given as files, not as a run folder;"
+    " docs/guides/repair.md shows how to draw from a fitted sampler in Python.",
     "program": "No decoder was exported because a program ran the evaluation.",
 }
 

@@ -5,6 +5,7 @@ names the verdict, and the others that hold are further findings.
 """
 
 import dataclasses
+import math
 
 from keras_vae.evaluation.verdict.evidence import blur_evidence, coverage_evidence, samples_evidence
 from keras_vae.evaluation.verdict.facts import above, surely
@@ -21,6 +22,7 @@ from keras_vae.evaluation.verdict.words import number, percent
 
 AUGMENTED = ("shift", "rotate", "zoom")
 WARMUP = 2000  # steps
+TRAINED_AFTER = 1.5  # of the steps of a warm-up: the least length of a training with one
 HALF = 0.4  # share of unrealistic samples above which the others are not called "most"
 BLUR_CAUSE = (
     "The model explains too little of an image: the latent or the decoder is too small, training was too short, or the"
@@ -121,7 +123,8 @@ def collapsed(facts):
         "collapsed",
         "The decoder ignores the code: all reconstructions"
         + (" of a class look alike." if facts.is_conditional else " look alike."),
-        f"{carried}{percent(left)} of the training images' variance remains unexplained.",
+        f"{carried}{percent(left)} of the training images' variance remains unexplained"
+        + (": reconstructions are worse than the mean image, which leaves 100%." if left > 1.005 else "."),
         *way_out_of_silence(facts),
     )
 
@@ -133,7 +136,9 @@ def way_out_of_silence(facts):
             "Training has not yet put information into the code, or a penalty on the codes outweighs the reconstruction loss.",
             tuple(train_again(facts, {**longer(facts), "likelihood": "gaussian_optimal"})),
         )
-    changes = {**towards_the_bound(facts, smaller_latent=False), "objective.warmup": longer_warmup(facts)}
+    warmup = longer_warmup(facts)
+    changes = {**towards_the_bound(facts, smaller_latent=False), "objective.warmup": warmup}
+    changes |= epochs_for(facts, warmup)
     if facts.get("decoder_likelihood") in FIXED_SCALE:
         changes["likelihood"] = "gaussian_optimal"
     return (
@@ -150,6 +155,15 @@ def longer_warmup(facts):
     config = facts.source.config
     known = 0 if config is None else getattr(config.objective, "warmup", 0)
     return 2 * max(known, WARMUP // 2)
+
+
+def epochs_for(facts, warmup):
+    """Returns the change that makes a training long enough for a warm-up of so many steps; `{}` if it is, or is unknown."""
+    config, count = facts.source.config, facts.get("num_train")
+    if config is None or not config.epochs or not count:
+        return {}
+    epochs = math.ceil(TRAINED_AFTER * warmup / math.ceil(count / config.batch_size))
+    return {"epochs": epochs} if epochs > config.epochs else {}
 
 
 def overfitted(facts):
@@ -335,9 +349,17 @@ def healthy(facts):
     return Finding(
         "healthy",
         f"The model reconstructs, and samples of {facts.prior_in_words} decode to realistic images.",
-        samples_evidence(facts) + mismatch_evidence(facts),
+        samples_evidence(facts) + mismatch_evidence(facts) + left_out(facts),
         "These measurements show no fault.",
         tuple(repair_steps(facts)) or (Remedy("Use it."),),
+    )
+
+
+def left_out(facts):
+    """Returns how much of the images reconstructions leave out, as a sentence: a healthy model may be soft."""
+    left = facts.get("reconstruction", "test", "unexplained")
+    return (
+        "" if left is None else f" Reconstructions leave {percent(left)} of the images' variance unexplained."
     )
 
 

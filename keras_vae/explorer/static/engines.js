@@ -5,6 +5,7 @@
 //   layer(part, name, value, label)  -> { shape: [maps, height, width], data }         (null if unsupported)
 //   density(source, code)            -> the sampler's log density at a code, in nats   (null if unsupported)
 //   mapLayer(name)                   -> a slow layer of the map                        (with a server)
+//   replay()                         -> the training replay, or { why } without one
 //   seeds                            the number of seeds, Infinity with a server
 // The functions return promises. The label is null if the model is not conditional.
 
@@ -45,6 +46,7 @@ function fromServer(world) {
     },
     layer: async (part, name, value, label) => (await askJson(address("layer", { part, name, ...told(label) }), value)).maps,
     density: async (source, code) => new Float32Array(await (await ask(address("density", { source }), code)).arrayBuffer())[0],
+    replay: () => askJson(`${base}replay`),
     mapLayer: async (name) => (await askJson(`${base}map/${name}`)).layer,
   };
 }
@@ -105,6 +107,7 @@ function inBrowser(world) {
     },
     sample: async (source, first, count) => stored(world, source, first, count),
     density: null,
+    replay: async () => world.replay,
     encode: async (image, label) => {
       const { output, mean = output, log_var = new Float32Array(world.dims).fill(-100) } = encoder.run(labelled(image, channels, label));
       const parameters = decodeOne(mean, label);
@@ -162,5 +165,6 @@ function fromGrid(world) {
     encode: null,
     layer: null,
     density: null,
+    replay: async () => world.replay,
   };
 }

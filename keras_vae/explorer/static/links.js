@@ -38,6 +38,7 @@ export function written(session, shown, map) {
   }
   if (shown.tab === "samples") { query.set("seed", shown.seed); query.set("temperature", shown.temperature); if (shown.source) query.set("source", shown.source); }
   if (shown.tab === "layers" && shown.layer) query.set("layer", shown.layer);
+  if (shown.tab === "replay" && shown.epoch !== null) query.set("epoch", shown.epoch);
   return query.toString();
 }
 
@@ -73,6 +74,7 @@ export async function restore(hash, session, shown, map) {
   if (has("temperature")) shown.temperature = Math.min(1.5, Math.max(0, numbers(query.get("temperature"))[0] ?? 1));
   if (has("source") && world.samplers.includes(query.get("source"))) shown.source = query.get("source");
   if (has("layer")) shown.layer = query.get("layer");
+  if (has("epoch")) shown.epoch = numbers(query.get("epoch"))[0] ?? null;
   map.home();
   const [x, y, span] = numbers(query.get("view"));
   if (span > 0) Object.assign(map, { view: { x, y, span }, framed: shown.layout });

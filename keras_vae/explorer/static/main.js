@@ -15,13 +15,14 @@ import { drawingPanel } from "explorer/drawing";
 import { pathsPanel } from "explorer/paths";
 import { samplesPanel } from "explorer/samples";
 import { layersPanel } from "explorer/layers";
+import { replayPanel } from "explorer/replay";
 import { themeButton } from "explorer/theme";
 import { tour } from "explorer/tour";
 
 /** @type {[string, string, (session: Session, shown: any) => HTMLElement][]} */
 const PANELS = [
   ["sliders", "Sliders", slidersPanel], ["stage", "One pass", stagePanel], ["draw", "Draw", drawingPanel], ["paths", "Paths", pathsPanel],
-  ["samples", "Samples", samplesPanel], ["layers", "Network", layersPanel],
+  ["samples", "Samples", samplesPanel], ["layers", "Network", layersPanel], ["replay", "Training", replayPanel],
 ];
 
 const held = unpacked(JSON.parse(document.getElementById("worlds").textContent));
@@ -64,7 +65,7 @@ async function build(names, asked, worlds) {
   const session = new Session(worlds, asked.focus), { world } = session;
   const shown = {
     ...asked, tabs: PANELS.map(([key]) => key), ...opening(world), dead: true, tiles: false, names: true, colours: true, only: null,
-    layout: "axes", path: null, pathKind: "linear", fraction: 0.5, ends: null, seed: 0, temperature: 1, source: world.recommended, sampled: null, layer: null,
+    layout: "axes", path: null, pathKind: "linear", fraction: 0.5, ends: null, seed: 0, temperature: 1, source: world.recommended, sampled: null, layer: null, epoch: null,
   };
   const maps = worlds.map((_, number) => new LatentMap(session, number, shown));
   const panels = PANELS.map(([key, title, make]) => [key, title, h("div", { role: "tabpanel", id: `panel-${key}`, "aria-labelledby": `tab-${key}`, class: "panel" }, make(session, shown))]);

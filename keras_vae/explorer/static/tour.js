@@ -8,7 +8,7 @@ const STOPS = [
   [".maps-row", "Each dot is the code of a held-out image. Drag on the map: the place under the cursor is decoded. Click a dot to pick its image."],
   [".current", "What the cursor's code decodes to, how probable the code is, and which real images are nearest."],
   [".toolbar", "Layers of the map. Shaded places decode to unrealistic images; × marks where the prior's samples fall, + where those of a fitted density fall."],
-  [".tools-card", "Tools: sliders along the main directions, one pass through the model, your own drawings, paths, samples, and the layers of the networks."],
+  [".tools-card", "Tools: sliders along the main directions, one pass through the model, your own drawings, paths, samples, the layers of the networks, and a replay of the training."],
 ];
 
 /** The tour, and the button that starts it; it starts by itself on the first visit. */

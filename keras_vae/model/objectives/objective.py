@@ -11,7 +11,7 @@ class Objective:
 
     Attributes:
         formula: The loss in one line, with D for the distortion and R for the rate.
-        paper: Authors and year of the paper.
+        paper: Authors and year of the paper, ending in the year, or "none".
         good_for: The purpose of the objective in a few words.
         latent: The kind of latent that it trains (`keras_vae.model.posteriors`).
         terms: The names of the reported terms besides the loss, each `[batch]`.

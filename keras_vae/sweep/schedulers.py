@@ -1,0 +1,88 @@
+"""Where runs are executed: by this machine, or by the workers of a Dask cluster.
+
+Both are context managers that yield a `Scheduler`. Runs that are at work at the end of the block are ended.
+"""
+
+import concurrent.futures
+import contextlib
+import os
+import queue
+import threading
+from collections.abc import Callable
+from typing import NamedTuple
+
+from keras_vae.errors import UsageError
+from keras_vae.sweep.execution import execute
+from keras_vae.sweep.slots import find_places
+
+LOCAL = "local"
+
+
+class Scheduler(NamedTuple):
+    """What executes runs.
+
+    Attributes:
+        submit: Takes a sweep's folder and a run's name; returns a `concurrent.futures.Future` of how the run `Ended`.
+        words: How many runs are executed at once, and where.
+    """
+
+    submit: Callable
+    words: str
+
+
+def chosen(scheduler, jobs):
+    """Returns the context manager for `--scheduler` and `--jobs`.
+
+    Raises:
+        UsageError: They cannot be used.
+    """
+    if scheduler == LOCAL:
+        return local(find_places(jobs))
+    if jobs is not None:
+        raise UsageError(
+            f"--jobs is {jobs}, but the runs of --scheduler {scheduler} are counted by its workers: leave out --jobs, and"
+            " start each worker with as many --nthreads as it should execute runs at once"
+        )
+    if not os.path.isfile(scheduler) and "://" not in scheduler:
+        raise UsageError(
+            f"--scheduler {scheduler}: expected local, an address such as tcp://HOST:8786, or an existing scheduler file"
+        )
+    try:
+        from keras_vae.sweep.cluster import cluster, connected
+    except ImportError as error:
+        raise UsageError(
+            f"--scheduler {scheduler} needs Dask, which is not installed: pip install 'keras-vae[cluster]'"
+        ) from error
+    return cluster(connected(scheduler))
+
+
+@contextlib.contextmanager
+def local(slots):
+    """Yields the `Scheduler` of this machine, which executes one run per `Slot` at a time."""
+    free, ending = filled(slots), threading.Event()
+    with concurrent.futures.ThreadPoolExecutor(len(slots)) as threads:
+        try:
+            yield Scheduler(
+                lambda folder, name: threads.submit(in_free_slot, free, folder, name, ending.is_set),
+                f"{len(slots)} in parallel",
+            )
+        finally:
+            ending.set()
+            threads.shutdown(cancel_futures=True)
+
+
+def filled(items):
+    """Returns a queue of the items."""
+    free = queue.SimpleQueue()
+    for item in items:
+        free.put(item)
+    return free
+
+
+def in_free_slot(free, folder, name, stopped, cwd=None):
+    """Executes a run in a slot from the queue `free`, and puts the slot back."""
+    slot = free.get()
+    try:
+        return execute(folder, name, slot, stopped, cwd)
+    finally:
+        free.put(slot)
