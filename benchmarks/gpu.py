@@ -18,6 +18,7 @@ import time
 
 from measure import arguments, can_import, machine, peer_command, publish, run, table
 from roofline import HEADER, row_of
+from roofline import PRECISIONS as PRECISION_NAMES
 
 BACKENDS = ("jax", "torch")
 CASES = ("keras_io", "pythae", "residual, 64x64", "flow matching, an update", "flow matching, codes")
@@ -26,9 +27,10 @@ ONLY_FLOAT32 = CASES[3:]  # the sampler's layers are float32 in every model
 MINUTES = 9.5
 
 
-def asked_of(case, asked):
-    """Returns the command of the process that measures `case`."""
-    precisions = [one for one in asked.precisions if case not in ONLY_FLOAT32 or one == "float32"]
+def asked_of(case, asked, ceilings):
+    """Returns the command of the process that measures `case` in the precisions whose ceiling is known."""
+    known = [one for one in asked.precisions if PRECISION_NAMES[one] in ceilings.get("products", ())]
+    precisions = [one for one in known if case not in ONLY_FLOAT32 or one == "float32"]
     flags = ["--case", case, "--precisions", *(precisions or ["float32"])]
     flags += (
         ["--seconds", 0.1, "--together", 1, 2, "--quick"] if asked.quick else ["--seconds", asked.seconds]
@@ -95,7 +97,9 @@ def main():
     for case in asked.cases:
         for backend in installed:
             print(f"{case}, {backend}", file=sys.stderr, flush=True)
-            facts["found"][backend][case] = answer(asked_of(case, asked), backend, until)
+            facts["found"][backend][case] = answer(
+                asked_of(case, asked, facts["ceilings"][backend]), backend, until
+            )
     rows = [
         row
         for case in asked.cases
