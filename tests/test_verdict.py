@@ -14,6 +14,7 @@ from keras_vae.cli import train
 from keras_vae.config.codec import to_json
 from keras_vae.config.flags import parse
 from keras_vae.evaluation.adapters import Given, source_of
+from keras_vae.evaluation.sections.continuity import bootstrapped, unevenness
 from keras_vae.evaluation.settings import Evaluation
 from keras_vae.evaluation.verdict import Source, judge
 from keras_vae.evaluation.verdict.steps import PHRASES
@@ -571,3 +572,21 @@ def test_the_epochs_of_a_run_are_those_of_its_history(tmp_path):
         "best_epoch": 2,
     }
     assert epochs_of(types.SimpleNamespace(history_file=tmp_path / "none.csv")) == {}
+
+
+def test_unevenness_within_its_error_of_the_threshold_is_no_jump():
+    at = "continuity__jacobian__posterior__p95_over_median"
+    assert judge(results_of("healthy", **{at: 4.05}))["name"] == "discontinuous"  # older results: no error
+    near = {at: 4.05, f"{at}_se": 0.3}
+    assert judge(results_of("healthy", **near))["name"] == "healthy"
+    far = judge(results_of("healthy", **near | {at: 4.9}))
+    assert far["name"] == "discontinuous"
+    assert "at least 4.9 ± 0.3 times its median" in far["findings"][0]["evidence"]
+
+
+def test_the_error_of_a_median_is_the_known_one():
+    # Of n normal values the median's standard error is sqrt(pi / 2 n).
+    values = np.random.default_rng(0).normal(size=(40, 400))
+    errors = [bootstrapped(np.median, row, seed) for seed, row in enumerate(values)]
+    assert np.mean(errors) == pytest.approx(np.sqrt(np.pi / 800), rel=0.1)
+    assert bootstrapped(unevenness, np.ones(9), 0) == 0

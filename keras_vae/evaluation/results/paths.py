@@ -27,6 +27,7 @@ class JacobianResults(Section, title="Steepness of the decoder at one kind of po
         healthy="below 4",
         minimum=0,
     )
+    p95_over_median_se: float | None = standard_error("Unevenness")
 
 
 class JacobiansResults(Section, title="Steepness of the decoder"):

@@ -18,7 +18,7 @@ from keras_vae.evaluation.verdict.holes import (
 from keras_vae.evaluation.verdict.repairing import more_time, repair_steps, without_repair
 from keras_vae.evaluation.verdict.steps import Remedy, train_again
 from keras_vae.evaluation.verdict.thresholds import THRESHOLDS
-from keras_vae.evaluation.verdict.words import number, percent
+from keras_vae.evaluation.verdict.words import measured, number, percent
 
 AUGMENTED = ("shift", "rotate", "zoom")
 WARMUP = 2000  # steps
@@ -302,9 +302,9 @@ def patchy(facts):
 
 def jumps(facts):
     """Holds if a small step of the code changes the image much, somewhere."""
-    rough = facts.get("continuity", "jacobian", "posterior", "p95_over_median")
-    jump = facts.get("continuity", "jump")
-    if not (above(rough, THRESHOLDS.rough) or above(jump, THRESHOLDS.torn)):
+    rough = facts.estimate("continuity", "jacobian", "posterior", "p95_over_median")
+    jump = facts.estimate("continuity", "jump")
+    if not (surely(rough, THRESHOLDS.rough) or surely(jump, THRESHOLDS.torn)):
         return None
     return Finding(
         "discontinuous",
@@ -312,9 +312,9 @@ def jumps(facts):
         (
             ""
             if rough is None
-            else f"At one code in twenty the norm of the decoder's Jacobian is at least {number(rough)} times its median. "
+            else f"At one code in twenty the norm of the decoder's Jacobian is at least {measured(rough)} times its median. "
         )
-        + f"The largest step of a path is {number(jump)} times the mean step.",
+        + f"The largest step of a path is {measured(jump)} times the mean step.",
         "The decoder changes abruptly between codes that it was trained on.",
         smoother_steps(facts),
     )
