@@ -524,7 +524,7 @@ def test_a_broken_link_still_opens(explorer, site, fragment):
 def test_a_link_leads_back_to_a_code_that_lies_off_the_axes(explorer, worlds, tmp_path, monkeypatch):
     monkeypatch.setattr("keras_vae.explorer.world.MOST_AXES", 2)
     world = World(worlds["six"].run)
-    vars(world)["kept"] = lambda name, compute: compute()  # nothing with this many axes is kept
+    vars(world)["kept"] = lambda name, compute, **options: compute()  # nothing with this many axes is kept
     (tmp_path / "page.html").write_text(static_page([world]), encoding="utf-8")
     places = {"at": [0.5, 1, -1, 0.2, 0.3, -0.7], "A": [1, 1, 0, 0, 0.5, 0], "B": [0, 0, -1, 1, 0, 0.5]}
     link = {name: " ".join(map(str, numbers)) for name, numbers in places.items()} | {"tab": "paths"}
@@ -957,7 +957,7 @@ def test_theme_and_tour_are_remembered_and_tabs_take_home_and_end(browser, site)
     page.get_by_role("button", name="Dark theme").click()
     page.get_by_role("tab", name="Sliders").focus()
     page.keyboard.press("End")
-    assert page.get_by_role("tab", name="Network").get_attribute("aria-selected") == "true"
+    assert page.get_by_role("tab", name="Training").get_attribute("aria-selected") == "true"
     page.keyboard.press("Home")
     assert page.get_by_role("tab", name="Sliders").get_attribute("aria-selected") == "true"
     page.reload()

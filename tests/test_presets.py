@@ -235,7 +235,7 @@ def test_a_repository_without_a_preset_is_refused(hub, folder):
 
 def test_without_the_hubs_client_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(UsageError, match=r"pip install 'keras-vae\[hub\]'"):
+    with pytest.raises(UsageError, match=r"pip install --editable '\.\[hub\]'"):
         keras_vae.VAE.from_preset("hf://someone/tiny")
 
 

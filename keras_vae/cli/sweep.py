@@ -112,8 +112,8 @@ def add_options(parser):
         "--scheduler",
         default=LOCAL,
         metavar="ADDRESS",
-        help="where runs are executed: local (default), or a Dask scheduler's tcp://HOST:PORT or scheduler file; its"
-        " workers write to --output, which all machines have to share",
+        help="where runs are executed: local (default), or a Dask scheduler's tcp://HOST:PORT or file; its workers"
+        " write to --output, which they share",
     )
     parser.add_argument("--resume", metavar="FOLDER", help="resume this sweep, like FOLDER alone")
     parser.add_argument(

@@ -11,6 +11,7 @@ from keras_vae.data import load_dataset
 from keras_vae.data.classes import names_of
 from keras_vae.errors import DatasetError, UsageError
 from keras_vae.layers.precision import Choice, choose, choose_precision
+from keras_vae.model.checks import check_classes
 from keras_vae.model.likelihoods import Automatic
 from keras_vae.model.posteriors import latent_shape
 from keras_vae.runtime import workers
@@ -100,6 +101,7 @@ def resolve(config, dataset):
     """
     check_trained(config, dataset)
     try:
+        check_classes(dataset.num_classes, is_conditional(config))
         likelihood = config.likelihood
         if isinstance(likelihood, Automatic):
             likelihood = likelihood.resolve(dataset.train.images(0, LOOKED_AT))
