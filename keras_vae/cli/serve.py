@@ -9,6 +9,7 @@ from keras_vae.config.codec import did_you_mean, option
 from keras_vae.config.flags import command, parse
 from keras_vae.errors import UsageError
 from keras_vae.runtime import devices
+from keras_vae.runtime.progress import notice
 from keras_vae.runtime.programs import program
 from keras_vae.serving.prepare import Canary, prepare
 from keras_vae.training.preset_runs import open_run
@@ -106,10 +107,10 @@ def run_command(argv):
     from keras_vae.explorer import prepare as prepare_explorer
     from keras_vae.serving.app import make_app
 
-    devices.say("loading the exported models, which takes up to a minute if they are large", file=sys.stderr)
-    app = make_app(
-        runs, settings.max_request_bytes, settings.max_batch, settings.request_seconds, settings.cors
-    )
+    with notice("loading the exported models, which takes up to a minute if they are large"):
+        app = make_app(
+            runs, settings.max_request_bytes, settings.max_batch, settings.request_seconds, settings.cors
+        )
     url = address(listener)
     devices.say(f"serving {', '.join(app.state.models)} on {url}/v1/models (press Ctrl-C to stop)")
     if any(route.path == "/" for route in app.routes):
