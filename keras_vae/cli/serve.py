@@ -9,8 +9,8 @@ from keras_vae.config.codec import did_you_mean, option
 from keras_vae.config.flags import command, parse
 from keras_vae.errors import UsageError
 from keras_vae.runtime import devices
-from keras_vae.runtime.progress import notice
 from keras_vae.runtime.programs import program
+from keras_vae.runtime.progress import notice
 from keras_vae.serving.prepare import Canary, prepare
 from keras_vae.training.preset_runs import open_run
 
