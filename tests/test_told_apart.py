@@ -148,7 +148,9 @@ def test_maps_peak_in_planted_local_defects():
     assert np.mean(inside) >= 0.8
 
 
-def test_what_cannot_be_told_apart_is_0_5_within_its_interval():
+@pytest.mark.parametrize("divisions", [1, pytest.param(DIVISIONS, marks=pytest.mark.long)])
+def test_what_cannot_be_told_apart_is_0_5_within_its_interval(divisions, monkeypatch):
+    monkeypatch.setattr("keras_vae.evaluation.classifiers.DIVISIONS", divisions)
     # The folds are off to the same side: errors of independent folds would hold the truth in 83 of 100.
     inside = 0
     for seed in range(100):
@@ -180,7 +182,8 @@ def test_blind_distances_choose_no_sampler():
     assert choose_sampler(rungs, ["mixture"], ["mixture"], saturated, blind=True).sampler == "prior"
 
 
-def test_folds_in_strata_do_not_put_the_auc_below_a_half():
+def test_folds_in_strata_do_not_put_the_auc_below_a_half(monkeypatch):
+    monkeypatch.setattr("keras_vae.evaluation.classifiers.DIVISIONS", 1)
     # Both sets have exactly as many squares of each of four sizes, as the splits of a dataset do.
     sizes, values = np.tile(np.arange(1, 5), 20), {False: [], True: []}
     for seed in range(30):
