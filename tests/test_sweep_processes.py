@@ -137,7 +137,10 @@ def test_what_a_sweep_leaves_is_a_run_like_any_other_and_the_comparison(story):
     good, failing = comparison["runs"]
     assert good["values"]["rate_distortion.elbo"] == results["rate_distortion"]["elbo"]
     assert (good["state"], failing["state"]) == ("done", "failed")
-    assert comparison["recommendations"][0]["words"] == "learning_rate 0.003"
+    # Three steps leave a collapsed model, which is not recommended.
+    assert results["verdict"]["name"] == "collapsed"
+    assert comparison["recommendations"][0]["words"] is None
+    assert "posterior collapse (1 of 1 runs)" in comparison["recommendations"][0]["reason"]
     assert "comparison.html" in story[3][1]
     assert (folder / "comparison.html").is_file()
 
