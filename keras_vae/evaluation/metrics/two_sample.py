@@ -67,10 +67,11 @@ class TwoSampleTest:
 def told_apart(folds):
     """Returns the `TwoSampleTest` of a list of `Fold`: `FOLDS` of each division of the same images.
 
-    Estimates are averaged over all divisions; the bound of the total variation is that of the first. The AUC is computed within each fold and averaged, because scores of different classifiers have no common scale. Its
-    error is the mean of the folds' errors, as if they were fully correlated. Near 0.5 they are: each fold's classifier
-    learns the random properties of the other fold, so both AUCs deviate in the same direction (Bengio and Grandvalet
-    2004, "No unbiased estimator of the variance of K-fold cross-validation").
+    Estimates are averaged over all divisions; the bound of the total variation is that of the first. The AUC is computed
+    within each fold and averaged, because scores of different classifiers have no common scale. Its error is the mean of
+    the folds' errors, as if they were fully correlated. Near 0.5 they are: each fold's classifier learns the random
+    properties of the other fold, so both AUCs deviate in the same direction (Bengio and Grandvalet 2004, "No unbiased
+    estimator of the variance of K-fold cross-validation").
     """
     areas, errors = zip(*(area_and_error(fold.reference, fold.samples) for fold in folds))
     once = folds[:FOLDS]
