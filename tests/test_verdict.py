@@ -4,7 +4,6 @@ import copy
 import json
 import pathlib
 import shlex
-import types
 
 import numpy as np
 import pytest
@@ -567,11 +566,11 @@ def test_longer_training_is_advised_if_it_can_help(epochs, best, said):
 
 def test_the_epochs_of_a_run_are_those_of_its_history(tmp_path):
     (tmp_path / "history.csv").write_text("epoch,loss,val_loss,extra\n1,9,8,\n2,8,6.5,1\n3,7,,\n")
-    assert epochs_of(types.SimpleNamespace(history_file=tmp_path / "history.csv")) == {
+    assert epochs_of(Run(tmp_path)) == {
         "epochs": 3,
         "best_epoch": 2,
     }
-    assert epochs_of(types.SimpleNamespace(history_file=tmp_path / "none.csv")) == {}
+    assert epochs_of(Run(tmp_path / "none")) == {}
 
 
 def test_unevenness_within_its_error_of_the_threshold_is_no_jump():

@@ -1,7 +1,5 @@
 """The training replay (`keras_vae.training.replay`) as the page shows it."""
 
-import csv
-
 import numpy as np
 
 from keras_vae.training.replay import NUMBERS, read
@@ -84,17 +82,8 @@ def bounds(places, extent):
 def curves(run):
     """Returns columns of the history: {"epoch": [...], "loss", "distortion", "rate", and the same with val_: [...]}."""
     try:
-        with open(run.history_file, newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, ValueError):
+        rows = run.read_history()
+    except (OSError, TypeError, ValueError):
         return {"epoch": []}
     names = ["epoch", *(prefix + name for name in CURVES for prefix in ("", "val_"))]
-    return {name: [number(row.get(name)) for row in rows] for name in names if rows and name in rows[0]}
-
-
-def number(text):
-    """Returns a text as a number, or None."""
-    try:
-        return float(text)
-    except (TypeError, ValueError):
-        return None
+    return {name: [row[name] for row in rows] for name in names if rows and name in rows[0]}

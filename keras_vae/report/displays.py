@@ -5,7 +5,6 @@ The plots of results are those of the report (`figures`).
 
 from __future__ import annotations
 
-import csv
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -146,11 +145,9 @@ class HistoryDisplay(Display):
     def from_run(cls, run: Run | str | os.PathLike[str], term: str = "loss") -> Self:
         """Returns the display of a run, as `train` returns it, or of a run's folder."""
         run = run if isinstance(run, Run) else Run.open(run)
-        with open(run.history_file, newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        return cls(
-            {name: [float(row[name] or "nan") for row in rows] for name in rows[0]} if rows else {}, term
-        )
+        rows = run.read_history()
+        columns = rows[0] if rows else ()
+        return cls({name: np.array([row[name] for row in rows], float).tolist() for name in columns}, term)
 
     @classmethod
     def from_history(cls, history: keras.callbacks.History, term: str = "loss") -> Self:

@@ -1,6 +1,5 @@
 """What a finished training says about its budget: once, with the command that trains on."""
 
-import csv
 import math
 
 from keras_vae.runtime.programs import to_type, typed_path
@@ -30,11 +29,10 @@ def epochs_of(run):
     if run is None:
         return {}
     try:
-        with open(run.history_file, newline="", encoding="utf-8") as file:
-            rows = [
-                {name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)
-            ]
-        values = [judged(row) if judging(row) else math.inf for row in rows]
+        known = [
+            {name: value for name, value in row.items() if value is not None} for row in run.read_history()
+        ]
+        values = [judged(row) if judging(row) else math.inf for row in known]
     except (OSError, TypeError, ValueError):
         return {}
     return (

@@ -225,6 +225,18 @@ class Run:
             writer.writeheader()
             writer.writerows(rows)
 
+    def read_history(self) -> list[dict[str, float | None]]:
+        """Returns the rows of `history.csv`, a dict per epoch with a number per term, None for an empty cell.
+
+        Raises:
+            OSError, TypeError, ValueError: The file is missing or damaged.
+        """
+        with open(self.history_file, newline="", encoding="utf-8") as file:
+            return [
+                {name: float(value) if value else None for name, value in row.items()}
+                for row in csv.DictReader(file)
+            ]
+
     def write_model(self, model: Autoencoder) -> None:
         """Writes `model.keras`."""
         with self.written(self.model_file) as temporary:
