@@ -292,7 +292,7 @@ def test_a_warm_up_comes_with_as_many_epochs_as_it_needs():
     # 1,437 images in batches of 64 are 23 steps an epoch: 3,000 steps, for a warm-up of 2,000, are 131 epochs.
     for epochs, said in ((2, "--objective.warmup 2000 --epochs 131"), (131, "--objective.warmup 2000")):
         source = Source(
-            config_file="run/config.json", config=Config(epochs=epochs), epochs=epochs, best_epoch=epochs
+            config_file="run/config.json", config=Config(epochs=epochs), epoch=epochs, best_epoch=epochs
         )
         verdict = judge(results_of("collapsed", num_train=1437), source)
         assert said in verdict["command"]
@@ -554,7 +554,7 @@ def test_blurred_reconstructions_are_named_beside_a_hole():
     ],
 )
 def test_longer_training_is_advised_if_it_can_help(epochs, best, said):
-    source = Source(("a",), "runs/a/config.json", Config(epochs=79), epochs=epochs, best_epoch=best)
+    source = Source(("a",), "runs/a/config.json", Config(epochs=79), epoch=epochs, best_epoch=best)
     scales = {"prior_mismatch__nats": 9.0, "prior_mismatch__marginal_nats": 9.0, "latent__directions": 16}
     verdict = judge(results_of("correlated", **scales), source)
     sentences = " ".join(step["sentence"] for finding in verdict["findings"] for step in finding["steps"])
@@ -567,7 +567,7 @@ def test_longer_training_is_advised_if_it_can_help(epochs, best, said):
 def test_the_epochs_of_a_run_are_those_of_its_history(tmp_path):
     (tmp_path / "history.csv").write_text("epoch,loss,val_loss,extra\n1,9,8,\n2,8,6.5,1\n3,7,,\n")
     assert epochs_of(Run(tmp_path)) == {
-        "epochs": 3,
+        "epoch": 3,
         "best_epoch": 2,
     }
     assert epochs_of(Run(tmp_path / "none")) == {}

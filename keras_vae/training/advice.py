@@ -25,7 +25,7 @@ def advice(run, config, state, steps):
 
 
 def epochs_of(run):
-    """Returns {"epochs": how many were trained, "best_epoch": the best of them} of a `Run` or None; {} if unknown."""
+    """Returns {"epoch": how many were completed, "best_epoch": the best of them} of a `Run` or None; {} if unknown."""
     if run is None:
         return {}
     try:
@@ -36,7 +36,7 @@ def epochs_of(run):
     except (OSError, TypeError, ValueError):
         return {}
     return (
-        {"epochs": len(values), "best_epoch": 1 + values.index(min(values))}
+        {"epoch": len(values), "best_epoch": 1 + values.index(min(values))}
         if any(map(math.isfinite, values))
         else {}
     )

@@ -49,7 +49,7 @@ def restore_files(run, model, state):
 
 
 def is_unfinished(config, state):
-    """Returns whether there is an epoch left to train."""
+    """Returns whether there is an epoch left to train after those of `state`, which has `epoch` and `best_epoch`."""
     impatient = config.patience is not None and state.epoch - state.best_epoch >= config.patience
     return state.epoch < config.epochs and not impatient
 

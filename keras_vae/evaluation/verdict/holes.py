@@ -192,9 +192,7 @@ def train_on(facts):
     """Returns the step that trains for longer, in a list: `[]` if the held-out loss had stopped falling."""
     source = facts.source
     if source.is_unfinished and not source.has_stalled:
-        done = (
-            f"The training was stopped after {source.epochs} of {source.config.epochs} epochs: continue it."
-        )
+        done = f"The training was stopped after {source.epoch} of {source.config.epochs} epochs: continue it."
         return [Remedy(done, source.resuming())]
     return train_again(facts, longer(facts))
 

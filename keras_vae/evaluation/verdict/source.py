@@ -4,6 +4,7 @@ import dataclasses
 import os
 
 from keras_vae.runtime.programs import command_line
+from keras_vae.training.resuming import is_unfinished
 
 STALLED = 0.8  # of the epochs: if the best one lies before, the held-out loss had stopped falling
 
@@ -17,7 +18,7 @@ class Source:
         config_file: Path of the run's configuration as typed, or None if it is unknown how the model was trained.
         config: The content of that file, a `Config`.
         data: Arguments that select the images if they are not those of the configuration.
-        epochs: The number of epochs that were trained, or None if unknown.
+        epoch: The number of completed epochs, or None if unknown.
         best_epoch: The epoch whose weights were kept.
     """
 
@@ -25,24 +26,22 @@ class Source:
     config_file: str | None = None
     config: object = None
     data: tuple = ()
-    epochs: int | None = None
+    epoch: int | None = None
     best_epoch: int = 0
 
     @property
     def is_unfinished(self):
         """Whether the training was stopped before its last epoch, and not for want of progress."""
-        if None in (self.epochs, self.config) or not self.config.epochs:
-            return False
-        impatient = self.config.patience is not None and self.epochs - self.best_epoch >= self.config.patience
-        return self.epochs < self.config.epochs and not impatient
+        known = None not in (self.epoch, self.config) and self.config.epochs
+        return bool(known) and is_unfinished(self.config, self)
 
     @property
     def has_stalled(self):
         """Whether the held-out loss had stopped falling, so that more epochs would not help."""
-        return bool(self.epochs) and self.best_epoch < STALLED * self.epochs
+        return bool(self.epoch) and self.best_epoch < STALLED * self.epoch
 
     def resuming(self):
-        """Returns the command that continues the training, or None if there is none."""
+        """Returns the command that continues the training, or None if the run's folder is unknown."""
         if self.config_file is None:
             return None
         return command_line("train", "--resume", os.path.dirname(self.config_file))
