@@ -151,6 +151,8 @@ def subject_of(settings, dataset):
 
 def summary(results, page, begun, run=None):
     """Returns the printed lines of the verdict, of the cost since `begun`, and of what can be done next."""
+    from keras_vae.evaluation.verdict import Facts
+
     verdict, gap = results["verdict"], results["generation_gap"]
     finding, doubt = verdict["findings"][0], verdict.get("confidence_reason")
     name = verdict["name"].replace("_", " ") + (
@@ -169,7 +171,7 @@ def summary(results, page, begun, run=None):
         *([f"  confidence: {verdict['confidence']}, because {doubt}"] if doubt else []),
         *(f"  also {other}" for other in others),
     ]
-    if gap.get("features") and not is_blind(results):
+    if gap.get("features") and not Facts(results).is_blind:
         rungs = ", ".join(
             f"{rung} {values['frechet']:.3g}"
             for rung, values in gap.items()
@@ -193,12 +195,6 @@ def summary(results, page, begun, run=None):
     if run is not None:
         lines.append(f"  explore it: {explorer_command(run.path)}")
     return lines
-
-
-def is_blind(results):
-    """Returns whether the features of the distances cannot tell fog from real images."""
-    name = results["generation_gap"]["features"]["name"]
-    return bool(((results.get("spaces") or {}).get(name) or {}).get("blind"))
 
 
 def steps_in_lines(steps):
