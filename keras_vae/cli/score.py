@@ -7,9 +7,10 @@ from keras_vae import presets
 from keras_vae.cli.sample import model_of
 from keras_vae.config.codec import option
 from keras_vae.config.flags import command, parse
-from keras_vae.data.value_range import check_range, parse_range, show_range
+from keras_vae.data.value_range import check_range
 from keras_vae.errors import DatasetError, UsageError
 from keras_vae.runtime import devices
+from keras_vae.training.config import range_option
 from keras_vae.training.preset_runs import training_of
 
 SHOWN = 10  # images of the highest score that are printed
@@ -43,12 +44,8 @@ class Ranking:
     )
     seed: int = option(0, "random seed of the codes")
     data_dir: str | None = option(None, "folder of the run's prepared data, if it has moved")
-    range: str | Sequence[float] | None = option(
-        None,
-        "values that become 0 and 1 in the images, such as 0,4095; as in training by default",
-        parse=parse_range,
-        show=show_range,
-        metavar="LOW,HIGH",
+    range: str | Sequence[float] | None = range_option(
+        "values that become 0 and 1 in the images, such as 0,4095; as in training by default"
     )
     out: str = option("scores.csv", "path of the CSV file")
 

@@ -28,6 +28,11 @@ from keras_vae.runtime.json_file import read_json
 LARGE = 2**31  # upper limit of counts, because parts of TensorFlow count in 32 bits
 
 
+def range_option(words):
+    """Returns the option of a value range, a text or a pair; `words` is its help."""
+    return option(None, words, parse=parse_range, show=show_range, metavar="LOW,HIGH")
+
+
 @dataclass(frozen=True)
 class DataSettings:
     """The settings of the images, which training and evaluation have in common.
@@ -52,12 +57,8 @@ class DataSettings:
         metavar="SIZE",
     )
     channels: int | None = option(None, "1 for grey, 3 for colour; that of the images by default")
-    range: str | Sequence[float] | None = option(
-        None,
-        "values that become 0 and 1, such as 0,4095; determined from the images by default",
-        parse=parse_range,
-        show=show_range,
-        metavar="LOW,HIGH",
+    range: str | Sequence[float] | None = range_option(
+        "values that become 0 and 1, such as 0,4095; determined from the images by default"
     )
     classes: tuple[str, ...] = option(
         (), "names of the labels in the order of their numbers; those of the dataset by default"
