@@ -219,7 +219,7 @@ def test_a_cluster_without_dask_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     monkeypatch.delitem(sys.modules, "keras_vae.sweep.cluster", raising=False)
     with pytest.raises(
-        UsageError, match=r"needs Dask, which is not installed: pip install 'keras-vae\[cluster\]'"
+        UsageError, match=r"needs Dask, which is not installed: pip install --editable '\.\[cluster\]'"
     ):
         chosen("tcp://127.0.0.1:9", None)
 

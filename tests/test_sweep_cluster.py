@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-pytest.importorskip("distributed", reason="needs Dask: pip install 'keras-vae[cluster]'")
+pytest.importorskip("distributed", reason="needs Dask: pip install --editable '.[cluster]'")
 
 import distributed
 from pretended import RESULTS, Pretend, said

@@ -51,7 +51,7 @@ def chosen(scheduler, jobs):
         from keras_vae.sweep.cluster import cluster, connected
     except ImportError as error:
         raise UsageError(
-            f"--scheduler {scheduler} needs Dask, which is not installed: pip install 'keras-vae[cluster]'"
+            f"--scheduler {scheduler} needs Dask, which is not installed: pip install --editable '.[cluster]'"
         ) from error
     return cluster(connected(scheduler))
 
