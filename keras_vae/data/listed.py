@@ -91,7 +91,7 @@ def listed(paths, prepared):
       prepared: The `Prepared` of the model.
 
     Raises:
-      DatasetError: A path does not exist, or there is no image that can be read.
+      DatasetError: A path does not exist, or no file can be read as an image.
     """
     *size, channels = prepared.image_shape
     LoadOptions(image_size=tuple(size), channels=channels)  # refuses models of 2 channels

@@ -18,8 +18,8 @@ def replay_of(world):
 
     Returns:
         {"epochs": int32 `[f]`, "places": float32 `[f, n, 2]`, "labels": int32 `[n]` or None, "samples": uint8 `[f * s,
-        height, width, channels]`, "bounds": [left, right, bottom, top], "kept": k,
-        "is_exact": whether the places are exact, "curves": see `curves`}, or {"why": the reason why there is no replay}.
+        height, width, channels]`, "bounds": [left, right, bottom, top], "kept": k, "is_exact": bool, of the places,
+        "curves": of `curves`}. Without a replay {"why": the reason}.
     """
     run = world.run
     kept = read(run)
