@@ -460,6 +460,26 @@ def test_samples_that_are_always_told_apart_are_a_hole_and_half_of_them_patchy()
     assert told(0.52, off=0.02)["name"] == "healthy"
 
 
+@pytest.mark.parametrize(
+    ("prior", "gaussian", "error", "kind"),
+    [
+        (0.94, 0.76, 0.007, "correlated"),  # it helps
+        (0.94, 0.935, 0.007, "clustered"),
+        (0.94, 0.96, 0.007, "clustered"),
+        (0.94, 0.935, 0.03, "correlated"),  # whether it helps is not known
+        (0.999, 0.998, 0.001, "correlated"),  # neither is it where both are told apart nearly always
+    ],
+)
+def test_mean_and_covariance_are_no_cause_if_a_gaussian_that_has_them_is_told_apart_as_surely(
+    prior, gaussian, error, kind
+):
+    entry = {"off": 0.6, "off_se": 0.02, "auc_se": error, "tv_low": 0.5, "missing": 0.1, "n": 1000}
+    apart = {"prior": {**entry, "auc": prior}, "gaussian": {**entry, "auc": gaussian}}
+    found = judge(results_of("correlated", told_apart=apart))["findings"][0]
+    assert (found["name"], found["sub_verdict"]) == ("prior_hole", kind)
+    assert ("as surely as N(0, I)" in found["cause"]) == (kind == "clustered")
+
+
 def test_a_repair_is_called_one_only_where_nothing_is_told_apart():
     assert "this is a repair" in told(0.99, off=0.95, mixture=0.5)["remedy"]
     assert "better, but not a repair" in told(0.99, off=0.95, mixture=0.86)["remedy"]

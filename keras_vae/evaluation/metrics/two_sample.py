@@ -18,6 +18,7 @@ CONFIDENCE = 0.95  # of the lower bound of the total variation
 RARE, RARER = 0.05, 0.01  # share of the reference in the region where samples count as off
 ENOUGH_FOR_RARER = 1000  # images in each set
 RESAMPLES = 400  # of the bootstrap
+SATURATED = 0.99  # AUC above which sets of samples cannot be compared with one another
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 from keras_vae.evaluation.classifiers import block_means, halved, tell_apart
 from keras_vae.evaluation.metrics.estimate import Estimate
 from keras_vae.evaluation.metrics.planted_sets import shuffled_blocks
-from keras_vae.evaluation.metrics.two_sample import FOLDS, difference, repaired_share, told_apart
+from keras_vae.evaluation.metrics.two_sample import FOLDS, SATURATED, difference, repaired_share, told_apart
 from keras_vae.evaluation.occlusion import occlusion_maps
 from keras_vae.evaluation.sections.codes import in_batches, some
 from keras_vae.evaluation.sections.found import Found, missing
@@ -27,7 +27,6 @@ PLANTED_SHARE = 0.2  # share of altered images in the planted control
 SCALES = ("", "_half", "_quarter")  # suffixes of the decoder's entries
 SCALE_NAMES = {"": "full", "_half": "half", "_quarter": "quarter"}
 DECODER = ("reconstruction", "decoded", "real")  # compared with real images
-SATURATED = 0.99  # above this AUC, samplers cannot be compared
 SHOWN = 8  # samples with the highest scores, and equally many with the lowest
 BEST = ("best_auc", "best_auc_se")
 NONE_FITTED = "every fitted sampler copies training images, or none was fitted"

@@ -1,6 +1,7 @@
 """The quantities that the rules of the verdict use, under short names."""
 
 from keras_vae.evaluation.metrics.estimate import SURE, Estimate, beyond_error
+from keras_vae.evaluation.metrics.two_sample import SATURATED
 from keras_vae.evaluation.verdict.source import UNKNOWN
 from keras_vae.evaluation.verdict.thresholds import THRESHOLDS
 from keras_vae.model.likelihoods import LIKELIHOODS
@@ -9,6 +10,7 @@ from keras_vae.model.objectives import OBJECTIVES
 STANDARD = ("standard", "N(0, I)", None)  # older results have "N(0, I)"
 RARE = 0.05  # share of the decoded codes that lie where samples count as off
 LEAST_POWER = 0.55  # AUC of the planted control; 0.6 is perfect
+LEAST_GAIN = 0.1  # share of the prior's AUC above chance; a Gaussian's gain is judged if its error is smaller
 CODEBOOK = ("uniform_codes", "all entries alike")  # the latter in older results
 
 
@@ -236,6 +238,18 @@ class Facts:
             above(self.mismatch, THRESHOLDS.mismatch),
             above(self.mismatch_share, THRESHOLDS.mismatch_share),
         )
+
+    @property
+    def is_beyond_mean_and_covariance(self):
+        """Whether a Gaussian with the mean and covariance of the codes is told from decoded codes as surely as the prior.
+
+        Then mean and covariance are not what is wrong with the samples, however far they are from the prior's.
+        """
+        fitted = self.estimate("told_apart", "gaussian", "auc")
+        if None in (self.auc, fitted) or fitted.value > SATURATED:
+            return False
+        error = SURE * max(self.auc.se, fitted.se)
+        return self.auc.value - fitted.value <= error <= LEAST_GAIN * (self.auc.value - 0.5)
 
     @property
     def is_repairable(self):

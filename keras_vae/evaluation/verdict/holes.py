@@ -57,7 +57,7 @@ def hole_of_points(facts):
 
 def hole_of_densities(facts):
     """Returns the `Hole` of a model with a rate."""
-    mismatched = any(facts.mismatches)
+    mismatched = any(facts.mismatches) and not facts.is_beyond_mean_and_covariance
     if mismatched and above(facts.spare_dimensions, THRESHOLDS.spare_dimensions):
         return Hole("spread_code", spread_cause(facts), smaller_steps(facts))
     if below(facts.beta, THRESHOLDS.low_beta):
@@ -78,11 +78,20 @@ def hole_of_densities(facts):
         return Hole("mis_scaled", scale_cause(facts, marginal), train_on(facts))
     if mismatched:
         return Hole("correlated", correlated_cause(facts, marginal), smaller_steps(facts))
-    return Hole(
-        "clustered",
-        "The codes have the mean and covariance of the prior but not its shape: they form clusters with gaps between them,"
-        " or the decoder generalises poorly beyond the codes that it was trained on." + places(facts),
-        smaller_steps(facts),
+    return Hole("clustered", clustered_cause(facts), smaller_steps(facts))
+
+
+def clustered_cause(facts):
+    """Returns why mean and covariance of the codes are not the cause, and what is left."""
+    known = (
+        "The codes do not have the shape of a Gaussian: one with their mean and covariance is told from decoded codes as"
+        f" surely as {facts.prior_in_words}. They"
+        if facts.is_beyond_mean_and_covariance
+        else "The codes have the mean and covariance of the prior but not its shape: they"
+    )
+    return (
+        f"{known} form clusters with gaps between them, or the decoder generalises poorly beyond the codes that it was"
+        " trained on." + places(facts)
     )
 
 
