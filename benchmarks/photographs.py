@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.planted import Plant, config_of, made_of, trained
+from benchmarks.planted import Plant, config_of, made_of, trained, with_held_out
 from benchmarks.replant import file_name, write_fixture
 from benchmarks.study.found import table
 from benchmarks.study.photographs import CONDITIONS, TESTED_ON_PHOTOGRAPHS
@@ -125,8 +125,7 @@ def make(plant, folder, images):
     model, dataset = read_or_trained(plant, file, images)
     print(f"{plant.name}: trained, {time.monotonic() - begun:.0f} s", flush=True)
     given, dataset = made_of(plant, model, dataset)
-    held_out = {split: getattr(dataset, split).take(HELD_OUT) for split in ("validation", "test")}
-    dataset = replace(dataset, **held_out)
+    dataset = with_held_out(dataset, HELD_OUT)
     # What is tested is the verdict: no kind of it asks what a learned sampler reaches.
     settings = Evaluation(repair_minutes=0.0)
     measured = measure(model_of(given).subject(dataset, settings), dataset, settings)

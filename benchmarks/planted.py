@@ -129,6 +129,12 @@ def judge_saved(plant, path, data_dir=None, data_rules=1, **settings):
     return measured(plant, keras.saving.load_model(path), dataset, settings)
 
 
+def with_held_out(dataset, count):
+    """Returns a dataset with at most `count` images for validation and as many for testing."""
+    fewer = {split: getattr(dataset, split).take(count) for split in ("validation", "test")}
+    return replace(dataset, **fewer)
+
+
 def config_of(plant, data_dir):
     """Returns the configuration of a plant, as train.py reads it."""
     flags = shlex.split(f"{DATA[plant.data]} {plant.flags} --seed {plant.seed}")

@@ -2,7 +2,7 @@
 
 import math
 
-from benchmarks.study.found import over_seeds, sampled, table
+from benchmarks.study.found import again, over_seeds, sampled, table, verdict_of
 from benchmarks.study.plots import GREEN, ORANGE, PURPLE, canvas, errors, log_axis
 from benchmarks.study.question import SUMS
 from benchmarks.study.statistics import factor, mean_and_error, power_of_two, show, written
@@ -38,8 +38,19 @@ OVERSIZED = {
     ("sprites", "VAE, 256"): SWEEPS["sprites"]["256"],
     ("sprites", "autoencoder, 256"): over_seeds(3, "sprites", "256", PLAIN, cost=115),
 }
-TRIALS = tuple(
-    trial for kind in (*SWEEPS.values(), OVERSIZED) for trials in kind.values() for trial in trials
+# With the measures of today: one seed of each.
+COSTS = {"mnist": 190, "digits": 50, "sprites": 115}
+SWEPT_AGAIN = {
+    data: {latent: again(data, latent, cost=COSTS[data]) for latent in sizes}
+    for data, sizes in SWEEPS.items()
+}
+OVERSIZED_AGAIN = {
+    (data, kind): again(data, trials[0].latent, trials[0].flags, cost=COSTS[data])
+    for (data, kind), trials in OVERSIZED.items()
+}
+TRIALS = (
+    *(trial for kind in (*SWEEPS.values(), OVERSIZED) for trials in kind.values() for trial in trials),
+    *(trial for kind in (*SWEPT_AGAIN.values(), OVERSIZED_AGAIN) for trial in kind.values()),
 )
 # The present rule stood before these runs and is tested on all of them. Another one would be chosen by runs of seed 2,
 # sweep and oversized run, and tested on those of seeds 0 and 1.
@@ -148,6 +159,71 @@ def within(judged):
     return words if count == len(factors) else f"**{words}** (factor {max(factors):.3g})"
 
 
+def told_advice(found):
+    """What evaluate.py advises of an oversized run today, and what it costs against the sweep."""
+    rows = []
+    for (data, kind), trial in OVERSIZED_AGAIN.items():
+        size = found.value(trial, "results.latent.recommended_size")
+        low, high = (found.value(trial, f"results.latent.recommended_{end}") for end in ("low", "high"))
+        distances = {
+            int(latent): distance
+            for latent, one in SWEPT_AGAIN[data].items()
+            if (distance := sampled(found, one)) is not None
+        }
+        if size is None or not distances:
+            continue
+        lowest = min(distances, key=distances.get)
+        near = min(distances, key=lambda other: abs(math.log(other / size)))
+        error = sampled(found, SWEPT_AGAIN[data][str(lowest)], "frechet_se")
+        rows.append(
+            (
+                data,
+                kind,
+                f"{size} ({low} to {high})",
+                lowest,
+                written(distances[near]),
+                f"{written(distances[lowest])} ± {written(error, 2)}",
+            )
+        )
+    headings = (
+        "data",
+        "oversized run",
+        "advised (95%)",
+        "sweep's lowest",
+        "Fréchet at the advice",
+        "at the lowest",
+    )
+    return table(headings, rows)
+
+
+def told_sweeps(found):
+    """How surely samples of N(0, I), and of the best sampler, are told from decoded codes, by size."""
+    rows = [
+        (
+            data,
+            latent,
+            found.cell([trial], "results.latent.pc95_corrected"),
+            found.told(trial),
+            found.told(trial, found.value(trial, "results.generation_gap.best_sampler") or "-"),
+            written(sampled(found, trial)),
+            verdict_of(found, trial),
+        )
+        for data, runs in SWEPT_AGAIN.items()
+        for latent, trial in runs.items()
+        if trial in found.done
+    ]
+    headings = (
+        "data",
+        "latent",
+        "directions",
+        "N(0, I)",
+        "best sampler",
+        "Fréchet of the best sampler",
+        "verdict",
+    )
+    return table(headings, rows)
+
+
 def rules(found):
     """All rules on both halves."""
     best = tuned(found)
@@ -215,4 +291,6 @@ TABLES = {
     "advice": advice,
     "rules": rules,
     "sweeps": sweeps,
+    "told_advice": told_advice,
+    "told_sweeps": told_sweeps,
 }

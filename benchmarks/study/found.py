@@ -4,10 +4,18 @@ from benchmarks.study.statistics import mean_and_error, show
 from benchmarks.study.trials import Trained, read_pictures, read_record
 from keras_vae.report.tables import at
 
+AGAIN = 3  # the seed
+HELD_OUT = 1000
+
 
 def over_seeds(count, *arguments, first=0, **settings):
     """Returns the `Trained` of `count` seeds."""
     return tuple(Trained(*arguments, seed=seed, **settings) for seed in range(first, first + count))
+
+
+def again(*arguments, **settings):
+    """Returns the `Trained` by which a section is measured again, with the measures of today: a seed of its own."""
+    return Trained(*arguments, seed=AGAIN, held_out=HELD_OUT, **settings)
 
 
 class Found:
@@ -45,6 +53,11 @@ class Found:
         """Returns the same as a table's cell."""
         return show([scale * value for value in self.values(trials, path)], digits)
 
+    def told(self, trial, rung="prior"):
+        """Returns how surely a classifier tells a rung from decoded codes, with its error, as a table's cell."""
+        auc, error = (self.value(trial, f"results.told_apart.{rung}.{key}") for key in ("auc", "auc_se"))
+        return "-" if auc is None else f"{auc:.3f} ± {error:.3f}"
+
     def pictures(self, trial):
         """Returns a trial's pictures by dotted names, where its run is there."""
         return read_pictures(self.place.pictures(trial))
@@ -54,6 +67,17 @@ def table(headings, rows):
     """Returns the lines of a table in Markdown."""
     lines = ["| " + " | ".join(map(str, row)) + " |" for row in (headings, ["---"] * len(headings), *rows)]
     return "\n".join(lines)
+
+
+def verdict_of(found, trial):
+    """Returns the verdict of a trial in words, as a table's cell."""
+    verdict = found.value(trial, "results.verdict")
+    return "-" if verdict is None else words(verdict)
+
+
+def words(verdict):
+    """Returns a verdict's name, and its kind."""
+    return ": ".join(filter(None, (verdict["name"], verdict["sub_verdict"]))).replace("_", " ")
 
 
 def sampled(found, trial, key="frechet"):

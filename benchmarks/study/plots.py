@@ -37,16 +37,10 @@ def save(path, plot, *arguments):
     return True
 
 
-def log_axis(axis, most=6):
-    """Makes an axis logarithmic, with `most` numbers at powers of ten, as people write them, of what is drawn already."""
-    from matplotlib.ticker import LogLocator
-
+def log_axis(axis):
+    """Makes an axis logarithmic, with few numbers as people write them, of what is drawn already."""
     axis.axes.set(**{f"{axis.axis_name}scale": "log"})
     plain_ticks(axis, log=True)
-    low, high = axis.get_view_interval()
-    axis.get_major_locator().set_params(numticks=most)
-    if high < 30 * low:  # too few powers of ten
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 10 * low else (1, 3), numticks=12))
 
 
 def errors(axes, points, colour, marker="o", line="-", label=None):

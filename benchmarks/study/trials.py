@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from benchmarks.planted import Plant, grow
+from benchmarks.planted import Plant, grow, with_held_out
 from benchmarks.study.codes import measure_codes
 from benchmarks.study.fitting import measure_fitting
 from benchmarks.study.history import measure_history
@@ -47,6 +47,7 @@ DROPPED = (
 )  # of the results
 LONGEST_LIST = 8  # of numbers in a record; curves and histograms are longer
 DIGITS = 5  # of each number
+REPAIR_MINUTES = 1.0  # for a sampler that is trained
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ class Trained:
         seed: Of weights and noise, and of the evaluation.
         samplers: What evaluate.py fits, if not what it does by itself.
         cost: Seconds of a core that it was expected to take.
+        held_out: How many images for validation, and for testing, are compared at most; None: all.
     """
 
     data: str
@@ -100,6 +102,7 @@ class Trained:
     seed: int = 0
     samplers: tuple = ()
     cost: float = 190
+    held_out: int | None = None
 
     @property
     def name(self):
@@ -120,8 +123,13 @@ class Trained:
         if resumed:
             del seconds["training"]  # those of a part
         model, dataset = keras.saving.load_model(run.model_file), setup.load(run.read_config())
+        if self.held_out:
+            dataset = with_held_out(dataset, self.held_out)
         features = "random" if self.data in NO_CLASSIFIER else "auto"
-        settings = Evaluation(seed=self.seed, samplers=self.samplers, features=features)
+        minutes = REPAIR_MINUTES if "flow_matching" in self.samplers else 0.0
+        settings = Evaluation(
+            seed=self.seed, samplers=self.samplers, features=features, repair_minutes=minutes
+        )
         subject = from_model(model, self.name)
         measured = timed(seconds, "evaluation", measure, subject, dataset, settings)
         results = conclude(measured, Repair("program"))
