@@ -18,6 +18,7 @@ COMMANDS = {
     "score": ("keras_vae.cli.score", "rank images by how unusual they are, and raise alarms"),
     "explore": ("keras_vae.cli.explore", "write the latent explorer of a run as one HTML file"),
     "serve": ("keras_vae.cli.serve", "serve a run over REST, or prepare it for TF Serving"),
+    "pack": ("keras_vae.cli.pack", "pack an evaluated run as a preset, to share"),
     "sweep": ("keras_vae.cli.sweep", "train and evaluate a grid of settings, and compare runs"),
     "export": ("keras_vae.cli.export", "write decoder and encoder for another runtime"),
 }

@@ -24,7 +24,7 @@ def test_an_unknown_command_is_refused(capsys):
     assert "unknown command trian: expected train, evaluate" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["train", "evaluate", "sample", "score", "sweep", "export"])
+@pytest.mark.parametrize("name", ["train", "evaluate", "sample", "score", "pack", "sweep", "export"])
 def test_help_is_short_and_has_the_examples_first(name, capsys):
     with pytest.raises(SystemExit):
         keras_vae_commands.main([name, "--help"])

@@ -18,7 +18,7 @@ from test_older import OLDER
 
 import keras_vae
 from keras_vae import presets
-from keras_vae.cli import sample
+from keras_vae.cli import pack, sample
 from keras_vae.errors import Damaged, UsageError
 from keras_vae.evaluation.results.file import read_results
 from keras_vae.runtime import checksums
@@ -399,6 +399,25 @@ def test_samples_are_written_as_a_picture(place, of_a_run, tmp_path, capsys):
     sample.main([str(of_a_run), "--count", "12", "--prior", "--out", str(tmp_path / "prior.png")])
     assert "drawn from the prior" in capsys.readouterr().out
     assert np.any(np.asarray(Image.open(tmp_path / "prior.png")) != first)
+
+
+def test_an_evaluated_run_is_packed_by_a_command(place, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    pack.main([str(place[1].path), "--license", "apache-2.0", "--no-half"])
+    printed = capsys.readouterr().out
+    name = place[1].path.name
+    assert f"presets/{name}: a preset" in printed
+    assert "the card does not say what --data, --data_license would" in printed
+    assert 'license: "apache-2.0"' in (tmp_path / "presets" / name / "README.md").read_text()
+    sample.main([f"presets/{name}", "--out", "packed.png"])
+    assert "drawn from gaussian" in capsys.readouterr().out
+    (place[1].path / "report" / "results.json").rename(tmp_path / "results.json")
+    try:
+        with pytest.raises(SystemExit):
+            pack.main([str(place[1].path)])
+    finally:
+        (tmp_path / "results.json").rename(place[1].path / "report" / "results.json")
+    assert "evaluate" in capsys.readouterr().err
 
 
 def test_what_cannot_be_sampled_is_refused(tmp_path, capsys, monkeypatch):

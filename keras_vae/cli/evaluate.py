@@ -4,7 +4,7 @@ import pathlib
 
 from keras_vae.config.flags import command, parse
 from keras_vae.errors import DatasetError, FeatureError, UsageError
-from keras_vae.evaluation.settings import Evaluation
+from keras_vae.evaluation.settings import Evaluation, check_model_file
 from keras_vae.report.runs import measure_all
 from keras_vae.runtime import devices
 from keras_vae.runtime.programs import program, to_type
@@ -56,6 +56,8 @@ def main(argv=None):
     settings, paths = parsed.config, parsed.extra.runs
     if settings.encoder and paths:
         raise UsageError("runs cannot be combined with --encoder and --decoder: give only one of them")
+    for path in filter(None, (settings.encoder, settings.decoder)):
+        check_model_file(path)
     runs = (
         []
         if settings.encoder

@@ -8,7 +8,7 @@ from keras_vae.config.flags import command, parse
 from keras_vae.errors import UsageError
 from keras_vae.runtime import devices
 from keras_vae.runtime.files import writing
-from keras_vae.training.preset_runs import recommended_sampler, run_at
+from keras_vae.training.preset_runs import check_known, recommended_sampler, run_at
 
 MOST = 1024  # images in a picture
 
@@ -46,9 +46,12 @@ def main(argv=None):
         ),
     )
     asked = parsed.config
+    check_known(parsed.extra.model)
     devices.start()
+    from keras_vae.samplers import name_of
+
     model = model_of(parsed.extra.model)
-    source = "the prior" if asked.prior or model.sampler is None else type(model.sampler).__name__
+    source = "the prior" if asked.prior or model.sampler is None else name_of(model.sampler)
     if asked.prior:
         model.sampler = None
     try:

@@ -11,7 +11,7 @@ from keras_vae.data.value_range import check_range
 from keras_vae.errors import DatasetError, UsageError
 from keras_vae.runtime import devices
 from keras_vae.training.config import range_option
-from keras_vae.training.preset_runs import training_of
+from keras_vae.training.preset_runs import check_known, training_of
 
 SHOWN = 10  # images of the highest score that are printed
 DESCRIPTION = (
@@ -85,6 +85,7 @@ def main(argv=None):
         raise UsageError(
             "--threshold is the score itself, which --false_alarms would choose: give one of them"
         )
+    check_known(parsed.extra.model)
     devices.start()
     from keras_vae.data.listed import listed
     from keras_vae.evaluation import anomalies

@@ -1,9 +1,11 @@
 """The settings of an evaluation, which are also the flags of `evaluate.py`."""
 
+import os
 from dataclasses import dataclass
 from typing import Literal
 
 from keras_vae.config.codec import did_you_mean, option
+from keras_vae.errors import UsageError
 from keras_vae.evaluation.features import Kind
 from keras_vae.evaluation.ranges import DECODER_RANGES, ENCODER_RANGES, check_range
 from keras_vae.model.likelihoods import LIKELIHOODS, Automatic
@@ -87,3 +89,9 @@ class Evaluation(DataSettings):
             object.__setattr__(self, field, check_range(getattr(self, field), known, field))
         if bool(self.encoder) != bool(self.decoder):
             raise ValueError("a model in files needs both --encoder PATH and --decoder PATH")
+
+
+def check_model_file(path):
+    """Raises a UsageError if there is nothing at the `path` of an encoder or decoder."""
+    if not os.path.exists(path):
+        raise UsageError(f"{path} does not exist: expected a SavedModel's folder or a .keras file")

@@ -23,6 +23,7 @@ import numpy as np
 from keras_vae.config.codec import registered_name
 from keras_vae.errors import UsageError, first_line
 from keras_vae.evaluation.ranges import DECODER_RANGES, ENCODER_RANGES, Ranges, check_range
+from keras_vae.evaluation.settings import check_model_file
 from keras_vae.export.saved_models import DESCRIPTION, Description, float32_twin, read_prior
 from keras_vae.model.likelihoods import LIKELIHOODS, Bernoulli, LearnedGaussian, OptimalGaussian
 from keras_vae.model.likelihoods.likelihood import Likelihood
@@ -564,8 +565,7 @@ def load_saved_model(path):
 
 def readable(load, path):
     """Returns `load(path)`; turns any exception into a UsageError."""
-    if not os.path.exists(path):
-        raise UsageError(f"{path} does not exist: expected a SavedModel's folder or a .keras file")
+    check_model_file(path)
     try:
         return load(path)
     except Exception as error:

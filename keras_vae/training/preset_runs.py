@@ -55,6 +55,12 @@ def run_at(text):
         raise UsageError(f"{error} {presets.unknown(text)}") from error
 
 
+def check_known(text):
+    """Raises a UsageError if `text` is neither a preset nor a run; does not need TensorFlow."""
+    if not presets.is_known(text):
+        run_at(text)
+
+
 def training_of(text):
     """Returns the `Config` of the training of a preset or a run, None if unknown, and its images' fingerprint or None."""
     if not presets.is_known(text):
