@@ -16,6 +16,7 @@ COMMANDS = {
     "evaluate": ("keras_vae.cli.evaluate", "measure whether it can generate, say why not, and repair it"),
     "sample": ("keras_vae.cli.sample", "write a picture of samples of a preset or a run"),
     "score": ("keras_vae.cli.score", "rank images by how unusual they are, and raise alarms"),
+    "encode": ("keras_vae.cli.encode", "write the codes of images"),
     "explore": ("keras_vae.cli.explore", "write the latent explorer of a run as one HTML file"),
     "serve": ("keras_vae.cli.serve", "serve a run over REST, or prepare it for TF Serving"),
     "pack": ("keras_vae.cli.pack", "pack an evaluated run as a preset, to share"),
@@ -74,9 +75,9 @@ def sweep():
     run("sweep")
 
 
-def run_of_sweep(folder, name, cwd):
-    """Executes one run of a sweep in a process of its own; a task of a Dask worker, which does not need TensorFlow."""
-    return importlib.import_module("keras_vae.sweep.cluster").on_worker(folder, name, cwd)
+def run_of_cluster(words, folder, log, cwd):
+    """Executes a task in a process of its own; called by a Dask worker, which does not need TensorFlow."""
+    return importlib.import_module("keras_vae.parallel.cluster").on_worker(words, folder, log, cwd)
 
 
 if __name__ == "__main__":

@@ -13,16 +13,17 @@ import time
 import distributed
 
 import keras_vae_commands  # noqa: F401  (so that keras_vae does not import Keras)
-from keras_vae.sweep import execution
+from keras_vae.parallel import task
+from keras_vae.parallel.task import end_with_the_parent
 from keras_vae.sweep.folder import Sweep
-from keras_vae.sweep.one_run import claimed, end_with_the_sweep
+from keras_vae.sweep.one_run import claimed
 
 RESULTS = "results-of-all.json"  # in the sweep's folder: what each run leaves
 
 
 def pretended_run(folder, name):
     """Says that it has begun, and leaves results as soon as the file `go` exists; fails if the name is in `fails`."""
-    threading.Thread(target=end_with_the_sweep, daemon=True).start()
+    threading.Thread(target=end_with_the_parent, daemon=True).start()
     sweep = Sweep.open(folder)
     with claimed(sweep.log(name)):
         if sweep.is_done(name):
@@ -58,5 +59,5 @@ class Pretend(distributed.WorkerPlugin):
 
     def setup(self, worker):
         code = f"import sys; sys.path.insert(0, {str(pathlib.Path(__file__).parent)!r}); import pretended"
-        code += "; pretended.pretended_run(*sys.argv[1:])"
-        execution.COMMAND = (sys.executable, "-c", code)
+        code += "; pretended.pretended_run(*sys.argv[-2:])"
+        task.PYTHON = (sys.executable, "-c", code)

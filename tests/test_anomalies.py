@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import keras_vae
-from keras_vae.cli import score
+from keras_vae.cli import parts, score
 from keras_vae.data.listed import Listed, Prepared, listed
 from keras_vae.data.sources.folder import ImageFolder
 from keras_vae.errors import DatasetError, UsageError
@@ -121,7 +121,7 @@ def test_the_command_ranks_a_folder_and_raises_alarms(folder, tmp_path, capsys):
 
 def test_without_the_images_of_the_training_there_is_only_the_ranking(folder, tmp_path, capsys, monkeypatch):
     moved = Config(dataset=ImageFolder(path=str(tmp_path / "moved")))
-    monkeypatch.setattr(score, "training_of", lambda text: (moved, None))
+    monkeypatch.setattr(parts, "training_of", lambda text: (moved, None))
     score.main(["digits-8", str(folder), "--out", str(tmp_path / "list.csv")])
     said = capsys.readouterr().out
     assert "no alarms, only the ranking" in said

@@ -88,7 +88,7 @@ def commands_in(text):
 
 def understood(name, words):
     """Parses the words of a command as the command does."""
-    from keras_vae.cli import evaluate, explore, sample, score, serve, sweep, train
+    from keras_vae.cli import encode, evaluate, explore, pack, sample, score, serve, sweep, train
 
     if name == "sweep":
         options = sweep.Parser(prog="sweep", add_help=False, allow_abbrev=False)
@@ -101,8 +101,10 @@ def understood(name, words):
         words, kind = words[1:], {"run": serve.Serve, "prepare": serve.Canary}[words[0]]
     else:
         kinds = {"evaluate": evaluate.Evaluation, "explore": explore.Exported, "sample": sample.Sampled}
+        kinds |= {"encode": encode.CodesOptions, "pack": pack.Packed}
         kind = {"train": train.Config, "score": score.Ranking, **kinds}[name]
-    parse(kind, words, **({"extra": train.add_arguments} if name == "train" else runs))
+    own = {"train": train, "evaluate": evaluate}
+    parse(kind, words, **({"extra": own[name].add_arguments} if name in own else runs))
 
 
 def test_the_commands_in_the_documentation_have_flags_that_exist():

@@ -23,6 +23,7 @@ ROOMS = [
     "data",
     "export",
     "training",
+    "parallel",
     "evaluation",
     "report",
     "explorer",

@@ -15,14 +15,14 @@ from sweep_runs import leave, results_of, swept
 
 from keras_vae.cli.sweep import compared, default_name, main, recommended
 from keras_vae.errors import UsageError
-from keras_vae.sweep import slots as places
+from keras_vae.parallel import slots as places
+from keras_vae.parallel.schedulers import chosen
+from keras_vae.parallel.task import why_failed
 from keras_vae.sweep.comparison import candidates, compare, is_usable, of_runs, of_sweep, way_of
 from keras_vae.sweep.folder import Sweep
 from keras_vae.sweep.grid import Axis, Grid, Trial, names_of
 from keras_vae.sweep.one_run import claimed
 from keras_vae.sweep.recommendation import Candidate, recommend
-from keras_vae.sweep.running import why_failed
-from keras_vae.sweep.schedulers import chosen
 from keras_vae.training.run_folder import Run
 
 
@@ -217,7 +217,7 @@ def test_two_processes_do_not_work_on_the_same_run(tmp_path, capsys):
 
 def test_a_cluster_without_dask_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    monkeypatch.delitem(sys.modules, "keras_vae.sweep.cluster", raising=False)
+    monkeypatch.delitem(sys.modules, "keras_vae.parallel.cluster", raising=False)
     with pytest.raises(
         UsageError, match=r"needs Dask, which is not installed: pip install --editable '\.\[cluster\]'"
     ):

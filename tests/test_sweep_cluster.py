@@ -20,12 +20,13 @@ from pretended import RESULTS, Pretend, said
 from sweep_runs import results_of
 
 from keras_vae.errors import UsageError
+from keras_vae.parallel import cluster
+from keras_vae.parallel.schedulers import chosen
+from keras_vae.parallel.task import Task
 from keras_vae.runtime.files import write_json
-from keras_vae.sweep import cluster
 from keras_vae.sweep.folder import Sweep
 from keras_vae.sweep.grid import Axis, Grid
 from keras_vae.sweep.running import run_all
-from keras_vae.sweep.schedulers import chosen
 
 ROOT = pathlib.Path(__file__).parents[1]
 PATIENCE = 300  # seconds, on a busy machine
@@ -135,7 +136,7 @@ def test_a_run_whose_machine_asks_it_to_end_is_started_again(sweep, running):
 
 def test_runs_end_with_their_sweep(client, sweep):
     with chosen(client.scheduler.address, None) as scheduler:
-        scheduler.submit(sweep.path, "latent-2")
+        scheduler.submit(sweep.task("latent-2"))
         begun(sweep, 1)
     wait_for(lambda: not is_alive(said(sweep, "begun")[0][1]))
     assert said(sweep, "ended") == []
@@ -143,9 +144,11 @@ def test_runs_end_with_their_sweep(client, sweep):
 
 def test_a_folder_that_a_worker_does_not_have_is_said(client, tmp_path):
     with chosen(client.scheduler.address, None) as scheduler:
-        error = scheduler.submit(tmp_path / "elsewhere", "latent-2").exception(PATIENCE)
+        error = scheduler.submit(
+            Task(("-c", ""), str(tmp_path / "elsewhere"), str(tmp_path / "log"))
+        ).exception(PATIENCE)
     assert isinstance(error, UsageError)
-    assert "elsewhere is not a sweep" in str(error)
+    assert "elsewhere: all machines need it" in str(error)
 
 
 def test_a_scheduler_that_does_not_answer_ends_with_one_line(monkeypatch):

@@ -13,9 +13,9 @@ import time
 import pytest
 from sweep_runs import swept
 
+from keras_vae.parallel.schedulers import local
+from keras_vae.parallel.slots import Slot
 from keras_vae.sweep.running import run_all
-from keras_vae.sweep.schedulers import local
-from keras_vae.sweep.slots import Slot
 
 GOOD, FAILING = "learning_rate-0.003", "learning_rate-1e30"
 GRID = ["--over", "learning_rate=0.003,1e30", "--limit", "64", "--epochs", "3", "--features", "random"]

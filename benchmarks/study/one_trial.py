@@ -10,8 +10,8 @@ import threading
 
 from benchmarks.study.sections import trials_of
 from benchmarks.study.trials import Place, write_record
+from keras_vae.parallel.task import end_with_the_parent
 from keras_vae.runtime import devices
-from keras_vae.sweep.one_run import end_with_the_sweep
 
 
 def main():
@@ -20,7 +20,7 @@ def main():
     place = Place(
         **{**told, "output": pathlib.Path(told["output"]), "records": pathlib.Path(told["records"])}
     )
-    threading.Thread(target=end_with_the_sweep, daemon=True).start()
+    threading.Thread(target=end_with_the_parent, daemon=True).start()
     devices.start()
     trial = trials_of()[name]
     write_record(place.record(trial), trial, trial.make(place))

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from keras_vae.sweep.slots import find_places
+from keras_vae.parallel.slots import find_places
 
 LOOKED_EVERY = 0.5  # seconds
 PATIENCE = 10.0  # seconds that a process has to end when asked to

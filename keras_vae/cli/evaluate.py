@@ -1,13 +1,17 @@
 """Measures whether a latent space can generate, and if not, why and what to do: `python evaluate.py`."""
 
+import os
 import pathlib
 
-from keras_vae.config.flags import command, parse
+from keras_vae.config.flags import command, parse, to_flags
 from keras_vae.errors import DatasetError, FeatureError, UsageError
 from keras_vae.evaluation.settings import Evaluation, check_model_file
+from keras_vae.parallel.schedulers import LOCAL, chosen
+from keras_vae.parallel.sharding import complete, follow_parent
+from keras_vae.parallel.task import Task
 from keras_vae.report.runs import measure_all
 from keras_vae.runtime import devices
-from keras_vae.runtime.programs import program, to_type
+from keras_vae.runtime.programs import program, to_type, typed_path
 from keras_vae.training.preset_runs import open_run
 from keras_vae.training.run_folder import Run
 
@@ -49,10 +53,9 @@ def main(argv=None):
         description=DESCRIPTION,
         epilog=EXAMPLES,
         short=SHORT_HELP,
-        extra=lambda parser: parser.add_argument(
-            "runs", nargs="*", metavar="saved_models/NAME", help="runs or presets to measure"
-        ),
+        extra=add_arguments,
     )
+    follow_parent()
     settings, paths = parsed.config, parsed.extra.runs
     if settings.encoder and paths:
         raise UsageError("runs cannot be combined with --encoder and --decoder: give only one of them")
@@ -63,11 +66,41 @@ def main(argv=None):
         if settings.encoder
         else [open_run(path, settings.output) for path in paths] or [newest_run(settings.output)]
     )
+    if parsed.extra.scheduler != LOCAL:
+        return measure_on(chosen(parsed.extra.scheduler, None), runs, to_flags(settings, parsed.given))
     devices.start()
     try:
         measure_all(settings, runs, parsed.given)
     except KeyboardInterrupt:
         raise UsageError("stopped; the files that have been written are complete") from None
+
+
+def add_arguments(parser):
+    """Adds the runs, and where they are measured."""
+    parser.add_argument("runs", nargs="*", metavar="saved_models/NAME", help="runs or presets to measure")
+    parser.add_argument(
+        "--scheduler",
+        default=LOCAL,
+        metavar="ADDRESS",
+        help="a Dask scheduler that measures the runs",
+    )
+
+
+def measure_on(scheduler, runs, flags):
+    """Measures each run as a task of a scheduler, which a context manager yields."""
+    if not runs:
+        raise UsageError("--scheduler measures runs: models in files are measured on this machine")
+    paths = {run.path.name: os.path.abspath(run.path) for run in runs}
+    tasks = {
+        name: Task(("-m", "keras_vae_commands", "evaluate", path, *flags), path, f"{path}/evaluation.log")
+        for name, path in paths.items()
+    }
+    with scheduler as opened:
+        devices.say(f"{len(tasks)} runs, {opened.words}")
+        complete(tasks, opened, len(tasks))
+    devices.say(*(f"report: {typed_path(run.report / 'index.html')}" for run in runs))
+    if len(runs) > 1:
+        devices.say(f"compare: keras-vae sweep --compare {' '.join(typed_path(run.path) for run in runs)}")
 
 
 def newest_run(folder):

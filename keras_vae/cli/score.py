@@ -1,17 +1,16 @@
 """Ranks images by how unusual they are: `keras-vae score saved_models/NAME new_images`."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from keras_vae import presets
-from keras_vae.cli.sample import model_of
+from keras_vae.cli.parts import FilesOptions, add_arguments, begin, computed, say_each
 from keras_vae.config.codec import option
 from keras_vae.config.flags import command, parse
-from keras_vae.data.value_range import check_range
 from keras_vae.errors import DatasetError, UsageError
+from keras_vae.parallel.sharding import write_arrays
 from keras_vae.runtime import devices
-from keras_vae.training.config import range_option
-from keras_vae.training.preset_runs import check_known, training_of
 
 SHOWN = 10  # images of the highest score that are printed
 DESCRIPTION = (
@@ -23,6 +22,7 @@ examples:
   keras-vae score saved_models/NAME new_images                          a folder; alarms at 5% false alarms
   keras-vae score saved_models/NAME new_images --false_alarms 0.01      fewer alarms
   keras-vae score saved_models/NAME a.png b.png new.npz --out new.csv
+  keras-vae score saved_models/NAME images --scheduler tcp://HOST:8786  in parts, by a Dask cluster
 """
 CAUTION = (
     "An unusual image may have a low score, above all among photographs: try it on examples of your own"
@@ -31,7 +31,7 @@ CAUTION = (
 
 
 @dataclass(frozen=True)
-class Ranking:
+class Ranking(FilesOptions):
     """The list to write."""
 
     false_alarms: float = option(
@@ -44,28 +44,16 @@ class Ranking:
     )
     seed: int = option(0, "random seed of the codes")
     data_dir: str | None = option(None, "folder of the run's prepared data, if it has moved")
-    range: str | Sequence[float] | None = range_option(
-        "values that become 0 and 1 in the images, such as 0,4095; as in training by default"
-    )
     out: str = option("scores.csv", "path of the CSV file")
 
     def __post_init__(self):
+        super().__post_init__()
         if not 0 < self.false_alarms < 1:
             raise ValueError(f"false_alarms is {self.false_alarms}: it must be between 0 and 1, such as 0.05")
         if self.num_samples < 1:
             raise ValueError(f"num_samples is {self.num_samples}: it must be 1 or more")
         if self.seed < 0:
             raise ValueError(f"seed is {self.seed}: it must be 0 or more")
-        if self.range is not None:
-            object.__setattr__(self, "range", check_range(self.range))
-
-
-def add_arguments(parser):
-    """Adds the model and the images."""
-    parser.add_argument("model", metavar="PRESET_OR_RUN", help="a preset or a run folder")
-    parser.add_argument(
-        "images", nargs="+", metavar="IMAGES", help="folders of images, image files, and .npy or .npz files"
-    )
 
 
 @command("keras-vae score", bad_input=(DatasetError,))
@@ -85,26 +73,24 @@ def main(argv=None):
         raise UsageError(
             "--threshold is the score itself, which --false_alarms would choose: give one of them"
         )
-    check_known(parsed.extra.model)
-    devices.start()
-    from keras_vae.data.listed import listed
+    model, config, fingerprint, images = begin(parsed)
     from keras_vae.evaluation import anomalies
 
-    model, (config, fingerprint) = model_of(parsed.extra.model), training_of(parsed.extra.model)
-    images = listed(parsed.extra.images, anomalies.prepared_for(model, config, asked.range))
-    say_each("note", images.notes)
-    say_each("left out, cannot be read", images.skipped)
-    scores = anomalies.scores_of(model, images, asked.num_samples, asked.seed)
+    labels = images.labels_for(model)
+
+    def scores(pixels, rows):
+        own = None if labels is None else labels[rows]
+        return {"score": anomalies.scored(model, pixels, own, asked.num_samples, asked.seed)}
+
+    parts = computed("score", parsed, images, scores, "Scoring")
+    if asked.part:
+        write_arrays(asked.out, images.names[asked.rows(images.names)], parts)
+        return
+    scores = np.concatenate([part["score"] for part in parts])
     threshold = chosen_threshold(asked, model, config, fingerprint)
     rows = anomalies.ranked(images.names, scores, threshold)
     anomalies.write_scores(asked.out, rows)
     devices.say(*summary(asked.out, rows, threshold))
-
-
-def say_each(what, lines):
-    """Prints each of `lines`, with `what` it is in front."""
-    if lines:
-        devices.say(*(f"{what}: {line}" for line in lines))
 
 
 def chosen_threshold(asked, model, config, fingerprint):

@@ -10,12 +10,12 @@ import textwrap
 
 from keras_vae.config.flags import Parser, command, parse
 from keras_vae.errors import DatasetError, UsageError
+from keras_vae.parallel.schedulers import LOCAL, chosen
+from keras_vae.parallel.slots import find_places
 from keras_vae.runtime.programs import program
 from keras_vae.sweep.folder import Sweep
 from keras_vae.sweep.grid import LONGEST_NAME, Axis, Grid, Trial, plain
 from keras_vae.sweep.one_run import PROG
-from keras_vae.sweep.schedulers import LOCAL, chosen
-from keras_vae.sweep.slots import find_places
 from keras_vae.training.run_folder import Run, check_place
 from keras_vae.training.setup import check_paths
 

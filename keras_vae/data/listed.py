@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_vae.data import rules
+from keras_vae.data.classes import names_of
 from keras_vae.data.dataset import LoadOptions
 from keras_vae.data.image_size import describe_fit
 from keras_vae.data.resize import fit
@@ -56,14 +57,21 @@ class Listed:
     skipped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
-    def chunks(self, size):
-        """Yields pairs of the places of at most `size` images, a slice of `names`, and these images in [0, 1]."""
-        begin = 0
+    def chunks(self, size, rows=None):
+        """Yields pairs of places, at most `size` of the slice `rows` of `names` (all by default), and these images in [0, 1]."""
+        rows, begin = rows or slice(0, len(self.names)), 0
         for store, count in self.stores:
-            for start in range(0, count, size):
-                indices = np.arange(start, min(count, start + size))
-                yield slice(begin + start, begin + start + len(indices)), store.read(indices)
+            first, last = max(rows.start, begin), min(rows.stop, begin + count)
+            for start in range(first, last, size):
+                places = slice(start, min(last, start + size))
+                yield places, store.read(np.arange(places.start, places.stop) - begin)
             begin += count
+
+    def labels_for(self, model):
+        """Returns the class of each image for a conditional model, int64 `[n]`, or None for another one."""
+        if not model.conditional:
+            return None
+        return self.classes(names_of(model.label_names or None, model.num_classes))
 
     def classes(self, known):
         """Returns the class of each image, int64 `[n]`: the innermost of its words that is one of the names `known`.

@@ -7,16 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_vae.data.classes import names_of
 from keras_vae.data.listed import Prepared
-from keras_vae.data.progress import progress
-from keras_vae.data.stores import dataset_errors
 from keras_vae.errors import DatasetError, UsageError
 from keras_vae.runtime.files import whole
 from keras_vae.training.config import Config
 from keras_vae.training.setup import load
 
-CHUNK = 512  # images that are read at once
 MOST_NORMAL = 1000  # validation images that set the threshold; its error is then below a percent
 
 
@@ -50,29 +46,6 @@ def prepared_for(model, config, asked=None):
     """
     config = config or Config()
     return Prepared(model.image_shape, asked or config.range, model.value_range, config.data_rules)
-
-
-def scores_of(model, images, num_samples, seed):
-    """Returns the score of each image, float64 `[n]`, in nats.
-
-    Args:
-        model: An `Autoencoder`.
-        images: A `keras_vae.data.listed.Listed`.
-        num_samples, seed: As in `Autoencoder.score`.
-
-    Raises:
-        UsageError, DatasetError: The model cannot score them.
-    """
-    labels = None
-    if model.conditional:
-        labels = images.classes(names_of(model.label_names or None, model.num_classes))
-    scores = np.empty(len(images.names))
-    parts, chunks = math.ceil(len(scores) / CHUNK), images.chunks(CHUNK)
-    with dataset_errors():
-        for places, pixels in progress(chunks, parts, "Scoring, in parts of 512 images"):
-            given = None if labels is None else labels[places]
-            scores[places] = scored(model, pixels, given, num_samples, seed)
-    return scores
 
 
 def scored(model, pixels, labels, num_samples, seed):

@@ -7,6 +7,7 @@ import pathlib
 
 from keras_vae.errors import UsageError
 from keras_vae.evaluation.results.file import read_results
+from keras_vae.parallel.task import Task
 from keras_vae.runtime.files import locked, rename, unfinished, why, write_json
 from keras_vae.runtime.json_file import read_json
 from keras_vae.runtime.programs import typed_path
@@ -100,6 +101,12 @@ class Sweep:
     def log(self, name):
         """Returns the path of the log of the run `name`."""
         return self.logs / f"{name}.log"
+
+    def task(self, name):
+        """Returns the `Task` that starts or continues the run `name`."""
+        folder = os.path.abspath(self.path)
+        words = ("-m", "keras_vae.sweep.one_run", folder, name)
+        return Task(words, folder, os.path.abspath(self.log(name)))
 
     @contextlib.contextmanager
     def held(self):

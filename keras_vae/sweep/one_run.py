@@ -5,12 +5,12 @@ sweep ends, which holds the other end of its standard input.
 """
 
 import contextlib
-import os
 import sys
 import threading
 
 from keras_vae.config.flags import command
 from keras_vae.errors import DatasetError, FeatureError, TrainingStopped, UsageError
+from keras_vae.parallel.task import end_with_the_parent
 from keras_vae.report.runs import measure_run
 from keras_vae.runtime import devices
 from keras_vae.runtime.files import locked
@@ -25,7 +25,7 @@ PROG = "keras_vae.sweep"
 def main():
     """Trains and evaluates; exits with 0, 2 (bad input, or a loss that became NaN) or 1 (a defect)."""
     folder, name = sys.argv[1:]
-    threading.Thread(target=end_with_the_sweep, daemon=True).start()
+    threading.Thread(target=end_with_the_parent, daemon=True).start()
     sweep = Sweep.open(folder)
     with claimed(sweep.log(name)):
         if not sweep.is_done(name):
@@ -57,13 +57,6 @@ def train_and_measure(sweep, name):
     except TrainingStopped as stopped:
         raise UsageError(stopped) from stopped
     measure_run(trial.evaluation(), run, {})
-
-
-def end_with_the_sweep():
-    """Ends this process when the sweep ends for any reason. All files are written atomically, so none is damaged."""
-    while os.read(0, 1):  # not sys.stdin, whose lock Python needs at exit
-        pass
-    os._exit(1)
 
 
 def trained(config, run):

@@ -10,16 +10,15 @@ from tqdm import tqdm
 
 from keras_vae.errors import UsageError
 from keras_vae.evaluation.results.file import read_results
+from keras_vae.parallel.task import ERROR_LENGTH, size, tail, why_failed
 from keras_vae.report.tables import get
 from keras_vae.runtime.devices import say
-from keras_vae.sweep.execution import size, tail
 from keras_vae.sweep.one_run import PROG
 
 LOOKED_EVERY = 0.5  # seconds between looks at the runs
 LATEST = 70.0  # seconds: a network drive may show a file that another machine has written as late as this
 TRAINING_SHARE = 0.8  # of a run's time, the rest is evaluation; used for the progress bar only
 EPOCH = re.compile(rb"epoch (\d+)/(\d+)[:,]")
-ERROR_LENGTH = 400  # characters
 NAME_LENGTH = 40  # characters beside the bar
 
 
@@ -38,7 +37,7 @@ def run_all(sweep, scheduler, after_some):
     names = list(sweep.grid.points())
     waiting = [name for name in names if not sweep.is_done(name)]
     log_starts = {name: size(sweep.log(name)) for name in waiting}
-    pending = {scheduler.submit(sweep.path, name): name for name in waiting}
+    pending = {scheduler.submit(sweep.task(name)): name for name in waiting}
     with progress_bar(len(names), len(names) - len(waiting)) as bar:
         while pending:
             concurrent.futures.wait(pending, LOOKED_EVERY, concurrent.futures.FIRST_COMPLETED)
@@ -114,12 +113,3 @@ def appears(sweep, name):
     while not sweep.is_done(name) and time.monotonic() < deadline:
         time.sleep(LOOKED_EVERY)
     return sweep.is_done(name)
-
-
-def why_failed(code, said):
-    """Returns why a run failed: the signal that killed it, or else its last line of output."""
-    if code < 0:
-        return f"killed by signal {-code}" + (" (out of memory?)" if code == -9 else "")
-    lines = [line.strip() for line in said.decode(errors="replace").splitlines() if line.strip()]
-    last = lines[-1] if lines else f"it ended with code {code} and no output"
-    return last.removeprefix(f"{PROG}: error: ")[:ERROR_LENGTH]

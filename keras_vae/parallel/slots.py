@@ -1,4 +1,4 @@
-"""The devices that runs use at the same time: a GPU each, or a share of the processor's cores each."""
+"""The devices that tasks use at the same time: a GPU each, or a share of the processor's cores each."""
 
 import os
 import subprocess

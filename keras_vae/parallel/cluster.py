@@ -1,6 +1,7 @@
-"""Runs of a sweep on a Dask cluster. Only this module imports `distributed`."""
+"""Tasks on a Dask cluster. Only this module imports `distributed`."""
 
 import contextlib
+import dataclasses
 import functools
 import os
 import signal
@@ -8,29 +9,30 @@ import signal
 import distributed
 
 from keras_vae.errors import UsageError
-from keras_vae.sweep.schedulers import Scheduler, filled, in_free_slot
-from keras_vae.sweep.slots import available_cores, find_places, visible_gpus
-from keras_vae_commands import run_of_sweep
+from keras_vae.parallel.schedulers import Scheduler, filled, in_free_slot
+from keras_vae.parallel.slots import available_cores, find_places, visible_gpus
+from keras_vae.parallel.task import Task
+from keras_vae_commands import run_of_cluster
 
 ANSWER_WITHIN = 20  # seconds
 
 
 @contextlib.contextmanager
 def cluster(client):
-    """Yields the `Scheduler` of a cluster, which executes as many runs at once as its workers have threads.
+    """Yields the `Scheduler` of a cluster, which executes as many tasks at once as its workers have threads.
 
-    A run is taken up by another worker when its worker dies. If four workers have died during a run, the run fails
+    A task is taken up by another worker when its worker dies. If four workers have died during a task, it fails
     (Dask's `allowed-failures`).
     """
     executor = client.get_executor(pure=False)
     try:
         yield Scheduler(
-            lambda folder, name: executor.submit(run_of_sweep, os.path.abspath(folder), name, os.getcwd()),
+            lambda task: executor.submit(run_of_cluster, *dataclasses.astuple(task), os.getcwd()),
             f"{sum(client.nthreads().values())} in parallel by {len(client.nthreads())} workers of"
             f" {client.scheduler.address} (they may become more or fewer)",
         )
     finally:
-        executor.shutdown(wait=False)  # cancels, which ends the runs that are at work
+        executor.shutdown(wait=False)  # cancels, which ends the tasks that are at work
         client.close()
 
 
@@ -45,17 +47,17 @@ def connected(scheduler):
         ) from error
 
 
-def on_worker(folder, name, cwd):
-    """Executes a run on a worker and returns how it `Ended`."""
+def on_worker(words, folder, log, cwd):
+    """Executes a task on a worker and returns how it `Ended`."""
     worker = distributed.get_worker()
     key = worker.get_current_task()
 
     def stopped():
-        """Whether the sweep has ended, or wants the run no longer. Dask does not interrupt tasks by itself."""
+        """Whether the client has ended, or wants the task no longer. Dask does not interrupt tasks by itself."""
         task = worker.state.tasks.get(key)
         return task is None or task.state == "cancelled"
 
-    ended = in_free_slot(slots_of(worker), folder, name, stopped, cwd)
+    ended = in_free_slot(slots_of(worker), Task(tuple(words), folder, log), stopped, cwd)
     if ended.code == -signal.SIGTERM and not stopped():  # its machine is going away, or a Slurm job ends
         raise distributed.Reschedule
     return ended

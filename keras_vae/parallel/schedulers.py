@@ -1,6 +1,6 @@
-"""Where runs are executed: by this machine, or by the workers of a Dask cluster.
+"""Where tasks are executed: by this machine, or by the workers of a Dask cluster.
 
-Both are context managers that yield a `Scheduler`. Runs that are at work at the end of the block are ended.
+Both are context managers that yield a `Scheduler`. Tasks that are at work at the end of the block are ended.
 """
 
 import concurrent.futures
@@ -12,18 +12,18 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from keras_vae.errors import UsageError
-from keras_vae.sweep.execution import execute
-from keras_vae.sweep.slots import find_places
+from keras_vae.parallel.slots import find_places
+from keras_vae.parallel.task import execute
 
 LOCAL = "local"
 
 
 class Scheduler(NamedTuple):
-    """What executes runs.
+    """What executes tasks.
 
     Attributes:
-        submit: Takes a sweep's folder and a run's name; returns a `concurrent.futures.Future` of how the run `Ended`.
-        words: How many runs are executed at once, and where.
+        submit: Takes a `Task`; returns a `concurrent.futures.Future` of how it `Ended`.
+        words: How many tasks are executed at once, and where.
     """
 
     submit: Callable
@@ -48,7 +48,7 @@ def chosen(scheduler, jobs):
             f"--scheduler {scheduler}: expected local, an address such as tcp://HOST:8786, or an existing scheduler file"
         )
     try:
-        from keras_vae.sweep.cluster import cluster, connected
+        from keras_vae.parallel.cluster import cluster, connected
     except ImportError as error:
         raise UsageError(
             f"--scheduler {scheduler} needs Dask, which is not installed: pip install --editable '.[cluster]'"
@@ -58,12 +58,12 @@ def chosen(scheduler, jobs):
 
 @contextlib.contextmanager
 def local(slots):
-    """Yields the `Scheduler` of this machine, which executes one run per `Slot` at a time."""
+    """Yields the `Scheduler` of this machine, which executes one task per `Slot` at a time."""
     free, ending = filled(slots), threading.Event()
     with concurrent.futures.ThreadPoolExecutor(len(slots)) as threads:
         try:
             yield Scheduler(
-                lambda folder, name: threads.submit(in_free_slot, free, folder, name, ending.is_set),
+                lambda task: threads.submit(in_free_slot, free, task, ending.is_set),
                 f"{len(slots)} in parallel",
             )
         finally:
@@ -79,10 +79,10 @@ def filled(items):
     return free
 
 
-def in_free_slot(free, folder, name, stopped, cwd=None):
-    """Executes a run in a slot from the queue `free`, and puts the slot back."""
+def in_free_slot(free, task, stopped, cwd=None):
+    """Executes a task in a slot from the queue `free`, and puts the slot back."""
     slot = free.get()
     try:
-        return execute(folder, name, slot, stopped, cwd)
+        return execute(task, slot, stopped, cwd)
     finally:
         free.put(slot)
