@@ -10,6 +10,8 @@ from keras_vae.errors import UsageError
 from keras_vae.evaluation.ranges import check_range, range_named
 from keras_vae.evaluation.settings import Evaluation
 from keras_vae.evaluation.subject import check_subject
+from keras_vae.report import write_report
+from keras_vae.report.runs import summary
 
 SHAPE, CODES = (6, 6, 1), 4
 # Images in [0, 1] times the first, plus the second.
@@ -94,7 +96,7 @@ def test_components_are_judged_the_same_whether_they_scale_images_inside_or_outs
         np.testing.assert_allclose(one.decode(codes), subjects[0].decode(codes), atol=1e-5)
 
 
-def test_results_say_which_ranges_were_taken_and_why(data):
+def test_results_report_and_command_say_which_ranges_were_taken_and_why(data, tmp_path):
     results = check(evaluate(from_functions(*components(data, 2, -1)), data, features="random"))
     assert results["ranges"] == {
         "encoder": "symmetric",
@@ -104,6 +106,12 @@ def test_results_say_which_ranges_were_taken_and_why(data):
     }
     assert "--encoder_range symmetric --decoder_range symmetric" in results["notes"][0]
     assert results["reconstruction"]["test"]["unexplained"] < 0.1
+    (said,) = (line for line in summary(results, tmp_path, 0.0) if "value ranges" in line)
+    assert said.startswith(
+        f"  value ranges: encoder symmetric, decoder symmetric: reconstructions leave {left(data):.0%} of"
+    )
+    page = write_report(tmp_path, results, {}).read_text(encoding="utf-8")
+    assert "Value ranges of the model" in page
 
 
 def test_halves_of_two_ranges_are_told_apart(data):

@@ -187,6 +187,12 @@ def summary(results, page, begun, run=None):
         lines.append(
             f"  {results['exported']} samples from the {results['repair']['sampler']}; the previous version is kept"
         )
+    if ranges := results.get("ranges"):
+        lines.append(
+            f"  value ranges: encoder {ranges['encoder']}, decoder {ranges['decoder']}: reconstructions leave"
+            f" {ranges['unexplained']:.0%} of the variance of training images unexplained"
+            " (--encoder_range, --decoder_range)"
+        )
     cost = results["cost"]
     seconds = time.monotonic() - begun
     lines.append(

@@ -583,6 +583,8 @@ def making(results, pictures, drawn):
         " number of updates in that time varies. The run records this number."
     )
     features = table(results, "generation_gap.features", "Features for comparing images")
+    if results.get("ranges"):
+        features += table(results, "ranges", "Value ranges of the model")
     fitted = fitted_samplers(results.get("samplers") or {})
     return (
         "making",
