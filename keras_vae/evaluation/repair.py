@@ -57,7 +57,7 @@ def repair(run, model, measured, checksum, classes=()):
         classes: The names of the images' classes, if they have any.
 
     Returns:
-        A `Repair`.
+        A `Repair`. A decoder that draws from the same sampler already is not exported again.
     """
     from keras_vae.export.saved_models import export_decoder
 
@@ -67,8 +67,12 @@ def repair(run, model, measured, checksum, classes=()):
     best = measured.results["generation_gap"]["best_sampler"]
     if best not in measured.samplers:
         return Repair("not_needed", files=files)
-    version = export_decoder(model, run.serving, measured.samplers[best], classes)
-    return Repair("exported", best, str(version.relative_to(run.path)), files)
+    version = run.repaired_decoder(best, classes)
+    if version is None:
+        path = export_decoder(model, run.serving, measured.samplers[best], classes)
+        version = path.relative_to(run.path).as_posix()
+        run.note_repaired(best, classes, version)
+    return Repair("exported", best, version, files)
 
 
 def save_samplers(run, samplers):

@@ -114,7 +114,8 @@ def keep(run, name, model, classes):
     save(model.sampler, run.path / "samplers" / f"{name}.npz")
     write_json(run.path / "samplers" / KEPT, {"sampler": name, "model": run.model_checksum()})
     names = classes or tuple(map(str, range(getattr(model.sampler, "num_labels", 0))))
-    export_decoder(model, run.serving, model.sampler, names)
+    version = export_decoder(model, run.serving, model.sampler, names)
+    run.note_repaired(name, names, version.relative_to(run.path).as_posix())
 
 
 def kept_sampler(folder, name):

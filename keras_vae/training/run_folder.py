@@ -140,6 +140,10 @@ class Run:
         return self.path / "logs"
 
     @property
+    def repaired_file(self) -> pathlib.Path:
+        return self.path / "samplers" / "exported.json"
+
+    @property
     def serving(self) -> pathlib.Path:
         return self.path / "serving"
 
@@ -193,6 +197,31 @@ class Run:
     def model_checksum(self) -> str | None:
         """Returns the current checksum of `model.keras`, or None if it does not exist."""
         return checksums.digest(self.model_file) if self.model_file.is_file() else None
+
+    def repaired_decoder(self, sampler: str, classes: Sequence[str]) -> str | None:
+        """Returns the decoder that draws from the saved sampler of this name, such as `serving/decoder/2`, or None.
+
+        It is one that `note_repaired` has noted, if model, sampler and classes are the same and it is the newest.
+        """
+        if not self.repaired_file.is_file():
+            return None
+        noted = read_json(self.repaired_file)
+        version, is_same = noted.get("version"), noted.get("made_from") == self.made_from(sampler, classes)
+        newest = max(map(int, filter(str.isdecimal, os.listdir(self.serving / "decoder"))), default=None)
+        return version if is_same and version == f"serving/decoder/{newest}" else None
+
+    def note_repaired(self, sampler: str, classes: Sequence[str], version: str) -> None:
+        """Notes that the decoder `version` draws from the saved sampler of this name."""
+        write_json(self.repaired_file, {"version": version, "made_from": self.made_from(sampler, classes)})
+
+    def made_from(self, sampler: str, classes: Sequence[str]) -> dict:
+        """Returns what a decoder that draws from a saved sampler is made from."""
+        path = self.path / "samplers" / f"{sampler}.npz"
+        return {
+            "model": self.model_checksum(),
+            "sampler": checksums.digest(path) if path.is_file() else None,
+            "classes": list(classes),
+        }
 
     def write_config(self, config: Config) -> None:
         """Writes `config.json`, including defaults."""
