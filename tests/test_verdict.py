@@ -480,6 +480,18 @@ def test_mean_and_covariance_are_no_cause_if_a_gaussian_that_has_them_is_told_ap
     assert ("as surely as N(0, I)" in found["cause"]) == (kind == "clustered")
 
 
+def test_a_mismatch_within_its_error_of_the_threshold_is_none():
+    def kind(nats, error):
+        changed = {"prior_mismatch__nats": nats, "prior_mismatch__nats_se": error}
+        changed |= {"prior_mismatch__fraction_of_rate": 0.03, "prior_mismatch__fraction_of_rate_se": 0.001}
+        return judge(results_of("correlated", **changed))["findings"][0]["sub_verdict"]
+
+    # More than 2 nats, or a tenth of the rate, is far (docs/thresholds.md).
+    assert kind(2.02, 0.08) == "clustered"
+    assert kind(2.3, 0.08) == "correlated"
+    assert kind(2.02, 0.001) == "correlated"
+
+
 def test_a_repair_is_called_one_only_where_nothing_is_told_apart():
     assert "this is a repair" in told(0.99, off=0.95, mixture=0.5)["remedy"]
     assert "better, but not a repair" in told(0.99, off=0.95, mixture=0.86)["remedy"]

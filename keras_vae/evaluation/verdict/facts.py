@@ -233,10 +233,10 @@ class Facts:
 
     @property
     def mismatches(self):
-        """Whether the aggregated posterior is far from the prior, in nats and as a share of the rate."""
+        """Whether the aggregated posterior is surely far from the prior, in nats and as a share of the rate."""
         return (
-            above(self.mismatch, THRESHOLDS.mismatch),
-            above(self.mismatch_share, THRESHOLDS.mismatch_share),
+            surely(self.estimate("prior_mismatch", "nats"), THRESHOLDS.mismatch),
+            surely(self.estimate("prior_mismatch", "fraction_of_rate"), THRESHOLDS.mismatch_share),
         )
 
     @property
