@@ -28,9 +28,7 @@ WITHOUT_TRAINING = {
 BROKEN_AGAIN = again("mnist", "8x8x64", MEAN, samplers=(*FITTED, "flow_matching"), cost=600)
 RETRAINED_AGAIN = {
     "sums in the place of means": again("mnist", "8x8x64"),
-    "learned variance and sums": again("mnist", "8x8x64", "--likelihood gaussian_learned"),
     "a vector of 32 and sums": again("mnist", "32"),
-    "VampPrior and sums": again("mnist", "8x8x64", "--prior vamp", cost=260),
 }
 TRIALS = (
     *BROKEN,
