@@ -492,6 +492,25 @@ def test_a_mismatch_within_its_error_of_the_threshold_is_none():
     assert kind(2.02, 0.001) == "correlated"
 
 
+def test_samples_of_a_hole_are_called_unrealistic_only_where_they_are():
+    # A vector of 2 on sprites: N(0, I) decodes to the same blurred spots as images do, but only in the middle.
+    entry = {
+        "auc": 0.93,
+        "auc_se": 0.01,
+        "off": 0.15,
+        "off_se": 0.01,
+        "tv_low": 0.7,
+        "missing": 0.67,
+        "n": 1000,
+    }
+    narrow = judge(results_of("no_prior", told_apart={"prior": entry}))["findings"][0]
+    assert "67% of which resemble hardly any sample" in narrow["symptom"]
+    assert "realistic" not in narrow["symptom"]
+    for changed in ({"off": 0.7}, {"missing": 0.1}):
+        found = judge(results_of("no_prior", told_apart={"prior": entry | changed}))["findings"][0]
+        assert "do not decode to realistic images" in found["symptom"]
+
+
 def test_a_repair_is_called_one_only_where_nothing_is_told_apart():
     assert "this is a repair" in told(0.99, off=0.95, mixture=0.5)["remedy"]
     assert "better, but not a repair" in told(0.99, off=0.95, mixture=0.86)["remedy"]

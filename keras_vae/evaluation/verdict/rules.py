@@ -262,12 +262,20 @@ def prior_hole(facts):
     )
     return Finding(
         "prior_hole",
-        f"The model {able}: samples of {prior} do not decode to realistic images.",
+        f"The model {able}: samples of {prior} {told_by(facts)}.",
         samples_evidence(facts) + mismatch_evidence(facts),
         found.cause,
         hole_steps(facts, found),
         found.kind,
     )
+
+
+def told_by(facts):
+    """Returns what is wrong with samples that a classifier recognises: they are not realistic, or kinds are missing."""
+    missing = facts.get("told_apart", "prior", "missing")
+    if facts.off is None or above(facts.share_off, HALF) or not above(missing, facts.share_off):
+        return "do not decode to realistic images"
+    return f"are not distributed like decoded codes, {percent(missing)} of which resemble hardly any sample"
 
 
 def hole_steps(facts, found):
