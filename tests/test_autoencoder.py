@@ -71,7 +71,7 @@ def test_batches_whose_gradients_are_accumulated_have_noise_of_their_own(digits)
     counted, losses = [], []
     for _ in range(3):
         model.reset_metrics()
-        losses.append(model.train_on_batch(digits[:8], return_dict=True)["loss"])
+        losses.append(float(model.train_on_batch(digits[:8], return_dict=True)["loss"]))
         counted.append(int(model.iteration()))
     assert counted == [1, 2, 3]
     assert len(set(losses)) == 3
