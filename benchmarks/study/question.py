@@ -328,7 +328,7 @@ def told_samples(found):
             "N(0, I)",
             "fitted Gaussian",
             "fitted mixture",
-            "decoded codes against real images, at quarter resolution",
+            "decoded codes against real images, at half resolution",
             "verdict",
         ),
         [
@@ -337,7 +337,7 @@ def told_samples(found):
                 kind,
                 found.cell([trial], "results.rate_distortion.rate"),
                 found.cell([trial], "codes.rank.pc95"),
-                *(found.told(trial, rung) for rung in ("prior", "gaussian", "mixture", "decoded_quarter")),
+                *(found.told(trial, rung) for rung in ("prior", "gaussian", "mixture", "decoded_half")),
                 verdict_of(found, trial),
             )
             for (latent, kind), trial in AGAIN.items()
