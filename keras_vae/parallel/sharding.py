@@ -133,7 +133,10 @@ def run_in_parts(words, names, out, scheduler, about=()):
             raise UsageError(
                 f"{folder} is of other images: all machines must have the same files; remove {place.parent}"
             )
-        yield {file.stem: np.load(file, mmap_mode="r") for file in sorted(folder.glob("*.npy"))}
+        yield {
+            file.stem: np.load(file, mmap_mode="r", allow_pickle=False)
+            for file in sorted(folder.glob("*.npy"))
+        }
     shutil.rmtree(place.parent)
 
 
