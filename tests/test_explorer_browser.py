@@ -909,12 +909,13 @@ def test_one_pass_draws_a_code_and_decodes_it(explorer, site, worlds):
         return np.array([float(text.split("=")[1].replace("\N{MINUS SIGN}", "-")) for text in texts])
 
     def decoded():
+        if not np.allclose(bars("mean"), world.codes.mean[8], atol=1e-3):
+            raise KeyError("another image, as at first on a busy machine")
         code = bars("code")[None].astype("float32")
         return world.decode(code)[0]
 
     explorer.page.wait_for_selector(".stage .code svg")
     explorer.shows(".stage canvas", decoded, number=1, tolerance=4)
-    np.testing.assert_allclose(bars("mean"), world.codes.mean[8], atol=1e-3)
     np.testing.assert_allclose(bars("deviation"), np.exp(0.5 * world.codes.log_var[8]), atol=1e-3)
     np.testing.assert_allclose(bars("code"), bars("mean") + bars("deviation") * bars("noise"), atol=4e-3)
     before = bars("noise")
