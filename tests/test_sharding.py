@@ -1,5 +1,7 @@
 """Large sets of images in parts: what is computed, what is not computed again, and what is refused."""
 
+import concurrent.futures
+import contextlib
 import os
 import signal
 import sys
@@ -11,9 +13,10 @@ import pytest
 
 from keras_vae.errors import UsageError
 from keras_vae.parallel import task
-from keras_vae.parallel.schedulers import local
+from keras_vae.parallel.schedulers import Scheduler, local
 from keras_vae.parallel.sharding import CHUNK, PART, Part, parts_of, run_in_parts, write_arrays
 from keras_vae.parallel.slots import Slot
+from keras_vae.training.run_folder import Run
 
 # Stands in for `keras-vae encode`: the code of image i is i. The first word is the number of images.
 PRETENDED = textwrap.dedent(
@@ -83,6 +86,33 @@ def test_what_failed_is_said_and_the_rest_is_not_computed_again(pretended, tmp_p
     np.testing.assert_array_equal(computed(tmp_path, count, "fail"), np.arange(count))
 
 
+def test_parts_of_another_model_are_not_used(pretended, tmp_path):
+    names = [str(number) for number in range(PART + 1)]
+    words, out = (str(len(names)), "fail"), tmp_path / "out"
+    for model in ("first", "second"):
+        with pytest.raises(UsageError, match="part 2: it cannot work"):
+            list(run_in_parts(words, names, out, local([Slot()]), (model,)))
+    assert len(list((tmp_path / "out.parts").glob("*/1-of-2"))) == 2
+
+
+def test_runs_of_the_same_name_are_all_measured(tmp_path, monkeypatch, capsys):
+    from keras_vae.cli import evaluate
+
+    monkeypatch.chdir(tmp_path)
+    submitted = []
+
+    def submit(one):
+        submitted.append(one.folder)
+        future = concurrent.futures.Future()
+        future.set_result(task.Ended(0, 1.0, b"", "here"))
+        return future
+
+    runs = [Run(tmp_path / folder / "same") for folder in "ab"]
+    evaluate.measure_on(contextlib.nullcontext(Scheduler(submit, "at once")), runs, [])
+    assert submitted == [str(run.path) for run in runs]
+    assert "--compare a/same b/same" in capsys.readouterr().out
+
+
 def test_a_part_of_other_images_is_refused(pretended, tmp_path):
     names = [f"other {number}" for number in range(10)]
     with pytest.raises(UsageError, match="all machines must have the same files"):
@@ -116,8 +146,6 @@ def test_codes_of_a_cluster_whose_worker_is_killed_are_those_of_this_machine(tmp
         distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None) as workers,
         distributed.Client(workers) as client,
     ):
-        import concurrent.futures
-
         with concurrent.futures.ThreadPoolExecutor() as threads:
             words = ["digits-8", "images.npy", "--scheduler", client.scheduler.address]
             running = threads.submit(encode.main, [*words, "--out", "theirs"])

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_vae import presets
 from keras_vae.cli.parts import FilesOptions, add_arguments, begin, computed
+from keras_vae.cli.sample import presets_line
 from keras_vae.config.codec import option
 from keras_vae.config.flags import command, parse
 from keras_vae.errors import DatasetError, UsageError
@@ -42,7 +42,7 @@ def main(argv=None):
         argv,
         prog="keras-vae encode",
         description=DESCRIPTION,
-        epilog=f"{EXAMPLES}\npresets: {', '.join(presets.known())}, hf://user/repository\n",
+        epilog=f"{EXAMPLES}\n{presets_line()}",
         extra=add_arguments,
     )
     asked = parsed.config

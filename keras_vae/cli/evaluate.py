@@ -6,9 +6,8 @@ import pathlib
 from keras_vae.config.flags import command, parse, to_flags
 from keras_vae.errors import DatasetError, FeatureError, UsageError
 from keras_vae.evaluation.settings import Evaluation, check_model_file
-from keras_vae.parallel.schedulers import LOCAL, chosen
-from keras_vae.parallel.sharding import complete, follow_parent
-from keras_vae.parallel.task import Task
+from keras_vae.parallel.schedulers import LOCAL, chosen, complete
+from keras_vae.parallel.task import Task, follow_parent
 from keras_vae.report.runs import measure_all
 from keras_vae.runtime import devices
 from keras_vae.runtime.programs import program, to_type, typed_path
@@ -90,7 +89,7 @@ def measure_on(scheduler, runs, flags):
     """Measures each run as a task of a scheduler, which a context manager yields."""
     if not runs:
         raise UsageError("--scheduler measures runs: models in files are measured on this machine")
-    paths = {run.path.name: os.path.abspath(run.path) for run in runs}
+    paths = {typed_path(run.path): os.path.abspath(run.path) for run in runs}
     tasks = {
         name: Task(("-m", "keras_vae_commands", "evaluate", path, *flags), path, f"{path}/evaluation.log")
         for name, path in paths.items()
@@ -99,8 +98,8 @@ def measure_on(scheduler, runs, flags):
         devices.say(f"{len(tasks)} runs, {opened.words}")
         complete(tasks, opened, len(tasks))
     devices.say(*(f"report: {typed_path(run.report / 'index.html')}" for run in runs))
-    if len(runs) > 1:
-        devices.say(f"compare: keras-vae sweep --compare {' '.join(typed_path(run.path) for run in runs)}")
+    if len(paths) > 1:
+        devices.say(f"compare: {to_type('sweep', '--compare', *paths)}")
 
 
 def newest_run(folder):

@@ -38,7 +38,7 @@ def main(argv=None):
     if not (run.report / presets.RESULTS).is_file():
         raise UsageError(
             f"{parsed.extra.run} has no results for the model card: first run"
-            f" {to_type('evaluate')} {parsed.extra.run}"
+            f" {to_type('evaluate', parsed.extra.run)}"
         )
     devices.start()
     about = {name: getattr(asked, name) for name in ("license", "data", "data_license")}
@@ -50,5 +50,5 @@ def main(argv=None):
     devices.say(
         f"{typed_path(path)}: a preset of {parsed.extra.run}; read its card, README.md",
         *([f"the card does not say what {', '.join(missing)} would tell it"] if missing else []),
-        f"try it: keras-vae sample {typed_path(path)}",
+        f"try it: {to_type('sample', typed_path(path))}",
     )

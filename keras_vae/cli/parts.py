@@ -8,10 +8,11 @@ from keras_vae.config.codec import option
 from keras_vae.config.flags import to_flags
 from keras_vae.data.value_range import check_range
 from keras_vae.parallel.schedulers import LOCAL, chosen
-from keras_vae.parallel.sharding import CHUNK, WHOLE, Part, follow_parent, run_in_parts
+from keras_vae.parallel.sharding import CHUNK, WHOLE, Part, run_in_parts
+from keras_vae.parallel.task import follow_parent
 from keras_vae.runtime import devices
 from keras_vae.training.config import range_option
-from keras_vae.training.preset_runs import check_known, training_of
+from keras_vae.training.preset_runs import check_known, model_checksum, training_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +88,8 @@ def computed(name, parsed, images, compute, what):
         return each_chunk(images, asked.rows(images.names), compute, what)
     flags = to_flags(asked, parsed.given - {"scheduler", "out"})
     words = (name, parsed.extra.model, *parsed.extra.images, *flags)
-    return run_in_parts(words, images.names, asked.out, chosen(asked.scheduler, None))
+    about = (model_checksum(parsed.extra.model) or "",)
+    return run_in_parts(words, images.names, asked.out, chosen(asked.scheduler, None), about)
 
 
 def each_chunk(images, rows, compute, what):

@@ -40,7 +40,7 @@ def main(argv=None):
         argv,
         prog="keras-vae sample",
         description="Writes a picture of images drawn from a preset or a run, by the sampler recommended for it.",
-        epilog=f"presets: {', '.join(presets.known())}, hf://user/repository\n",
+        epilog=presets_line(),
         extra=lambda parser: parser.add_argument(
             "model", metavar="PRESET_OR_RUN", help="a preset or a run folder"
         ),
@@ -63,6 +63,11 @@ def main(argv=None):
     with writing(asked.out):
         Picture(images, most=MOST).save(asked.out)
     devices.say(f"{asked.out}: {asked.count} samples of {parsed.extra.model}, drawn from {source}")
+
+
+def presets_line():
+    """Returns the line of a help that lists the presets."""
+    return f"presets: {', '.join(presets.known())}, hf://user/repository\n"
 
 
 def model_of(text):

@@ -67,11 +67,12 @@ def repair(run, model, measured, checksum, classes=()):
     best = measured.results["generation_gap"]["best_sampler"]
     if best not in measured.samplers:
         return Repair("not_needed", files=files)
-    version = run.repaired_decoder(best, classes)
+    made_from = run.made_from(best, classes)
+    version = run.repaired_decoder(made_from)
     if version is None:
         path = export_decoder(model, run.serving, measured.samplers[best], classes)
         version = path.relative_to(run.path).as_posix()
-        run.note_repaired(best, classes, version)
+        run.note_repaired(version, made_from)
     return Repair("exported", best, version, files)
 
 

@@ -13,7 +13,9 @@ from typing import NamedTuple
 
 from keras_vae.errors import UsageError
 from keras_vae.parallel.slots import find_places
-from keras_vae.parallel.task import execute
+from keras_vae.parallel.task import execute, why_failed
+from keras_vae.runtime.devices import say
+from keras_vae.runtime.progress import clock
 
 LOCAL = "local"
 
@@ -86,3 +88,32 @@ def in_free_slot(free, task, stopped, cwd=None):
         return execute(task, slot, stopped, cwd)
     finally:
         free.put(slot)
+
+
+def complete(tasks, scheduler, total):
+    """Executes tasks, with a line for each that is done.
+
+    Args:
+        tasks: A dict from names to `Task`s.
+        scheduler: A `Scheduler`.
+        total: The number of tasks, including those that were done before.
+
+    Raises:
+        UsageError: A task failed. The others are finished first.
+    """
+    failed, done = [], total - len(tasks)
+    known = {scheduler.submit(one): (name, one.log) for name, one in tasks.items()}
+    for future in concurrent.futures.as_completed(known):
+        name, log = known[future]
+        if future.cancelled():
+            raise UsageError("the connection to the scheduler is lost; the same command does what is left")
+        ended = future.result()
+        if ended.code:
+            failed.append(f"{name}: {why_failed(ended.code, ended.said)} ({log})")
+            continue
+        done += 1
+        say(f"[{done}/{total}] {name}: {clock(ended.seconds)} on {ended.host}")
+    if failed:
+        raise UsageError(
+            f"{len(failed)} of {total} tasks failed, the first is {failed[0]}; the same command does what is left"
+        )

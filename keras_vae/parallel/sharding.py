@@ -4,24 +4,21 @@ A folder of arrays has a `.npy` file for each array. It is written whole or not 
 and the same command continues where it was stopped.
 """
 
-import concurrent.futures
 import hashlib
 import json
 import math
-import os
 import pathlib
 import shutil
-import threading
 from typing import NamedTuple
 
 import numpy as np
 
 from keras_vae.errors import UsageError
-from keras_vae.parallel.task import FROM_A_TASK, Task, end_with_the_parent, why_failed
+from keras_vae.parallel.schedulers import complete
+from keras_vae.parallel.task import Task
 from keras_vae.runtime.devices import say
 from keras_vae.runtime.files import rename, unfinished, write_json, writing
 from keras_vae.runtime.json_file import read_json
-from keras_vae.runtime.progress import clock
 
 CHUNK = 512  # images that are computed at once
 PART = 8 * CHUNK  # images in a part
@@ -50,12 +47,6 @@ class Part(NamedTuple):
 
 
 WHOLE = Part(1, 1)
-
-
-def follow_parent():
-    """Makes this process end when the one ends that has started it as a task; does nothing in other processes."""
-    if os.environ.get(FROM_A_TASK):
-        threading.Thread(target=end_with_the_parent, daemon=True).start()
 
 
 def write_arrays(folder, names, parts):
@@ -144,32 +135,3 @@ def task(words, part, folder, place):
     """Returns the `Task` that computes a part into `folder`."""
     asked = ("--part", f"{part.number}/{part.total}", "--out", str(folder))
     return Task(("-m", "keras_vae_commands", *words, *asked), str(place), f"{folder}.log")
-
-
-def complete(tasks, scheduler, total):
-    """Executes tasks, with a line for each that is done.
-
-    Args:
-        tasks: A dict from names to `Task`s.
-        scheduler: A `Scheduler`.
-        total: The number of tasks, including those that were done before.
-
-    Raises:
-        UsageError: A task failed. The others are finished first.
-    """
-    failed, done = [], total - len(tasks)
-    known = {scheduler.submit(one): (name, one.log) for name, one in tasks.items()}
-    for future in concurrent.futures.as_completed(known):
-        name, log = known[future]
-        if future.cancelled():
-            raise UsageError("the connection to the scheduler is lost; the same command does what is left")
-        ended = future.result()
-        if ended.code:
-            failed.append(f"{name}: {why_failed(ended.code, ended.said)} ({log})")
-            continue
-        done += 1
-        say(f"[{done}/{total}] {name}: {clock(ended.seconds)} on {ended.host}")
-    if failed:
-        raise UsageError(
-            f"{len(failed)} of {total} tasks failed, the first is {failed[0]}; the same command does what is left"
-        )

@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 
@@ -133,6 +134,12 @@ def end_with_the_parent():
     while os.read(0, 1):  # not sys.stdin, whose lock Python needs at exit
         pass
     os._exit(1)
+
+
+def follow_parent():
+    """Makes this process end when the one ends that has started it as a task; does nothing in other processes."""
+    if os.environ.get(FROM_A_TASK):
+        threading.Thread(target=end_with_the_parent, daemon=True).start()
 
 
 def why_failed(code, said):

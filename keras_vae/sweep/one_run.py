@@ -6,11 +6,10 @@ sweep ends, which holds the other end of its standard input.
 
 import contextlib
 import sys
-import threading
 
 from keras_vae.config.flags import command
 from keras_vae.errors import DatasetError, FeatureError, TrainingStopped, UsageError
-from keras_vae.parallel.task import end_with_the_parent
+from keras_vae.parallel.task import follow_parent
 from keras_vae.report.runs import measure_run
 from keras_vae.runtime import devices
 from keras_vae.runtime.files import locked
@@ -25,7 +24,7 @@ PROG = "keras_vae.sweep"
 def main():
     """Trains and evaluates; exits with 0, 2 (bad input, or a loss that became NaN) or 1 (a defect)."""
     folder, name = sys.argv[1:]
-    threading.Thread(target=end_with_the_parent, daemon=True).start()
+    follow_parent()
     sweep = Sweep.open(folder)
     with claimed(sweep.log(name)):
         if not sweep.is_done(name):

@@ -72,6 +72,11 @@ def training_of(text):
     return from_json(Config, {**facts.training, "name": None, "output": "saved_models"}), facts.fingerprint
 
 
+def model_checksum(text):
+    """Returns the checksum of the model of a preset or a run, or None."""
+    return fingerprint(presets.find(text)) if presets.is_known(text) else run_at(text).model_checksum()
+
+
 def fingerprint(folder):
     """Returns the checksum of a preset's weights."""
     weights = pathlib.Path(folder) / presets.WEIGHTS
@@ -115,7 +120,7 @@ def keep(run, name, model, classes):
     write_json(run.path / "samplers" / KEPT, {"sampler": name, "model": run.model_checksum()})
     names = classes or tuple(map(str, range(getattr(model.sampler, "num_labels", 0))))
     version = export_decoder(model, run.serving, model.sampler, names)
-    run.note_repaired(name, names, version.relative_to(run.path).as_posix())
+    run.note_repaired(version.relative_to(run.path).as_posix(), run.made_from(name, names))
 
 
 def kept_sampler(folder, name):

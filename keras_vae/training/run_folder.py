@@ -198,24 +198,21 @@ class Run:
         """Returns the current checksum of `model.keras`, or None if it does not exist."""
         return checksums.digest(self.model_file) if self.model_file.is_file() else None
 
-    def repaired_decoder(self, sampler: str, classes: Sequence[str]) -> str | None:
-        """Returns the decoder that draws from the saved sampler of this name, such as `serving/decoder/2`, or None.
-
-        It is one that `note_repaired` has noted, if model, sampler and classes are the same and it is the newest.
-        """
+    def repaired_decoder(self, made_from: dict) -> str | None:
+        """Returns the newest decoder, such as `serving/decoder/2`, if `note_repaired` noted what it is made from; or None."""
         if not self.repaired_file.is_file():
             return None
         noted = read_json(self.repaired_file)
-        version, is_same = noted.get("version"), noted.get("made_from") == self.made_from(sampler, classes)
+        version, is_same = noted.get("version"), noted.get("made_from") == made_from
         newest = max(map(int, filter(str.isdecimal, os.listdir(self.serving / "decoder"))), default=None)
         return version if is_same and version == f"serving/decoder/{newest}" else None
 
-    def note_repaired(self, sampler: str, classes: Sequence[str], version: str) -> None:
-        """Notes that the decoder `version` draws from the saved sampler of this name."""
-        write_json(self.repaired_file, {"version": version, "made_from": self.made_from(sampler, classes)})
+    def note_repaired(self, version: str, made_from: dict) -> None:
+        """Notes what the decoder `version` is made from."""
+        write_json(self.repaired_file, {"version": version, "made_from": made_from})
 
     def made_from(self, sampler: str, classes: Sequence[str]) -> dict:
-        """Returns what a decoder that draws from a saved sampler is made from."""
+        """Returns what a decoder that draws from the saved sampler of this name is made from."""
         path = self.path / "samplers" / f"{sampler}.npz"
         return {
             "model": self.model_checksum(),
