@@ -545,6 +545,26 @@ def test_confidence_follows_the_power_of_the_classifier():
     assert judge(results)["confidence"] == "medium"
 
 
+@pytest.mark.parametrize(("left", "confidence"), [(0.2, "high"), (0.6, "medium")])
+def test_confidence_in_a_cause_follows_what_removing_it_brings(left, confidence):
+    """Of a total variation of 0.9 a Gaussian with the codes' mean and covariance leaves 0.2, or 0.6."""
+    results = results_of("correlated", generation_gap__n=1000)
+    entry = {
+        "auc": 0.97,
+        "auc_se": 0.01,
+        "off": 0.9,
+        "off_se": 0.01,
+        "tv": 0.9,
+        "tv_low": 0.8,
+        "missing": 0.9,
+    }
+    others = {"posterior": entry | {"auc": 0.5}, "planted": entry | {"auc": 0.6}}
+    fitted = entry | {"auc": 0.7, "tv": left}
+    verdict = judge(results | {"told_apart": {"prior": entry, "gaussian": fitted, **others}})
+    assert (verdict["sub_verdict"], verdict["confidence"]) == ("correlated", confidence)
+    assert ("closes only 33% of the gap" in str(verdict["confidence_reason"])) == (confidence == "medium")
+
+
 def test_a_repair_is_not_decided_with_too_few_images():
     results = results_of("healthy", generation_gap__best_sampler="mixture", samplers={"mixture": {}})
     entry = {"auc": 0.99, "auc_se": 0.05, "off": 0.9, "off_se": 0.05, "tv_low": 0.5, "missing": 0.9}

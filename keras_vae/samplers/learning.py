@@ -18,14 +18,10 @@ WARM_UP, STEADY = 100, 2000  # the learning rate rises for 100 updates and falls
 DECAY, CLIP_NORM = 0.01, 1.0
 MEMORY = 6.94  # power of the average, whose standard deviation is then a tenth of the updates
 AT_ONCE = 25  # updates in one compiled loop
-FIRST_LOOK, LOOK_AGAIN = (
-    50,
-    0.1,
-)  # least updates between two looks at the held-out loss, and as a share of all updates
-LEAST_PATIENCE, PATIENCE = (
-    200,
-    0.3,
-)  # updates without an improvement that end the training: least, and as a share
+# Least updates between two looks at the held-out loss, and as a share of all updates.
+FIRST_LOOK, LOOK_AGAIN = 50, 0.1
+# Updates without an improvement that end the training: least, and as a share of all updates.
+LEAST_PATIENCE, PATIENCE = 200, 0.3
 LEAST_GAIN = 5e-4  # least improvement of a loss of about 1
 SAVE_EVERY = 20.0  # seconds
 LEAST_LOOKS = 8  # least looks for an outlook

@@ -252,6 +252,12 @@ class Facts:
         return self.auc.value - fitted.value <= error <= LEAST_GAIN * (self.auc.value - 0.5)
 
     @property
+    def explained_share(self):
+        """The share of the prior's total variation that a Gaussian with the codes' mean and covariance removes, or None."""
+        prior, fitted = (self.get("told_apart", name, "tv") for name in ("prior", "gaussian"))
+        return None if fitted is None or not above(prior, 0) else 1 - fitted / prior
+
+    @property
     def is_repairable(self):
         """Whether the codes miss the prior by enough nats and a density fitted to them samples better."""
         passes = self.auc is not None and self.auc.high <= THRESHOLDS.told_repaired
