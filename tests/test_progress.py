@@ -100,6 +100,22 @@ def test_what_runs_within_a_job_is_shown_in_its_line(monkeypatch, now):
     assert "\n" not in screen.getvalue()
 
 
+def test_a_training_with_a_budget_is_not_expected_to_end_before_it(monkeypatch, now):
+    monkeypatch.setattr(progress, "_open", [])
+    job = Job("run")
+    job.plan({"quick": 45.0, "samplers": 60.0, "last": 10.0})
+    with job.part("quick"):
+        now[0] = 5.0  # a fifth of the forecast, which the budget of a training does not follow
+    monkeypatch.setattr(progress, "_open", [job])
+    with job.part("samplers"), Progress("flow_matching") as inner:
+        assert job.left(5.0) == 0.2 * 70
+        inner.learned("velocities", 10.0, 50.0, [])
+        assert job.left(5.0) == 40.0 + 0.2 * 10
+        assert job.left(25.0) == 20.0 + 0.2 * 10
+    with job.part("last"):
+        assert job.left(5.0) < 10
+
+
 def test_a_training_has_the_time_of_its_epochs_left_without_that_of_compiling():
     pace = EpochPace(epochs=5, steps=10)
     pace.begin(0, 0.0)

@@ -37,16 +37,16 @@ class Progress:
 
     def __exit__(self, *error):
         if _open and self not in _open:
-            _open[-1].detail = ""
+            _open[-1].detail, _open[-1].until = "", 0.0
         if self.in_line:
             self.overwrite("")
             self.write("\r" if self.handle is None else "")
             self.in_line = False
 
-    def show(self, words, first=FIRST):
-        """Shows `words`, unless the last line is too recent."""
+    def show(self, words, first=FIRST, left=0.0):
+        """Shows `words`, unless the last line is too recent. Within a `Job`, its part takes `left` more seconds or longer."""
         if _open and self not in _open:
-            _open[-1].detail = f"{self.name}: {words}"
+            _open[-1].detail, _open[-1].until = f"{self.name}: {words}", time.monotonic() + left
             return
         is_live = self.stream.isatty() or in_notebook()
         now = time.monotonic()
@@ -65,7 +65,7 @@ class Progress:
             looks: The `Look`s at the held-out loss so far.
         """
         loss = f", held-out loss {looks[-1].loss:.4f}" if looks else ""
-        self.show(f"{what}, {clock(seconds)} of at most {clock(allowed)}{loss}")
+        self.show(f"{what}, {clock(seconds)} of at most {clock(allowed)}{loss}", left=allowed - seconds)
 
     def overwrite(self, line):
         """Shows `line` in the place of the last one, in a terminal or a notebook."""
@@ -101,6 +101,7 @@ class Job(Progress):
         self.rounds, self.round = rounds, 0
         self.forecast, self.taken = {}, {}
         self.current, self.detail, self.ended = None, "", threading.Event()
+        self.until = 0.0  # the time at which the current part ends at the earliest
         self.lock = threading.Lock()
 
     def plan(self, forecast, name=None):
@@ -142,7 +143,7 @@ class Job(Progress):
     def part(self, name):
         """Times the block as the part `name`."""
         with self.lock:
-            self.current, self.part_begun, self.detail = name, time.monotonic(), ""
+            self.current, self.part_begun, self.detail, self.until = name, time.monotonic(), "", 0.0
         yield
         with self.lock:
             self.taken[name] = time.monotonic() - self.part_begun
@@ -166,7 +167,7 @@ class Job(Progress):
             if name not in self.taken and name != self.current
         )
         current = pace * self.forecast.get(self.current, 0.0) - (now - self.part_begun)
-        current = current if current > 0 else -OVERTIME * current
+        current = max(current, -OVERTIME * current, self.until - now)
         return pace * (ahead + (self.rounds - self.round) * sum(self.forecast.values())) + current
 
 
