@@ -86,6 +86,31 @@ def test_what_failed_is_said_and_the_rest_is_not_computed_again(pretended, tmp_p
     np.testing.assert_array_equal(computed(tmp_path, count, "fail"), np.arange(count))
 
 
+def test_ctrl_c_ends_the_wait_in_one_line_that_says_how_to_go_on(pretended, tmp_path, monkeypatch):
+    def completed(futures):
+        yield next(iter(concurrent.futures.wait(futures).done))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(concurrent.futures, "as_completed", completed)
+    with pytest.raises(
+        UsageError, match="stopped by Ctrl-C: 1 of 2 tasks are done; the same command does what is left"
+    ):
+        computed(tmp_path, PART + 1)
+
+
+def test_ctrl_c_ends_any_command_in_one_line(monkeypatch, capsys):
+    from keras_vae.cli import encode
+
+    def interrupted(parsed):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(encode, "begin", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        encode.main(["digits-8", "a.png"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("keras-vae encode: error: stopped by Ctrl-C")
+
+
 def test_parts_of_another_model_are_not_used(pretended, tmp_path):
     names = [str(number) for number in range(PART + 1)]
     words, out = (str(len(names)), "fail"), tmp_path / "out"

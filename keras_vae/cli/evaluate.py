@@ -68,10 +68,7 @@ def main(argv=None):
     if parsed.extra.scheduler != LOCAL:
         return measure_on(chosen(parsed.extra.scheduler, None), runs, to_flags(settings, parsed.given))
     devices.start()
-    try:
-        measure_all(settings, runs, parsed.given)
-    except KeyboardInterrupt:
-        raise UsageError("stopped; the files that have been written are complete") from None
+    measure_all(settings, runs, parsed.given)
 
 
 def add_arguments(parser):
@@ -96,7 +93,7 @@ def measure_on(scheduler, runs, flags):
     }
     with scheduler as opened:
         devices.say(f"{len(tasks)} runs, {opened.words}")
-        complete(tasks, opened, len(tasks))
+        complete(tasks, opened, len(tasks), again="the same command measures all of them again")
     devices.say(*(f"report: {typed_path(run.report / 'index.html')}" for run in runs))
     if len(paths) > 1:
         devices.say(f"compare: {to_type('sweep', '--compare', *paths)}")

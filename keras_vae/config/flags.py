@@ -147,7 +147,7 @@ def fail(prog, message):
 
 
 def command(prog, bad_input=()):
-    """Returns a decorator of main functions: `UsageError`, `WriteError` and those in `bad_input` call `fail`."""
+    """Returns a decorator of main functions: `UsageError`, `WriteError`, those in `bad_input` and Ctrl-C call `fail`."""
 
     def decorate(main):
         @functools.wraps(main)
@@ -156,6 +156,8 @@ def command(prog, bad_input=()):
                 return main(*arguments, **named)
             except (UsageError, WriteError, *bad_input) as error:
                 fail(prog, error)
+            except KeyboardInterrupt:
+                fail(prog, "stopped by Ctrl-C; the files that have been written are complete")
 
         return run
 

@@ -90,30 +90,32 @@ def in_free_slot(free, task, stopped, cwd=None):
         free.put(slot)
 
 
-def complete(tasks, scheduler, total):
+def complete(tasks, scheduler, total, again="the same command does what is left"):
     """Executes tasks, with a line for each that is done.
 
     Args:
         tasks: A dict from names to `Task`s.
         scheduler: A `Scheduler`.
         total: The number of tasks, including those that were done before.
+        again: What the same command does if it is given again.
 
     Raises:
-        UsageError: A task failed. The others are finished first.
+        UsageError: A task failed, after the others have finished; or the tasks were stopped by Ctrl-C.
     """
     failed, done = [], total - len(tasks)
     known = {scheduler.submit(one): (name, one.log) for name, one in tasks.items()}
-    for future in concurrent.futures.as_completed(known):
-        name, log = known[future]
-        if future.cancelled():
-            raise UsageError("the connection to the scheduler is lost; the same command does what is left")
-        ended = future.result()
-        if ended.code:
-            failed.append(f"{name}: {why_failed(ended.code, ended.said)} ({log})")
-            continue
-        done += 1
-        say(f"[{done}/{total}] {name}: {clock(ended.seconds)} on {ended.host}")
+    try:
+        for future in concurrent.futures.as_completed(known):
+            name, log = known[future]
+            if future.cancelled():
+                raise UsageError(f"the connection to the scheduler is lost; {again}")
+            ended = future.result()
+            if ended.code:
+                failed.append(f"{name}: {why_failed(ended.code, ended.said)} ({log})")
+                continue
+            done += 1
+            say(f"[{done}/{total}] {name}: {clock(ended.seconds)} on {ended.host}")
+    except KeyboardInterrupt:
+        raise UsageError(f"stopped by Ctrl-C: {done} of {total} tasks are done; {again}") from None
     if failed:
-        raise UsageError(
-            f"{len(failed)} of {total} tasks failed, the first is {failed[0]}; the same command does what is left"
-        )
+        raise UsageError(f"{len(failed)} of {total} tasks failed, the first is {failed[0]}; {again}")
