@@ -14,10 +14,7 @@ from keras_vae.samplers.velocity import velocity_network
 
 HELD_OUT = 10  # one code in ten is held out
 MOST_HELD_OUT = 2048
-HELD_OUT_PLACES, FEWEST_HELD_OUT = (
-    2**15,
-    32,
-)  # limits for maps: 512 maps of 8x8 positions, and at least 32 maps
+HELD_OUT_PLACES, FEWEST_HELD_OUT = 2**15, 32  # for maps: 512 of 8x8 positions, and at least 32
 BATCH, MAP_BATCH = 128, 32
 FEW_ROWS = 4000  # with at most this many vectors, batches are half as large
 NO_LABEL_SHARE = 0.2  # share of a batch whose labels are dropped
