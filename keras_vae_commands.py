@@ -6,9 +6,8 @@ import importlib
 import sys
 import time
 
-begun = (
-    None  # time.monotonic() at the start of the running command: its imports count in the time that it prints
-)
+# Time.monotonic() at the start of the running command: its imports count in the time that it prints.
+begun = None
 
 # By subcommand of `keras-vae`: the module of its main function, and what it does.
 COMMANDS = {

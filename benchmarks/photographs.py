@@ -34,9 +34,8 @@ from keras_vae.training import setup
 
 RESULTS = pathlib.Path(__file__).parent / "results" / "photographs"
 SETS = ("animals", "sprites", "mnist")  # in this order
-HELD_OUT = (
-    1000  # test images, and as many for validation: half of what an evaluation compares, at half of its time
-)
+# Test images, and as many for validation: half of what an evaluation compares, at half of its time.
+HELD_OUT = 1000
 LARGER = 3  # pixels of the PNG for each of an image
 LEFT_ERROR = 0.05  # of the lower bound of a share
 LEVELS = ("high", "medium", "low")

@@ -20,6 +20,7 @@ from keras_vae.runtime.files import write_json
 from keras_vae.runtime.lazy import keras
 
 FIXTURES = pathlib.Path(__file__).parent.parent / "tests" / "planted"
+# Of the results: what a verdict is made of.
 NEEDED = (
     "image_shape",
     "latent_shape",
@@ -43,7 +44,7 @@ NEEDED = (
     "samplers",
     "repair",
     "reasons",
-)  # of the results: what a verdict is made of
+)
 DROPPED = ("settings", "seconds", "by_rung", "rungs")  # of these, at any depth
 
 

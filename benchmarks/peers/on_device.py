@@ -20,12 +20,8 @@ from peers.task import LEARNING_RATE, generated_images, report, timed
 
 BACKEND = keras.backend.backend()
 UPDATE, CODES = "flow matching, an update", "flow matching, codes"
-RANK, WIDTH, UPDATE_ROWS, CODE_ROWS = (
-    128,
-    512,
-    128,
-    4096,
-)  # of vectors: the most coordinates, the largest network
+# Of vectors: the most coordinates, the largest network.
+RANK, WIDTH, UPDATE_ROWS, CODE_ROWS = 128, 512, 128, 4096
 FEWEST = 3  # calls
 
 

@@ -36,15 +36,8 @@ BUDGETS = {
 }
 SMOKE = "--limit 200 --epochs 1"
 NO_CLASSIFIER = ("coloured", "single")  # 150 training images teach none
-DROPPED = (
-    "reasons",
-    "cost",
-    "samplers",
-    "exported",
-    "created",
-    "disentanglement",
-    "keras_vae",
-)  # of the results
+# Of the results.
+DROPPED = "reasons", "cost", "samplers", "exported", "created", "disentanglement", "keras_vae"
 LONGEST_LIST = 8  # of numbers in a record; curves and histograms are longer
 DIGITS = 5  # of each number
 REPAIR_MINUTES = 1.0  # for a sampler that is trained

@@ -8,9 +8,8 @@ import numpy as np
 SPLITS = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST = range(3)
 HELD_OUT_FRACTION = 0.1
-LARGEST_VALIDATION = (
-    5000  # images taken from the training images if the dataset has held-out images of its own
-)
+# Images taken from the training images if the dataset has held-out images of its own.
+LARGEST_VALIDATION = 5000
 
 
 def content_digests(images):

@@ -17,9 +17,8 @@ from keras_vae.evaluation.metrics.two_sample import FOLDS, Fold, area_and_error,
 from keras_vae.runtime.lazy import keras, ops
 from keras_vae.runtime.threads import one_thread
 
-DIVISIONS = (
-    8  # of few images, into folds: the AUC of 180 digits varies by 0.022 with one, by 0.007 with eight
-)
+# Of few images, into folds: the AUC of 180 digits varies by 0.022 with one, by 0.007 with eight.
+DIVISIONS = 8
 INNER = 0.25  # share of the training fold that selects the epoch, the classifier and the threshold
 MOST_LEARNED = 1000  # training images of each class at most; further images only reduce the standard errors
 FEWEST_FOR_NETWORK = 200  # training images of each class; with fewer only the linear classifier is used

@@ -26,9 +26,8 @@ from keras_vae.runtime.lazy import keras, ops
 
 # A step scales by e^-3 to e^3, so a code far from all others cannot cause an overflow.
 MOST_LOG_SCALE = 3.0
-LEAST_DETERMINANT = (
-    1e-37  # the least determinant of a planar step: smaller numbers have no logarithm in float32
-)
+# The least determinant of a planar step: smaller numbers have no logarithm in float32.
+LEAST_DETERMINANT = 1e-37
 # The gate's logit at the start: Kingma et al. 2016 advise +1 or +2, which leaves most of the code unchanged.
 OPEN_GATE = 2.0
 

@@ -39,9 +39,8 @@ MOST_FITTED = 10_000  # the most codes that a candidate is fitted to
 REGULARISED = 1e-3  # added to the variance of each component, in units of the mean variance per dimension
 LEAST_RANK = 4
 NUMBERS = (1, 3, 10, 20)  # numbers of components that are tried, followed by doublings of the last
-LEAST_TRIED = (
-    10  # the search does not stop before this number, because few components may not gain while more do
-)
+# The search does not stop before this number, because few components may not gain while more do.
+LEAST_TRIED = 10
 # The number of steps of a fit depends on its multiplications. With 10,000 codes, 40 components and 128 dimensions it is
 # `FEWEST_STEPS`, about 10 seconds on one core. Small fits converge.
 WORK, FEWEST_STEPS, MOST_STEPS = 2e10, 10, 100

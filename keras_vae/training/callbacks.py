@@ -17,9 +17,8 @@ from keras_vae.runtime.lazy import keras, tf
 from keras_vae.runtime.progress import EpochPace, clock, columns, main_stream
 from keras_vae.training.config import LOCATIONS
 
-CHECKPOINT_SECONDS = (
-    15.0  # least time between two checkpoints, because writing one may take as long as a short epoch
-)
+# Least time between two checkpoints, because writing one may take as long as a short epoch.
+CHECKPOINT_SECONDS = 15.0
 SHOWN_IMAGES = 8
 LINE_SECONDS = 60.0  # between two lines within an epoch, outside of a terminal
 TERMS = "losses"  # TensorBoard's section of the loss and its terms

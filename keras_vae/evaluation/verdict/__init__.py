@@ -12,10 +12,8 @@ from keras_vae.evaluation.verdict.words import number, percent
 
 __all__ = ["Facts", "Source", "THRESHOLDS", "judge"]
 ENOUGH_IMAGES = 500  # per rung; fewer lower the confidence
-BY_MEAN_AND_COVARIANCE = (
-    "correlated",
-    "mis_scaled",
-)  # the causes that a Gaussian fitted to the codes removes
+# The causes that a Gaussian fitted to the codes removes.
+BY_MEAN_AND_COVARIANCE = "correlated", "mis_scaled"
 WITHOUT_MEANING = "meaningless (the codes of all images decode to nearly the same image)"
 
 

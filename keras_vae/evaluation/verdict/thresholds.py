@@ -9,9 +9,8 @@ class Thresholds:
 
     fewest_images: int = 200  # held-out images; with fewer, distances between sets are noise
     collapsed_rate: float = 1.0  # nats per image
-    useless_reconstruction: float = (
-        0.94  # share of the mean image's squared error that remains, on training images
-    )
+    # Share of the mean image's squared error that remains, on training images.
+    useless_reconstruction: float = 0.94
     overfitted_mse: float = 1.5  # test error over training error
     overfitted_elbo: float = 0.4  # training ELBO minus test ELBO, as a share of the rate
     sure: float = 3.0  # standard errors; a smaller gap between the ELBOs is noise
