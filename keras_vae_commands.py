@@ -6,7 +6,7 @@ import importlib
 import sys
 import time
 
-# Time.monotonic() at the start of the running command: its imports count in the time that it prints.
+# `time.monotonic()` at the start of the running command: its imports count in the time that it prints.
 begun = None
 
 # By subcommand of `keras-vae`: the module of its main function, and what it does.
