@@ -47,6 +47,7 @@ class Progress:
         """Shows `words`, unless the last line is too recent. Within a `Job`, its part takes `left` more seconds or longer."""
         if _open and self not in _open:
             _open[-1].detail, _open[-1].until = f"{self.name}: {words}", time.monotonic() + left
+            _open[-1].has_budget |= left > 0
             return
         is_live = self.stream.isatty() or in_notebook()
         now = time.monotonic()
@@ -101,7 +102,8 @@ class Job(Progress):
         self.rounds, self.round = rounds, 0
         self.forecast, self.taken = {}, {}
         self.current, self.detail, self.ended = None, "", threading.Event()
-        self.until = 0.0  # the time at which the current part ends at the earliest
+        # When the current part ends at the earliest, and whether it has said that.
+        self.until, self.has_budget = 0.0, False
         self.lock = threading.Lock()
 
     def plan(self, forecast, name=None):
@@ -143,10 +145,12 @@ class Job(Progress):
     def part(self, name):
         """Times the block as the part `name`."""
         with self.lock:
-            self.current, self.part_begun, self.detail, self.until = name, time.monotonic(), "", 0.0
+            self.current, self.part_begun, self.detail = name, time.monotonic(), ""
+            self.until, self.has_budget = 0.0, False
         yield
         with self.lock:
-            self.taken[name] = time.monotonic() - self.part_begun
+            # A part that was given its time says nothing of the pace of the others.
+            self.taken[name] = None if self.has_budget else time.monotonic() - self.part_begun
             self.current = None
 
     def words(self, now):
@@ -159,8 +163,9 @@ class Job(Progress):
 
     def left(self, now):
         """Returns the seconds that the rest of the job is expected to take."""
-        done = sum(self.forecast.get(name, 0.0) for name in self.taken)
-        pace = (TRUSTED + sum(self.taken.values())) / (TRUSTED + done)
+        paced = {name: taken for name, taken in self.taken.items() if taken is not None}
+        done = sum(self.forecast.get(name, 0.0) for name in paced)
+        pace = (TRUSTED + sum(paced.values())) / (TRUSTED + done)
         ahead = sum(
             seconds
             for name, seconds in self.forecast.items()
