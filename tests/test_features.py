@@ -270,14 +270,12 @@ def test_inception_gets_three_channels_of_299_pixels_from_minus_one_to_one(chann
     )
 
 
-def test_only_inceptions_distances_are_called_fid_and_kid(digits, classifier):
+def test_only_inceptions_distance_is_called_fid(digits, classifier):
     body = keras.Sequential([keras.Input((299, 299, 3)), keras.layers.GlobalAveragePooling2D()])
     inception = module.Features("inception", build_inception(body, (8, 8, 1)), (8, 8, 1), "")
     assert "FID" in inception.metric_name
-    assert "KID" in inception.kernel_name
     for features in (classifier, choose_features(digits, "random")):
         assert "FID" not in features.metric_name
-        assert "KID" not in features.kernel_name
 
 
 @pytest.fixture(scope="module")

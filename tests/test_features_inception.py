@@ -50,8 +50,7 @@ def test_features_are_those_of_the_weights_in_the_file(body, described):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_distances_are_called_fid_and_kid_and_whose_weights_they_are(described):
+def test_the_distance_is_called_fid_and_whose_weights_they_are(described):
     features = described[1]
     assert features.name == "inception"
     assert features.metric_name.startswith("FID (Keras' Inception weights")
-    assert features.kernel_name.startswith("KID (Keras' Inception weights")

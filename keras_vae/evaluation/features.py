@@ -84,13 +84,6 @@ class Features:
             return "FID (Keras' Inception weights, rows of length 1)"
         return f"Fréchet distance, {self.name} features"
 
-    @property
-    def kernel_name(self):
-        """The name of the kernel distance in these features: KID only for Inception."""
-        if self.name == "inception":
-            return "KID (Keras' Inception weights, rows of length 1)"
-        return f"kernel distance, {self.name} features"
-
     def __call__(self, images):
         """Returns the features of images, float32 `[n, F]`, each row of length 1.
 

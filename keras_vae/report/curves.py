@@ -87,7 +87,7 @@ def kid_by_n(section):
         axes.errorbar(sizes + shift, known(rungs[name]), errors[name], linewidth=1.2, capsize=2, label=rung_name(name), **look)  # fmt: skip
     threshold = max(float(np.nanmax([error.max() for error in errors.values()])), 1e-9)
     axes.set_xticks(sizes, [number(int(size)) for size in sizes])
-    axes.set(xlabel="images", ylabel="KID ± standard error")
+    axes.set(xlabel="images", ylabel="kernel distance ± standard error")
     symmetric_log(axes, threshold)
     below(figure)
     listed = "; ".join(
@@ -95,7 +95,7 @@ def kid_by_n(section):
         for name, _ in styled(rungs)
     )
     return figure, (
-        f"KID of each rung, with error bars, at {number(int(sizes[0]))} and {number(int(sizes[-1]))} images: {listed}."
+        f"Kernel distance of each rung, with error bars, at {number(int(sizes[0]))} and {number(int(sizes[-1]))} images: {listed}."
     )
 
 

@@ -474,7 +474,7 @@ def extended(results, pictures, drawn):
         ),
         (
             "kid_by_n",
-            "<strong>KID by n.</strong> It is unbiased, so it is constant within its error. A rung whose error bar crosses"
+            "<strong>Kernel distance by n.</strong> It is unbiased, so it is constant within its error. A rung whose error bar crosses"
             " 0 cannot be distinguished from real images.",
         ),
         (

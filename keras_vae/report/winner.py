@@ -59,8 +59,8 @@ def winner(runs):
     reasons = differing(runs)
     if reasons:
         words = (
-            f"These runs were measured with different {' and '.join(reasons)}: their Fréchet distances, KID, density"
-            " and coverage are not comparable."
+            f"These runs were measured with different {' and '.join(reasons)}: their Fréchet and kernel distances,"
+            " density and coverage are not comparable."
         )
         return "The runs cannot be compared", words, "fair"
     found = contestants(runs)

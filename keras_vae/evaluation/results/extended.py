@@ -28,7 +28,7 @@ class FrechetByNResults(Section, title="Fréchet distance by n"):
     seconds: float | None = seconds(optional=False)
 
 
-class KidByNResults(Section, title="KID by n"):
+class KidByNResults(Section, title="Kernel distance by n"):
     """The kernel distance at the same n. It is unbiased: it should not change with n by more than its error."""
 
     n: list[Whole] = measure("n", "The numbers of images in each of the two sets.")

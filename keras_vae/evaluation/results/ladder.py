@@ -39,12 +39,12 @@ class Rung(Section, title="A rung of the ladder"):
         minimum=0,
     )
     kid: float | None = measure(
-        "KID",
-        "Kernel distance between the same two sets of features (squared MMD with a cubic kernel). It is unbiased, so it"
-        " may be slightly below 0. If n is small, trust it more than the Fréchet distance.",
+        "Kernel distance",
+        "Squared MMD, with a cubic kernel, between the same two sets of features; KID is its name with Inception's. It is"
+        " unbiased, so it may be slightly below 0. If n is small, trust it more than the Fréchet distance.",
         healthy="within 2 standard errors of real images'",
     )
-    kid_se: float | None = standard_error("KID")
+    kid_se: float | None = standard_error("Kernel distance")
     swd: float | None = measure(
         "Sliced Wasserstein distance",
         "Multi-scale sliced Wasserstein distance of image patches. Samples of the prior and of fitted samplers, and"
