@@ -461,7 +461,7 @@ def test_the_code_in_the_documentation_runs(urls):
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="no curl")
-def test_the_requests_in_the_documentation_are_answered(urls):
+def test_the_requests_in_the_documentation_are_answered(urls, tmp_path):
     page = pathlib.Path(__file__).resolve().parents[1] / "docs" / "guides" / "serve.md"
     (block,) = re.findall(r"```\n(curl localhost.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     here = block.replace("localhost:8501", urls["rest"].removeprefix("http://")).replace(
@@ -470,9 +470,11 @@ def test_the_requests_in_the_documentation_are_answered(urls):
     here = here.replace("curl ", "curl --fail --silent --show-error --write-out '\\n' ").replace(
         "python -c", f"{sys.executable} -c"
     )
-    done = subprocess.run(["bash", "-euo", "pipefail", "-c", here], capture_output=True, text=True)
+    command = ["bash", "-euo", "pipefail", "-c", here]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count('"predictions"') == 2
+    assert (tmp_path / "samples.png").is_file()
     assert len(re.findall(r'^\{"outputs":', done.stdout, re.MULTILINE)) == 2
 
 
