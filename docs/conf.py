@@ -15,7 +15,7 @@ project = "keras_vae"
 copyright = "the keras_vae authors"
 release = importlib.metadata.version("keras-vae")
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
-exclude_patterns = ["_build", "examples"]
+exclude_patterns = ["_build", "examples", "jupyter_execute"]
 html_theme = "pydata_sphinx_theme"
 html_theme_options = {
     "show_toc_level": 2,
