@@ -15,6 +15,7 @@ from keras_vae.evaluation.features import build_inception, choose_features
 from keras_vae.evaluation.metrics.frechet import frechet_distance
 from keras_vae.evaluation.metrics.kernel import kernel_distance
 from keras_vae.evaluation.metrics.manifold import dead_zone, density_and_coverage
+from keras_vae.evaluation.results.ladder import Rung
 from keras_vae.runtime.lazy import keras
 
 MNIST = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data" / "mnist"
@@ -270,12 +271,13 @@ def test_inception_gets_three_channels_of_299_pixels_from_minus_one_to_one(chann
     )
 
 
-def test_only_inceptions_distance_is_called_fid(digits, classifier):
+def test_only_inceptions_distances_are_called_fid_and_kid(digits, classifier):
     body = keras.Sequential([keras.Input((299, 299, 3)), keras.layers.GlobalAveragePooling2D()])
     inception = module.Features("inception", build_inception(body, (8, 8, 1)), (8, 8, 1), "")
     assert "FID" in inception.metric_name
     for features in (classifier, choose_features(digits, "random")):
         assert "FID" not in features.metric_name
+    assert "KID" not in Rung.model_fields["kid"].title  # one name for all features
 
 
 @pytest.fixture(scope="module")

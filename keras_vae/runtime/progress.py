@@ -37,7 +37,7 @@ class Progress:
 
     def __exit__(self, *error):
         if _open and self not in _open:
-            _open[-1].detail, _open[-1].until = "", 0.0
+            _open[-1].detail, _open[-1].until = "", min(_open[-1].until, time.monotonic())
         if self.in_line:
             self.overwrite("")
             self.write("\r" if self.handle is None else "")
@@ -46,8 +46,9 @@ class Progress:
     def show(self, words, first=FIRST, left=0.0):
         """Shows `words`, unless the last line is too recent. Within a `Job`, its part takes `left` more seconds or longer."""
         if _open and self not in _open:
-            _open[-1].detail, _open[-1].until = f"{self.name}: {words}", time.monotonic() + left
-            _open[-1].has_budget |= left > 0
+            _open[-1].detail = f"{self.name}: {words}"
+            if left > 0:
+                _open[-1].until = time.monotonic() + left
             return
         is_live = self.stream.isatty() or in_notebook()
         now = time.monotonic()
@@ -102,8 +103,7 @@ class Job(Progress):
         self.rounds, self.round = rounds, 0
         self.forecast, self.taken = {}, {}
         self.current, self.detail, self.ended = None, "", threading.Event()
-        # When the current part ends at the earliest, and whether it has said that.
-        self.until, self.has_budget = 0.0, False
+        self.until = 0.0  # when the current part ends at the earliest; 0 if it has no budget
         self.lock = threading.Lock()
 
     def plan(self, forecast, name=None):
@@ -145,12 +145,11 @@ class Job(Progress):
     def part(self, name):
         """Times the block as the part `name`."""
         with self.lock:
-            self.current, self.part_begun, self.detail = name, time.monotonic(), ""
-            self.until, self.has_budget = 0.0, False
+            self.current, self.part_begun, self.detail, self.until = name, time.monotonic(), "", 0.0
         yield
         with self.lock:
-            # A part that was given its time says nothing of the pace of the others.
-            self.taken[name] = None if self.has_budget else time.monotonic() - self.part_begun
+            # A part with a budget says nothing of the pace of the others.
+            self.taken[name] = None if self.until else time.monotonic() - self.part_begun
             self.current = None
 
     def words(self, now):
