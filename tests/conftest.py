@@ -6,6 +6,8 @@ import signal
 
 import pytest
 
+from keras_vae.runtime.lazy import choose_onednn
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
@@ -15,7 +17,8 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    """Registers the mark `long`."""
+    """Registers the mark `long`, before TensorFlow is imported."""
+    choose_onednn()  # as commands do: tests compare their numbers with those that are computed here
     config.addinivalue_line("markers", "long: takes long, and runs with --long only")
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from keras_vae.layers import backends, precision
 from keras_vae.runtime import devices
-from keras_vae.runtime.lazy import keras
+from keras_vae.runtime.lazy import choose_onednn, keras
 
 FASTER, SLOWER = {"products": 2.0, "convolutions": 1.5}, {"products": 0.25, "convolutions": 0.5}
 
@@ -264,3 +264,35 @@ def test_on_jax_it_is_measured_too(tmp_path):
     assert "on this machine bfloat16 takes" in done.stdout
     (file,) = (tmp_path / "keras_vae" / "precision").glob("*.json")
     assert json.loads(file.read_text())["machine"]["backend"].startswith("jax ")
+
+
+@pytest.mark.parametrize(
+    ("processor", "set_before", "expected"),
+    [("x86_64", None, "1"), ("AMD64", None, "1"), ("x86_64", "0", "0"), ("aarch64", None, None)],
+)
+def test_onednn_is_chosen_on_x86_unless_the_user_decided(processor, set_before, expected, monkeypatch):
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+    if set_before is not None:
+        monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", set_before)
+    monkeypatch.setattr("platform.machine", lambda: processor)
+    choose_onednn()
+    assert os.environ.pop("TF_ENABLE_ONEDNN_OPTS", None) == expected
+
+
+def test_onednn_is_chosen_before_tensorflow_is_imported():
+    program = """
+import os, sys
+
+class Watch:
+    def find_spec(self, name, *_):
+        if name == "tensorflow":
+            print(os.environ["TF_ENABLE_ONEDNN_OPTS"])
+            sys.exit()
+
+sys.meta_path.insert(0, Watch())
+import keras_vae
+keras_vae.VAE
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "TF_ENABLE_ONEDNN_OPTS"}
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    assert run.stdout == "1\n", run.stderr

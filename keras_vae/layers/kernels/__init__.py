@@ -1,1 +1,1 @@
-"""Keras' own layers, faster in bfloat16 on a CPU."""
+"""Keras' own layers, faster on a CPU."""

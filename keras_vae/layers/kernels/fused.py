@@ -7,11 +7,12 @@ from keras_vae.runtime.lazy import keras, tf
 
 def pays(dtype):
     """Returns whether fusing makes a model that computes in `dtype` faster here: in half precision, on a CPU."""
-    return (
-        dtype in ("bfloat16", "float16")
-        and keras.backend.backend() == "tensorflow"
-        and not tf.config.list_physical_devices("GPU")
-    )
+    return dtype in ("bfloat16", "float16") and on_cpu()
+
+
+def on_cpu():
+    """Returns whether layers are computed by TensorFlow on a CPU."""
+    return keras.backend.backend() == "tensorflow" and not tf.config.list_physical_devices("GPU")
 
 
 @functools.cache

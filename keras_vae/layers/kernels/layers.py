@@ -1,9 +1,9 @@
-"""Keras' own layers with their weights and values, faster in bfloat16 on a CPU.
+"""Keras' own layers with their weights and values, faster on a CPU.
 
-What is done to each element (bias, activation) is one pass over memory (`keras_vae.layers.kernels.fused`), and so is a normalization.
-Where maps are small and have many channels, products of matrices, at which the matrix unit AMX is good, take the place
-of what oneDNN is slow at: of the gradient by the kernel (two to twenty times), and of a convolution whose kernel sees all
-of its input at once. `docs/performance.md` has the times.
+Where maps are small and have many channels, products of matrices take the place of what oneDNN is slow at: of the
+gradient by the kernel (1.1 to 1.4 times in float32, two to twenty times in bfloat16), and of a convolution whose kernel
+sees all of its input at once. In bfloat16 what is done to each element (bias, activation) is one pass over memory
+(`keras_vae.layers.kernels.fused`), and so is a normalization. `docs/performance.md` has the times.
 """
 
 from keras_vae.layers.basic import PACKAGE
@@ -42,7 +42,7 @@ class Conv2D(keras.layers.Conv2D):
 
     def call(self, inputs):
         # Where only the bias is to follow, oneDNN adds it within the convolution.
-        if not pays(self) or self.activation is keras.activations.linear:
+        if not (fused.pays(self.compute_dtype) and pays(self)) or self.activation is keras.activations.linear:
             return super().call(inputs)
         return finished(self, self.convolution_op(inputs, self.kernel))
 
@@ -156,9 +156,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 
 def pays(layer):
-    """Returns whether to compute the convolution `layer` otherwise than Keras does."""
+    """Returns whether to compute the convolution `layer` otherwise than Keras does: on a CPU."""
     return (
-        fused.pays(layer.compute_dtype)
+        (layer.compute_dtype == "float32" or fused.pays(layer.compute_dtype))
+        and fused.on_cpu()
         and layer.data_format == "channels_last"
         and tuple(layer.dilation_rate) == (1, 1)
     )
@@ -166,4 +167,7 @@ def pays(layer):
 
 def finished(layer, outputs):
     """Returns the outputs of `layer` with its bias and after its activation."""
-    return fused.fused(layer.activation)(outputs, layer.bias if layer.use_bias else None)
+    bias = layer.bias if layer.use_bias else None
+    if fused.pays(layer.compute_dtype):
+        return fused.fused(layer.activation)(outputs, bias)
+    return layer.activation(outputs if bias is None else ops.add(outputs, bias))
