@@ -31,12 +31,15 @@ from peers.networks import NETWORKS
 STEPS = {"keras_io": 150, "pythae": 10}  # an epoch: some seconds on two cores
 
 
-def commands_of(network, epochs, steps, peers_python):
+PRECISIONS = ("float32", "bfloat16")  # of PyTorch
+
+
+def commands_of(network, epochs, steps, peers_python, precisions):
     """Returns the contenders' commands by name."""
     flags = ["--network", network, "--epochs", epochs, "--steps", steps or STEPS[network]]
     commands = {OURS: peer_command("ours", *flags), "keras.io's way": peer_command("keras_io", *flags)}
     if peers_python:
-        for precision in ("float32", "bfloat16"):
+        for precision in precisions:
             commands[f"PyTorch {precision}"] = peer_command(
                 "pytorch", *flags, "--precision", precision, python=peers_python
             )
@@ -100,6 +103,13 @@ def main():
         "--peers_python", help="an interpreter that has benchmarks/requirements.txt installed"
     )
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    parser.add_argument(
+        "--precisions",
+        nargs="+",
+        choices=PRECISIONS,
+        default=list(PRECISIONS),
+        help="of PyTorch; on CPUs that emulate bfloat16 it takes ten times as long",
+    )
     parser.add_argument("--epochs", type=int, default=4, help="measured ones a process")
     parser.add_argument("--steps", type=int, help="an epoch; by default 150 on keras_io, 10 on pythae")
     asked = parser.parse_args()
@@ -110,7 +120,7 @@ def main():
         peers_python = None
     commands = {CEILINGS: peer_command(CEILINGS)}
     for network in asked.networks:
-        contenders = commands_of(network, asked.epochs, asked.steps, peers_python)
+        contenders = commands_of(network, asked.epochs, asked.steps, peers_python, asked.precisions)
         commands |= {f"{network}, {name}": command for name, command in contenders.items()}
     results = interleaved(commands, asked.rounds)
     facts[CEILINGS] = ceilings = results.pop(CEILINGS)

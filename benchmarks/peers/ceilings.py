@@ -1,5 +1,7 @@
 """The machine's ceilings: products of matrices in float32 and in bfloat16, and copying memory on all cores."""
 
+import keras_vae  # noqa: F401  # isort: skip  # before Keras: it lets TensorFlow use oneDNN
+
 import argparse
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,11 +19,12 @@ def gigaflops(dtype, sizes, seconds):
     No one size is the fastest everywhere: with AVX2 alone, 4096 reached half of what 1024 did.
     """
     multiply = tf.function(tf.matmul)
-    rates = []
-    for size in sizes:
+
+    def rate(size):
         left, right = (tf.cast(tf.random.stateless_normal((size, size), (0, seed)), dtype) for seed in (1, 2))
-        rates.append(2 * size**3 / fastest(lambda: multiply(left, right)[0, 0].numpy(), seconds) / 1e9)
-    return max(rates)
+        return 2 * size**3 / fastest(lambda: multiply(left, right)[0, 0].numpy(), seconds) / 1e9
+
+    return max(map(rate, sizes))
 
 
 def copied_gigabytes(size, seconds):
