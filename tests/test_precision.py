@@ -296,3 +296,12 @@ keras_vae.VAE
     environment = {name: value for name, value in os.environ.items() if name != "TF_ENABLE_ONEDNN_OPTS"}
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
     assert run.stdout == "1\n", run.stderr
+
+
+def test_after_a_quiet_start_onednn_says_nothing_of_float16():
+    program = (
+        "from keras_vae.runtime import devices; devices.start(); import tensorflow as tf;"
+        "print(float(tf.cast(tf.gather(tf.ones(3, 'float16'), 1), 'float32')))"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (run.stdout, "DT_HALF" in run.stderr) == ("1.0\n", False)

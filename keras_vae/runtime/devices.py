@@ -58,6 +58,7 @@ def start():
     with notice("starting TensorFlow"), quiet():
         need_tensorflow("this command")
         tf.config.list_logical_devices()
+        tf.zeros(1, "float16")  # oneDNN says once, on its first use, if this CPU has none
         tf.get_logger().setLevel("ERROR")
 
 
