@@ -17,6 +17,7 @@ def programs(asked):
     data = ["--data_dir", asked.data_dir] if asked.data_dir else []
     return {
         "training": peers,
+        "onednn": [],
         "pipeline": data,
         "decoding": [asked.run, *peers, *data],
         "sizes": [],
