@@ -64,6 +64,11 @@ def peer_command(module, *flags, python=sys.executable):
     return [os.path.abspath(shutil.which(python) or python), "-m", f"peers.{module}", *map(str, flags)]
 
 
+def with_onednn(command, value="1"):
+    """Returns `command` with TensorFlow's oneDNN on or off: train.py turns it on (docs/performance.md)."""
+    return ["env", f"TF_ENABLE_ONEDNN_OPTS={value}", *command]
+
+
 def can_import(python, *modules):
     """Returns whether the interpreter `python` has all `modules`."""
     found = f"import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, {modules!r})))"

@@ -1,11 +1,11 @@
 """What oneDNN gains on this CPU: `python benchmarks/onednn.py` prints a table.
 
 The default network trains with TensorFlow's own operations and with oneDNN's, in turn, each time in a process of its own.
-TensorFlow chooses oneDNN by itself only on CPUs with AVX-512 or newer; keras_vae chooses it on all of x86
-(`keras_vae.runtime.lazy`).
+TensorFlow chooses oneDNN by itself only on CPUs with AVX-512 or newer; train.py chooses it on all of x86
+(`keras_vae.runtime.devices.choose_onednn`).
 """
 
-from measure import arguments, interleaved, machine, over, peer_command, publish, ratios, table
+from measure import arguments, interleaved, machine, over, peer_command, publish, ratios, table, with_onednn
 
 POINTS = {
     "28x28x1, latent 16": ["--size", 28],

@@ -25,6 +25,7 @@ from measure import (
     ratios,
     share_of_products,
     table,
+    with_onednn,
 )
 from peers.networks import NETWORKS
 
@@ -37,7 +38,10 @@ PRECISIONS = ("float32", "bfloat16")  # of PyTorch
 def commands_of(network, epochs, steps, peers_python, precisions):
     """Returns the contenders' commands by name."""
     flags = ["--network", network, "--epochs", epochs, "--steps", steps or STEPS[network]]
-    commands = {OURS: peer_command("ours", *flags), "keras.io's way": peer_command("keras_io", *flags)}
+    commands = {
+        OURS: with_onednn(peer_command("ours", *flags)),
+        "keras.io's way": peer_command("keras_io", *flags),
+    }
     if peers_python:
         for precision in precisions:
             commands[f"PyTorch {precision}"] = peer_command(
@@ -118,7 +122,7 @@ def main():
     if not can_import(peers_python, "torch"):
         print(f"no PyTorch rows: {peers_python} has no torch (--peers_python)", file=sys.stderr)
         peers_python = None
-    commands = {CEILINGS: peer_command(CEILINGS)}
+    commands = {CEILINGS: with_onednn(peer_command(CEILINGS))}
     for network in asked.networks:
         contenders = commands_of(network, asked.epochs, asked.steps, peers_python, asked.precisions)
         commands |= {f"{network}, {name}": command for name, command in contenders.items()}

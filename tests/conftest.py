@@ -1,13 +1,15 @@
 """What all tests share."""
 
 import inspect
+import os
 import shutil
 import signal
 
 import pytest
 
-from keras_vae.runtime.lazy import choose_onednn
-
+# As train.py sets it before TensorFlow is imported (`keras_vae.runtime.devices.choose_onednn`): tests compare the numbers of
+# runs with those that are computed here.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
@@ -17,8 +19,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    """Registers the mark `long`, before TensorFlow is imported."""
-    choose_onednn()  # as commands do: tests compare their numbers with those that are computed here
+    """Registers the mark `long`."""
     config.addinivalue_line("markers", "long: takes long, and runs with --long only")
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from keras_vae.layers import backends, precision
 from keras_vae.runtime import devices
-from keras_vae.runtime.lazy import choose_onednn, keras
+from keras_vae.runtime.lazy import keras
 
 FASTER, SLOWER = {"products": 2.0, "convolutions": 1.5}, {"products": 0.25, "convolutions": 0.5}
 
@@ -275,11 +275,11 @@ def test_onednn_is_chosen_on_x86_unless_the_user_decided(processor, set_before, 
     if set_before is not None:
         monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", set_before)
     monkeypatch.setattr("platform.machine", lambda: processor)
-    choose_onednn()
+    devices.choose_onednn()
     assert os.environ.pop("TF_ENABLE_ONEDNN_OPTS", None) == expected
 
 
-def test_onednn_is_chosen_before_tensorflow_is_imported():
+def test_training_chooses_onednn_before_tensorflow_is_imported():
     program = """
 import os, sys
 
@@ -290,8 +290,9 @@ class Watch:
             sys.exit()
 
 sys.meta_path.insert(0, Watch())
-import keras_vae
-keras_vae.VAE
+from keras_vae_commands import train
+sys.argv = ["train.py", "--epochs", "1"]
+train()
 """
     environment = {name: value for name, value in os.environ.items() if name != "TF_ENABLE_ONEDNN_OPTS"}
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
@@ -300,7 +301,7 @@ keras_vae.VAE
 
 def test_after_a_quiet_start_onednn_says_nothing_of_float16():
     program = (
-        "from keras_vae.runtime import devices; devices.start(); import tensorflow as tf;"
+        "from keras_vae.runtime import devices; devices.start(training=True); import tensorflow as tf;"
         "print(float(tf.cast(tf.gather(tf.ones(3, 'float16'), 1), 'float32')))"
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

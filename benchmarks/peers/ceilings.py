@@ -1,7 +1,5 @@
 """The machine's ceilings: products of matrices in float32 and in bfloat16, and copying memory on all cores."""
 
-import keras_vae  # noqa: F401  # isort: skip  # before Keras: it lets TensorFlow use oneDNN
-
 import argparse
 from concurrent.futures import ThreadPoolExecutor
 

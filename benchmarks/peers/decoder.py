@@ -1,7 +1,5 @@
 """The FLOPs of an image in a run's decoder."""
 
-import keras_vae  # noqa: F401  # isort: skip  # before Keras: it lets TensorFlow use oneDNN
-
 import sys
 
 from peers.task import report

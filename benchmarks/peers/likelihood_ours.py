@@ -1,7 +1,5 @@
 """Importance-sampled log-likelihoods by keras_vae: `benchmarks/likelihood.py`'s measure, in its own choice of precision."""
 
-import keras_vae  # noqa: F401  # isort: skip  # before Keras: it lets TensorFlow use oneDNN
-
 import numpy as np
 from likelihood import measure
 from peers.own_networks import build

@@ -1,7 +1,5 @@
 """keras_vae: `model.compile`, `fit` on its own input pipeline, its own choice of precision."""
 
-import keras_vae  # noqa: F401  # isort: skip  # before Keras: it lets TensorFlow use oneDNN
-
 import tensorflow as tf
 from measure import spread
 from peers.keras_networks import EpochTimes, num_trained

@@ -1,7 +1,5 @@
 """One signature of an exported decoder, loaded by TensorFlow alone: the median time of a call."""
 
-import keras_vae  # noqa: F401  # isort: skip  # before Keras: it lets TensorFlow use oneDNN
-
 import argparse
 
 import numpy as np

@@ -1,13 +1,12 @@
 """One point of cost against size: training, or an evaluation, of the default network, and the memory it takes."""
 
-import keras_vae  # isort: skip  # before Keras: it lets TensorFlow use oneDNN
-
 import argparse
 
 import keras
 from peers.keras_networks import EpochTimes, num_trained
 from peers.task import LEARNING_RATE, generated_images, report, report_training, whole_batches
 
+import keras_vae
 from keras_vae.data import Annotations, LoadOptions, in_memory
 from keras_vae.layers.precision import choose_precision
 from keras_vae.model.posteriors import parse_shape

@@ -49,7 +49,7 @@ def main(argv=None):
     try:
         config, run = read_command_line(argv)
         workers.join()
-        devices.start()
+        devices.start(training=True)
         train(config, run, finished)
     except (TrainingStopped, WorkerLost) as stopped:
         raise UsageError(stopped) from stopped

@@ -4,8 +4,6 @@ TensorFlow takes seconds to import. Configuration, help and usage errors use the
 """
 
 import importlib
-import os
-import platform
 import types
 from typing import TYPE_CHECKING
 
@@ -15,27 +13,12 @@ NO_TENSORFLOW = (
 )
 
 
-# The instruction set for which oneDNN's convolutions were measured: on ARM TensorFlow's own choice stays.
-X86 = "x86_64", "amd64"
-
-
-def choose_onednn():
-    """Lets TensorFlow use oneDNN, if it is not imported yet and the user has not decided otherwise.
-
-    TensorFlow does so by itself only on CPUs with AVX-512 or newer. With AVX2 alone a training step takes a half to two
-    thirds as long with it (docs/performance.md).
-    """
-    if platform.machine().lower() in X86:
-        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-
-
 class LazyModule(types.ModuleType):
     """A module that is imported when one of its attributes is first read."""
 
     def __getattr__(self, attribute):
         if attribute.startswith("__"):  # introspection (pickle, inspect, doctest) must not import anything
             raise AttributeError(attribute)
-        choose_onednn()
         try:
             value = getattr(importlib.import_module(self.__name__), attribute)
         except ImportError as error:

@@ -50,7 +50,7 @@ def claimed(log):
 def train_and_measure(sweep, name):
     """Trains and evaluates the run `name`."""
     trial = sweep.grid.trial(sweep.grid.points()[name])
-    devices.start()
+    devices.start(training=True)
     try:
         run = trained(trial.training(name, sweep.path), sweep.run(name))
     except TrainingStopped as stopped:
