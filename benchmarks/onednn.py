@@ -21,11 +21,7 @@ def main():
     facts = {"machine": machine()}
     results = interleaved(
         {
-            f"{name}, oneDNN {value}": [
-                "env",
-                f"TF_ENABLE_ONEDNN_OPTS={value}",
-                *peer_command("size", *flags),
-            ]
+            f"{name}, oneDNN {value}": with_onednn(peer_command("size", *flags), value)
             for name, flags in POINTS.items()
             for value in (WITHOUT, WITH)
         },
