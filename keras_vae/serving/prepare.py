@@ -42,9 +42,6 @@ services:
     ports:
       - "127.0.0.1:8500:8500"
       - "127.0.0.1:8501:8501"
-    environment:
-      # On CPUs without AVX-512 TensorFlow uses the faster oneDNN only if it is told to.
-      TF_ENABLE_ONEDNN_OPTS: "1"
     volumes:
       - .:/models:ro
     # The image's own entrypoint would add --model_name.
