@@ -112,7 +112,7 @@ def main():
         nargs="+",
         choices=PRECISIONS,
         default=list(PRECISIONS),
-        help="of PyTorch; on CPUs that emulate bfloat16 it takes ten times as long",
+        help="PyTorch's precisions; bfloat16 is very slow on a CPU that has to emulate it",
     )
     parser.add_argument("--epochs", type=int, default=4, help="measured ones a process")
     parser.add_argument("--steps", type=int, help="an epoch; by default 150 on keras_io, 10 on pythae")

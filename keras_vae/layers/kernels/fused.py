@@ -4,10 +4,12 @@ import functools
 
 from keras_vae.runtime.lazy import keras, tf
 
+HALF = "bfloat16", "float16"
+
 
 def pays(dtype):
     """Returns whether fusing makes a model that computes in `dtype` faster here: in half precision, on a CPU."""
-    return dtype in ("bfloat16", "float16") and on_cpu()
+    return dtype in HALF and on_cpu()
 
 
 def on_cpu():

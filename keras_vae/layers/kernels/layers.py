@@ -44,7 +44,7 @@ class Conv2D(keras.layers.Conv2D):
         super().__init__(*args, data_format=data_format, **kwargs)
 
     def call(self, inputs):
-        # Where only the bias is to follow, oneDNN adds it within the convolution.
+        # Where only the bias is to follow, oneDNN adds it within the convolution. In float32 nothing is gained by `finished`.
         if not (fused.pays(self.compute_dtype) and pays(self)) or self.activation is keras.activations.linear:
             return super().call(inputs)
         return finished(self, self.convolution_op(inputs, self.kernel))
@@ -161,7 +161,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
 def pays(layer):
     """Returns whether to compute the convolution `layer` otherwise than Keras does: on a CPU."""
     return (
-        (layer.compute_dtype == "float32" or fused.pays(layer.compute_dtype))
+        layer.compute_dtype in ("float32", *fused.HALF)
         and fused.on_cpu()
         and layer.data_format == "channels_last"
         and tuple(layer.dilation_rate) == (1, 1)
