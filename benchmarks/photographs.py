@@ -1,13 +1,17 @@
 """Do the verdicts hold on photographs? `python -m benchmarks.photographs --models DIR --data_dir MNIST --animals FOLDER`
 
-Trains and evaluates the sixty models of `benchmarks/study/photographs.py`, one at a time, the animals first, and of each
-set of images every condition once before any comes twice, so that a part of the list says something already. DIR gets of
-each training NAME.keras and of each model NAME.png, the rungs of its ladder as pictures; benchmarks/results/photographs/ gets its results,
-rounded. Conditions that are made of the same VAE share one training. What is there already is not made again, so the program can be stopped and started. At the end it prints the
-tables of docs/latent_size.md. `--tables` prints them alone, of the results that there are.
+Trains and evaluates the sixty models of `benchmarks/study/photographs.py`, or with `--test second` those of
+`photographs_second.py`, one at a time, the animals first, and of each set of images every condition once before any comes
+twice, so that a part of the list says something already. DIR gets of each training NAME.keras and of each model NAME.png,
+the rungs of its ladder as pictures; benchmarks/results/photographs/ or photographs_second/ gets its results, rounded.
+Conditions that are made of the same VAE share one training. What is there already is not made again, so the program can be
+stopped and started, and two of them can share DIR: each model is made by the one that comes first. At the end it prints
+the tables of docs/latent_size.md. `--tables` prints them alone, of the results that there are.
 """
 
 import argparse
+import collections
+import contextlib
 import json
 import pathlib
 import time
@@ -18,8 +22,9 @@ import numpy as np
 
 from benchmarks.planted import Plant, config_of, made_of, trained, with_held_out
 from benchmarks.replant import file_name, write_fixture
+from benchmarks.study import photographs as first
+from benchmarks.study import photographs_second as second
 from benchmarks.study.found import table
-from benchmarks.study.photographs import CONDITIONS, TESTED_ON_PHOTOGRAPHS
 from benchmarks.study.verdicts import in_words, is_right
 from keras_vae.evaluation.adapters import model_of
 from keras_vae.evaluation.conclusion import conclude
@@ -32,13 +37,33 @@ from keras_vae.runtime.figures import grid
 from keras_vae.runtime.lazy import keras
 from keras_vae.training import setup
 
-RESULTS = pathlib.Path(__file__).parent / "results" / "photographs"
+RESULTS = pathlib.Path(__file__).parent / "results"
 SETS = ("animals", "sprites", "mnist")  # in this order
 # Test images, and as many for validation: half of what an evaluation compares, at half of its time.
 HELD_OUT = 1000
 LARGER = 3  # pixels of the PNG for each of an image
 LEFT_ERROR = 0.05  # of the lower bound of a share
 LEVELS = ("high", "medium", "low")
+
+
+class Test(NamedTuple):
+    """A list of planted models.
+
+    Attributes:
+        conditions: Condition, flags by set of images, what is made of the model and how much of that.
+        plants: Its `Plant`s.
+        results: The folder of their results.
+    """
+
+    conditions: tuple
+    plants: tuple
+    results: pathlib.Path
+
+
+TESTS = {
+    "first": Test(first.CONDITIONS, first.TESTED_ON_PHOTOGRAPHS, RESULTS / "photographs"),
+    "second": Test(second.CONDITIONS, second.TESTED_AGAIN, RESULTS / "photographs_second"),
+}
 
 
 class Judged(NamedTuple):
@@ -71,20 +96,53 @@ def main():
     """Makes what is missing, a line for each model, and prints the tables."""
     arguments = read_arguments()
     folders = {"mnist": arguments.data_dir, "animals": arguments.animals}
-    for plant in () if arguments.tables else in_order():
-        if arguments.only not in plant.name:
-            continue
-        begun = time.monotonic()
-        if not result_of(plant).exists():
-            keras.backend.clear_session()
-            make(plant, arguments.models, folders.get(plant.data))
-        print(f"{judged(plant).line} ({time.monotonic() - begun:.0f} s)", flush=True)
-    print(f"\n{tables([judged(plant) for plant in in_order() if result_of(plant).exists()])}")
+    test = TESTS[arguments.test]
+    for together in () if arguments.tables else trainings(test, arguments.only):
+        with taken(training_file(arguments.models, together[0])) as is_ours:
+            for plant in together if is_ours else ():
+                begun, file = time.monotonic(), result_of(plant, test)
+                if not file.exists():
+                    keras.backend.clear_session()
+                    make(plant, arguments.models, folders.get(plant.data), file)
+                print(f"{judged(plant, test).line} ({time.monotonic() - begun:.0f} s)", flush=True)
+    found = [judged(plant, test) for plant in in_order(test) if result_of(plant, test).exists()]
+    print(f"\n{tables(found)}")
+
+
+def trainings(test, only):
+    """Returns lists of plants that share a training, in the order of their first ones; those whose names hold `only`."""
+    shared = {}
+    for plant in in_order(test):
+        if only in plant.name:
+            shared.setdefault((plant.data, plant.flags, plant.seed), []).append(plant)
+    return list(shared.values())
+
+
+@contextlib.contextmanager
+def taken(file):
+    """A context that is true in the first of the programs that reach a training; the others pass over it."""
+    lock = file.with_suffix(".lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        lock.touch(exist_ok=False)
+    except FileExistsError:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.unlink()
+
+
+def training_file(folder, plant):
+    """Returns the file of the trained model that a plant is made of."""
+    return folder / f"{file_name(replace(plant, condition='trained', made='', amount=0))}.keras"
 
 
 def read_arguments():
     """Returns the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--test", choices=TESTS, default="first", help="the list of models")
     parser.add_argument("--models", type=pathlib.Path, help="folder of the models and pictures")
     parser.add_argument("--data_dir", help="folder of MNIST's files, or of prepared TensorFlow Datasets")
     parser.add_argument("--animals", help="folder of CIFAR-10's animals: train/CLASS/*.jpg, test/CLASS/*.jpg")
@@ -98,30 +156,31 @@ def read_arguments():
     return arguments
 
 
-def in_order():
+def in_order(test):
     """Returns the plants: set by set, and of each set every condition once before any comes twice."""
-    seen = [condition for condition, *_ in CONDITIONS]
-    turns = {place: seen[:place].count(condition) for place, condition in enumerate(seen)}
-    places = {plant: place // len(SETS) for place, plant in enumerate(TESTED_ON_PHOTOGRAPHS)}
-    return sorted(places, key=lambda plant: (SETS.index(plant.data), turns[places[plant]], places[plant]))
+    turns, seen = {}, collections.Counter()
+    for plant in test.plants:
+        turns[plant] = seen[plant.data, plant.condition]
+        seen[plant.data, plant.condition] += 1
+    return sorted(test.plants, key=lambda plant: (SETS.index(plant.data), turns[plant]))
 
 
-def result_of(plant):
+def result_of(plant, test):
     """Returns the file of a plant's results."""
-    return RESULTS / f"{file_name(plant)}.json"
+    return test.results / f"{file_name(plant)}.json"
 
 
-def make(plant, folder, images):
+def make(plant, folder, images, results):
     """Trains a model, or reads it where it was trained before, evaluates it, and writes model, pictures and results.
 
     Args:
         plant: A `Plant`.
         folder: Of the models.
         images: Where the images are, or None for those that need no folder.
+        results: The file of its results.
     """
-    file = folder / f"{file_name(replace(plant, condition='trained', made='', amount=0))}.keras"
     begun = time.monotonic()
-    model, dataset = read_or_trained(plant, file, images)
+    model, dataset = read_or_trained(plant, training_file(folder, plant), images)
     print(f"{plant.name}: trained, {time.monotonic() - begun:.0f} s", flush=True)
     given, dataset = made_of(plant, model, dataset)
     dataset = with_held_out(dataset, HELD_OUT)
@@ -129,8 +188,8 @@ def make(plant, folder, images):
     settings = Evaluation(repair_minutes=0.0)
     measured = measure(model_of(given).subject(dataset, settings), dataset, settings)
     draw_rungs(folder / f"{file_name(plant)}.png", measured.pictures)
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    write_fixture(result_of(plant), plant, conclude(measured, Repair("program")))
+    results.parent.mkdir(parents=True, exist_ok=True)
+    write_fixture(results, plant, conclude(measured, Repair("program")))
 
 
 def read_or_trained(plant, file, images):
@@ -152,9 +211,9 @@ def draw_rungs(path, pictures):
     keras.utils.save_img(path, picture.repeat(LARGER, 0).repeat(LARGER, 1))
 
 
-def judged(plant):
+def judged(plant, test):
     """Returns the `Judged` of a plant that has results."""
-    verdict = judge(json.loads(result_of(plant).read_text(encoding="utf-8"))["results"])
+    verdict = judge(json.loads(result_of(plant, test).read_text(encoding="utf-8"))["results"])
     return Judged(plant, verdict, [in_words(finding) for finding in verdict["findings"]])
 
 
@@ -188,7 +247,7 @@ def percent(share):
 def by_condition(verdicts):
     """How many are right, by condition and set of images."""
     rows = []
-    for condition in dict.fromkeys(condition for condition, *_ in CONDITIONS):
+    for condition in dict.fromkeys(found.plant.condition for found in verdicts):
         own = [found for found in verdicts if found.plant.condition == condition]
         cells = (counted([found for found in own if found.plant.data == name]) for name in SETS)
         rows.append(

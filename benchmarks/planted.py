@@ -8,6 +8,7 @@ import shlex
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.ndimage import uniform_filter
 
 import keras_vae
 from keras_vae.cli import train
@@ -22,6 +23,8 @@ DATA = {
     "digits": "--dataset digits --epochs 40",
     "animals": "--limit 12000 --epochs 5",
 }
+IDEAL_IMAGES = 10_000  # that a blurring decoder is tested on
+PRINCIPAL, FOG_NOISE = 128, 0.1  # dimensions of fog and their deviation in a posterior
 FOLDERS = {"mnist": "--data_dir", "animals": "--dataset"}  # the flag that says where the images are
 
 
@@ -309,8 +312,59 @@ def blind(model, dataset, amount):
     return keras_vae.from_functions(encode, decode), dataset
 
 
+def fog(model, dataset, amount):
+    """Returns the model with codes of mean 0 and covariance I whose first dimensions are principal components, and its dataset.
+
+    `blind` leaves out what its map correlates in the posterior's noise, so that its codes are not of covariance I. Here the
+    first `PRINCIPAL` dimensions are the principal components of the means of `amount` training images, each divided by its
+    deviation, with a noise of its own that adds up to variance 1. In the others the posterior is the prior, and the
+    decoder ignores them.
+    """
+    images = dataset.train.images(0, int(amount))
+    means = np.concatenate([flat(model.encode(part)[0]) for part in np.array_split(images, 40)])
+    middle = means.mean(axis=0)
+    values, axes = np.linalg.eigh(np.cov(means, rowvar=False))
+    values, axes = values[: -PRINCIPAL - 1 : -1], axes[:, : -PRINCIPAL - 1 : -1]  # the largest first
+    scales = np.sqrt(values / (1 - FOG_NOISE**2))
+    size = len(middle)
+
+    def encode(images):
+        codes = (flat(model.encode(images)[0]) - middle) @ axes / scales
+        mean, log_var = np.zeros((2, len(images), size), "float32")
+        mean[:, :PRINCIPAL], log_var[:, :PRINCIPAL] = codes, 2 * np.log(FOG_NOISE)
+        return tuple(part.reshape(-1, *model.latent_shape) for part in (mean, log_var))
+
+    def decode(codes):
+        known = flat(codes)[:, :PRINCIPAL] * scales @ axes.T + middle
+        return model.decode(known.reshape(-1, *model.latent_shape).astype("float32"))
+
+    return keras_vae.from_functions(encode, decode), dataset
+
+
+def flat(codes):
+    """Returns codes as rows."""
+    codes = np.asarray(codes)
+    return codes.reshape(len(codes), -1)
+
+
+def blurred(model, dataset, amount):
+    """Returns the healthy model of `ideal` with a decoder that blurs, by the mean over `amount` x `amount` pixels, and its dataset.
+
+    Samples of the prior are blurred as reconstructions are, and nothing else is wrong.
+    """
+    sharp, drawn = ideal(model, dataset, IDEAL_IMAGES)
+
+    def decode(codes):
+        size = (1, int(amount), int(amount), 1)
+        return uniform_filter(np.asarray(sharp.decode(codes)), size, mode="nearest")
+
+    return keras_vae.from_functions(sharp.encode, decode), drawn
+
+
 MADE = {
     "blind": blind,
+    "blurred": blurred,
+    "fog": fog,
     "steps": steps,
     "copies": copies,
     "correlated": correlated,

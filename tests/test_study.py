@@ -230,8 +230,9 @@ def test_the_tested_half_has_every_condition_on_every_set_and_none_of_the_other_
     assert conditions <= {plant.condition for plant in verdicts.SET} <= set(verdicts.RIGHT)
 
 
-def test_photographs_come_first_and_no_condition_twice_before_all_came_once():
-    order = photographs.in_order()
+@pytest.mark.parametrize("name", photographs.TESTS)
+def test_photographs_come_first_and_no_condition_twice_before_all_came_once(name):
+    order = photographs.in_order(photographs.TESTS[name])
     assert len(set(order)) == len(order) == 60
     assert [plant.data for plant in order[::20]] == ["animals", "sprites", "mnist"]
     for start in range(0, 60, 20):
@@ -240,6 +241,29 @@ def test_photographs_come_first_and_no_condition_twice_before_all_came_once():
         assert len(set(once)) == 12
         assert len(set(again)) == 8
     assert {plant.condition for plant in order} <= set(verdicts.RIGHT)
+
+
+def test_the_second_test_has_no_training_and_no_planting_of_another():
+    second = photographs.TESTS["second"].plants
+    others = (*photographs.TESTS["first"].plants, *verdicts.SET, *verdicts.TESTED)
+    assert not {plant.seed for plant in second} & {plant.seed for plant in others}
+    assert not {(plant.condition, plant.data, plant.flags, plant.amount) for plant in second} & {
+        (plant.condition, plant.data, plant.flags, plant.amount) for plant in others
+    }
+
+
+def test_two_programs_share_the_trainings(tmp_path):
+    test = photographs.TESTS["second"]
+    trainings = photographs.trainings(test, "")
+    assert sorted(plant.name for together in trainings for plant in together) == sorted(
+        plant.name for plant in test.plants
+    )
+    file = photographs.training_file(tmp_path, trainings[0][0])
+    assert {photographs.training_file(tmp_path, plant) for plant in trainings[0]} == {file}
+    with photographs.taken(file) as ours, photographs.taken(file) as theirs:
+        assert (ours, theirs) == (True, False)
+    with photographs.taken(file) as again:  # the lock is gone
+        assert again
 
 
 def said(condition, name, confidence, data="animals"):

@@ -178,8 +178,15 @@ CONDITIONS = (
         8000,
     ),
 )
-TESTED_ON_PHOTOGRAPHS = tuple(
-    Plant(condition, data, flags, SEEDS[data], made, amount)
-    for condition, by_data, made, amount in CONDITIONS
-    for data, flags in by_data.items()
-)
+
+
+def plants_of(conditions, seeds):
+    """Returns the `Plant`s of a list of conditions, one for each set of images."""
+    return tuple(
+        Plant(condition, data, flags, seeds[data], made, amount)
+        for condition, by_data, made, amount in conditions
+        for data, flags in by_data.items()
+    )
+
+
+TESTED_ON_PHOTOGRAPHS = plants_of(CONDITIONS, SEEDS)

@@ -7,6 +7,7 @@ trained on other images; `keras_vae.evaluation.classifiers` trains one.
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from scipy.stats import beta, rankdata
@@ -19,6 +20,8 @@ RARE, RARER = 0.05, 0.01  # share of the reference in the region where samples c
 ENOUGH_FOR_RARER = 1000  # images in each set
 RESAMPLES = 400  # of the bootstrap
 SATURATED = 0.99  # AUC above which sets of samples cannot be compared with one another
+LARGEST = 1 - 1e-4  # AUC whose normal quantile is computed
+NORMAL = NormalDist()
 
 
 @dataclass(frozen=True)
@@ -169,6 +172,29 @@ def repaired_share(best, worst, seed=0):
     shares = 1 - drawn[:, 0] / drawn[:, 1]
     low, high = np.quantile(shares, [0.025, 0.975])
     return float(1 - known[0] / known[1]), float(shares.std(ddof=1)), float(low), float(high)
+
+
+def removed_share(better, worse):
+    """Returns how much of one set's separation from a reference another set removes: 1 - (z(better) / z(worse))^2.
+
+    z is the quantile of the normal distribution at an AUC. Between two normal distributions of equal covariance, z^2 is
+    half of their Kullback-Leibler divergence (Green and Swets 1966, "Signal Detection Theory and Psychophysics": d' is
+    sqrt(2) z). Unlike the AUC or the total variation, which are bounded, it adds up over independent directions: what is
+    removed in some of them is a share of the whole, however far the others are.
+
+    Args:
+        better, worse: The AUCs of the two sets against the same reference, `Estimate`s.
+
+    Returns:
+        The share, an `Estimate` whose error takes those of the AUCs as independent. None if `worse` is within its error of
+        0.5, or if both AUCs are nearly 1, where z cannot be measured.
+    """
+    if not worse.beyond(0.5) or better.value > SATURATED:
+        return None
+    near, far = (NORMAL.inv_cdf(min(max(area.value, 0.5), LARGEST)) for area in (better, worse))
+    slopes = 2 * near / far**2, 2 * near**2 / far**3
+    errors = (slope * area.se / NORMAL.pdf(z) for slope, area, z in zip(slopes, (better, worse), (near, far)))
+    return Estimate(1 - (near / far) ** 2, math.hypot(*errors))
 
 
 def tv(folds):

@@ -4,7 +4,7 @@ The verdict comes last, after the repair (`keras_vae.evaluation.repair`): everyt
 exported versions is in the results.
 """
 
-from keras_vae.evaluation.verdict.facts import Facts, below
+from keras_vae.evaluation.verdict.facts import Facts
 from keras_vae.evaluation.verdict.rules import collapsed, findings_of, jumps, patchy
 from keras_vae.evaluation.verdict.source import UNKNOWN, Source
 from keras_vae.evaluation.verdict.thresholds import THRESHOLDS
@@ -89,10 +89,10 @@ def doubts(facts, main):
             found.append("the classifier did not detect images of which a fifth had been altered on purpose")
         if main.name == "blurry" and not facts.is_blind and not facts.has_passed:
             found.append("it was not tested whether the distances can see blur here")
-        if main.sub_verdict in BY_MEAN_AND_COVARIANCE and below(facts.explained_share, THRESHOLDS.explained):
+        if main.sub_verdict in BY_MEAN_AND_COVARIANCE and facts.has_uncertain_cause:
             found.append(
-                "the cause may be another, as a Gaussian with the codes' mean and covariance closes only"
-                f" {percent(facts.explained_share)} of the gap"
+                "the cause may be another, as a Gaussian with the codes' mean and covariance removes"
+                f" {percent(facts.explained.value)} ± {percent(facts.explained.se)} of what a classifier sees"
             )
     elif facts.get("generation_gap", "features", "name") != "classifier":
         found.append("without labels, distances penalise blur more than unrealistic images")

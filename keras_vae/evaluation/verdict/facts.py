@@ -1,7 +1,7 @@
 """The quantities that the rules of the verdict use, under short names."""
 
 from keras_vae.evaluation.metrics.estimate import SURE, Estimate, beyond_error
-from keras_vae.evaluation.metrics.two_sample import SATURATED
+from keras_vae.evaluation.metrics.two_sample import removed_share
 from keras_vae.evaluation.verdict.source import UNKNOWN
 from keras_vae.evaluation.verdict.thresholds import THRESHOLDS
 from keras_vae.model.likelihoods import LIKELIHOODS
@@ -10,7 +10,6 @@ from keras_vae.model.objectives import OBJECTIVES
 STANDARD = ("standard", "N(0, I)", None)  # older results have "N(0, I)"
 RARE = 0.05  # share of the decoded codes that lie where samples count as off
 LEAST_POWER = 0.55  # AUC of the planted control; 0.6 is perfect
-LEAST_GAIN = 0.1  # share of the prior's AUC above chance; a Gaussian's gain is judged if its error is smaller
 CODEBOOK = ("uniform_codes", "all entries alike")  # the latter in older results
 
 
@@ -240,22 +239,27 @@ class Facts:
         )
 
     @property
-    def is_beyond_mean_and_covariance(self):
-        """Whether a Gaussian with the mean and covariance of the codes is told from decoded codes as surely as the prior.
+    def explained(self):
+        """How much of the prior's separation from decoded codes a Gaussian with the codes' mean and covariance removes.
 
-        Then mean and covariance are not what is wrong with the samples, however far they are from the prior's.
+        A share, an `Estimate`; None if the Gaussian was not measured or the share cannot be computed.
         """
         fitted = self.estimate("told_apart", "gaussian", "auc")
-        if None in (self.auc, fitted) or fitted.value > SATURATED:
-            return False
-        error = SURE * max(self.auc.se, fitted.se)
-        return self.auc.value - fitted.value <= error <= LEAST_GAIN * (self.auc.value - 0.5)
+        return None if None in (self.auc, fitted) else removed_share(fitted, self.auc)
 
     @property
-    def explained_share(self):
-        """The share of the prior's total variation that a Gaussian with the codes' mean and covariance removes, or None."""
-        prior, fitted = (self.get("told_apart", name, "tv") for name in ("prior", "gaussian"))
-        return None if fitted is None or not above(prior, 0) else 1 - fitted / prior
+    def is_beyond_mean_and_covariance(self):
+        """Whether a Gaussian with the mean and covariance of the codes surely removes less than half of the separation.
+
+        Then mean and covariance are not what is wrong with most of the samples, however far they are from the prior's.
+        """
+        share = self.explained
+        return share is not None and Estimate(-share.value, share.se).beyond(-THRESHOLDS.explained)
+
+    @property
+    def has_uncertain_cause(self):
+        """Whether the mismatch in nats named the cause because the share that a Gaussian removes is not surely half or more."""
+        return self.explained is not None and not surely(self.explained, THRESHOLDS.explained)
 
     @property
     def is_repairable(self):
