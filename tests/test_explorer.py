@@ -22,11 +22,14 @@ from keras_vae import DATASETS, Autoencoder, load_dataset
 from keras_vae.cli.explore import main
 from keras_vae.errors import UsageError
 from keras_vae.evaluation.metrics.manifold import DEAD_ZONE_SHARE
-from keras_vae.explorer import World, dead_zones, explorer_routes, static_page, write_projector
+from keras_vae.explorer import dead_zones
 from keras_vae.explorer.kept import Kept
+from keras_vae.explorer.live import explorer_routes
 from keras_vae.explorer.network import CannotCompute, FeatureMaps, computable
 from keras_vae.explorer.packing import to_text
-from keras_vae.explorer.world import principal_axes
+from keras_vae.explorer.page import static_page
+from keras_vae.explorer.projector import write_projector
+from keras_vae.explorer.world import World, principal_axes
 from keras_vae.layers.densities import bernoulli_log_density, gaussian_log_density
 from keras_vae.samplers import save
 from keras_vae.training.config import Config

@@ -15,11 +15,13 @@ from PIL import Image
 
 from keras_vae import Autoencoder
 from keras_vae.evaluation.metrics import paths
-from keras_vae.explorer import World, explorer_routes, static_page
 from keras_vae.explorer import page as page_module
+from keras_vae.explorer.live import explorer_routes
 from keras_vae.explorer.network import FeatureMaps, graph
 from keras_vae.explorer.packing import to_text
+from keras_vae.explorer.page import static_page
 from keras_vae.explorer.replay import replay_of
+from keras_vae.explorer.world import World
 from keras_vae.model.likelihoods import LIKELIHOODS
 from keras_vae.model.networks import NETWORKS
 from keras_vae.training.replay import read as read_replay

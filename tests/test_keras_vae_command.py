@@ -1,5 +1,7 @@
 """`keras-vae`, one command with the others as subcommands."""
 
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -62,3 +64,15 @@ def test_a_missing_package_is_said_in_one_line(tmp_path, capsys):
         export.main([str(tmp_path / "run"), "--format", "onnx"])
     assert exit.value.code == 2
     assert "pip install" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("module", ["keras_vae.explorer", "keras_vae.serving", "keras_vae.sweep"])
+def test_a_mistyped_option_is_refused_in_one_line_without_tensorflow(module):
+    command = [sys.executable, "-X", "importtime", "-m", module, "--prot"]
+    process = subprocess.run(command, capture_output=True, text=True)
+    lines = process.stderr.splitlines()
+    imported = [line.split()[-1] for line in lines if line.startswith("import time:")]
+    (said,) = (line for line in lines if not line.startswith("import time:"))
+    assert process.returncode == 2
+    assert "--prot" in said
+    assert "tensorflow" not in imported

@@ -55,7 +55,9 @@ def main(argv=None):
         raise UsageError(f"{len(paths)} runs are given, but the page shows one or two")
     runs = [open_run(path) for path in paths]
     devices.start()
-    from keras_vae.explorer import World, static_page, write_projector
+    from keras_vae.explorer.page import static_page
+    from keras_vae.explorer.projector import write_projector
+    from keras_vae.explorer.world import World
 
     worlds = [World(run) for run in runs]
     if asked.projector:

@@ -104,7 +104,7 @@ def run_command(argv):
 
     listener = listen(settings.host, settings.port)
     devices.start()
-    from keras_vae.explorer import prepare as prepare_explorer
+    from keras_vae.explorer.live import prepare as prepare_explorer
     from keras_vae.serving.app import make_app
 
     with notice("loading the exported models, which takes up to a minute if they are large"):

@@ -59,7 +59,7 @@ def main(argv=None):
 
 def finished(run, model, dataset):
     """Computes what the explorer of a trained run opens with."""
-    from keras_vae.explorer import keep
+    from keras_vae.explorer.world import keep
 
     with contextlib.suppress(UsageError, DatasetError):  # the explorer says it when it is opened
         keep(run, model, dataset)

@@ -1,9 +1,10 @@
 """The latent explorer: a web page about one run, or two side by side.
 
-    explorer_routes(app, runs)      adds the live page to a FastAPI application
-    prepare(app)                    computes what the page opens with, before it is requested
-    keep(run, model, dataset)       computes the same after a training
-    static_page(worlds)             the same page as one HTML file, with the networks computed in the browser
+    live.explorer_routes(app, runs)      adds the live page to a FastAPI application
+    live.prepare(app)                    computes what the page opens with, before it is requested
+    world.keep(run, model, dataset)      computes the same after a training
+    page.static_page(worlds)             the same page as one HTML file, with the networks computed in the browser
+    projector.write_projector(world)     files for TensorBoard's Embedding Projector
 
 The page consists of JavaScript modules, `static/`, without a build step. All data of a run that are computed in advance
 are a `World`, and are kept with the run (`kept.py`). Everything else is computed on demand by one of three engines
@@ -12,10 +13,3 @@ browser cannot compute.
 
 Imports: `report`, `evaluation`. Begin with `world.py` and `static/main.js`.
 """
-
-from keras_vae.explorer.live import explorer_routes, prepare
-from keras_vae.explorer.page import static_page
-from keras_vae.explorer.projector import write_projector
-from keras_vae.explorer.world import World, keep
-
-__all__ = ["World", "explorer_routes", "keep", "prepare", "static_page", "write_projector"]

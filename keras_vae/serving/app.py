@@ -15,7 +15,7 @@
 import contextlib
 import os
 
-from keras_vae.explorer import explorer_routes
+from keras_vae.explorer.live import explorer_routes
 from keras_vae.serving.extra import extra
 from keras_vae.serving.health import LIVE, READY, probe
 from keras_vae.serving.models import Model, Watcher

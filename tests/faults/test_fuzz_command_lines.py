@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import keras_vae.evaluation.sections
-import keras_vae.explorer
+import keras_vae.explorer.page
+import keras_vae.explorer.projector
 import keras_vae.serving.server
 import keras_vae.sweep.running
 from keras_vae import explorer
@@ -53,8 +54,8 @@ def place(tmp_path_factory):
         patch.setattr(keras_vae.evaluation.sections, "measure", done)
         patch.setattr(sweep, "check_models", done)
         patch.setattr(keras_vae.sweep.running, "run_all", done)
-        patch.setattr(explorer, "static_page", lambda worlds: "<!doctype html>")
-        patch.setattr(explorer, "write_projector", done)
+        patch.setattr(explorer.page, "static_page", lambda worlds: "<!doctype html>")
+        patch.setattr(explorer.projector, "write_projector", done)
         patch.setattr(serving, "prepare", done)
         patch.setattr(keras_vae.serving.server, "serve", done)
         yield folder
