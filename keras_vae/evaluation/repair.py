@@ -5,8 +5,6 @@
 
 import dataclasses
 
-SAMPLERS = "samplers"  # the folder of a run
-
 
 @dataclasses.dataclass(frozen=True)
 class Repair:
@@ -80,7 +78,7 @@ def save_samplers(run, samplers):
     """Writes each sampler to the run's folder and returns the names of the files by sampler."""
     from keras_vae.samplers import save
 
-    files = {name: run.path / SAMPLERS / f"{name}.npz" for name in samplers}
+    files = {name: run.sampler_file(name) for name in samplers}
     for name, path in files.items():
         save(samplers[name], path)
     return {name: str(path.relative_to(run.path)) for name, path in files.items()}

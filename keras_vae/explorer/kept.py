@@ -76,7 +76,7 @@ def head_of(key, content):
 
 def samplers_of(run):
     """Returns the checksums of a run's fitted samplers by file name."""
-    return {path.name: digest(path) for path in sorted((run.path / "samplers").glob("*.npz"))}
+    return {path.name: digest(path) for path in run.sampler_files().values()}
 
 
 def checksum(value):

@@ -189,9 +189,7 @@ class World:
     @functools.cached_property
     def fitted(self):
         """The samplers of codes that the evaluation has fitted, by name."""
-        loaded = {
-            path.stem: load_sampler(path) for path in sorted((self.run.path / "samplers").glob("*.npz"))
-        }
+        loaded = {name: load_sampler(path) for name, path in self.run.sampler_files().items()}
         shape = tuple(self.map["latent_shape"])
         return {name: one for name, one in loaded.items() if tuple(one.latent_shape) == shape}
 

@@ -55,7 +55,7 @@ def report_run(settings, run, given, job):
     """Measures one run, repairs its decoder and writes its report; returns results, pictures and the report's page."""
     from keras_vae import report
     from keras_vae.evaluation.conclusion import conclude
-    from keras_vae.evaluation.repair import SAMPLERS, Repair, repair
+    from keras_vae.evaluation.repair import Repair, repair
     from keras_vae.evaluation.sections import measure, parts
     from keras_vae.evaluation.sections.clock import expected_seconds
     from keras_vae.evaluation.subject import from_model
@@ -75,7 +75,7 @@ def report_run(settings, run, given, job):
     model = load_model(run)
     steps = (*parts(settings), *(("repair",) if settings.repair else ()), "report")
     job.plan(expected_seconds(steps, dataset, settings), run.path.name)
-    measured = measure(from_model(model, run.path.name), dataset, settings, run.path / SAMPLERS, job)
+    measured = measure(from_model(model, run.path.name), dataset, settings, run.samplers, job)
     with run.publishing():
         repaired = Repair("not_asked")
         if settings.repair:

@@ -116,8 +116,8 @@ def unpack(folder, path, made_from):
 
 def keep(run, name, model, classes):
     """Writes a preset's sampler to its run, and exports a decoder that draws from it."""
-    save(model.sampler, run.path / "samplers" / f"{name}.npz")
-    write_json(run.path / "samplers" / KEPT, {"sampler": name, "model": run.model_checksum()})
+    save(model.sampler, run.sampler_file(name))
+    write_json(run.samplers / KEPT, {"sampler": name, "model": run.model_checksum()})
     names = classes or tuple(map(str, range(getattr(model.sampler, "num_labels", 0))))
     version = export_decoder(model, run.serving, model.sampler, names)
     run.note_repaired(version.relative_to(run.path).as_posix(), run.made_from(name, names))
@@ -142,7 +142,7 @@ def recommended_sampler(run):
     results = run.report / presets.RESULTS
     repair = read_json(results).get("repair") if results.is_file() else None
     name = repair.get("sampler") if isinstance(repair, dict) else None
-    path = run.path / "samplers" / f"{name}.npz"
+    path = run.sampler_file(name)
     return load(path) if name and is_folder_name(name) and path.is_file() else None
 
 

@@ -140,8 +140,23 @@ class Run:
         return self.path / "logs"
 
     @property
+    def samplers(self) -> pathlib.Path:
+        return self.path / "samplers"
+
+    def sampler_file(self, name: str) -> pathlib.Path:
+        """Returns the file of the fitted sampler of this name."""
+        return self.samplers / f"{name}.npz"
+
+    def sampler_files(self) -> dict[str, pathlib.Path]:
+        """Returns the files of the fitted samplers by name.
+
+        Files with a second dot, such as `flow_matching.training.npz`, are the state of a training and no samplers.
+        """
+        return {path.stem: path for path in sorted(self.samplers.glob("*.npz")) if "." not in path.stem}
+
+    @property
     def repaired_file(self) -> pathlib.Path:
-        return self.path / "samplers" / "exported.json"
+        return self.samplers / "exported.json"
 
     @property
     def serving(self) -> pathlib.Path:
@@ -213,7 +228,7 @@ class Run:
 
     def made_from(self, sampler: str, classes: Sequence[str]) -> dict:
         """Returns what a decoder that draws from the saved sampler of this name is made from."""
-        path = self.path / "samplers" / f"{sampler}.npz"
+        path = self.sampler_file(sampler)
         return {
             "model": self.model_checksum(),
             "sampler": checksums.digest(path) if path.is_file() else None,
