@@ -54,6 +54,7 @@ def train(
         config: A `Config`.
         run: A `Run` to resume, or None.
         finished: A function of the run, its best model and the dataset, called once these are complete, or None.
+            `keras_vae.explorer.world.keep` computes what the explorer opens with, as `train.py` does.
 
     Returns:
         The `Run`.

@@ -37,7 +37,7 @@ class Player {
     this.slider = h("input", { type: "range", min: 0, max: this.last, step: 1, "aria-label": "Epoch", oninput: () => { this.stop(); this.go(Number(this.slider.value)); } });
     this.epoch = h("output", { class: "value" });
     this.play = h("button", { type: "button", text: "Play", onclick: () => (this.playing ? this.stop() : this.#start()) });
-    this.losses = h("dl", { class: "numbers" });
+    this.losses = h("dl", { class: "numbers losses" });
     this.element = h("div", {},
       h("div", { class: "tools" }, this.play, this.slider, this.epoch),
       h("div", { class: "replayed" }, this.plane, h("div", {}, this.losses, this.chart, h("p", { class: "muted small" }, ...this.#legend()),
