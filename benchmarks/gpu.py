@@ -90,7 +90,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="small batches and matrices, to try it on a CPU")
     asked = parser.parse_args()
     until, facts = time.monotonic() + 60 * asked.minutes, {"machine": machine(), "quick": asked.quick}
-    sizes = ["--size", 256, "--seconds", 0.1] if asked.quick else []
+    sizes = ["--sizes", 256, "--seconds", 0.1] if asked.quick else []
     installed = [one for one in asked.backends if can_import(sys.executable, one)]
     facts["ceilings"] = {one: answer(peer_command("device", *sizes), one, until) for one in installed}
     facts["found"] = {one: {} for one in installed}

@@ -123,6 +123,7 @@ def test_environment_json_tells_versions_devices_and_command_line(whole):
     environment = json.loads((folder / "environment.json").read_text())
     assert environment["packages"]["keras"] == keras.__version__
     assert "1 CPU" in environment["devices"]
+    assert environment["onednn"] == "yes"  # tests/conftest.py says so
     assert environment["command_line"][1:3] == ["--limit", "64"]
 
 

@@ -7,10 +7,14 @@ from keras import ops
 from peers.task import fastest, report
 
 
-def teraflops(dtype, size, seconds):
-    """Returns the rate of products of square matrices of `size`."""
-    left, right = (ops.cast(keras.random.normal((size, size), seed=seed), dtype) for seed in (1, 2))
-    return 2 * size**3 / fastest(lambda: wait(ops.matmul(left, right)), seconds) / 1e12
+def teraflops(dtype, sizes, seconds):
+    """Returns the rate of products of square matrices, the best of `sizes`, `seconds` for each: no one size is the fastest everywhere."""
+
+    def rate(size):
+        left, right = (ops.cast(keras.random.normal((size, size), seed=seed), dtype) for seed in (1, 2))
+        return 2 * size**3 / fastest(lambda: wait(ops.matmul(left, right)), seconds) / 1e12
+
+    return max(map(rate, sizes))
 
 
 def gigabytes(size, seconds):
@@ -36,7 +40,9 @@ def accelerators():
 def main():
     """Measures and reports; float16 on a GPU alone, where there is one at hand."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", type=int, default=4096, help="rows and columns of the matrices")
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=[1024, 4096, 8192], help="rows and columns of the matrices"
+    )
     parser.add_argument("--seconds", type=float, default=2.0, help="for each")
     arguments = parser.parse_args()
     gpus = accelerators()
@@ -44,7 +50,7 @@ def main():
     report(
         device=gpus[0] if gpus else "CPU",
         backend=keras.backend.backend(),
-        products={dtype: teraflops(dtype, arguments.size, arguments.seconds) for dtype in dtypes},
+        products={dtype: teraflops(dtype, arguments.sizes, arguments.seconds) for dtype in dtypes},
         copy=gigabytes(2**29, arguments.seconds),
     )
 

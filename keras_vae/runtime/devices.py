@@ -64,6 +64,11 @@ def choose_onednn():
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
+def onednn():
+    """Returns whether TensorFlow was told to compute with oneDNN, "yes" or "no", or "TensorFlow's choice"."""
+    return {"1": "yes", "0": "no"}.get(os.environ.get("TF_ENABLE_ONEDNN_OPTS"), "TensorFlow's choice")
+
+
 def start(training=False):
     """Imports TensorFlow and Keras and initializes the devices, without start-up messages.
 

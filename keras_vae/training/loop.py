@@ -91,7 +91,11 @@ def train(
         announce(config, dataset, model, run, state)
         try:
             run.write_config(config)
-            run.write_environment(devices=devices.describe(config.precision), dataset=dataset.fingerprint)
+            run.write_environment(
+                devices=devices.describe(config.precision),
+                onednn=devices.onednn(),
+                dataset=dataset.fingerprint,
+            )
             with dataset_errors():
                 stopped = fit(model, dataset, config, run, state) if unfinished else None
                 if workers.is_chief():
