@@ -66,7 +66,7 @@ RECIPES = {
     "mnist-16": Recipe(f"{ON_MNIST} --latent 16 --epochs 8", "--repair_minutes 0", MNIST, BESIDE),
     "mnist-8x8x1024": Recipe(
         f"{ON_MNIST} --latent 8x8x1024 --objective beta_vae --objective.beta 0.015625 --epochs 3",
-        "--samplers flow_matching --repair_minutes 8",
+        "--repair_minutes 9.5",
         MNIST,
         BESIDE,
     ),
