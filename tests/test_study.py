@@ -266,6 +266,18 @@ def test_two_programs_share_the_trainings(tmp_path):
         assert again
 
 
+def test_the_verdicts_of_the_second_test_are_those_of_the_page():
+    test = photographs.TESTS["second"]
+    found = [photographs.judged(plant, test) for plant in test.plants]
+    assert [one.plant.name for one in found if not one.right] == [
+        "clustered-animals-latent-28-epochs-4-seed-44"
+    ]
+    assert {one.verdict["confidence"] for one in found if one.right} == {"high"}
+    page = (PAGE.parent / "latent_size.md").read_text(encoding="utf-8")
+    assert photographs.by_set(found) in page
+    assert photographs.calibration(found) in page
+
+
 def said(condition, name, confidence, data="animals"):
     """A verdict on a plant of a condition."""
     plant = planted.Plant(condition, data, "--latent 2")
