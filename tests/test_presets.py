@@ -21,6 +21,7 @@ from keras_vae import presets
 from keras_vae.cli import pack, sample
 from keras_vae.errors import Damaged, UsageError
 from keras_vae.evaluation.results.file import read_results
+from keras_vae.presets.folder import without_commands
 from keras_vae.runtime import checksums
 from keras_vae.runtime.half import halved, widened
 from keras_vae.runtime.lazy import keras
@@ -141,6 +142,20 @@ def test_results_are_reduced_to_the_essential_ones(folder):
     results = read_results(folder / "results.json")
     assert "latent" not in results
     assert results["told_apart"]["gaussian"]["auc"] == 0.713
+
+
+def test_results_in_a_preset_name_no_folder_of_the_machine():
+    said = {"name": "patchy", "command": "evaluate /home/me/run", "steps": [{"command": "/home/me"}]}
+    assert without_commands({"verdict": said}) == {
+        "verdict": {"name": "patchy", "command": None, "steps": [{"command": None}]}
+    }
+
+
+@pytest.mark.parametrize("name", sorted(presets.known()))
+def test_no_file_of_our_presets_names_a_folder_of_the_machine(name):
+    for file in ("results.json", "README.md", "preset.json"):
+        text = (presets.find(name) / file).read_text(encoding="utf-8")
+        assert not re.search(r"(?<![:/\w.])/[a-z]+/[a-z]", text)
 
 
 def test_the_card_says_verdict_nats_limits_data_and_licence(folder):

@@ -221,6 +221,22 @@ def test_many_coordinates_have_an_estimated_density_with_an_error():
     assert (small.log_prob_and_error(normal(2, 3))[1] == 0).all()
 
 
+def test_a_larger_budget_teaches_the_few_steps_anew(tmp_path):
+    corners = np.sign(normal(300, 5))  # which take some learning
+    codes = Codes(corners, np.full((300, 5), -4.0, "float32"))
+    settings = {"width": 16, "updates": 200, "minutes": 10.0}
+    whole = FlowMatching((5,), **settings).fit(codes)
+    file = tmp_path / "state.npz"
+    before = FlowMatching((5,), **{**settings, "updates": 100}).fit(codes, file=file)
+    after = FlowMatching((5,), **settings).fit(codes, file=file)
+    # The samples are of the network that takes few steps: it must have learned from the better velocities.
+    assert not np.array_equal(before.sample(range(4)), after.sample(range(4)))
+    np.testing.assert_allclose(after.density.weights, whole.density.weights, atol=1e-5)
+    np.testing.assert_allclose(after.density.few, whole.density.few, atol=1e-4)
+    same = FlowMatching((5,), **settings).fit(codes, file=file)  # the budget is used up
+    np.testing.assert_array_equal(same.density.few, after.density.few)
+
+
 @pytest.mark.long
 def test_the_same_updates_give_the_same_sampler_and_a_killed_training_goes_on(tmp_path):
     codes = Codes(normal(300, 5), np.zeros((300, 5), "float32"))

@@ -592,6 +592,7 @@ def test_where_the_encoder_overfits_the_sampler_is_judged_by_draws_of_training_i
     entry = {"auc_se": 0.01, "off": 0.5, "off_se": 0.01, "tv_low": 0.5, "missing": 0.5}
     aucs = {
         "prior": 0.99,
+        "prior_training": 0.97,
         "mixture": 0.8,
         "mixture_training": 0.5,
         "training": 0.8,
@@ -602,7 +603,10 @@ def test_where_the_encoder_overfits_the_sampler_is_judged_by_draws_of_training_i
     results["told_apart"]["encoder_overfits"] = True
     verdict = judge(results)
     assert "The encoder causes part of this" in verdict["findings"][0]["evidence"]
-    assert "this is a repair" in verdict["remedy"]
+    assert (
+        "decoded codes of training images in 50% of pairs, those of N(0, I) in 97%; this is a repair"
+        in verdict["remedy"]
+    )
 
 
 def test_blurred_reconstructions_are_named_beside_a_hole():

@@ -1,5 +1,6 @@
 """Serves exported runs: `keras-vae serve prepare RUN` and `keras-vae serve run RUN`."""
 
+import functools
 import re
 import shlex
 import sys
@@ -113,10 +114,11 @@ def run_command(argv):
         )
     url = address(listener)
     devices.say(f"serving {', '.join(app.state.models)} on {url}/v1/models (press Ctrl-C to stop)")
-    if any(route.path == "/" for route in app.routes):
+    explores = any(route.path == "/" for route in app.routes)
+    if explores:
         devices.say(f"the explorer: {url}/")
-        prepare_explorer(app)
-    serve(app, listener, settings.host, settings.request_seconds)
+    started = functools.partial(prepare_explorer, app) if explores else None
+    serve(app, listener, settings.host, settings.request_seconds, started)
 
 
 COMMANDS = {"prepare": prepare_command, "run": run_command}

@@ -67,7 +67,9 @@ def write(folder, model, sampler=None, results=None, about=None, half=False):
         WriteError: It cannot be written.
     """
     path = Path(folder)
-    results = {name: value for name, value in (results or {}).items() if name in ESSENTIAL}
+    results = without_commands(
+        {name: value for name, value in (results or {}).items() if name in ESSENTIAL}
+    )
     about = dataclasses.replace(about or About(), sampler=sampler and name_of(sampler), half=half)
     with writing(path), unfinished(path.absolute().parent) as temporary:
         new = temporary / "new"
@@ -87,6 +89,15 @@ def write(folder, model, sampler=None, results=None, about=None, half=False):
         if not rename(new, path):
             raise UsageError(f"{path} exists already: choose another folder")
     return path
+
+
+def without_commands(node):
+    """Returns results whose commands are None: they name folders of the machine on which they were made."""
+    if isinstance(node, dict):
+        return {
+            key: None if key == "command" else without_commands(value) for key, value in node.items()
+        }
+    return [without_commands(value) for value in node] if isinstance(node, list) else node
 
 
 def read_facts(folder):

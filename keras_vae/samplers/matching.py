@@ -154,12 +154,19 @@ class Matching:
         losses = self.velocity_loss, self.held_out_velocity_loss
         velocity = self.learned["velocity"] = Learning(flatten(self.network), *losses)
         velocity.restore_from(stored, "velocity.")
-        self.go_on("velocity", (1 - TAUGHT) * seconds, updates, file, show)
+        if "few.best" not in stored or not np.array_equal(stored.get("budget"), self.budget):
+            self.go_on("velocity", (1 - TAUGHT) * seconds, updates, file, show)
         few = self.learned["few"] = Learning(velocity.best, self.few_loss, self.held_out_few_loss)
-        few.restore_from(stored, "few.")
+        if np.array_equal(velocity.best, stored.get("velocity.best")):  # else its teacher is another
+            few.restore_from(stored, "few.")
         allowed = min(TAUGHT * seconds, max(velocity.seconds * TAUGHT / (1 - TAUGHT), LEAST_TAUGHT))
         self.go_on("few", allowed, max(updates // 4, 1), file, show)
         return velocity.best, few.best
+
+    @property
+    def budget(self):
+        """The minutes and updates allowed: after a kill within the same budget only the unfinished part goes on."""
+        return np.array([self.sampler.minutes, self.sampler.updates], "float64")
 
     def go_on(self, name, seconds, updates, file, show):
         """Trains one of the networks within the rest of its budget."""
@@ -181,7 +188,7 @@ class Matching:
                 for key, value in learning.state().items()
             }
             with whole(file) as temporary, open(temporary, "wb") as opened:
-                np.savez(opened, key=self.key, **arrays)
+                np.savez(opened, key=self.key, budget=self.budget, **arrays)
 
         return save
 

@@ -72,9 +72,27 @@ def punctual(seconds):
     return Punctual
 
 
-def serve(app, listener, host, request_seconds=60.0):
-    """Serves requests on `listener` until SIGINT or SIGTERM; pending requests are finished first."""
-    uvicorn = extra("uvicorn")
+def serve(app, listener, host, request_seconds=60.0, started=None):
+    """Serves requests on `listener` until SIGINT or SIGTERM; pending requests are finished first.
+
+    Args:
+        app: The application.
+        listener: A listening socket.
+        host: The address that it listens on.
+        request_seconds: How long a request's headers may take.
+        started: A function that is called once the server answers, or None. It may start a thread that imports packages:
+            tensorflow_datasets replaces the import function of all threads while it is imported, so that an import of
+            the server's at the same time fails (`etils.epy.lazy_imports`).
+    """
+    uvicorn, anyio = extra("uvicorn"), extra("anyio")
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets=None):
+            await super().startup(sockets)
+            await anyio.sleep(0)  # imports its backend
+            if started:
+                started()
+
     config = uvicorn.Config(
         guarded(app, host),
         http=punctual(request_seconds),
@@ -89,7 +107,7 @@ def serve(app, listener, host, request_seconds=60.0):
     before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         with contextlib.closing(listener):
-            uvicorn.Server(config).run(sockets=[listener])
+            Server(config).run(sockets=[listener])
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
