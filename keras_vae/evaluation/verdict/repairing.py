@@ -63,7 +63,7 @@ def gain(facts):
     if auc is not None and facts.is_better:
         # Both numbers against the same decoded codes.
         of_training = facts.estimate("told_apart", f"{facts.sampler}_training", "auc") is not None
-        prior = of_training and facts.estimate("told_apart", "prior_training", "auc") or facts.auc
+        prior = (of_training and facts.estimate("told_apart", "prior_training", "auc")) or facts.auc
         return (
             f"sample from the fitted {facts.sampler} (a classifier distinguishes its samples from decoded codes"
             f"{' of training images' if of_training else ''} in {percent(auc.value)} of pairs, those of"
