@@ -28,9 +28,8 @@ class Thresholds:
     spare_dimensions: float = 8.0  # per direction that is needed for 95% of the means' variance
     low_beta: float = 0.2
     overcalibrated: float = 3.0  # mean squared error over the decoder's variance
-    explained: float = (
-        0.5  # share of the prior's separation that a Gaussian with the codes' mean and covariance removes
-    )
+    # Share of the prior's separation that a Gaussian with the codes' mean and covariance removes.
+    explained: float = 0.5
     scale_share: float = 0.7  # share of the mismatch that single dimensions explain
     rough: float = 4.0  # Jacobian's norm, 95th percentile over median
     torn: float = 3.0  # largest step of a path over the mean step
