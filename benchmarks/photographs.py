@@ -11,7 +11,6 @@ the tables of docs/latent_size.md. `--tables` prints them alone, of the results 
 
 import argparse
 import collections
-import contextlib
 import json
 import pathlib
 import time
@@ -34,6 +33,7 @@ from keras_vae.evaluation.sections import measure
 from keras_vae.evaluation.settings import Evaluation
 from keras_vae.evaluation.verdict import judge
 from keras_vae.runtime.figures import grid
+from keras_vae.runtime.files import locked
 from keras_vae.runtime.lazy import keras
 from keras_vae.training import setup
 
@@ -50,19 +50,17 @@ class Test(NamedTuple):
     """A list of planted models.
 
     Attributes:
-        conditions: Condition, flags by set of images, what is made of the model and how much of that.
         plants: Its `Plant`s.
         results: The folder of their results.
     """
 
-    conditions: tuple
     plants: tuple
     results: pathlib.Path
 
 
 TESTS = {
-    "first": Test(first.CONDITIONS, first.TESTED_ON_PHOTOGRAPHS, RESULTS / "photographs"),
-    "second": Test(second.CONDITIONS, second.TESTED_AGAIN, RESULTS / "photographs_second"),
+    "first": Test(first.TESTED_ON_PHOTOGRAPHS, RESULTS / "photographs"),
+    "second": Test(second.TESTED_AGAIN, RESULTS / "photographs_second"),
 }
 
 
@@ -99,7 +97,7 @@ def main():
     test = TESTS[arguments.test]
     for together in () if arguments.tables else trainings(test, arguments.only):
         with taken(training_file(arguments.models, together[0])) as is_ours:
-            for plant in together if is_ours else ():
+            for plant in () if is_ours is False else together:
                 begun, file = time.monotonic(), result_of(plant, test)
                 if not file.exists():
                     keras.backend.clear_session()
@@ -114,29 +112,29 @@ def trainings(test, only):
     shared = {}
     for plant in in_order(test):
         if only in plant.name:
-            shared.setdefault((plant.data, plant.flags, plant.seed), []).append(plant)
+            shared.setdefault(training_of(plant), []).append(plant)
     return list(shared.values())
 
 
-@contextlib.contextmanager
 def taken(file):
-    """A context that is true in the first of the programs that reach a training; the others pass over it."""
+    """Returns a context that is True in the first of the programs that reach a training, and False in the others.
+
+    It is None where that is unknown, see `keras_vae.runtime.files.locked`.
+    """
     lock = file.with_suffix(".lock")
     lock.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        lock.touch(exist_ok=False)
-    except FileExistsError:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        lock.unlink()
+    lock.touch()
+    return locked(lock)
+
+
+def training_of(plant):
+    """Returns the plant without what is made of it: those that share a training are alike."""
+    return replace(plant, condition="trained", made="", amount=0)
 
 
 def training_file(folder, plant):
     """Returns the file of the trained model that a plant is made of."""
-    return folder / f"{file_name(replace(plant, condition='trained', made='', amount=0))}.keras"
+    return folder / f"{file_name(training_of(plant))}.keras"
 
 
 def read_arguments():

@@ -625,7 +625,7 @@ def test_the_second_start_computes_nothing_until_something_has_changed(six, tmp_
         with pytest.raises(AssertionError, match="kept"):
             World(run).layer("overlays")
         save(mixture, run.path / "samplers" / "mixture.npz")
-        # The state of a training of flow_matching, which an evaluation leaves there, is no sampler.
+        # An evaluation also leaves the state of flow_matching's training there. It is not a sampler.
         np.savez(run.path / "samplers" / "flow_matching.training.npz", step=3)
         assert World(run).facts["samplers"] == [
             "prior",

@@ -154,7 +154,8 @@ class Matching:
         losses = self.velocity_loss, self.held_out_velocity_loss
         velocity = self.learned["velocity"] = Learning(flatten(self.network), *losses)
         velocity.restore_from(stored, "velocity.")
-        if "few.best" not in stored or not np.array_equal(stored.get("budget"), self.budget):
+        is_done = "few.best" in stored and np.array_equal(stored.get("budget"), self.budget)
+        if not is_done:
             self.go_on("velocity", (1 - TAUGHT) * seconds, updates, file, show)
         few = self.learned["few"] = Learning(velocity.best, self.few_loss, self.held_out_few_loss)
         if np.array_equal(velocity.best, stored.get("velocity.best")):  # else its teacher is another

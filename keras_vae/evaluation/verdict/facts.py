@@ -200,9 +200,18 @@ class Facts:
         """
         if self.sampler in (None, "prior"):
             return None
-        of_training = self.estimate("told_apart", f"{self.sampler}_training", "auc")
         own = self.estimate("told_apart", self.sampler, "auc")
-        return of_training or (own and (self.estimate("told_apart", "best_auc") or own))
+        return self.best_of_training or (own and (self.estimate("told_apart", "best_auc") or own))
+
+    @property
+    def best_of_training(self):
+        """The AUC of the best sampler's samples against decoded codes of training images, an `Estimate` or None."""
+        return self.estimate("told_apart", f"{self.sampler}_training", "auc")
+
+    @property
+    def auc_beside_best(self):
+        """The prior's AUC against the decoded codes that `best_auc` was measured against."""
+        return (self.best_of_training and self.estimate("told_apart", "prior_training", "auc")) or self.auc
 
     @property
     def is_repaired(self):

@@ -61,13 +61,10 @@ def gain(facts):
     """Returns a phrase on the best fitted sampler and its measured gain."""
     auc = facts.best_auc
     if auc is not None and facts.is_better:
-        # Both numbers against the same decoded codes.
-        of_training = facts.estimate("told_apart", f"{facts.sampler}_training", "auc") is not None
-        prior = (of_training and facts.estimate("told_apart", "prior_training", "auc")) or facts.auc
         return (
             f"sample from the fitted {facts.sampler} (a classifier distinguishes its samples from decoded codes"
-            f"{' of training images' if of_training else ''} in {percent(auc.value)} of pairs, those of"
-            f" {facts.prior_in_words} in {percent(prior.value)}; {IS_REPAIRED[facts.is_repaired]})"
+            f"{' of training images' if facts.best_of_training else ''} in {percent(auc.value)} of pairs, those of"
+            f" {facts.prior_in_words} in {percent(facts.auc_beside_best.value)}; {IS_REPAIRED[facts.is_repaired]})"
         )
     distance = facts.estimate("generation_gap", "best_frechet") or facts.distance(facts.sampler)
     closed = "" if facts.repaired is None else f", which closes {share(facts.repaired, 'of the gap')}"
