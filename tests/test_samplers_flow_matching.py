@@ -235,6 +235,13 @@ def test_a_larger_budget_teaches_the_few_steps_anew(tmp_path):
     np.testing.assert_allclose(after.density.few, whole.density.few, atol=1e-4)
     same = FlowMatching((5,), **settings).fit(codes, file=file)  # the budget is used up
     np.testing.assert_array_equal(same.density.few, after.density.few)
+    smaller = FlowMatching((5,), **{**settings, "updates": 50, "minutes": 1.0}).fit(codes, file=file)
+    np.testing.assert_array_equal(smaller.density.few, after.density.few)
+    assert smaller.training["minutes"] == 10  # of the training that made it
+    again = FlowMatching((5,), **settings).fit(
+        codes, file=file
+    )  # the smaller budget changed nothing in the file
+    np.testing.assert_array_equal(again.density.few, after.density.few)
 
 
 @pytest.mark.long

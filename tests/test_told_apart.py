@@ -5,6 +5,7 @@ import types
 import numpy as np
 import pytest
 
+from keras_vae.evaluation import classifiers
 from keras_vae.evaluation.classifiers import DIVISIONS, as_images, halved, statistics, tell_apart
 from keras_vae.evaluation.metrics.estimate import Estimate
 from keras_vae.evaluation.metrics.two_sample import FOLDS, Fold, difference, repaired_share, told_apart
@@ -72,6 +73,31 @@ def test_few_images_are_told_apart_by_statistics_alone():
     assert scored["larger"].classifier == "statistics"
     assert told["larger"].auc > 0.95
     assert abs(told["same"].auc - 0.5) < 3 * told["same"].auc_se
+
+
+def test_no_network_is_trained_for_a_set_that_the_statistics_never_mistake(monkeypatch):
+    trained = []
+    network = classifiers.Network
+    monkeypatch.setattr(
+        classifiers,
+        "Network",
+        lambda fitted, *rest: trained.append(list(fitted.sets)) or network(fitted, *rest),
+    )
+    black, same = np.zeros((600, 8, 8, 1)), squares(600, seed=1)
+    scored = tell_apart(squares(600), {"black": black, "same": same})
+    assert trained == [["same"]] * FOLDS
+    assert scored["black"].classifier == "statistics"
+    assert told_apart(scored["black"].folds).auc == 1
+    trained.clear()
+    tell_apart(squares(600), {"black": black})
+    assert trained == []
+
+
+def test_statistics_do_not_depend_on_the_images_beside():
+    images = RANDOM.integers(0, 255, (classifiers.IN_CACHE + 7, 9, 12, 3)).astype("uint8")
+    assert statistics(images) == pytest.approx(
+        np.concatenate([statistics(image[None]) for image in images]), 1e-6
+    )
 
 
 def test_statistics_of_an_image_by_hand():

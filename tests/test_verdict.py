@@ -108,6 +108,9 @@ def test_more_time_is_recommended_where_the_one_that_learns_still_gains():
     assert "lowered the held-out loss by 0.03 to 0.8" in step["sentence"]
     assert "another 0.02 (0.01 to 0.03)" in step["sentence"]
     assert step["command"].endswith("saved_models/a --seed 3 --repair_minutes 5")
+    (step,) = (step for step in steps_of(minutes=14.0) if "still improving" in step["sentence"])
+    assert "when its 14 minutes ended" in step["sentence"]
+    assert step["command"].endswith("--repair_minutes 28")
     assert not any("still improving" in step["sentence"] for step in steps_of(gains=False))
     assert not any("still improving" in step["sentence"] for step in steps_of(next_gain=None))
 

@@ -156,6 +156,9 @@ class FlowMatching(Fitted):
         sampler = dataclasses.replace(self, width=self.width or self.width_for(places.rank, len(rows)))
         matching = Matching(sampler, rows, labels, len(counts))
         velocity, few = matching.learn(file, show)
+        sampler = dataclasses.replace(
+            sampler, minutes=float(matching.budget[0]), updates=int(matching.budget[1])
+        )
         learning = matching.learned["velocity"]
         curve, gains = np.array(learning.curve, "float64"), np.array(not learning.finished)
         return dataclasses.replace(sampler, density=Matched(places, velocity, few, counts, curve, gains))

@@ -30,6 +30,7 @@ class Matching:
 
     Attributes:
         learned: A dict of the `Learning` of "velocity" and "few", in this order.
+        budget: The minutes and updates allowed, `[2]`: those of the sampler, or larger ones that were used up before.
     """
 
     def __init__(self, sampler, rows, labels, num_labels):
@@ -56,7 +57,7 @@ class Matching:
         self.network = velocity_network(
             sampler.map_shape, self.shape[1], sampler.width, num_labels, sampler.seed
         )
-        self.learned = {}
+        self.learned, self.budget = {}, np.array([sampler.minutes, sampler.updates], "float64")
 
     def tensors(self, rows, chosen):
         """Returns means, deviations and labels of the chosen rows as tensors."""
@@ -150,11 +151,14 @@ class Matching:
             file: The path of the training's state, which is resumed if it belongs to these codes, or None.
             show: A function of the name of the part, the seconds taken and allowed, and the `Look`s, or None.
         """
-        stored, seconds, updates = read_state(file, self.key), 60 * self.sampler.minutes, self.sampler.updates
+        stored = read_state(file, self.key)
+        # After a kill within the same budget only the unfinished part goes on; a smaller one takes nothing back.
+        is_done = "few.best" in stored and bool(np.all(stored.get("budget", np.zeros(2)) >= self.budget))
+        self.budget = stored["budget"] if is_done else self.budget
+        seconds, updates = 60 * self.budget[0], int(self.budget[1])
         losses = self.velocity_loss, self.held_out_velocity_loss
         velocity = self.learned["velocity"] = Learning(flatten(self.network), *losses)
         velocity.restore_from(stored, "velocity.")
-        is_done = "few.best" in stored and np.array_equal(stored.get("budget"), self.budget)
         if not is_done:
             self.go_on("velocity", (1 - TAUGHT) * seconds, updates, file, show)
         few = self.learned["few"] = Learning(velocity.best, self.few_loss, self.held_out_few_loss)
@@ -163,11 +167,6 @@ class Matching:
         allowed = min(TAUGHT * seconds, max(velocity.seconds * TAUGHT / (1 - TAUGHT), LEAST_TAUGHT))
         self.go_on("few", allowed, max(updates // 4, 1), file, show)
         return velocity.best, few.best
-
-    @property
-    def budget(self):
-        """The minutes and updates allowed: after a kill within the same budget only the unfinished part goes on."""
-        return np.array([self.sampler.minutes, self.sampler.updates], "float64")
 
     def go_on(self, name, seconds, updates, file, show):
         """Trains one of the networks within the rest of its budget."""

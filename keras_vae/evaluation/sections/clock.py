@@ -11,21 +11,21 @@ from keras_vae.runtime.progress import Job
 # Seconds of each step on two cores: a constant, and what 10,000 held-out images of 28x28 numbers add. Measured on digits,
 # MNIST and CIFAR-10; the progress line corrects them by the steps that have ended.
 COSTS = {
-    "features": (0.3, 5),
-    "codes": (0.3, 6),
-    "reconstruction": (0.5, 9),
-    "rate_distortion": (0.1, 2),
-    "latent": (0.1, 5),
-    "prior_mismatch": (0.2, 8),
+    "features": (0.3, 8),
+    "codes": (0.3, 2.5),
+    "reconstruction": (0.5, 2.5),
+    "rate_distortion": (0.1, 0.5),
+    "latent": (0.1, 1.5),
+    "prior_mismatch": (0.2, 4),
     "samplers": (3, 5),
-    "ladder": (4, 30),
-    "spaces": (1, 7),
-    "distances": (0.2, 5),
-    "copying": (0.5, 25),
+    "ladder": (4, 9),
+    "spaces": (1, 1.2),
+    "distances": (0.2, 2),
+    "copying": (0.5, 15),
     "completeness": (0.1, 0.5),
-    "continuity": (2.5, 3),
-    "interpolation": (0.3, 4),
-    "memorisation": (0.1, 2),
+    "continuity": (2.5, 0.5),
+    "interpolation": (0.3, 1),
+    "memorisation": (0.1, 0.7),
     "extended": (10, 100),
     "pictures": (0.2, 0.5),
     "repair": (4, 4),
@@ -33,8 +33,8 @@ COSTS = {
 }
 MOST_IMAGES, MOST_NUMBERS = 15_000, 4096  # measured images, and numbers of an image that cost
 # Of told_apart: seconds for 10,000 images of 28x28 numbers if it compared so many, the most held-out images that it does
-# compare, and the power of the numbers of an image (74 s on MNIST, 120 s on CIFAR-10).
-TOLD_APART, MOST_COMPARED, POWER = 185, 4000, 0.35
+# compare, and the power of the numbers of an image (46 s on MNIST, 72 s on CIFAR-10).
+TOLD_APART, MOST_COMPARED, POWER = 115, 4000, 0.35
 MINUTES_USED = 0.6  # share of --repair_minutes that flow matching takes, which ends by itself
 SAMPLE_SECONDS = 2e-5  # of one of --nll_samples of an image of 28x28 numbers
 

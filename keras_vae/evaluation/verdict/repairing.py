@@ -3,7 +3,7 @@
 from keras_vae.evaluation.verdict.steps import Remedy, evaluate_again
 from keras_vae.evaluation.verdict.words import listed, measured, percent, share
 
-MORE = 5  # times the budget is recommended if more time helps
+LEAST_LONGER = 5  # minutes that are recommended at least if more time helps; else twice the budget
 IS_REPAIRED = {
     True: "this is a repair",
     False: "better, but not a repair",
@@ -48,7 +48,7 @@ def more_time(facts):
         f" again would probably lower it by another {training['next_gain']:.2g} ({training['next_gain_low']:.2g} to"
         f" {training['next_gain_high']:.2g}). Continue its training."
     )
-    longer = f"{MORE * training['minutes']:g}"
+    longer = f"{max(2 * training['minutes'], LEAST_LONGER):g}"
     return [evaluate_again(facts.source, words, changes={"repair_minutes": longer})]
 
 
