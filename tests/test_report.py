@@ -19,7 +19,7 @@ from keras_vae.evaluation.results.schema import results_schema
 from keras_vae.report.figures import CLASSES, against_size, apart, class_colour, code_map, draw, kl_spectrum
 from keras_vae.report.page import asset, clean, measured, number
 from keras_vae.report.public import without_paths
-from keras_vae.report.verdict import numbers_on_top, tiles
+from keras_vae.report.verdict import numbers_on_top, sure_strips, tiles
 from keras_vae.report.winner import winner
 from keras_vae.samplers.principal import oriented
 
@@ -478,6 +478,10 @@ def pictures_of(images, labels, seed=0):
             "prior": strokes(16),
         },
         "noise_around_mean": {"real": real[:8], "decoded": soft[:8]},
+        "told_apart": {
+            rung: {"most": drawn(8), "maps": random.random((8, *shape[:2])), "least": drawn(8)}
+            for rung, drawn in (("prior", strokes), ("mixture", take))
+        },
         "interpolation": dict.fromkeys(("linear", "slerp", "variance_preserving", "pixel_blend"), blend),
         "posterior_to_prior": start[:, None] * (1 - weights) + strokes(4)[:, None] * weights,
         "neighbours": {"samples": samples, "nearest": take(8, 3), "sampler": "mixture"},
@@ -736,6 +740,26 @@ def test_three_numbers_are_on_top_with_their_errors():
     assert "AUC, ex-post mixture0.71 ± 0.03" in page.words
     assert "0.00472 ± 0.00009" in page.words
     assert tiles({"run": "nothing"}) == ""
+
+
+def test_the_first_screen_shows_the_samples_that_the_classifier_is_most_and_least_sure_of(reports):
+    *_, page = reports["complete"]
+    shown = [image["alt"] for image in page.named("img")][:8]
+    assert shown[:2] == ["Real images", "Reconstructions"]
+    kinds = ("drawn at random", "easiest to tell, and where", "hardest")
+    assert shown[2:] == [f"{rung} {kind}" for rung in ("Prior", "Ex-post mixture") for kind in kinds]
+
+
+def test_a_sample_stands_beside_where_it_was_recognised():
+    white, row = np.ones((8, 4, 4, 1)), np.zeros((16, 4, 4, 1))
+    maps = np.zeros((8, 4, 4))
+    maps[:, 1, 2] = 5
+    strips = sure_strips(row, {"most": white, "maps": maps, "least": row[:8]})
+    first, second = strips["easiest to tell, and where"][:2]
+    assert (first == 1).all()
+    assert second[1, 2] == pytest.approx([1, 0.3, 0.3])  # red where the map is highest
+    assert second[0, 0] == pytest.approx([1, 1, 1])
+    assert [len(part) for part in strips.values()] == [5, 4, 2]
 
 
 def test_a_missing_first_number_makes_room_for_the_next():

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from keras_vae.report.page import NAME, clean, command, name, number, shape, tag, text
+from keras_vae.report.page import NAME, clean, command, name, number, shape, strip, tag, text
 from keras_vae.report.pictures import rows_of
 from keras_vae.report.tables import best_distance_path, get, link, rung_title, value_of
 
@@ -21,6 +21,9 @@ VERDICTS = {
 }
 
 
+# Of the first rows of images: pixels of a side, samples drawn at random and samples of each kind that the classifier is sure
+# of, and images in the rows without these.
+TILE, AT_RANDOM, SURE, ACROSS = 40, 5, 2, 11
 STATES = {"ok": "good", "good": "good", "patchy": "fair", "bad": "bad", "not measured": "none"}
 
 
@@ -120,17 +123,51 @@ def steps(found):
 
 
 def first_look(results, pictures):
-    """Returns up to four rows of images: real, reconstructed, from the prior and from the best sampler."""
+    """Returns up to four rows of images: real, reconstructed, from the prior and from the best sampler.
+
+    Beside samples drawn at random stand those that the classifier is most and least sure of.
+    """
     best = get(results, "generation_gap.best_sampler")
     chosen = ["real", "reconstruction", "prior"] + ([best] if best not in (None, "prior") else [])
     notes = {best: "the best sampler"} if best != "prior" else {}
     images = pictures.get("ladder") or {}
     found = [
-        (rung_title(rung), notes.get(rung), np.asarray(images[rung])[:8])
+        (rung, notes.get(rung), np.asarray(images[rung]))
         for rung in chosen
         if images.get(rung) is not None and len(images[rung])
     ]
-    return rows_of(found, 48) if found else ""
+    told = pictures.get("told_apart") or {}
+    judged = [rung for rung, *_ in found if told.get(rung) and len(told[rung]["most"])]
+    if not judged:
+        return rows_of([(rung_title(rung), note, row[:8]) for rung, note, row in found], 48) if found else ""
+    cells = []
+    for rung, note, row in found:
+        title = rung_title(rung)
+        strips = sure_strips(row, told[rung]) if rung in judged else {"": row[:ACROSS]}
+        if rung == judged[0]:
+            cells += [tag("small", head) for head in ("", *strips)]
+        cells.append(tag("div", text(title, NAME), tag("small", text(note)) if note else "", class_="label"))
+        for head, part in strips.items():
+            shown = strip([part], clean(f"{title} {head}", NAME).strip(), TILE)
+            cells.append(tag("div", shown, class_=None if head else "across", data_head=head or None))
+    return tag("div", *cells, class_="rows sure")
+
+
+def sure_strips(row, told):
+    """Returns images of a rung by what they are: drawn at random, easiest to tell beside their maps, and hardest."""
+    most, maps = told["most"][:SURE], told["maps"][:SURE]
+    pairs = np.stack([in_colour(most), marked(most, maps)], axis=1)
+    return {
+        "drawn at random": row[:AT_RANDOM],
+        "easiest to tell, and where": pairs.reshape(-1, *pairs.shape[2:]),
+        "hardest": np.asarray(told["least"])[:SURE],
+    }
+
+
+def in_colour(images):
+    """Returns images with three channels."""
+    images = np.asarray(images, "float32")
+    return images.repeat(3, axis=-1) if images.shape[-1] == 1 else images
 
 
 def told_look(results, pictures):
