@@ -224,10 +224,11 @@ class Facts:
     @property
     def is_better(self):
         """Whether the best sampler beats the prior by the classifier, not by distances alone."""
-        if None in (self.auc, self.best_auc):
+        prior, best = self.auc_beside_best, self.best_auc
+        if None in (prior, best):
             return False
         return self.get("told_apart", "repaired_share") is not None or above(
-            self.auc.value - self.best_auc.value, SURE * max(self.auc.se, self.best_auc.se)
+            prior.value - best.value, SURE * max(prior.se, best.se)
         )
 
     @property
