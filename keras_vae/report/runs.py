@@ -158,7 +158,6 @@ def summary(results, page, begun, run=None):
     name = verdict["name"].replace("_", " ") + (
         f": {verdict['sub_verdict'].replace('_', ' ')}" if verdict["sub_verdict"] else ""
     )
-    others = [f"{other['name'].replace('_', ' ')}: {other['symptom']}" for other in verdict["findings"][1:]]
     lines = [
         "",
         f"{results['run']}: {name.upper()} (confidence: {verdict['confidence']})",
@@ -169,7 +168,7 @@ def summary(results, page, begun, run=None):
         f"  {verdict['continuity']}",
         f"  {verdict['completeness']}",
         *([f"  confidence: {verdict['confidence']}, because {doubt}"] if doubt else []),
-        *(f"  also {other}" for other in others),
+        *further_findings(verdict),
     ]
     if gap.get("features") and not Facts(results).is_blind:
         rungs = ", ".join(
@@ -203,9 +202,19 @@ def summary(results, page, begun, run=None):
     return lines
 
 
-def steps_in_lines(steps):
+def further_findings(verdict):
+    """Yields the printed lines of the findings after the first, with the steps that are not among its own."""
+    said = {step["sentence"] for step in verdict["steps"]}
+    for other in verdict["findings"][1:]:
+        yield f"  also {other['name'].replace('_', ' ')}: {other['symptom']}"
+        new = [step for step in other["steps"] if step["sentence"] not in said]
+        said |= {step["sentence"] for step in new}
+        yield from steps_in_lines(new, "then:")
+
+
+def steps_in_lines(steps, first="now:"):
     """Yields the printed lines of the steps, each command below its sentence."""
     for index, step in enumerate(steps):
-        yield f"  {'now:' if index == 0 else '    '} {step['sentence']}"
+        yield f"  {first if index == 0 else ' ' * len(first)} {step['sentence']}"
         if step["command"]:
             yield f"       {runnable(step['command'])}"

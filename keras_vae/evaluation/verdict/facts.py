@@ -279,9 +279,12 @@ class Facts:
 
     @property
     def fits_a_smaller_latent(self):
-        """Whether the codes fit into a smaller vector. False with a codebook, each position of which holds a whole vector."""
-        known = self.recommended is not None and self.size is not None
-        return known and self.recommended < self.size and not self.has_codebook
+        """Whether a smaller vector is advisable: the codes fit into one, and reconstructions are not blurred already.
+
+        False with a codebook, each position of which holds a whole vector.
+        """
+        known = self.recommended is not None and self.size is not None and not self.has_codebook
+        return known and self.recommended < self.size and not self.is_blurred
 
     @property
     def fills_its_vector(self):
