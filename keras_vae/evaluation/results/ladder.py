@@ -121,7 +121,7 @@ class GenerationGapResults(Section, title="Generation gap", extra="allow"):
     )
     reconstruction: Rung | None = measure(
         "Reconstructions",
-        "Held-out images, encoded and decoded: the best that any sampler can reach with this decoder.",
+        "Held-out images, encoded and decoded: what the decoder makes of the right codes.",
     )
     posterior: Rung | None = measure(
         "Posterior samples", "Codes drawn from the posteriors of held-out images, decoded."
