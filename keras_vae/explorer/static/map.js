@@ -2,7 +2,7 @@
 // It has two canvases: the lower one changes with the view, the upper one with the cursor.
 
 import { colour, h, hue, later, latest, number as written } from "explorer/dom";
-import { ellipse, nearest, project } from "explorer/maths";
+import { ellipse, nearest, originOf, project } from "explorer/maths";
 import { thumbnail } from "explorer/pictures";
 
 const NEAR = 11;  // pixels within which a point is selected
@@ -201,7 +201,7 @@ export class LatentMap {
   }
 
   #origin() {
-    const found = project(this.world, new Float32Array(this.world.dims));
+    const found = originOf(this.world);
     return [found[0], found[1] ?? 0];
   }
 

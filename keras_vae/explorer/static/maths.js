@@ -1,7 +1,12 @@
 // Codes, their coordinates along a world's axes, and paths between them. Codes are Float32Arrays of d numbers.
 
+const projected = new WeakMap(); // by code, which nothing changes once it is shown: every part of the page asks again
+const origins = new WeakMap(); // by world
+
 /** Coordinates of a code along the axes, k numbers. */
 export function project(world, code) {
+  const known = projected.get(code);
+  if (known?.world === world) return known.found;
   const { center, directions, dims, axes } = world;
   const found = new Float64Array(axes);
   for (let axis = 0; axis < axes; axis++) {
@@ -10,7 +15,14 @@ export function project(world, code) {
     for (let i = 0; i < dims; i++) sum += (code[i] - center[i]) * directions[row + i];
     found[axis] = sum;
   }
+  projected.set(code, { world, found });
   return found;
+}
+
+/** Coordinates of the code 0, the prior's centre. */
+export function originOf(world) {
+  if (!origins.has(world)) origins.set(world, project(world, new Float32Array(world.dims)));
+  return origins.get(world);
 }
 
 /** The code moved to the given coordinates; missing coordinates and the part off the axes stay unchanged. */

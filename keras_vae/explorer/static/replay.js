@@ -2,7 +2,7 @@
 
 import { colour, h, hue, later, latest, number } from "explorer/dom";
 import { paint } from "explorer/pictures";
-import { project } from "explorer/maths";
+import { originOf } from "explorer/maths";
 
 const STEP = 450;  // milliseconds from one kept epoch to the next, during which the codes move in straight lines
 const SIDE = 300, CHART = [300, 70];  // of the canvases, in their own units
@@ -117,7 +117,7 @@ class Player {
     const context = scaled(this.plane, SIDE, SIDE), scale = SIDE / (right - left), classes = labels?.data;
     const screen = (x, y) => [(x - left) * scale, (top - y) * scale];
     if (world.variational && world.standard) {
-      const centre = project(world, new Float32Array(world.dims)), [x, y] = screen(centre[0], centre[1] ?? 0);
+      const centre = originOf(world), [x, y] = screen(centre[0], centre[1] ?? 0);
       context.strokeStyle = colour("muted");
       context.setLineDash([2, 4]);
       for (const radius of [1, 2, 3]) { context.beginPath(); context.arc(x, y, radius * scale, 0, 2 * Math.PI); context.stroke(); }
