@@ -809,7 +809,7 @@ def test_a_page_shows_no_path_of_the_machine(tmp_path, undrawn):
             assert secret not in shown
     assert "--config 'path/to/a-run/config.json' --data_dir path/to/mnist --latent 8" in page.words
     assert "See path/to/a-run/report/notes.txt, or 3/4 of it and/or 1 nat/s." in page.words
-    assert "-m keras_vae.serving run path/to/a-run" in page.words
+    assert " serve run path/to/a-run" in page.words
     assert "VariationalBound" not in page.words
     assert [words for words in page.text if words == "vae"]
     assert "Frechet" not in page.words

@@ -123,7 +123,7 @@ def test_results_are_downloaded_from_the_page(show, written):
 def test_the_explorers_server_gets_a_link_to_the_explorer(show, written):
     page = show()
     assert not page.locator("#explorer").is_visible()
-    assert "-m keras_vae.serving run path/to/mnist-vae-8x8x1024" in page.locator(".explore code").inner_text()
+    assert " serve run path/to/mnist-vae-8x8x1024" in page.locator(".explore code").inner_text()
     html = written.read_text()
     page.route("http://served/**", lambda route: route.fulfill(body=html, content_type="text/html"))
     page.goto("http://served/below/explorer/report/0/index.html")

@@ -5,7 +5,6 @@ Imports: `evaluation`. Begin with `runs.py` (measure, repair, report) and `secti
 
 import json
 import pathlib
-import shlex
 
 from keras_vae.evaluation.results.file import check
 from keras_vae.report.comparison import (
@@ -25,7 +24,7 @@ from keras_vae.report.tables import notes, plain
 from keras_vae.report.verdict import header, plain_words, verdict_card
 from keras_vae.report.winner import winner_card
 from keras_vae.runtime.files import whole, write_json
-from keras_vae.runtime.programs import of_this_environment, typed_path
+from keras_vae.runtime.programs import command_line, explorer_command
 
 __all__ = ["write_comparison", "write_report"]
 
@@ -106,8 +105,7 @@ def onwards(folder, results):
     run = folder.parent
     if not (run / "config.json").is_file():
         return tag("p", *links, class_="onwards")
-    name = without_paths(shlex.quote(typed_path(run)), results.get("run"))
-    line = f"{of_this_environment('python')} -m keras_vae.serving run {name}"
+    line = without_paths(explorer_command(run, command_line), results.get("run"))
     words = tag("p", "Explore the latent space of this run in a browser:", class_="muted")
     return tag("div", words, command(line), tag("p", *links, class_="onwards"), class_="card explore")
 

@@ -43,14 +43,13 @@ def to_type(name, *arguments):
     return runnable(command_line(name, *arguments))
 
 
-def explorer_command(path):
-    """Returns the command that shows the run at `path` in the explorer: live, if what the server needs is installed."""
+def explorer_command(path, spell=to_type):
+    """Returns the command that shows the run at `path` in the explorer: live, if what the server needs is installed.
+
+    `spell` is `to_type`, or `command_line` for files.
+    """
     live = all(importlib.util.find_spec(name) for name in ("fastapi", "uvicorn"))
-    return (
-        to_type("serve", "run", typed_path(path))
-        if live
-        else to_type("explore", typed_path(path), "--static")
-    )
+    return spell("serve", "run", typed_path(path)) if live else spell("explore", typed_path(path), "--static")
 
 
 def runnable(command):
