@@ -19,6 +19,7 @@ from PIL import Image
 
 import keras_vae.explorer
 from keras_vae import DATASETS, Autoencoder, load_dataset
+from keras_vae.cli.evaluate import main as evaluate
 from keras_vae.cli.explore import main
 from keras_vae.errors import UsageError
 from keras_vae.evaluation.metrics.manifold import DEAD_ZONE_SHARE
@@ -633,6 +634,14 @@ def test_the_second_start_computes_nothing_until_something_has_changed(six, tmp_
         ]  # now from its file; the map is still right
         with pytest.raises(AssertionError, match="kept"):
             World(run).layer("overlays")
+
+
+def test_an_evaluation_leaves_what_the_page_opens_with(two, tmp_path, monkeypatch):
+    run = copied(two.run, tmp_path / "run")
+    evaluate([str(run.path), "--repair_minutes", "0"])
+    monkeypatch.setattr("keras_vae.explorer.world.load_model", refuse)
+    monkeypatch.setattr("keras_vae.explorer.world.load_dataset", refuse)
+    assert World(run).facts["images"].shape[1:] == (8, 8, 1)
 
 
 def test_values_of_a_run_that_cannot_be_written_to_are_kept_in_the_users_cache(two, tmp_path, monkeypatch):

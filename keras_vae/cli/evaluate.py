@@ -3,6 +3,7 @@
 import os
 import pathlib
 
+from keras_vae.cli.explore import prepare
 from keras_vae.config.flags import command, parse, to_flags
 from keras_vae.errors import DatasetError, FeatureError, UsageError
 from keras_vae.evaluation.settings import Evaluation, check_model_file
@@ -68,7 +69,7 @@ def main(argv=None):
     if parsed.extra.scheduler != LOCAL:
         return measure_on(chosen(parsed.extra.scheduler, None), runs, to_flags(settings, parsed.given))
     devices.start()
-    measure_all(settings, runs, parsed.given)
+    measure_all(settings, runs, parsed.given, prepare)
 
 
 def add_arguments(parser):

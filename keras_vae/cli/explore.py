@@ -1,5 +1,6 @@
 """`keras-vae explore`: writes the explorer of one or two runs as an HTML file, and files for TensorBoard."""
 
+import contextlib
 import shlex
 from dataclasses import dataclass
 
@@ -78,6 +79,14 @@ def main(argv=None):
                 f"{path} cannot be written: {error.strerror or error} (try another --output)"
             ) from error
         devices.say(f"{path}   {len(page.encode()) / 2**20:.1f} MiB, needs no server")
+
+
+def prepare(run, model, dataset):
+    """Computes what the explorer of a run opens with, after its training or evaluation."""
+    from keras_vae.explorer.world import keep
+
+    with contextlib.suppress(UsageError, DatasetError):  # the explorer says it when it is opened
+        keep(run, model, dataset)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Trains an autoencoder and exports its decoder and encoder: `python train.py`."""
 
-import contextlib
 import dataclasses
 import os
 
+from keras_vae.cli.explore import prepare
 from keras_vae.config.flags import command, parse
 from keras_vae.errors import DatasetError, TrainingStopped, UsageError, WorkerLost
 from keras_vae.runtime import devices, workers
@@ -50,19 +50,11 @@ def main(argv=None):
         config, run = read_command_line(argv)
         workers.join()
         devices.start(training=True)
-        train(config, run, finished)
+        train(config, run, prepare)
     except (TrainingStopped, WorkerLost) as stopped:
         raise UsageError(stopped) from stopped
     except KeyboardInterrupt:
         raise UsageError("stopped by Ctrl-C before training began") from None
-
-
-def finished(run, model, dataset):
-    """Computes what the explorer of a trained run opens with."""
-    from keras_vae.explorer.world import keep
-
-    with contextlib.suppress(UsageError, DatasetError):  # the explorer says it when it is opened
-        keep(run, model, dataset)
 
 
 def read_command_line(argv):

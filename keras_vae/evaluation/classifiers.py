@@ -87,7 +87,7 @@ class Sides(NamedTuple):
         return Sides(function(self.reference), {name: function(images) for name, images in self.sets.items()})
 
 
-class Judged(NamedTuple):
+class Separation(NamedTuple):
     """The AUC of a classifier on the inner quarter, and the threshold that separates the two sets best."""
 
     auc: float
@@ -214,7 +214,7 @@ class Scorer:
     def judge(self, kind, name, inner):
         """Returns how well a classifier separates a set from the reference on the inner quarter."""
         scores = [self.classifiers[kind](name, images) for images in (inner.reference, inner.sets[name])]
-        return Judged(area_and_error(*scores)[0], best_threshold(*scores))
+        return Separation(area_and_error(*scores)[0], best_threshold(*scores))
 
     def __call__(self, name, images):
         """Returns the scores `[n]` of images, `Images` or an array in [0, 1]: higher means more like the set."""

@@ -433,7 +433,7 @@ def keep(run, model, dataset):
     """Computes and keeps what the page opens with, so that it opens quickly the first time too.
 
     Args:
-        run: The `Run` of a training that has ended.
+        run: The `Run` of a training or evaluation that has ended.
         model: The model in its `model.keras`.
         dataset: The `Dataset` that it was trained on.
     """

@@ -65,9 +65,10 @@ def numbers(results, about):
     told = [(RUNG.format(prior_in_words(results)), "prior")]
     told += [(RUNG.format(f"`{about.sampler}`"), about.sampler)] if about.sampler else []
     for words, rung in (*told, (DECODER, "reconstruction")):
-        auc, error = (entry(results, "told_apart", rung, key) for key in ("auc", "auc_se"))
+        auc, error, n = (entry(results, "told_apart", rung, key) for key in ("auc", "auc_se", "n"))
         if auc is not None:
-            yield f"{words} in", f"{auc:.1%} ± {error:.1%} of pairs (chance: 50%)"
+            of = f", {n:,} images each" if n else ""
+            yield f"{words} in", f"{auc:.1%} ± {error:.1%} of pairs (chance: 50%{of})"
 
 
 def limits(model, results, about):

@@ -16,10 +16,11 @@ from keras_vae.training.config import FOUND, DataSettings
 from keras_vae.training.setup import load
 
 
-def measure_all(settings, runs, given):
+def measure_all(settings, runs, given, finished=None):
     """Measures the runs, or the model in files, and writes and prints the reports.
 
     A run is measured on its own dataset, except for the data fields in `given`, the names set on the command line.
+    `finished` is a function of the run, its model and its dataset, which is called after each report, or None.
     """
     from keras_vae import report
 
@@ -32,26 +33,26 @@ def measure_all(settings, runs, given):
     measured = []
     with Job("evaluation", len(runs)) as job:
         for run in runs:
-            measured.append(measure_run(settings, run, given, job, begun))
+            measured.append(measure_run(settings, run, given, job, begun, finished))
             begun = time.monotonic()
     if len(runs) > 1:
         folder = runs[0].path.parent / "comparison"
         say(f"side by side: {report.write_comparison(folder, *map(list, zip(*measured)))}")
 
 
-def measure_run(settings, run, given, job=None, begun=None):
+def measure_run(settings, run, given, job=None, begun=None, finished=None):
     """Measures one run, repairs its decoder, writes its report and prints the verdict; returns results and pictures."""
     from keras_vae.evaluation.sections.clock import job_for
 
     begun = begun or time.monotonic()
     with job_for(job, run.path.name) as shown:
-        results, pictures, page = report_run(settings, run, given, shown)
+        results, pictures, page = report_run(settings, run, given, shown, finished)
         shown.pause()
         say(*summary(results, page, begun, run))
     return results, pictures
 
 
-def report_run(settings, run, given, job):
+def report_run(settings, run, given, job, finished=None):
     """Measures one run, repairs its decoder and writes its report; returns results, pictures and the report's page."""
     from keras_vae import report
     from keras_vae.evaluation.conclusion import conclude
@@ -73,7 +74,7 @@ def report_run(settings, run, given, job):
         )
     checksum = run.model_checksum()
     model = load_model(run)
-    steps = (*parts(settings), *(("repair",) if settings.repair else ()), "report")
+    steps = (*parts(settings), *(("repair",) if settings.repair else ()), "report", "explorer")
     job.plan(expected_seconds(steps, dataset, settings), run.path.name)
     measured = measure(from_model(model, run.path.name), dataset, settings, run.samplers, job)
     with run.publishing():
@@ -84,6 +85,10 @@ def report_run(settings, run, given, job):
         with job.part("report"):
             results = conclude(measured, repaired, source_of(settings, given, run, config))
             page = report.write_report(run.report, results, measured.pictures)
+    # On other images, or if the run was trained further meanwhile, this is not what the run's files describe.
+    if finished and not asked and run.model_checksum() == checksum:
+        with job.part("explorer"):
+            finished(run, model, dataset)
     return results, measured.pictures, page
 
 

@@ -30,6 +30,7 @@ COSTS = {
     "pictures": (0.2, 0.5),
     "repair": (4, 4),
     "report": (6, 4),
+    "explorer": (1, 2),
 }
 MOST_IMAGES, MOST_NUMBERS = 15_000, 4096  # measured images, and numbers of an image that cost
 # Of told_apart: seconds for 10,000 images of 28x28 numbers if it compared so many, the most held-out images that it does
