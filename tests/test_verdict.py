@@ -13,10 +13,12 @@ from keras_vae.cli import train
 from keras_vae.config.codec import to_json
 from keras_vae.config.flags import parse
 from keras_vae.evaluation.adapters import Given, source_of
+from keras_vae.evaluation.metrics.estimate import Estimate
 from keras_vae.evaluation.sections.continuity import bootstrapped, unevenness
 from keras_vae.evaluation.settings import Evaluation
 from keras_vae.evaluation.verdict import Source, judge
 from keras_vae.evaluation.verdict.steps import PHRASES
+from keras_vae.evaluation.verdict.words import share_with_error
 from keras_vae.runtime.files import write_json
 from keras_vae.training.advice import epochs_of
 from keras_vae.training.config import Config
@@ -420,6 +422,12 @@ def test_blur_within_its_error_is_none():
     blur = {"generation_gap__blur_ratio": 12.0}
     assert judge(older("healthy", **blur, generation_gap__blur_ratio_se=1.0))["name"] == "blurry"
     assert judge(older("healthy", **blur, generation_gap__blur_ratio_se=3.0))["name"] == "healthy"
+
+
+def test_an_error_that_rounds_to_nothing_is_not_said():
+    assert share_with_error(Estimate(0.9997, 0.0001)) == "100%"
+    assert share_with_error(Estimate(0.64, 0.04)) == "64% ± 4%"
+    assert share_with_error(Estimate(0.64, None)) == "64%"
 
 
 def test_a_share_over_all_within_its_error_is_all():

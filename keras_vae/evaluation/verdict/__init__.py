@@ -8,7 +8,7 @@ from keras_vae.evaluation.verdict.facts import Facts
 from keras_vae.evaluation.verdict.rules import collapsed, findings_of, jumps, patchy
 from keras_vae.evaluation.verdict.source import UNKNOWN, Source
 from keras_vae.evaluation.verdict.thresholds import THRESHOLDS
-from keras_vae.evaluation.verdict.words import number, percent
+from keras_vae.evaluation.verdict.words import number, percent, share_with_error
 
 __all__ = ["Facts", "Source", "THRESHOLDS", "judge"]
 ENOUGH_IMAGES = 500  # per rung; fewer lower the confidence
@@ -92,7 +92,7 @@ def doubts(facts, main):
         if main.sub_verdict in BY_MEAN_AND_COVARIANCE and facts.has_uncertain_cause:
             found.append(
                 "the cause may be another, as a Gaussian with the codes' mean and covariance removes"
-                f" {percent(facts.explained.value)} ± {percent(facts.explained.se)} of what a classifier sees"
+                f" {share_with_error(facts.explained)} of what a classifier sees"
             )
     elif facts.get("generation_gap", "features", "name") != "classifier":
         found.append("without labels, distances penalise blur more than unrealistic images")

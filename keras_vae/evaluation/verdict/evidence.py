@@ -1,6 +1,6 @@
 """The numbers behind a finding, in sentences. Numbers that cannot decide anything on these images are omitted."""
 
-from keras_vae.evaluation.verdict.words import listed, measured, percent
+from keras_vae.evaluation.verdict.words import listed, measured, percent, share_with_error
 
 SMALLEST_SHARE = 0.005  # smaller shares are printed as 0%
 ENTRIES = (
@@ -27,7 +27,7 @@ def told_evidence(facts):
     )
     return (
         f"A classifier distinguishes samples of {facts.prior_in_words} from decoded codes of held-out images in"
-        f" {percent(facts.auc.value)} ± {percent(facts.auc.se)} of pairs, where 50% is chance.{exchanged}"
+        f" {share_with_error(facts.auc)} of pairs, where 50% is chance.{exchanged}"
         f" {percent(facts.off.value)} of the samples resemble hardly any decoded code, and"
         f" {percent(facts.get('told_apart', 'prior', 'missing'))} of the decoded codes hardly any sample."
         + encoder_evidence(facts)
@@ -72,7 +72,7 @@ def blur_evidence(facts):
     if facts.is_blind:
         return (
             "At the coarsest resolution, a classifier distinguishes the decoder's images from real ones in"
-            f" {percent(facts.blur.value)} ± {percent(facts.blur.se)} of pairs, where 50% is chance."
+            f" {share_with_error(facts.blur)} of pairs, where 50% is chance."
         )
     return (
         f"Reconstructions are {measured(facts.blur_ratio)} times as far from real images as real images are from each"

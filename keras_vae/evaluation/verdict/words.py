@@ -19,8 +19,13 @@ def share(estimate, of):
     """Returns an `Estimate` of a share in percent with its error; "all" if it is above 100% within its error."""
     if estimate.value > 1 and not estimate.beyond(1.0):
         return f"all {of}, within the error of {percent(estimate.se)}"
-    error = f" ± {percent(estimate.se)}" if estimate.se else ""
-    return f"{percent(estimate.value)}{error} {of}"
+    return f"{share_with_error(estimate)} {of}"
+
+
+def share_with_error(estimate):
+    """Returns an `Estimate` of a share in percent with its error, unless this rounds to 0%."""
+    error = percent(estimate.se or 0)
+    return percent(estimate.value) + ("" if error == "0%" else f" ± {error}")
 
 
 def percent(value):
