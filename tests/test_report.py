@@ -724,6 +724,16 @@ def test_everything_but_the_first_screen_is_folded(reports):
     assert before.count('class="value"') == 3
 
 
+def test_distances_in_blind_features_are_shown_as_such(tmp_path, digits):
+    results = spread_code()
+    name = results["generation_gap"]["features"]["name"]
+    results["spaces"] = {name: {"blind": True, "reason": "fog is as near as images"}}
+    page = Page(report.write_report(tmp_path / "report", results, pictures_of(*digits)).read_text("utf-8"))
+    assert "these features are blind on these images" in page.words
+    assert "The gap, in blind features" in page.words
+    assert "Look for the rung where the distance grows" not in page.words
+
+
 def test_three_numbers_are_on_top_with_their_errors():
     results = spread_code()
     assert [path for path, _, _ in numbers_on_top(results)][:3] == [

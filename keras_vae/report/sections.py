@@ -6,6 +6,7 @@ nothing to show.
 
 import numpy as np
 
+from keras_vae.evaluation.verdict import Facts
 from keras_vae.report import figures
 from keras_vae.report.page import (
     DASH,
@@ -95,13 +96,18 @@ def ladder(results, pictures, drawn):
     rungs = [rung for rung, _ in in_order({**figures.rungs_of(gap), **images})]
     if not rungs:
         return None
-    metric = get(results, "generation_gap.features.metric_name")
+    metric, blind = get(results, "generation_gap.features.metric_name"), Facts(results).is_blind
     words = (
         "From real images at the top to samples of the prior at the bottom, one thing changes at each rung: generation"
         " fails at the rung where the images break down. Every rung is compared with the same real images"
         + (f" ({text(metric, NAME)})." if metric else ".")
+        + (
+            " But these features are blind on these images (see below): their distances decide nothing."
+            * blind
+        )
     )
-    gaps = table(results, "generation_gap", "The gap", skip=(*figures.RUNGS, "features"))
+    title = "The gap, in blind features" if blind else "The gap"
+    gaps = table(results, "generation_gap", title, skip=(*figures.RUNGS, "features"))
     dead = table(results, "completeness", "Completeness", skip=("by_rung",))
     shown = (
         (
@@ -119,7 +125,11 @@ def ladder(results, pictures, drawn):
     return (
         "ladder",
         "The ladder",
-        lead(words) + made + cards(drawn, shown) + beside(gaps, dead) + spaces(results, pictures),
+        lead(words)
+        + made
+        + cards(drawn, [one for one in shown if not (blind and one[0] == "distances")])
+        + beside(gaps, dead)
+        + spaces(results, pictures),
     )
 
 
