@@ -6,7 +6,6 @@ nothing to show.
 
 import numpy as np
 
-from keras_vae.evaluation.verdict import Facts
 from keras_vae.report import figures
 from keras_vae.report.page import (
     DASH,
@@ -91,6 +90,8 @@ def finding_card(finding):
 
 def ladder(results, pictures, drawn):
     """The ladder: images and numbers of each rung, and two plots."""
+    from keras_vae.evaluation.verdict import Facts  # only now: commands import this for --help
+
     gap = results.get("generation_gap") or {}
     images = {rung: shown for rung, shown in (pictures.get("ladder") or {}).items() if shown is not None}
     rungs = [rung for rung, _ in in_order({**figures.rungs_of(gap), **images})]
