@@ -152,7 +152,7 @@ def test_bad_input_ends_with_2_and_one_line_before_anything_runs(name, capsys, t
         main(arguments)
     out, err = capsys.readouterr()
     assert (end.value.code, out, err.count("\n")) == (2, "", 1)
-    assert err.startswith("keras_vae.sweep: error: ")
+    assert err.startswith("keras-vae sweep: error: ")
     assert said in err
     assert list(tmp_path.iterdir()) == []
 
@@ -226,7 +226,7 @@ def test_a_cluster_without_dask_says_what_to_install(monkeypatch):
 
 def test_a_run_that_was_killed_or_refused_says_so():
     assert why_failed(-9, b"epoch 1/4\n") == "killed by signal 9 (out of memory?)"
-    assert why_failed(2, b"x\nkeras_vae.sweep: error: loss became nan\n\n") == "loss became nan"
+    assert why_failed(2, b"x\nkeras-vae sweep: error: loss became nan\n\n") == "loss became nan"
     assert why_failed(1, b"Traceback\n  File\nValueError: no\n") == "ValueError: no"
     assert why_failed(3, b"") == "it ended with code 3 and no output"
 

@@ -3,7 +3,6 @@
 import json
 import os
 import pathlib
-import shlex
 import subprocess
 import sys
 import textwrap
@@ -12,7 +11,7 @@ from keras_vae.config.flags import Parser, command, parse
 from keras_vae.errors import DatasetError, UsageError
 from keras_vae.parallel.schedulers import LOCAL, chosen
 from keras_vae.parallel.slots import find_places
-from keras_vae.runtime.programs import program
+from keras_vae.runtime.programs import program, to_type
 from keras_vae.sweep.folder import Sweep
 from keras_vae.sweep.grid import LONGEST_NAME, Axis, Grid, Trial, plain
 from keras_vae.sweep.one_run import PROG
@@ -183,7 +182,7 @@ def work(sweep, scheduler):
             done = sum(map(sweep.is_done, names))
             raise UsageError(
                 f"stopped by Ctrl-C: {done} of {len(names)} runs are done;"
-                f" resume with python -m {PROG} {shlex.quote(str(sweep.path))}"
+                f" resume with {to_type('sweep', sweep.path)}"
             ) from None
         comparison, page = compared(sweep)
     say(*recommended(comparison), f"page: {page}   (beside it: comparison.csv, comparison.json)")
@@ -191,7 +190,7 @@ def work(sweep, scheduler):
         say(
             f"{len(failures)} of {counted(len(names))} failed:",
             *(f"  {name}: {error}   ({sweep.log(name)})" for name, error in failures.items()),
-            f"to run them again: python -m {PROG} {shlex.quote(str(sweep.path))}",
+            f"to run them again: {to_type('sweep', sweep.path)}",
         )
         raise SystemExit(1)
 

@@ -19,11 +19,12 @@ from keras_vae.runtime import devices
 from keras_vae.runtime.files import cache_folder
 from keras_vae.runtime.lazy import keras
 from keras_vae.sweep.grid import Grid, refuse
+from keras_vae.sweep.one_run import PROG
 from keras_vae.training.config import DataSettings
 from keras_vae.training.setup import build, load, resolve
 
 
-@command("keras_vae.sweep", bad_input=(DatasetError, FeatureError))
+@command(PROG, bad_input=(DatasetError, FeatureError))
 def main():
     """Checks the grid on standard input; exits with 0, or with 2 and one line that says what is wrong."""
     grid = Grid.from_json(json.load(sys.stdin))

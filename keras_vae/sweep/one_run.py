@@ -17,7 +17,7 @@ from keras_vae.sweep.folder import Sweep
 from keras_vae.training.loop import train
 from keras_vae.training.run_folder import Run
 
-PROG = "keras_vae.sweep"
+PROG = "keras-vae sweep"
 
 
 @command(PROG, bad_input=(DatasetError, FeatureError))

@@ -13,7 +13,7 @@ from keras_vae.evaluation.results.file import read_results
 from keras_vae.parallel.task import ERROR_LENGTH, size, tail, why_failed
 from keras_vae.report.tables import get
 from keras_vae.runtime.devices import say
-from keras_vae.sweep.one_run import PROG
+from keras_vae.runtime.programs import to_type
 
 LOOKED_EVERY = 0.5  # seconds between looks at the runs
 LATEST = 70.0  # seconds: a network drive may show a file that another machine has written as late as this
@@ -91,7 +91,7 @@ def conclude(sweep, name, future):
     """Records how a run has ended and returns a line about it."""
     if future.cancelled():
         raise UsageError(
-            f"the connection to the scheduler is lost; resume with python -m {PROG} {sweep.path} --scheduler ADDRESS"
+            f"the connection to the scheduler is lost; resume with {to_type('sweep', sweep.path)} --scheduler ADDRESS"
         )
     if error := future.exception():
         why = str(error) if isinstance(error, UsageError) else f"{type(error).__name__}: {error}"
