@@ -15,7 +15,6 @@ from sweep_runs import swept
 
 from keras_vae.parallel.schedulers import local
 from keras_vae.parallel.slots import Slot
-from keras_vae.runtime.programs import to_type
 from keras_vae.sweep.running import run_all
 
 GOOD, FAILING = "learning_rate-0.003", "learning_rate-1e30"
@@ -98,8 +97,11 @@ pytestmark = [
 def test_ctrl_c_ends_with_one_line_that_says_how_to_go_on(story):
     code, _, err = story[1]
     assert code == 2
-    again = to_type("sweep", "sweep")
-    assert err == f"keras-vae sweep: error: stopped by Ctrl-C: 0 of 2 runs are done; resume with {again}\n"
+    said, _, again = err.partition("; resume with ")
+    assert said == "keras-vae sweep: error: stopped by Ctrl-C: 0 of 2 runs are done"
+    assert again.endswith(
+        "keras-vae sweep sweep\n"
+    )  # after the path of the environment if the shell does not know it
 
 
 def test_no_run_outlives_its_sweep_whatever_ends_it(story):
