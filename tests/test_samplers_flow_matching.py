@@ -66,11 +66,21 @@ def test_coordinates_have_mean_0_and_variance_1_and_those_of_posteriors_their_no
         np.testing.assert_allclose(np.cov(pooled, rowvar=False), np.eye(2), atol=0.05)
 
 
-@pytest.mark.parametrize("shape", [(4, 4, 6), (96,)])
-def test_codes_of_noise_have_the_codes_covariance_at_a_place_and_the_density_of_that(shape):
+def test_a_vector_of_many_numbers_keeps_the_directions_that_carry_information():
+    mixing = normal(5, 64, seed=1)
+    codes = Codes(normal(3000, 5) @ mixing, np.zeros((3000, 64), "float32"))
+    places = find_places(*codes, (64,), rank=128, channels=64)
+    assert places.rank == 5
+    outside = np.linalg.lstsq(mixing.T, places.subspace.scale[:, None] * places.axes, rcond=None)[1]
+    assert np.sqrt(outside).max() < 0.05  # the axes span those directions
+    assert find_places(*(part[:, :32] for part in codes), (32,), rank=128, channels=64).subspace.is_whole
+
+
+@pytest.mark.parametrize(("shape", "rank"), [((4, 4, 6), 8), ((96,), 8), ((96,), 128)])
+def test_codes_of_noise_have_the_codes_covariance_at_a_place_and_the_density_of_that(shape, rank):
     codes = maps(2000)
     codes = Codes(*(part.reshape(-1, *shape) for part in codes))
-    places = find_places(*flat(codes), shape, rank=8, channels=64)
+    places = find_places(*flat(codes), shape, rank=rank, channels=64)
     count, size = 4000, 96
     coordinates = normal(count, len(places.center), places.rank, seed=7)
     drawn = places.embed(coordinates, normal(count, size, seed=8)).numpy()
