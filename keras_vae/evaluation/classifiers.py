@@ -362,7 +362,6 @@ class Statistics:
             model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500))
             with one_thread():
                 self.linear[name] = model.fit(rows, truth)
-        self.names = list(self.linear)
 
     def __call__(self, name, images):
         """Returns the scores `[n]` of `Images`."""

@@ -2,7 +2,7 @@
 
     live.explorer_routes(app, runs)      adds the live page to a FastAPI application
     live.prepare(app)                    computes what the page opens with, before it is requested
-    world.keep(run, model, dataset)      computes the same after a training
+    world.keep(run, model, dataset)      computes the same after a training or an evaluation
     page.static_page(worlds)             the same page as one HTML file, with the networks computed in the browser
     projector.write_projector(world)     files for TensorBoard's Embedding Projector
 

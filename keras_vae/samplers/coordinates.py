@@ -1,7 +1,7 @@
 """Coordinates of codes with mean 0 and variance 1, and the noise around them.
 
-A vector has the coordinates of a `Subspace`; one of few numbers is kept whole. A map, `[height, width, channels]`, has the same few principal channels at
-all positions (places), so a network can learn the same function at all of them:
+A vector has the coordinates of a `Subspace`; one of few numbers is kept whole. A map, `[height, width, channels]`, has the
+same few principal channels at all positions (places), so a network can learn the same function at all of them:
 
     z_p = center_p + scale * (axes (spread * t_p) + (I - axes axes') e_p),   e_p ~ N(0, I), at each place p
 """
@@ -15,7 +15,7 @@ from keras_vae.samplers.low_rank import least_noise
 from keras_vae.samplers.subspace import Subspace, find_subspace, uncorrelated, whole
 
 LEAST_SIDE = 4  # smaller maps are treated as vectors
-FEW = 32  # vectors of at most so many numbers are kept whole
+FEW_COORDINATES = 32  # vectors of at most so many numbers are kept whole, and so many need no wide network
 SHARE = 0.99  # share of the channels' information, sum log(1 + signal / noise), that is kept
 AT_ONCE = 2**22  # numbers in a block of codes
 LEAST_CORRELATED = 1e-6  # added to the diagonal of the noise's correlations, which may be singular
@@ -105,7 +105,7 @@ def find_places(mean, log_var, latent_shape, rank, channels, components=None):
     """
     if is_map(latent_shape):
         return find_channels(mean, log_var, latent_shape, channels)
-    if FEW < mean.shape[1] <= rank:
+    if FEW_COORDINATES < mean.shape[1] <= rank:
         return find_channels(mean, log_var, mean.shape[1:], rank)
     subspace = find_subspace(mean, log_var, rank, components)
     return Places(subspace.center[None], subspace._replace(center=0 * subspace.center))

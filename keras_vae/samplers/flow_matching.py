@@ -12,7 +12,7 @@ from keras_vae.runtime.empty import of_any_count
 from keras_vae.runtime.lazy import keras, tf
 from keras_vae.samplers import ode
 from keras_vae.samplers.codes import Fitted
-from keras_vae.samplers.coordinates import Places, Rows, find_places, is_map
+from keras_vae.samplers.coordinates import FEW_COORDINATES, Places, Rows, find_places, is_map
 from keras_vae.samplers.learned import constant_weights
 from keras_vae.samplers.low_rank import quantiles
 from keras_vae.samplers.noise import standard_normal
@@ -20,7 +20,7 @@ from keras_vae.samplers.noise import standard_normal
 MAP_WIDTH = 64
 # Widths for vectors: in general, with few coordinates, and with few coordinates and few codes.
 WIDTH, NARROW, NARROWEST = 512, 192, 96
-FEW_COORDINATES, FEW_CODES = 32, 4000
+FEW_CODES = 4000
 MOST_NUMBERS = 2**26  # the most numbers in the training rows
 EXACT = 128  # the divergence is exact up to this number of coordinates
 PROBES = 8  # random sign vectors per code to estimate the divergence
