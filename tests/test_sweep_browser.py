@@ -232,7 +232,9 @@ def test_names_are_texts_whatever_they_hold(show):
 def test_a_phone_shows_it_without_scrolling_sideways_in_either_scheme(show, scheme):
     page = show("broken", color_scheme=scheme)
     page.set_viewport_size({"width": 360, "height": 740})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.wait_for_function(
+        "document.documentElement.scrollWidth <= 360"
+    )  # the charts follow the window a moment later
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (max(map(int, paper[4:-1].split(","))) < 60) == (scheme == "dark")
 
