@@ -91,6 +91,11 @@ def show(browser, sweeps):
         context.close()
 
 
+def eventually(page, holds):
+    """Whether something holds within five seconds: charts are drawn a moment after what asked for them; the page's policy forbids Playwright's own way of waiting."""
+    return any(holds() or page.wait_for_timeout(50) for _ in range(100))
+
+
 def column(page, title):
     """The texts of a column of the table."""
     titles = page.locator(".runs thead th").all_inner_texts()
@@ -170,7 +175,7 @@ def test_another_axis_has_a_line_for_each_latent(show):
     page.get_by_label("Axis").select_option("objective")
     assert page.locator(".legend .chip").all_inner_texts() == ["latent 2", "latent 8", "latent 32"]
     page.get_by_role("button", name="latent 8", exact=True).click()
-    assert page.locator(".chart").first.locator(".point").count() == 4
+    assert eventually(page, lambda: page.locator(".chart").first.locator(".point").count() == 4)
 
 
 def test_settings_that_others_tell_already_are_not_named(show):
@@ -232,9 +237,7 @@ def test_names_are_texts_whatever_they_hold(show):
 def test_a_phone_shows_it_without_scrolling_sideways_in_either_scheme(show, scheme):
     page = show("broken", color_scheme=scheme)
     page.set_viewport_size({"width": 360, "height": 740})
-    page.wait_for_function(
-        "document.documentElement.scrollWidth <= 360"
-    )  # the charts follow the window a moment later
+    assert eventually(page, lambda: page.evaluate("document.documentElement.scrollWidth") <= 360)
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (max(map(int, paper[4:-1].split(","))) < 60) == (scheme == "dark")
 
