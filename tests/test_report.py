@@ -748,10 +748,8 @@ def test_three_numbers_are_on_top_with_their_errors():
     page = Page(tiles(results))
     assert "AUC, samples of the prior0.990 ± 0.004" in page.words
     assert "AUC, ex-post mixture0.71 ± 0.03" in page.words
-    results["told_apart"] |= {
-        "best_auc": 0.74,
-        "best_auc_se": 0.03,
-    }  # of images that did not choose the sampler
+    # Of images that did not choose the sampler.
+    results["told_apart"] |= {"best_auc": 0.74, "best_auc_se": 0.03}
     assert "AUC, ex-post mixture0.74 ± 0.03" in Page(tiles(results)).words
     assert "0.00472 ± 0.00009" in page.words
     assert tiles({"run": "nothing"}) == ""
@@ -775,6 +773,9 @@ def test_a_sample_stands_beside_where_it_was_recognised():
     assert second[1, 2] == pytest.approx([1, 0.3, 0.3])  # red where the map is highest
     assert second[0, 0] == pytest.approx([1, 1, 1])
     assert [len(part) for part in strips.values()] == [5, 4, 2]
+    two = np.ones((8, 4, 4, 2))  # channels, of which pages show the first
+    strips = sure_strips(two, {"most": two, "maps": maps, "least": two})
+    assert strips["easiest to tell, and where"].shape == (4, 4, 4, 3)
 
 
 def test_a_missing_first_number_makes_room_for_the_next():

@@ -92,7 +92,10 @@ def show(browser, sweeps):
 
 
 def eventually(page, holds):
-    """Whether something holds within five seconds: charts are drawn a moment after what asked for them; the page's policy forbids Playwright's own way of waiting."""
+    """Whether something holds within five seconds: charts are drawn a moment after what asked for them.
+
+    The page's policy forbids Playwright's own way of waiting.
+    """
     return any(holds() or page.wait_for_timeout(50) for _ in range(100))
 
 

@@ -99,9 +99,8 @@ def test_ctrl_c_ends_with_one_line_that_says_how_to_go_on(story):
     assert code == 2
     said, _, again = err.partition("; resume with ")
     assert said == "keras-vae sweep: error: stopped by Ctrl-C: 0 of 2 runs are done"
-    assert again.endswith(
-        "keras-vae sweep sweep\n"
-    )  # after the path of the environment if the shell does not know it
+    # After the path of the environment, if the shell does not know it.
+    assert again.endswith("keras-vae sweep sweep\n")
 
 
 def test_no_run_outlives_its_sweep_whatever_ends_it(story):

@@ -181,9 +181,8 @@ def test_an_autoencoder_that_is_told_of_a_smaller_latent_gets_it_in_the_command(
     assert step["sentence"].startswith("Retrain with a latent size of 8.")
     blurred = results_of("spread_code", objective="vae", latent__recommended_size=8, latent__size=16)
     blurred["generation_gap"] |= {"blur_ratio": 12.0, "blur_ratio_se": 1.0}
-    assert not any(
-        "latent size" in step["sentence"] for step in judge(blurred)["steps"]
-    )  # it would blur more
+    # A smaller latent would blur more.
+    assert not any("latent size" in step["sentence"] for step in judge(blurred)["steps"])
     same = judge(results_of("no_prior", latent__recommended_size=16, latent__size=16), Source(("a",), "a"))
     assert "latent size of" not in same["remedy"]
 

@@ -23,7 +23,9 @@ DIVISIONS = 8
 INNER = 0.25  # share of the training fold that selects the epoch, the classifier and the threshold
 MOST_LEARNED = 1000  # training images of each class at most; further images only reduce the standard errors
 FEWEST_FOR_NETWORK = 200  # training images of each class; with fewer only the linear classifier is used
-SURE = 0.999  # AUC of the linear classifier on the inner quarter from which no network is trained for the set
+CERTAIN_AUC = (
+    0.999  # of the linear classifier on the inner quarter: from here on no network is trained for the set
+)
 WIDTHS = (32, 64, 64, 64, 64)  # channels of the convolutions of stride 2, which halve images down to 4 pixels
 LEAST_CONVOLUTIONS = 2
 LABEL_FEATURES = 64  # width of the layer that combines image and label
@@ -202,7 +204,7 @@ class Scorer:
         hard = [
             name
             for name, images in fitted.sets.items()
-            if enough and len(images) >= FEWEST_FOR_NETWORK and judged[name]["statistics"].auc < SURE
+            if enough and len(images) >= FEWEST_FOR_NETWORK and judged[name]["statistics"].auc < CERTAIN_AUC
         ]
         if hard:
             self.classifiers["cnn"] = Network(fitted.only(hard), inner.only(hard), seed, num_labels)

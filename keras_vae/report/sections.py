@@ -104,7 +104,8 @@ def ladder(results, pictures, drawn):
         + (f" ({text(metric, NAME)})." if metric else ".")
         + (
             " But these features are blind on these images (see below): their distances decide nothing."
-            * blind
+            if blind
+            else ""
         )
     )
     title = "The gap, in blind features" if blind else "The gap"

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from keras_vae.report.page import NAME, clean, command, name, number, shape, strip, tag, text
+from keras_vae.report.page import NAME, as_pictures, clean, command, name, number, shape, strip, tag, text
 from keras_vae.report.pictures import rows_of
 from keras_vae.report.tables import best_distance_path, get, link, rung_title, value_of
 
@@ -23,7 +23,7 @@ VERDICTS = {
 
 # Of the first rows of images: pixels of a side, samples drawn at random and samples of each kind that the classifier is sure
 # of, and images in the rows without these.
-TILE, AT_RANDOM, SURE, ACROSS = 40, 5, 2, 11
+TILE, AT_RANDOM, EXTREMES, ACROSS = 40, 5, 2, 11
 STATES = {"ok": "good", "good": "good", "patchy": "fair", "bad": "bad", "not measured": "none"}
 
 
@@ -155,19 +155,14 @@ def first_look(results, pictures):
 
 def sure_strips(row, told):
     """Returns images of a rung by what they are: drawn at random, easiest to tell beside their maps, and hardest."""
-    most, maps = told["most"][:SURE], told["maps"][:SURE]
-    pairs = np.stack([in_colour(most), marked(most, maps)], axis=1)
+    most = np.asarray(told["most"])[:EXTREMES]
+    where = marked(most, told["maps"][:EXTREMES])
+    pairs = np.stack([np.broadcast_to(as_pictures(most), where.shape), where], axis=1)
     return {
         "drawn at random": row[:AT_RANDOM],
         "easiest to tell, and where": pairs.reshape(-1, *pairs.shape[2:]),
-        "hardest": np.asarray(told["least"])[:SURE],
+        "hardest": np.asarray(told["least"])[:EXTREMES],
     }
-
-
-def in_colour(images):
-    """Returns images with three channels."""
-    images = np.asarray(images, "float32")
-    return images.repeat(3, axis=-1) if images.shape[-1] == 1 else images
 
 
 def told_look(results, pictures):
@@ -208,7 +203,7 @@ def numbers_on_top(results):
             "A classifier distinguishes them from decoded codes: 0.5 is chance, 1 always.",
         )
         if fitted:
-            # The verdict's sentence has the same: measured on images that did not choose the sampler.
+            # On images that did not choose the sampler, like the number in the verdict's sentence.
             crossed = get(results, "told_apart.best_auc") is not None
             yield (
                 "told_apart.best_auc" if crossed else ("told_apart", best, "auc"),

@@ -152,7 +152,7 @@ class Matching:
             show: A function of the name of the part, the seconds taken and allowed, and the `Look`s, or None.
         """
         stored = read_state(file, self.key)
-        # After a kill within the same budget only the unfinished part goes on; a smaller one takes nothing back.
+        # After a kill within the same budget only the unfinished part goes on. A smaller budget keeps the result of a larger.
         is_done = "few.best" in stored and bool(np.all(stored.get("budget", np.zeros(2)) >= self.budget))
         self.budget = stored["budget"] if is_done else self.budget
         seconds, updates = 60 * self.budget[0], int(self.budget[1])
